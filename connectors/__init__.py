@@ -1,0 +1,1 @@
+"""How an agency is asked: manifests, kinds of system, mapping, bounds, and the cache of rows."""

@@ -1,0 +1,60 @@
+"""Numbers and sums of money as agencies write them."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal, InvalidOperation
+from typing import Final
+
+from connectors.text import Unmappable, narrow, read_text
+from schema.values import Money
+
+UNITS: Final = {"分": Decimal("0.01"), "元": Decimal(1), "万元": Decimal(10_000), "亿元": Decimal(100_000_000)}
+"""What one of each unit is in the currency's main unit."""
+
+LARGEST_INTEGER: Final = 2**31 - 1
+"""GraphQL's Int holds no more (GraphQL specification, section 3.5.1)."""
+
+_LARGEST_EXPONENT: Final = 30
+_MONEY: Final = re.compile(
+    r"[¥￥]?(?P<number>[-+0-9.,eE ]*)(?P<unit>亿元?|万元?|元|分)?(?P<currency>人民币|美元|港元|港币|欧元|日元)?",
+    re.ASCII,
+)
+_WRITTEN_UNITS: Final = {**UNITS, "万": UNITS["万元"], "亿": UNITS["亿元"]}
+_WRITTEN_CURRENCIES: Final = {"人民币": "CNY", "美元": "USD", "港元": "HKD", "港币": "HKD", "欧元": "EUR", "日元": "JPY"}
+
+
+def read_decimal(raw: object) -> Decimal:
+    """The number, exact; thousands separators and a percent sign are understood. Raises `Unmappable`."""
+    if isinstance(raw, bool):
+        raise Unmappable
+    text = narrow(read_text(raw)).replace(",", "").removesuffix("%").strip()
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        raise Unmappable from None
+    if not number.is_finite() or abs(number.adjusted()) > _LARGEST_EXPONENT or "_" in text:
+        raise Unmappable
+    return number
+
+
+def read_integer(raw: object) -> int:
+    """The whole number, of at most 32 bits. Raises `Unmappable`."""
+    number = read_decimal(raw)
+    if number != number.to_integral_value() or abs(number) > LARGEST_INTEGER:
+        raise Unmappable
+    return int(number)
+
+
+def read_money(raw: object, unit: str = "元", currency: str = "CNY") -> Money:
+    """The sum in the currency's main unit. A unit or currency written in the value itself (`500万美元`) wins. Raises `Unmappable`."""
+    text = narrow(read_text(raw)) if isinstance(raw, str) else raw
+    if isinstance(text, str):
+        match = _MONEY.fullmatch(text)
+        if match is None:
+            raise Unmappable
+        text = match["number"]
+        unit = match["unit"] or unit
+        currency = _WRITTEN_CURRENCIES.get(match["currency"] or "", currency)
+    amount = read_decimal(text) * _WRITTEN_UNITS[unit]
+    return Money(amount=amount, currency=currency)

@@ -1,0 +1,203 @@
+"""What the gateway may ask of the connectors, and what a kind of system must give them.
+
+The gateway knows `Dataset`, `CompanyRows` and `Supply.fetch`. A kind of system implements `Source`: keys as the agency
+writes them in, raw rows out. Everything between the two (keys, chunks, bounds, mapping, cache) is the same for all kinds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from schema.credit_code import CreditCode
+
+from schema.values import Kind, Value
+
+RawRow = Mapping[str, Any]
+"""A row as the agency's system gave it, by the agency's own names (nested where its format is)."""
+
+Row = Mapping[str, Value]
+"""A mapped row, by the canonical names of its record type's fields; a column that was not asked for is absent."""
+
+
+class FailureCode(StrEnum):
+    """Why a dataset gave no answer, in the public contract's words."""
+
+    AGENCY_TIMEOUT = "AGENCY_TIMEOUT"
+    AGENCY_UNAVAILABLE = "AGENCY_UNAVAILABLE"
+    AGENCY_OVERLOADED = "AGENCY_OVERLOADED"
+    AGENCY_BAD_RESPONSE = "AGENCY_BAD_RESPONSE"
+    LIMIT = "LIMIT"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordShape:
+    """What manifests are checked against: one canonical record type, as plain data.
+
+    `single` is true where a company has at most one. `filters` maps an argument to (record field, operator), the
+    operator ">=" or "<=".
+    """
+
+    name: str
+    single: bool
+    fields: Mapping[str, Kind]
+    filters: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+
+class Outcome(StrEnum):
+    """How one dataset fared for one company."""
+
+    ANSWERED = "ANSWERED"
+    UNKNOWN_COMPANY = "UNKNOWN_COMPANY"
+    INCOMPLETE = "INCOMPLETE"
+    FAILED = "FAILED"
+
+
+class KeyKind(StrEnum):
+    """The identifier by which an agency's system knows a company."""
+
+    CREDIT_CODE = "creditCode"
+    ORGANISATION_CODE = "organisationCode"
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Which companies a dataset is about; an empty set means all.
+
+    `registered`: companies registered in `divisions` (GB/T 2260 prefixes of 2, 4 or 6 digits) by `authorities` (first
+    character of the credit code). Not `registered`: what the agency did, to companies from anywhere, so never pruned.
+    """
+
+    registered: bool = False
+    divisions: frozenset[str] = frozenset()
+    authorities: frozenset[str] = frozenset()
+
+    def may_know(self, code: CreditCode) -> bool:
+        """Whether the dataset can hold this company. An unknown division counts as covered."""
+        if not self.registered:
+            return True
+        if self.authorities and code.authority not in self.authorities:
+            return False
+        return not self.divisions or not code.division_known or code.division.startswith(tuple(self.divisions))
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """One agency's supply of one record type, as the planner sees it.
+
+    `fields` are the canonical fields that it can fill. `batch` is the most companies that one call may carry (1: no
+    batch). `projection` tells whether only the columns asked for leave the agency. `filters` are the arguments that it
+    can apply itself. `time_to_live` is in seconds, 0 where rows may not be kept. `shared` allows cached rows to serve
+    other organisations (the gateway also shares rows of wholly PUBLIC datasets).
+    """
+
+    id: str
+    agency: str
+    record: str
+    fields: frozenset[str]
+    coverage: Coverage
+    batch: int
+    projection: bool
+    filters: frozenset[str]
+    time_to_live: float
+    shared: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CompanyRows:
+    """What one dataset said of one company.
+
+    `as_of` is the agency's own date of its data, `not_older_than` now less the dataset's time to live; both carry an
+    offset. `unmapped` counts values and rows that could not be mapped (they make the outcome INCOMPLETE).
+    """
+
+    outcome: Outcome
+    rows: tuple[Row, ...] = ()
+    as_of: datetime | None = None
+    not_older_than: datetime | None = None
+    failure: FailureCode | None = None
+    retryable: bool = False
+    unmapped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FetchRequest:
+    """A level's question to one dataset.
+
+    `codes` have no duplicates. `columns` are canonical field names, all of them in the dataset's `fields`. `filters`
+    are those of the dataset's `filters` that may be applied by the agency. `partition` separates cached rows of callers
+    that must not share them. `deadline` is in seconds of the event loop's clock (`loop.time()`).
+    """
+
+    dataset: str
+    codes: tuple[CreditCode, ...]
+    columns: frozenset[str]
+    filters: Mapping[str, date]
+    partition: str
+    deadline: float
+
+
+class Supply(Protocol):
+    """All datasets of all agencies, ready to be asked."""
+
+    @property
+    def datasets(self) -> Mapping[str, Dataset]:
+        """Every dataset by id (`agency/Record`)."""
+        ...
+
+    async def fetch(self, request: FetchRequest) -> Mapping[CreditCode, CompanyRows]:
+        """An entry for each code asked for; failures are entries, never exceptions."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a source can do, as its manifest declares it."""
+
+    batch: int = 1
+    projection: bool = False
+    filters: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class SourceCall:
+    """One call to an agency's system: `keys` as the agency writes them, `columns` the top-level names or paths of the
+    agency's own fields that are needed, `filters` by the contract's argument names, `timeout` in seconds.
+    """
+
+    keys: Sequence[str]
+    columns: frozenset[str]
+    filters: Mapping[str, date]
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class SourceAnswer:
+    """What one call brought: rows in the agency's own words, the keys that the agency said it does not know, the date of
+    its data, and whether a limit cut the rows off.
+    """
+
+    rows: Sequence[RawRow]
+    unknown: frozenset[str] = field(default_factory=frozenset)
+    as_of: datetime | None = None
+    truncated: bool = False
+
+
+class Source(Protocol):
+    """One dataset of one agency's system. A new kind is one module that builds these."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this source can do."""
+        ...
+
+    async def fetch(self, call: SourceCall) -> SourceAnswer:
+        """The rows of these companies. Raises `AgencyFailure`, and nothing else that its library raises."""
+        ...
+
+    async def close(self) -> None:
+        """Gives back what it holds (connections, files)."""
+        ...

@@ -1,0 +1,103 @@
+"""Dates and moments as agencies write them.
+
+Agencies of this nation keep China Standard Time (UTC+8, no summer time since 1991): a moment without an offset is read as
+such, and a moment with one counts on the day that it falls on there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Final
+
+from connectors.text import Unmappable, narrow, read_text
+
+CHINA_TIME: Final = timezone(timedelta(hours=8))
+
+EPOCH_FORMATS: Final = {"epochSeconds": 1, "epochMilliseconds": 1000}
+"""Words among the formats: a number since 1970-01-01T00:00:00Z, and how many of it make a second."""
+
+NO_DATES: Final = frozenset({date(1, 1, 1), date(1753, 1, 1), date(1900, 1, 1)})
+"""The least dates of common databases (Oracle and .NET, SQL Server's two), which stand for none."""
+
+NO_YEAR: Final = 9999
+"""Any date of this year stands for none."""
+
+_TIME: Final = r"(?:[T ]+(?P<time>\d{1,2}:\d{1,2}(?::\d{1,2})?)(?:[.,]\d+)?(?P<offset>Z|[+-]\d{2}:?\d{2})?)?"
+_SEPARATED: Final = re.compile(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})" + _TIME, re.ASCII)
+_CHINESE: Final = re.compile(r"(\d{4})()年(\d{1,2})月(\d{1,2})日" + _TIME, re.ASCII)
+_COMPACT: Final = re.compile(r"(\d{4})()(\d{2})(\d{2})(?:(?P<time>\d{6})(?P<offset>))?", re.ASCII)
+_ADJACENT: Final = re.compile(r"%[A-Za-z]%")
+
+
+def read_date(raw: object, formats: Sequence[str] = (), nothings: frozenset[date] = frozenset()) -> date | None:
+    """The date, None where it is one that stands for none (`NO_DATES`, year 9999, `nothings`).
+
+    Without `formats` the usual ways of writing are understood (2021-3-5, 2021/03/05, 2021.3.5, 20210305, 2021年3月5日, each
+    with or without a time). Raises `Unmappable`.
+    """
+    found = raw if isinstance(raw, date) and not isinstance(raw, datetime) else read_moment(raw, formats).date()
+    return None if found.year == NO_YEAR or found in NO_DATES or found in nothings else found
+
+
+def read_moment(raw: object, formats: Sequence[str] = ()) -> datetime:
+    """The moment, in China Standard Time. A date alone is its midnight. Raises `Unmappable`."""
+    if isinstance(raw, datetime):
+        return _in_china(raw)
+    text = narrow(read_text(raw))
+    if not formats:
+        return _usual(text)
+    for pattern in formats:
+        try:
+            return _epoch(text, pattern) if pattern in EPOCH_FORMATS else _strict(text, pattern)
+        except (ValueError, ArithmeticError):
+            continue
+    raise Unmappable
+
+
+def _usual(text: str) -> datetime:
+    match = _SEPARATED.fullmatch(text) or _CHINESE.fullmatch(text) or _COMPACT.fullmatch(text)
+    if match is None:
+        raise Unmappable
+    year, month, day = (int(match[group]) for group in (1, 3, 4))
+    hour, minute, second = _clock(match["time"])
+    offset = match["offset"]
+    try:
+        moment = datetime(year, month, day, hour, minute, second, tzinfo=_zone(offset) if offset else None)
+        return _in_china(moment)
+    except (ValueError, OverflowError):
+        raise Unmappable from None
+
+
+def _clock(text: str | None) -> tuple[int, int, int]:
+    if text is None:
+        return 0, 0, 0
+    parts = [int(part) for part in (text.split(":") if ":" in text else re.findall("..", text))]
+    return parts[0], parts[1], parts[2] if len(parts) > len("hm") else 0
+
+
+def _zone(offset: str) -> timezone:
+    if offset == "Z":
+        return UTC
+    digits = offset[1:].replace(":", "")
+    behind = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
+    return timezone(-behind if offset[0] == "-" else behind)
+
+
+def _strict(text: str, pattern: str) -> datetime:
+    """`strptime`, but where directives touch (%Y%m%d) every digit must be there: it would read 2021111 as 11 January."""
+    moment = datetime.strptime(text, pattern)  # noqa: DTZ007  (the offset is added below)
+    if _ADJACENT.search(pattern) and moment.strftime(pattern) != text:
+        raise Unmappable
+    return _in_china(moment)
+
+
+def _epoch(text: str, pattern: str) -> datetime:
+    seconds = Decimal(text) / EPOCH_FORMATS[pattern]
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=float(seconds))).astimezone(CHINA_TIME)
+
+
+def _in_china(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=CHINA_TIME) if moment.tzinfo is None else moment.astimezone(CHINA_TIME)

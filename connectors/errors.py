@@ -1,0 +1,70 @@
+"""The errors of `connectors`, each with a stable code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from connectors.contract import FailureCode
+
+
+class ConnectorError(Exception):
+    """The root of this package's errors. `code` is stable and public."""
+
+    code: ClassVar[str] = "CONNECTOR_ERROR"
+
+
+class AgencyFailure(ConnectorError):
+    """An agency's system gave no usable answer. The message is for the operator's log: it never holds a field value."""
+
+    code: ClassVar[str] = "AGENCY_FAILURE"
+
+    def __init__(self, failure: FailureCode, reason: str, *, retryable: bool) -> None:
+        super().__init__(reason)
+        self.failure = failure
+        self.retryable = retryable
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Finding:
+    """One mistake in a manifest. `line` counts from 1, `path` is dotted (`datasets.0.fields.amount`), `hint` is the way
+    out, empty where there is none to give."""
+
+    line: int
+    path: str
+    message: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        """One line for people."""
+        return f"line {self.line}: {self.path}: {self.message}" + (f" ({self.hint})" if self.hint else "")
+
+
+class ManifestInvalid(ConnectorError):
+    """A manifest cannot be used. `findings` holds all its mistakes, in the order of their lines."""
+
+    code: ClassVar[str] = "MANIFEST_INVALID"
+
+    def __init__(self, file: str, findings: Sequence[Finding]) -> None:
+        self.file = file
+        self.findings = tuple(sorted(findings))
+        super().__init__("\n".join(f"{file}, {finding}" for finding in self.findings))
+
+
+class ConnectionNotConfigured(ConnectorError):
+    """The environment lacks what a manifest refers to, or holds an unusable address. Names agency, key and variable of
+    each; never a value."""
+
+    code: ClassVar[str] = "CONNECTION_NOT_CONFIGURED"
+
+    def __init__(self, reasons: Sequence[str]) -> None:
+        self.reasons = tuple(reasons)
+        super().__init__("\n".join(self.reasons))
+
+
+class UnknownDataset(ConnectorError):
+    """A request names a dataset, column or filter that no manifest declares."""
+
+    code: ClassVar[str] = "UNKNOWN_DATASET"

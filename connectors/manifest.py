@@ -1,0 +1,200 @@
+"""The manifest: how an agency describes its system and its datasets. What all kinds of system share.
+
+Each kind adds its own connection and request in `connectors.kinds`. The models check the form; what needs the canonical
+record types is in `connectors.manifest_checks`.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StringConstraints, model_validator
+
+from connectors.contract import KeyKind
+from connectors.dates import EPOCH_FORMATS, read_date
+from connectors.keys import Spelling
+from connectors.text import Unmappable
+
+_DATE_PARTS: Final = (("%Y", "%y"), ("%m", "%b", "%B"), ("%d",))
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Reference = Annotated[str, StringConstraints(pattern=r"\$\{[A-Z][A-Z0-9_]*\}")]
+"""Text with a `${NAME}` in it that is read from the environment: addresses and secrets are never in the manifest."""
+
+
+def _short(key: str, written: Any) -> BeforeValidator:  # noqa: ANN401  (a type, as pydantic takes it)
+    """Text alone stands for an object that has only `key`."""
+    return BeforeValidator(
+        lambda value: {key: value} if isinstance(value, str) else value, json_schema_input_type=written
+    )
+
+
+def _checked_formats(formats: tuple[str, ...]) -> tuple[str, ...]:
+    for text in formats:
+        complete = all(any(directive in text for directive in part) for part in _DATE_PARTS)
+        if text not in EPOCH_FORMATS and not complete:
+            words = ", ".join(EPOCH_FORMATS)
+            raise ValueError(f"{text!r} is neither a strptime format with year, month and day nor one of {words}")
+    return formats
+
+
+DateFormats = Annotated[tuple[str, ...], AfterValidator(_checked_formats)]
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+
+
+class MissingMeans(StrEnum):
+    """What an agency means by leaving a company of a batch out of its answer: it has no records, is not known to the
+    agency, or the agency failed to answer for it."""
+
+    NONE = "none"
+    UNKNOWN = "unknown"
+    ERROR = "error"
+
+
+class Part(BaseModel):
+    """What every part of a manifest has in common: nothing unknown in it, and it never changes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+
+
+class Names(Part):
+    """The agency's name in both languages."""
+
+    en: Name
+    zh: Name
+
+
+class Key(Part):
+    """The column or path that holds the company's code, and how a code is written when the agency is asked."""
+
+    path: Name | None = Field(None, description="Column or path in the rows. Without it every row is the asked company's.")
+    kind: KeyKind = Field(KeyKind.CREDIT_CODE, description="The identifier by which the agency knows a company.")
+    spellings: Annotated[tuple[Spelling, ...], Field(min_length=1)] = Field(
+        (Spelling.UPPER,), description="How the code is written in what is sent; with a batch, all of them are sent."
+    )
+
+
+class Coverage(Part):
+    """Which companies the dataset is about. `registered`: those registered in the divisions by the authorities."""
+
+    registered: bool = False
+    divisions: tuple[Annotated[str, StringConstraints(pattern=r"^(\d{2}|\d{4}|\d{6})$")], ...] = ()
+    authorities: tuple[Annotated[str, StringConstraints(pattern=r"^[1-9ANY]$")], ...] = ()
+
+
+class AsOf(Part):
+    """The agency's own date of its data: exactly one of `path`, `column` and `constant`."""
+
+    path: Name | None = Field(None, description="From the top of the answer.")
+    column: Name | None = Field(None, description="In the rows: the latest of the company's rows counts.")
+    constant: Name | None = None
+    formats: DateFormats = Field((), description="strptime formats, epochSeconds or epochMilliseconds.")
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if sum(part is not None for part in (self.path, self.column, self.constant)) != 1:
+            raise ValueError("needs exactly one of path, column and constant")
+        return self
+
+
+class Filter(Part):
+    """An argument that the agency applies itself: its own name for it, and how it writes dates there."""
+
+    name: Name
+    format: str | None = Field(None, description="strptime format; ISO 8601 without it.")
+    type: str = Field("String", description="graphql: the type of the variable.")
+
+
+class CodeEntry(Part):
+    """What an agency's code stands for."""
+
+    code: Name
+    label: Name | None = None
+
+
+class CurrencyColumn(Part):
+    """The currency, where the agency writes it in a column of its own."""
+
+    path: Name
+    codes: dict[str, Currency] = Field(default_factory=dict, description="The agency's word -> ISO 4217.")
+
+
+class FieldMapping(Part):
+    """How one canonical field is filled from a row."""
+
+    path: Name | None = None
+    join: tuple[Name, ...] = Field((), description="Several columns as one text.")
+    with_: str = Field("", alias="with", description="What stands between the joined texts.")
+    const: str | int | float | bool | None = Field(None, description="The same value always.")
+    default: str | int | float | bool | None = Field(None, description="The value where the agency has nothing.")
+    none: tuple[str, ...] = Field((), description="Further texts, and dates, that mean nothing.")
+    formats: DateFormats = Field((), description="strptime formats, epochSeconds or epochMilliseconds.")
+    unit: Literal["分", "元", "万元", "亿元"] | None = Field(None, description="What the number counts.")
+    currency: Currency | CurrencyColumn | None = None
+    codes: dict[str, CodeEntry | str | StrictBool] | None = Field(None, description="The agency's code table.")
+    label: Name | None = Field(None, description="Path of the code's label.")
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if sum((self.path is not None, bool(self.join), self.const is not None)) != 1:
+            raise ValueError("needs exactly one of path, join and const")
+        return self
+
+    def no_dates(self) -> frozenset[date]:
+        """Those of `none` that are dates."""
+        found = set()
+        for text in self.none:
+            try:
+                found.add(read_date(text))
+            except Unmappable:
+                continue
+        return frozenset(day for day in found if day)
+
+
+class DatasetManifest(Part):
+    """One dataset, as far as all kinds share it."""
+
+    nested: ClassVar[bool] = True
+    """Whether paths lead into nested objects; otherwise a path is one column's name."""
+    can_filter: ClassVar[bool] = True
+
+    record: Name = Field(description="The canonical record type.")
+    key: Annotated[Key, _short("path", Key | str)] = Field(default_factory=Key)
+    batch: int = Field(1, ge=1, le=10_000, description="Most companies a call may carry.")
+    missing_means: MissingMeans | None = Field(
+        None, alias="missingMeans", description="What it means that a company of a batch is absent from the answer."
+    )
+    coverage: Coverage = Field(default_factory=Coverage)
+    time_to_live: float = Field(0, alias="timeToLive", ge=0, le=86_400, description="Seconds that rows may be kept.")
+    shared: bool = Field(False, description="Whether kept rows may serve other organisations.")
+    row_limit: int = Field(10_000, alias="rowLimit", ge=1, le=1_000_000, description="Most rows of one call.")
+    as_of: AsOf | None = Field(None, alias="asOf")
+    filters: dict[str, Annotated[Filter, _short("name", Filter | str)]] = Field(default_factory=dict, description="Argument -> the agency's parameter.")
+    fields: dict[str, Annotated[FieldMapping, _short("path", FieldMapping | str)]] = Field(
+        min_length=1, description="Canonical field -> column, path or mapping."
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.batch > 1 and self.missing_means is None:
+            raise ValueError("missingMeans is required with a batch: say none, unknown or error")
+        if self.filters and not self.can_filter:
+            raise ValueError("filters: this kind cannot filter")
+        if self.batch == 1 and len(self.key.spellings) > 1:
+            raise ValueError("key.spellings: a call for one company sends one spelling")
+        return self
+
+
+class Manifest(Part):
+    """One agency. Each kind narrows `kind`, `connection` and `datasets`."""
+
+    agency: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
+    name: Names
+    kind: str
+    connection: Part
+    timeout: float = Field(5, gt=0, le=600, description="Seconds that a call may take.")
+    concurrency: int = Field(8, ge=1, le=1000, description="Most calls at once to this agency.")
+    none: tuple[str, ...] = Field((), description="Texts that mean nothing in this agency's data.")
+    datasets: tuple[DatasetManifest, ...] = Field(min_length=1)

@@ -1,0 +1,92 @@
+"""Dotted paths into an agency's answer: `data.list`, `items.0.id`, `^.code` (of the object around the row)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from connectors.contract import RawRow
+
+AROUND: Final = "^"
+"""The key under which a nested row carries the object around it."""
+
+ASKED_KEY: Final = "^key"
+"""The key under which a row carries the company's code as it was asked, where rows do not name their company."""
+
+MISSING: Final = object()
+"""What a path leads to where the document does not go on: not the same as a null."""
+
+
+def follow(document: object, path: str) -> object:
+    """The value at `path`, `MISSING` where the document has no such place; never raises."""
+    for step in path.split("."):
+        document = _step(document, step)
+    return document
+
+
+def reader(path: str, *, nested: bool) -> Callable[[RawRow], object]:
+    """A function that reads the value at `path` in a row, None where there is none; it never raises.
+
+    Without `nested` the whole path is one column's name, dots and all.
+    """
+    if not nested or "." not in path:
+        return lambda row: row.get(path)
+
+    def read(row: RawRow) -> object:
+        value = follow(row, path)
+        return None if value is MISSING else value
+
+    return read
+
+
+def rows_at(document: object, path: str | None) -> list[RawRow] | None:
+    """The objects listed at `path` (None: the document itself); one object counts as a list of it, null as none.
+
+    None where the document has no such place, or something else there.
+    """
+    found = document if path is None else follow(document, path)
+    if found is None:
+        return []
+    if isinstance(found, Mapping):
+        return [found]
+    if isinstance(found, list) and all(isinstance(row, Mapping) for row in found):
+        return found
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The rows of an answer; the keys of companies that it names without rows; how many items its list has."""
+
+    rows: list[RawRow]
+    seen: frozenset[str] = frozenset()
+    items: int = 0
+
+
+def list_rows(document: object, rows: str | None, within: str | None, key: str | None) -> Listing | None:
+    """The rows at `rows`, or those nested at `within` in each object there; these carry that object under `AROUND`.
+
+    `key` is the path of the company's key in a row. None where the document has no such places.
+    """
+    items = rows_at(document, rows)
+    if items is None or within is None:
+        return None if items is None else Listing(items, items=len(items))
+    found: list[RawRow] = []
+    seen: set[str] = set()
+    for around in items:
+        nested = rows_at(around, within)
+        if nested is None:
+            return None
+        found += [{**row, AROUND: around} for row in nested]
+        if key is not None and not nested:
+            seen.add(str(reader(key, nested=True)({AROUND: around})))
+    return Listing(found, frozenset(seen), len(items))
+
+
+def _step(document: Any, step: str) -> object:  # noqa: ANN401  (an agency's document has any shape)
+    if isinstance(document, Mapping):
+        return document.get(step, MISSING)
+    if isinstance(document, list) and step.isdecimal() and step.isascii() and int(step) < len(document):
+        return document[int(step)]
+    return MISSING

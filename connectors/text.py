@@ -1,0 +1,47 @@
+"""How agencies' text is read: trimmed, narrowed, or taken for nothing."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import date
+from decimal import Decimal
+from typing import Final
+
+NOTHINGS: Final = frozenset(
+    {"", "-", "--", "—", "——", "/", "\\N", "null", "NULL", "None", "N/A", "n/a", "无", "暂无", "空", "未公示"},
+)
+"""What agencies write where they have nothing, in any column."""
+
+
+class Unmappable(ValueError):  # noqa: N818  (a state of the data, not a fault of the program)
+    """A value that its field cannot hold. Carries no message: it must never tell the value."""
+
+
+def read_text(raw: object) -> str:
+    """The text of a scalar of an agency's row, trimmed and otherwise as it was.
+
+    Raises `Unmappable` for what is no scalar (a list, an object, bytes) and for text that is not Unicode (a lone
+    surrogate, as JSON can smuggle in).
+    """
+    match raw:
+        case str():
+            text = raw.strip()
+        case bool():
+            text = "true" if raw else "false"
+        case int() | float() | Decimal() | date():
+            text = str(raw)
+        case _:
+            raise Unmappable
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise Unmappable
+    return text
+
+
+def narrow(text: str) -> str:
+    """Full-width digits, letters and signs as their ASCII ones (Unicode NFKC), trimmed."""
+    return text if text.isascii() else unicodedata.normalize("NFKC", text).strip()
+
+
+def is_nothing(raw: object, nothings: frozenset[str] = NOTHINGS) -> bool:
+    """Whether the agency has no value there."""
+    return raw is None or (isinstance(raw, str) and (raw.strip() in nothings or narrow(raw.strip()) in nothings))

@@ -1,0 +1,117 @@
+"""YAML read as plain data that knows its lines.
+
+Scalars stay as they are written wherever YAML's guess would lose something: keys, dates, and numbers with leading zeros
+("01" is a code). Anchors and aliases are refused, so that a small file cannot grow into a large document.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from connectors.errors import Finding
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LARGEST: Final = 1_000_000
+"""The most bytes that are read: a manifest of a hundred datasets has a tenth of it."""
+
+_NUMBER: Final = re.compile(r"-?(0|[1-9]\d{0,17})(\.\d{1,17})?", re.ASCII)
+_WORDS: Final[dict[str, bool | None]] = {"true": True, "false": False, "null": None, "~": None, "": None}
+
+
+@dataclass(slots=True)
+class LinedDocument:
+    """`data` as plain values, and the line (from 1) of each dotted path in it; `findings` are mistakes of the YAML itself."""
+
+    data: Any = None
+    lines: dict[str, int] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+
+    def line(self, path: str) -> int:
+        """The line of the path, or of the nearest place around it that is written."""
+        while path and path not in self.lines:
+            path = path.rpartition(".")[0]
+        return self.lines.get(path, 1)
+
+
+def read_yaml(path: Path) -> LinedDocument:
+    """The document in the file. Never raises for what the file holds: that is in `findings`."""
+    document = LinedDocument()
+    try:
+        with path.open("rb") as file:
+            text = file.read(LARGEST + 1)
+        if len(text) > LARGEST:
+            document.findings.append(Finding(1, "", f"larger than {LARGEST} bytes"))
+            return document
+        node = YAML(pure=True).compose(text.decode("utf-8-sig"))
+    except OSError as error:
+        document.findings.append(Finding(1, "", f"cannot be read: {error.strerror}"))
+    except UnicodeDecodeError as error:
+        line = text.count(b"\n", 0, error.start) + 1
+        document.findings.append(Finding(line, "", "is not UTF-8", "save it as UTF-8"))
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        document.findings.append(Finding(line, "", f"not YAML: {error.problem or error.context}"))
+    except (YAMLError, RecursionError) as error:
+        document.findings.append(Finding(1, "", f"not YAML: {type(error).__name__}"))
+    else:
+        document.data = _Builder(document).build(node, "")
+    return document
+
+
+class _Builder:
+    """Turns nodes into plain values, noting lines and mistakes in the document."""
+
+    def __init__(self, document: LinedDocument) -> None:
+        self._document = document
+        self._seen: set[int] = set()
+
+    def build(self, node: Node | None, path: str) -> Any:  # noqa: ANN401  (plain YAML data)
+        if node is None:
+            return None
+        self._document.lines.setdefault(path, node.start_mark.line + 1)
+        if id(node) in self._seen:
+            self._complain(node, path, "an alias", "write it out: manifests have no anchors and aliases")
+            return None
+        self._seen.add(id(node))
+        if isinstance(node, MappingNode):
+            return self._mapping(node, path)
+        if isinstance(node, SequenceNode):
+            return [self.build(item, f"{path}.{index}" if path else str(index)) for index, item in enumerate(node.value)]
+        return _scalar(node)
+
+    def _mapping(self, node: MappingNode, path: str) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key, value in node.value:
+            name = str(key.value) if isinstance(key, ScalarNode) else ""
+            place = f"{path}.{name}" if path else name
+            if not isinstance(key, ScalarNode):
+                self._complain(key, path, "a key that is no text", "")
+            elif name in found:
+                self._complain(key, place, f"{name!r} is there twice", "")
+            else:
+                self._document.lines[place] = key.start_mark.line + 1
+                found[name] = self.build(value, place)
+        return found
+
+    def _complain(self, node: Node, path: str, message: str, hint: str) -> None:
+        self._document.findings.append(Finding(node.start_mark.line + 1, path, message, hint))
+
+
+def _scalar(node: ScalarNode) -> str | int | float | bool | None:
+    text = str(node.value)
+    kind = (node.tag or "").rpartition(":")[2]
+    if node.style in {"'", '"', "|", ">"}:
+        return text
+    if kind in {"bool", "null"} and text.lower() in _WORDS:
+        return _WORDS[text.lower()]
+    if kind in {"int", "float"} and _NUMBER.fullmatch(text):
+        return float(text) if "." in text else int(text)
+    return text

@@ -1,0 +1,34 @@
+"""What the public contract tells of an agency."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.selection import Selection
+from gateway.writers import Writer, object_writer
+
+
+@dataclass(frozen=True, slots=True)
+class AgencyProfile:
+    """An agency: its id, its names, and the record types that it supplies, sorted."""
+
+    id: str
+    name: str
+    name_zh: str | None
+    records: tuple[str, ...]
+
+
+GETTERS: Final[Mapping[str, Writer]] = {
+    "id": lambda agency: agency.id,
+    "name": lambda agency: agency.name,
+    "nameZh": lambda agency: agency.name_zh,
+    "records": lambda agency: list(agency.records),
+}
+
+
+def agency_writer(selections: tuple[Selection, ...], agencies: Mapping[str, AgencyProfile]) -> Writer:
+    """Writes the agency with an id."""
+    write = object_writer(selections, GETTERS)
+    return lambda id_: write(agencies[id_])

@@ -1,0 +1,194 @@
+"""The HTTP application: its routes, and what stands around them, in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from http import HTTPStatus
+from typing import Any, Protocol
+from uuid import uuid4
+
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.errors import AuditUnavailableError, ClientGoneError, HttpError, InternalError
+from gateway.health import Check, assess
+from gateway.identity import Authenticator
+from gateway.logs import outline
+from gateway.messages import Answered, Principal, Received
+from gateway.receive import check_method, receive, single
+from gateway.respond import MediaType, error_response, json_response, negotiate, refuse, respond
+from gateway.settings import Settings
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+class Pipeline(Protocol):
+    """What lies between the stages receive and respond."""
+
+    async def answer(self, received: Received) -> Answered:
+        """The answer to one request, within its deadline, recorded. An `HttpError` is answered with its status."""
+        ...
+
+
+class RecordRefusal(Protocol):
+    """Writes the audit line of a request that got no answer of the pipeline."""
+
+    async def __call__(self, request_id: str, principal: Principal | None, error: HttpError) -> None:
+        """Returns when the line is durable. `principal` is None where the caller is not known."""
+        ...
+
+
+class GraphQLEndpoint:
+    """The ASGI application at /graphql."""
+
+    def __init__(
+        self, pipeline: Pipeline, authenticator: Authenticator, settings: Settings, record_refusal: RecordRefusal
+    ) -> None:
+        self._pipeline = pipeline
+        self._authenticator = authenticator
+        self._settings = settings
+        self._record_refusal = record_refusal
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one HTTP request."""
+        request_id = uuid4().hex
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            response = await self._respond(Request(scope, receive), request_id)
+        await response(scope, receive, send)
+
+    async def _respond(self, request: Request, request_id: str) -> Response:
+        media_type = MediaType.JSON
+        principal: Principal | None = None
+        try:
+            check_method(request.method)
+            media_type = negotiate(request.headers.getlist("Accept"))
+            principal = self._authenticator.authenticate(
+                single(request.headers, "Authorization"), single(request.headers, "X-API-Key")
+            )
+            received = await receive(request, request_id, principal, self._settings)
+            answered = await _while_connected(request, self._pipeline.answer(received))
+        except HttpError as error:
+            refusal = error
+        except ClientDisconnect:
+            refusal = ClientGoneError("The caller closed the connection before its answer was ready.")
+        except Exception as error:  # noqa: BLE001 - whatever went wrong, the caller learns its request id and no more
+            refusal = _unexpected(error, request_id)
+        else:
+            return respond(answered, media_type, request_id)
+        return refuse(await self._recorded(request_id, principal, refusal), media_type, request_id)
+
+    async def _recorded(self, request_id: str, principal: Principal | None, refusal: HttpError) -> HttpError:
+        """The refusal once it is in the audit log; where that fails, the failure in its place."""
+        if isinstance(refusal, AuditUnavailableError):
+            return refusal
+        try:
+            await self._record_refusal(request_id, principal, refusal)
+        except AuditUnavailableError as error:
+            return error
+        return refusal
+
+
+class ErrorBoundary:
+    """ASGI middleware: nothing raised inside it reaches the server, which would log it with its message."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers 500 where the application raises, unless its answer is already on the way."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception as error:  # noqa: BLE001 - the last place to catch it
+            request_id = uuid4().hex
+            refusal = _unexpected(error, request_id)
+            if not started:
+                await refuse(refusal, MediaType.JSON, request_id)(scope, receive, send)
+
+
+def create_app(  # noqa: PLR0913 - the parts of the application, each named
+    *,
+    pipeline: Pipeline,
+    authenticator: Authenticator,
+    settings: Settings,
+    record_refusal: RecordRefusal,
+    readiness: Mapping[str, Check],
+    extra_routes: Sequence[BaseRoute] = (),
+    lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]] | None = None,
+) -> Starlette:
+    """The application. From the outside in: error boundary, router, then /graphql, /healthz, /readyz or an extra route.
+
+    `readiness` names the parts that /readyz asks. `lifespan` opens what the parts need before the first request, and
+    closes it after the last.
+    """
+
+    async def readyz(_: Request) -> Response:
+        state = await assess(readiness)
+        return json_response({"ready": state.ready, "parts": state.parts}, 200 if state.ready else 503)
+
+    return Starlette(
+        routes=[
+            Route("/graphql", GraphQLEndpoint(pipeline, authenticator, settings, record_refusal)),
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+            *extra_routes,
+        ],
+        middleware=[Middleware(ErrorBoundary)],
+        exception_handlers={HTTPException: http_exception},
+        lifespan=lifespan,
+    )
+
+
+async def healthz(_: Request) -> Response:
+    """The process is up: it says so."""
+    return json_response({"status": "up"})
+
+
+async def http_exception(_: Request, exception: Exception) -> Response:
+    """The router's own refusals (no such path, wrong method), in the one form that all errors have."""
+    if not isinstance(exception, HTTPException):
+        raise exception
+    status = HTTPStatus(exception.status_code)
+    return error_response(status.name, status.phrase, status, exception.headers or {}, MediaType.JSON, uuid4().hex)
+
+
+def _unexpected(error: Exception, request_id: str) -> InternalError:
+    _log.error("unexpected exception", request_id=request_id, fault=outline(error))
+    return InternalError("Something went wrong here. Tell the operator the request id.")
+
+
+async def _while_connected(request: Request, work: Coroutine[Any, Any, Answered]) -> Answered:
+    """The work's result. Where the caller goes away first, the work is cancelled and `ClientDisconnect` raised."""
+    working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(_disconnected(request))
+    try:
+        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise ClientDisconnect
+        return working.result()
+    finally:
+        working.cancel()
+        leaving.cancel()
+        await asyncio.gather(working, leaving, return_exceptions=True)
+
+
+async def _disconnected(request: Request) -> None:
+    """Returns when the caller has gone away. The body has been read, so nothing else can come."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

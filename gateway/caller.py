@@ -1,0 +1,67 @@
+"""Who is asking, checked against the policy: the purpose, the consents, and the class that each company puts it in."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import GraphQLError
+
+from gateway.messages import Principal, Received
+from gateway.refusals import PurposeInvalid
+from policies.basis import bases_for
+from policies.consent import Consent, ConsentVerifier
+from policies.decision import CallerClass
+from policies.errors import ConsentRefused, PurposeRefused
+from policies.policy import Policy
+from schema.credit_code import CreditCode
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A principal with its checked purpose and consents, under one policy version.
+
+    `refused_consents` are those that do not count, each with its place in the request and the reason.
+    """
+
+    policy: Policy
+    principal: Principal
+    purpose: str | None
+    consents: tuple[Consent, ...]
+    refused_consents: tuple[tuple[int, ConsentRefused], ...]
+
+    def class_for(self, code: CreditCode) -> CallerClass:
+        """The class of caller that this company makes it: by the legal bases that hold for it."""
+        bases, scope = bases_for(code, self.policy, self.principal.organisation, self.principal.company, self.consents)
+        return CallerClass(self.principal.roles, self.principal.organisation, self.purpose, bases, scope)
+
+    def notices(self) -> Mapping[str, Any]:
+        """What the response's extensions tell of consents that were refused."""
+        if not self.refused_consents:
+            return {}
+        return {
+            "consents": [
+                {"index": index, "code": refused.code, "message": str(refused)}
+                for index, refused in self.refused_consents
+            ]
+        }
+
+
+def check_caller(received: Received, policy: Policy, verifier: ConsentVerifier, now: dt.datetime) -> Caller:
+    """The request's caller. Raises `PurposeInvalid`; a consent that does not count is told of, not an error."""
+    principal, purpose = received.principal, received.purpose
+    if purpose is not None:
+        try:
+            policy.check_purpose(principal.organisation, purpose)
+        except PurposeRefused as error:
+            raise PurposeInvalid(GraphQLError(str(error))) from None
+    consents: list[Consent] = []
+    refused: list[tuple[int, ConsentRefused]] = []
+    for index, token in enumerate(received.consents):
+        try:
+            consents.append(verifier.verify(token, principal.organisation, purpose, now))
+        except ConsentRefused as error:
+            refused.append((index, error))
+    return Caller(policy, principal, purpose, tuple(consents), tuple(refused))

@@ -1,0 +1,50 @@
+"""What the commands print: tables for people, one JSON document for programs, errors on standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Final
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from connectors.errors import ConnectorError
+from gateway.errors import GatewayError
+from policies.errors import PolicyError
+from schema.errors import SchemaError
+
+FAILED: Final = 1
+"""The exit status where what was looked at has errors."""
+
+UNUSABLE: Final = 2
+"""The exit status where a command cannot be carried out."""
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
+
+
+def print_json(document: object) -> None:
+    """One JSON document on one line of standard output."""
+    typer.echo(orjson.dumps(document).decode())
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table on standard output."""
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    Console(soft_wrap=False).print(table)
+
+
+@contextmanager
+def failing_plainly() -> Iterator[None]:
+    """Turns the packages' errors into a message on standard error and the exit status `UNUSABLE`."""
+    try:
+        yield
+    except (GatewayError, ConnectorError, PolicyError, SchemaError) as error:
+        typer.echo(f"{error.code}: {error}", err=True)
+        raise typer.Exit(UNUSABLE) from None

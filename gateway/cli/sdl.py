@@ -1,0 +1,26 @@
+"""`xinqiao sdl`: the public contract."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from graphql import introspection_from_schema
+
+from gateway.cli.output import Json, print_json
+from schema import sdl as contract
+from schema.graphql_schema import executable_schema
+
+
+def sdl(
+    *,
+    subgraph: Annotated[
+        bool, typer.Option(help="As a router that composes subgraphs gets it: without SEALED fields.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Print the schema (SDL; with --json the result of the introspection query)."""
+    if json:
+        print_json(introspection_from_schema(executable_schema(frozenset())))
+    else:
+        typer.echo(contract.subgraph_sdl() if subgraph else contract.sdl(), nl=False)

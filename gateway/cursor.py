@@ -1,0 +1,59 @@
+"""Positions in a list of records, and the opaque cursors that carry them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import datetime as dt
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import orjson
+
+from gateway.errors import GatewayError
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a record stands among a company's: by date as the caller sees it (None last), agency, and a digest of the
+    record's id, so that neither order nor cursor tells what the caller may not see.
+    """
+
+    date: dt.date | None
+    agency: str
+    record: str
+
+    def key(self) -> tuple[int, str, str]:
+        """Sorts newest first, then by agency, then by record."""
+        return (-self.date.toordinal() if self.date else 1, self.agency, self.record)
+
+
+class CursorInvalid(GatewayError):
+    """Not a cursor that this gateway made."""
+
+    code = "CURSOR_INVALID"
+
+
+def record_digest(key: bytes, agency: str, identity: str) -> str:
+    """A short digest by which records of one date and agency are told apart, in an order that says nothing of their ids.
+
+    Keyed, so that a caller from whom the id is withheld cannot test a guess against it.
+    """
+    return blake2b(f"{agency}\0{identity}".encode(), key=key, digest_size=8).hexdigest()
+
+
+def encode(position: Position) -> str:
+    """The position as an opaque cursor."""
+    return base64.urlsafe_b64encode(orjson.dumps([position.date, position.agency, position.record])).decode()
+
+
+def decode(text: str) -> Position:
+    """The position that a cursor carries. Raises `CursorInvalid`."""
+    try:
+        date, agency, record = orjson.loads(base64.b64decode(text, altchars=b"-_", validate=True))
+        parsed = dt.date.fromisoformat(date) if date is not None else None
+    except (binascii.Error, ValueError, TypeError):
+        raise CursorInvalid("not a cursor of this gateway") from None
+    if not isinstance(agency, str) or not isinstance(record, str):
+        raise CursorInvalid("not a cursor of this gateway")
+    return Position(parsed, agency, record)

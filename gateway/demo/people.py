@@ -1,0 +1,79 @@
+"""Those who may log in to the demonstration: one caller of each kind, with a token that a key made at start has signed.
+
+The key is never stored: with the process that made it, its tokens end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from joserfc import jwt
+from joserfc.jwk import ECKey
+
+ISSUER: Final = "https://demo.xinqiao.invalid"
+AUDIENCE: Final = "xinqiao"
+ALGORITHM: Final = "ES256"
+LIFETIME: Final = 24 * 60 * 60
+"""Seconds that a token holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Somebody who may log in. `speaks_for_company`: for the showcase company itself."""
+
+    key: str
+    subject: str
+    organisation: str
+    role: str
+    description: str
+    speaks_for_company: bool = False
+
+
+CALLERS: Final = (
+    Caller("bank", "bank-officer", "first-bank", "bank.officer", "a credit officer of First Bank"),
+    Caller(
+        "tax_inspector", "tax-inspector", "tax-bureau-zhejiang", "tax.inspector", "a tax inspector of Zhejiang province"
+    ),
+    Caller(
+        "regulator",
+        "regulator",
+        "zhejiang-regulator",
+        "regulator.provincial",
+        "a market regulator of Zhejiang province",
+    ),
+    Caller("policy_admin", "policy-admin", "policy-office", "policy.admin", "who keeps the policies"),
+    Caller("company", "company", "company", "company", "the showcase company itself", speaks_for_company=True),
+)
+
+
+def new_key() -> ECKey:
+    """A fresh signing key (P-256), with a key id."""
+    return ECKey.generate_key("P-256", auto_kid=True)
+
+
+def key_set(key: ECKey) -> dict[str, object]:
+    """The public half as a JWK set (RFC 7517), for those who check the tokens."""
+    return {"keys": [key.as_dict(private=False) | {"use": "sig", "alg": ALGORITHM}]}
+
+
+def mint(key: ECKey, caller: Caller, company: str, now: int) -> str:
+    """A caller's token. `company` is the showcase company's credit code, `now` in seconds since the epoch."""
+    claims: dict[str, object] = {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "sub": caller.subject,
+        "org": caller.organisation,
+        "roles": [caller.role],
+        "iat": now,
+        "exp": now + LIFETIME,
+    }
+    if caller.speaks_for_company:
+        claims["company"] = company
+    return jwt.encode({"alg": ALGORITHM, "typ": "JWT", "kid": key.kid}, claims, key)
+
+
+def tokens(key: ECKey, company: str, now: int) -> Mapping[str, str]:
+    """Every caller's token, by the caller's key."""
+    return {caller.key: mint(key, caller, company, now) for caller in CALLERS}

@@ -1,0 +1,178 @@
+"""Stage two: text -> a validated, normalised operation within its limits, made once per text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Final
+
+from cachetools import LRUCache
+from graphql import (
+    DirectiveNode,
+    DocumentNode,
+    FragmentDefinitionNode,
+    GraphQLError,
+    GraphQLSchema,
+    GraphQLSyntaxError,
+    OperationDefinitionNode,
+    OperationType,
+    VariableNode,
+    Visitor,
+    get_operation_ast,
+    parse,
+    validate,
+    visit,
+)
+from graphql.execution.values import VariableValues, get_variable_values
+
+from gateway.limits import Limits
+from gateway.operation import FEDERATED_ROOTS, Operation, aliases, depth, federated_root
+from gateway.refusals import (
+    LimitExceeded,
+    OperationInvalid,
+    OperationUnknown,
+    OperationUnsupported,
+    SyntaxInvalid,
+    VariablesInvalid,
+)
+from gateway.selection import FieldBudgetExceeded, Normaliser
+from schema.catalogue import Catalogue
+
+MAX_ERRORS: Final = 20
+"""How many validation or coercion errors one answer lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaView:
+    """The schema as one caller knows it: without the `hidden` coordinates, SEALED fields that can never open to it."""
+
+    hidden: frozenset[str]
+    schema: GraphQLSchema
+
+
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    document: DocumentNode
+    definition: OperationDefinitionNode
+    directive_variables: tuple[str, ...]
+
+
+class Documents:
+    """Reads operations, and keeps those that it has read.
+
+    Two bounded caches, least recently used out first: texts that were parsed and validated, and operations as
+    normalised for the values of their `@skip` and `@include` variables. Refused texts are not kept.
+    """
+
+    def __init__(self, catalogue: Catalogue, limits: Limits, size: int = 1_000) -> None:
+        self._catalogue = catalogue
+        self._limits = limits
+        self._parsed: LRUCache[str, _Parsed] = LRUCache(size)
+        self._operations: LRUCache[str, Operation] = LRUCache(size)
+
+    def read(
+        self, view: SchemaView, text: str, operation_name: str | None, variables: Mapping[str, Any]
+    ) -> tuple[Operation, VariableValues]:
+        """The operation and its coerced variables. Raises a `RequestRefused` for a text that is not GraphQL, does
+        not fit the schema, does not have the operation, exceeds a limit, or whose variables do not fit.
+        """
+        digest = _digest(*sorted(view.hidden), operation_name or "", text)
+        parsed = self._parsed.get(digest)
+        if parsed is None:
+            parsed = self._parsed[digest] = self._parse(view.schema, text, operation_name)
+        values = _coerce(view.schema, parsed.definition, variables)
+        variant = _digest(digest, *(str(values.coerced.get(name)) for name in parsed.directive_variables))
+        operation = self._operations.get(variant)
+        if operation is None:
+            operation = self._operations[variant] = self._normalise(view.schema, parsed, values, variant)
+        return operation, values
+
+    def _parse(self, schema: GraphQLSchema, text: str, operation_name: str | None) -> _Parsed:
+        try:
+            document = parse(text, max_lexical_tokens=self._limits.tokens)
+        except GraphQLSyntaxError as error:
+            raise SyntaxInvalid(error) from None
+        errors = validate(schema, document, max_errors=MAX_ERRORS)
+        if errors:
+            raise OperationInvalid(*errors)
+        definition = get_operation_ast(document, operation_name)
+        if definition is None:
+            raise OperationUnknown(_no_operation(document, operation_name))
+        if definition.operation is not OperationType.QUERY:
+            raise OperationUnsupported(
+                GraphQLError(f"A {definition.operation.value} cannot be run here: this gateway only answers queries.")
+            )
+        return _Parsed(document, definition, _directive_variables(document))
+
+    def _normalise(self, schema: GraphQLSchema, parsed: _Parsed, values: VariableValues, digest: str) -> Operation:
+        query = schema.query_type
+        if query is None:
+            raise LookupError("the schema has no query type")
+        fragments = {
+            node.name.value: node for node in parsed.document.definitions if isinstance(node, FragmentDefinitionNode)
+        }
+        normaliser = Normaliser(schema, fragments, values, self._limits.fields)
+        try:
+            selections = normaliser.expand(query, (parsed.definition.selection_set,))
+        except FieldBudgetExceeded:
+            raise _over("fields", self._limits.fields) from None
+        if depth(selections) > self._limits.depth:
+            raise _over("levels", self._limits.depth)
+        if aliases(selections) > self._limits.aliases:
+            raise _over("aliases", self._limits.aliases)
+        return Operation(
+            id=digest,
+            schema=schema,
+            document=parsed.document,
+            definition=parsed.definition,
+            keys=tuple(selection.key for selection in selections),
+            federated=tuple(federated_root(s, self._catalogue) for s in selections if s.name in FEDERATED_ROOTS),
+            local=tuple(s for s in selections if s.name not in FEDERATED_ROOTS),
+        )
+
+
+def _digest(*parts: str) -> str:
+    return sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _coerce(schema: GraphQLSchema, definition: OperationDefinitionNode, variables: Mapping[str, Any]) -> VariableValues:
+    coerced = get_variable_values(schema, definition.variable_definitions or (), dict(variables), max_errors=MAX_ERRORS)
+    if isinstance(coerced, VariableValues):
+        return coerced
+    raise VariablesInvalid(*coerced)
+
+
+def _no_operation(document: DocumentNode, operation_name: str | None) -> GraphQLError:
+    names = [
+        node.name.value if node.name else "(unnamed)"
+        for node in document.definitions
+        if isinstance(node, OperationDefinitionNode)
+    ]
+    if not names:
+        return GraphQLError("The document has fragments but no operation.")
+    if operation_name is None:
+        return GraphQLError(f"Name the operation to run with operationName; the document has {', '.join(names)}.")
+    return GraphQLError(f"The document has no operation named {operation_name!r}; it has {', '.join(names)}.")
+
+
+def _directive_variables(document: DocumentNode) -> tuple[str, ...]:
+    """The variables on which `@skip` and `@include` depend, in the order of their names."""
+    found: set[str] = set()
+
+    class Finder(Visitor):
+        def enter_directive(self, node: DirectiveNode, *_: object) -> None:
+            for argument in node.arguments or ():
+                if isinstance(argument.value, VariableNode):
+                    found.add(argument.value.name.value)
+
+    visit(document, Finder())
+    return tuple(sorted(found))
+
+
+def _over(what: str, limit: int) -> LimitExceeded:
+    return LimitExceeded(
+        GraphQLError(
+            f"The operation has more than {limit} {what} once its fragments are expanded; ask for less at once."
+        )
+    )

@@ -1,0 +1,238 @@
+"""The errors of `gateway`, each with a stable code that clients may rely on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+
+class GatewayError(Exception):
+    """The root of this package's errors. `code` is stable and public; the message holds no field value, no secret."""
+
+    code: ClassVar[str] = "GATEWAY_ERROR"
+
+
+class SettingsInvalidError(GatewayError):
+    """The operator's settings cannot be used. The message names each variable or file, and never its value."""
+
+    code = "SETTINGS_INVALID"
+
+
+class HttpError(GatewayError):
+    """A request that gets an HTTP error status instead of a GraphQL response.
+
+    `status` is the HTTP status code; `headers` are what RFC 9110 wants beside it.
+    """
+
+    code = "HTTP_ERROR"
+    status: ClassVar[int]
+
+    def __init__(self, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.headers = headers or {}
+
+
+class RequestMalformedError(HttpError):
+    """Not a well-formed GraphQL-over-HTTP request: bad JSON, a parameter of the wrong type, a header out of bounds."""
+
+    code = "REQUEST_MALFORMED"
+    status = 400
+
+
+class MethodNotAllowedError(HttpError):
+    """An HTTP method that does not serve this request."""
+
+    code = "METHOD_NOT_ALLOWED"
+    status = 405
+
+    def __init__(self, message: str, *, allow: str) -> None:
+        super().__init__(message, {"Allow": allow})
+
+
+class NotAcceptableError(HttpError):
+    """The caller accepts none of the media types that this server answers in."""
+
+    code = "NOT_ACCEPTABLE"
+    status = 406
+
+
+class RequestTimeoutError(HttpError):
+    """The request did not arrive whole before its deadline."""
+
+    code = "REQUEST_TIMEOUT"
+    status = 408
+
+
+class BodyTooLargeError(HttpError):
+    """The body is over the limit."""
+
+    code = "BODY_TOO_LARGE"
+    status = 413
+
+
+class UriTooLongError(HttpError):
+    """The query string is over the limit."""
+
+    code = "URI_TOO_LONG"
+    status = 414
+
+
+class MediaTypeUnsupportedError(HttpError):
+    """The body is in a media type, character set or content coding that this server does not read."""
+
+    code = "MEDIA_TYPE_UNSUPPORTED"
+    status = 415
+
+
+class ClientGoneError(HttpError):
+    """The caller closed the connection before its answer was ready. Nobody reads this status; it is for the audit log
+    (nginx's convention).
+    """
+
+    code = "CLIENT_GONE"
+    status = 499
+
+
+class InternalError(HttpError):
+    """A mistake of ours. The details are in the log, under the request id."""
+
+    code = "INTERNAL"
+    status = 500
+
+
+class AuditUnavailableError(HttpError):
+    """The audit log cannot be written, so nothing is answered."""
+
+    code = "AUDIT_UNAVAILABLE"
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The audit log cannot be written, so no answer may leave. Try again later.", {"Retry-After": "5"}
+        )
+
+
+class AuthenticationFailedError(HttpError):
+    """The caller cannot be identified from its credentials, which are never part of the message."""
+
+    code = "AUTHENTICATION_FAILED"
+    status = 401
+
+    def __init__(self, message: str) -> None:
+        # RFC 6750, section 3.1
+        super().__init__(message, {"WWW-Authenticate": 'Bearer realm="xinqiao", error="invalid_token"'})
+
+
+class CredentialsRequiredError(AuthenticationFailedError):
+    """No credentials came, and anonymous callers are refused."""
+
+    code = "CREDENTIALS_REQUIRED"
+
+    def __init__(self) -> None:
+        super().__init__("Send a token (Authorization: Bearer ...) or an API key (X-API-Key: ...).")
+        # RFC 6750, section 3.1: a request without credentials is told the scheme and no error code.
+        self.headers = {"WWW-Authenticate": 'Bearer realm="xinqiao"'}
+
+
+class CredentialsAmbiguousError(AuthenticationFailedError):
+    """More than one credential came, or one of a scheme that is not ours."""
+
+    code = "CREDENTIALS_AMBIGUOUS"
+
+
+class TokenMalformedError(AuthenticationFailedError):
+    """Not a signed JWT, or without a claim that is needed."""
+
+    code = "TOKEN_MALFORMED"
+
+
+class TokenAlgorithmError(AuthenticationFailedError):
+    """Signed with an algorithm that its issuer may not use."""
+
+    code = "TOKEN_ALGORITHM"
+
+
+class TokenKeyUnknownError(AuthenticationFailedError):
+    """Signed with a key that is not in its issuer's key set."""
+
+    code = "TOKEN_KEY_UNKNOWN"
+
+
+class TokenSignatureError(AuthenticationFailedError):
+    """The signature does not fit the token."""
+
+    code = "TOKEN_SIGNATURE"
+
+
+class TokenExpiredError(AuthenticationFailedError):
+    """Past its `exp`."""
+
+    code = "TOKEN_EXPIRED"
+
+
+class TokenNotYetValidError(AuthenticationFailedError):
+    """Before its `nbf` or `iat`."""
+
+    code = "TOKEN_NOT_YET_VALID"
+
+
+class TokenAudienceError(AuthenticationFailedError):
+    """Meant for another recipient."""
+
+    code = "TOKEN_AUDIENCE"
+
+
+class IssuerUnknownError(AuthenticationFailedError):
+    """Signed by an issuer that the operator has not configured."""
+
+    code = "ISSUER_UNKNOWN"
+
+
+class KeyUnknownError(AuthenticationFailedError):
+    """Not an API key of this gateway."""
+
+    code = "KEY_UNKNOWN"
+
+
+class KeyExpiredError(AuthenticationFailedError):
+    """An API key past its expiry."""
+
+    code = "KEY_EXPIRED"
+
+
+class NotRegisteredError(AuthenticationFailedError):
+    """The credentials are good, but what they say of the caller is not registered here: other credentials of the same
+    kind would not help.
+    """
+
+    code = "NOT_REGISTERED"
+    status = 403
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.headers = {}
+
+
+class OrganisationUnknownError(NotRegisteredError):
+    """The policy knows no such organisation, or the issuer may not speak for it."""
+
+    code = "ORGANISATION_UNKNOWN"
+
+
+class RoleNotRegisteredError(NotRegisteredError):
+    """A role that the organisation is not registered for."""
+
+    code = "ROLE_NOT_REGISTERED"
+
+
+class DeadlineExceededError(HttpError):
+    """The request's deadline passed before there was anything to answer."""
+
+    code = "DEADLINE_EXCEEDED"
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The deadline passed before an answer was ready. Allow more time (X-Timeout-Ms) or ask for less.",
+            {"Retry-After": "1"},
+        )

@@ -1,0 +1,189 @@
+"""Stage six: rows -> per company and answer, the records that may be shown, in order, with how each supplier fared.
+
+A next level's companies come from here: only records that are shown lead on.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from policies.publicity import Publicity, Standing
+from schema.credit_code import CreditCode
+
+from connectors.contract import CompanyRows, FailureCode, Outcome, Row
+from gateway.arguments import Slice
+from gateway.authorise import IDENTITY, Access, AuthorisedAnswer, Supplier
+from gateway.cursor import Position, record_digest
+from policies.decision import Effect
+from schema.catalogue import RecordType
+from schema.values import Value
+
+
+class AnswerStatus(StrEnum):
+    """How whole an answer is, in the public contract's words."""
+
+    COMPLETE = "COMPLETE"
+    PARTIAL = "PARTIAL"
+    UNAVAILABLE = "UNAVAILABLE"
+    WITHHELD = "WITHHELD"
+
+
+class SourceStatus(StrEnum):
+    """How one supplier fared, in the public contract's words."""
+
+    ANSWERED = "ANSWERED"
+    UNKNOWN_COMPANY = "UNKNOWN_COMPANY"
+    INCOMPLETE = "INCOMPLETE"
+    STALE = "STALE"
+    FAILED = "FAILED"
+    WITHHELD = "WITHHELD"
+    NOT_ASKED = "NOT_ASKED"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOutcome:
+    """How one supplier fared for one company; dates carry an offset."""
+
+    agency: str
+    dataset: str
+    status: SourceStatus
+    as_of: dt.datetime | None = None
+    not_older_than: dt.datetime | None = None
+    failure: FailureCode | None = None
+    retryable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A row that is shown, with where it came from and where it stands in the list."""
+
+    supplier: Supplier
+    row: Row
+    as_of: dt.datetime | None
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """One answer for one company. `records` is None where nothing may be read from there being none."""
+
+    status: AnswerStatus
+    sources: tuple[SourceOutcome, ...]
+    access: tuple[Access, ...]
+    records: tuple[Record, ...] | None
+    has_more: bool | None
+
+
+Said = Callable[[Supplier, CreditCode], CompanyRows | None]
+"""What a supplier answered about a company; None where it was not asked."""
+
+Mask = Callable[[str, str, Value], Value]
+"""(mask, coordinate, value) -> the value as this caller may see it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Joiner:
+    """What joining needs besides the rows: today's date for publicity periods, the caller's masks, and the key of the
+    digests in cursors.
+    """
+
+    publicity: Publicity
+    today: dt.date
+    mask: Mask
+    cursor_key: bytes
+
+    def join(
+        self,
+        authorised: AuthorisedAnswer,
+        slice_: Slice,
+        code: CreditCode,
+        said: Said,
+    ) -> Joined:
+        """The answer for one company."""
+        sources: list[SourceOutcome] = []
+        found: list[Record] = []
+        for supplier in authorised.suppliers:
+            rows = None if supplier.withheld else said(supplier, code)
+            records, whole = self._records(authorised.answer.record, supplier, rows, slice_) if rows else ([], True)
+            found.extend(records)
+            sources.append(_source(supplier, code, rows, whole=whole))
+        status = _status(sources)
+        if not found and status is not AnswerStatus.COMPLETE:
+            return Joined(status, tuple(sources), authorised.access, None, None)
+        found.sort(key=lambda record: record.position.key())
+        after = slice_.after.key() if slice_.after else None
+        rest = [record for record in found if after is None or record.position.key() > after]
+        page = tuple(rest[: slice_.first])
+        return Joined(status, tuple(sources), authorised.access, page, len(rest) > len(page))
+
+    def _records(
+        self, record: RecordType, supplier: Supplier, answer: CompanyRows, slice_: Slice
+    ) -> tuple[list[Record], bool]:
+        """The rows that may be shown, and whether all rows could be judged."""
+        records: list[Record] = []
+        whole = True
+        for index, row in enumerate(answer.rows):
+            standing = self.publicity.standing(record, row, self.today)
+            passed = standing is not Standing.OVER and _passes(record, row, slice_.filters)
+            if standing is Standing.UNREADABLE or passed is None:
+                whole = False
+            elif passed:
+                records.append(Record(supplier, row, answer.as_of, self._position(record, supplier, row, index)))
+        return records, whole
+
+    def _position(self, record: RecordType, supplier: Supplier, row: Row, index: int) -> Position:
+        agency = supplier.dataset.agency
+        digest = record_digest(self.cursor_key, agency, str(row.get(IDENTITY) or index))
+        if supplier.ordered_by is None or record.ordered_by is None:
+            return Position(None, agency, digest)
+        value = row.get(record.ordered_by)
+        if supplier.ordered_by.effect is Effect.MASKED:
+            value = self.mask(supplier.ordered_by.mask or "", f"{record.name}.{record.ordered_by}", value)
+        return Position(value if isinstance(value, dt.date) else None, agency, digest)
+
+
+def _passes(record: RecordType, row: Row, filters: Mapping[str, dt.date]) -> bool | None:
+    """Whether a row passes every filter; None where its date is missing, so that nobody can say."""
+    for argument, bound in filters.items():
+        field, operator = record.filters[argument]
+        value = row.get(field)
+        if not isinstance(value, dt.date):
+            return None
+        if value < bound if operator == ">=" else value > bound:
+            return False
+    return True
+
+
+def _source(supplier: Supplier, code: CreditCode, rows: CompanyRows | None, *, whole: bool) -> SourceOutcome:
+    agency, dataset = supplier.dataset.agency, supplier.dataset.id
+    if not supplier.dataset.coverage.may_know(code):
+        return SourceOutcome(agency, dataset, SourceStatus.NOT_ASKED)
+    if rows is None:
+        return SourceOutcome(agency, dataset, SourceStatus.WITHHELD)
+    status = SourceStatus(rows.outcome.value)
+    if rows.outcome is Outcome.ANSWERED and not whole:
+        status = SourceStatus.INCOMPLETE
+    return SourceOutcome(agency, dataset, status, rows.as_of, rows.not_older_than, rows.failure, rows.retryable)
+
+
+def _status(sources: Iterable[SourceOutcome]) -> AnswerStatus:
+    covering = {source.status for source in sources} - {SourceStatus.NOT_ASKED}
+    if covering == {SourceStatus.WITHHELD}:
+        return AnswerStatus.WITHHELD
+    if covering == {SourceStatus.ANSWERED}:
+        return AnswerStatus.COMPLETE
+    if covering <= {SourceStatus.FAILED, SourceStatus.WITHHELD}:
+        return AnswerStatus.UNAVAILABLE
+    return AnswerStatus.PARTIAL
+
+
+def linked(record: Record, field: str) -> CreditCode | None:
+    """The company that a shown record leads to, None where it leads to none or the caller may not follow."""
+    decision = record.supplier.decisions.get(field)
+    value = record.row.get(field)
+    if decision is None or decision.effect is not Effect.CLEAR or not isinstance(value, str):
+        return None
+    return CreditCode.parse(value)

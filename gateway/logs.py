@@ -1,0 +1,68 @@
+"""The log: structlog for ours and for the libraries', one format, on standard error, never with a field value.
+
+An exception is logged as its type and place. Its message is left out, for nobody can know what a library put into it.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from typing import Literal
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+
+def configure_logging(form: Literal["json", "console"], level: str) -> None:
+    """Sets up the log of this process. `level` is the least level logged, in lower case."""
+    common: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        outline_exception,
+    ]
+    renderer: Processor = (
+        structlog.processors.JSONRenderer()
+        if form == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *common, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=common,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level.upper())
+
+
+def outline_exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """A structlog processor that puts `outline` in the place of an exception."""
+    info = event.pop("exc_info", None)
+    fault = info[1] if isinstance(info, tuple) else sys.exception() if info is True else info
+    if isinstance(fault, BaseException):
+        event["fault"] = outline(fault)
+    return event
+
+
+def outline(fault: BaseException) -> list[str]:
+    """What happened and where, without what was in it: one text for the exception, its cause, and each of a group."""
+    places = (
+        f"{frame.f_code.co_filename}:{line} {frame.f_code.co_name}"
+        for frame, line in reversed(list(traceback.walk_tb(fault.__traceback__)))
+    )
+    texts = [" < ".join((type(fault).__name__, *places))]
+    within = fault.exceptions if isinstance(fault, BaseExceptionGroup) else ()
+    for inner in (*within, fault.__cause__):
+        if inner is not None:
+            texts += outline(inner)
+    return texts

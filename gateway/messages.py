@@ -1,0 +1,46 @@
+"""What travels between the HTTP edge and the pipeline: one request in, one answer out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The authenticated caller. `company` is its credit code where it speaks for a company itself (basis `self`)."""
+
+    subject: str
+    organisation: str
+    roles: frozenset[str]
+    company: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One GraphQL request, authenticated and well-formed as HTTP, not yet read as GraphQL.
+
+    `purpose` and `consents` are what the caller sent, not yet checked. `deadline` is in seconds of the event loop's
+    clock. `read_only` is true where only queries may run (GET).
+    """
+
+    request_id: str
+    query: str
+    operation_name: str | None
+    variables: Mapping[str, Any]
+    principal: Principal
+    purpose: str | None
+    consents: tuple[str, ...]
+    deadline: float
+    read_only: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The GraphQL response. `body` is its JSON; `executed` is false where the request failed before its execution began
+    (a GraphQL request error: there is no `data`).
+    """
+
+    body: bytes
+    executed: bool

@@ -1,0 +1,128 @@
+"""The way of a request between the two ends of the HTTP edge: the stages, called in order, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from dataclasses import dataclass
+from typing import Final
+
+from connectors.contract import Supply
+from gateway.arguments import slices
+from gateway.audit import AuditLog
+from gateway.caller import Caller, check_caller
+from gateway.document import Documents
+from gateway.encode import encode, encode_refusal, failure_errors
+from gateway.enterprise import Enterprises
+from gateway.errors import DeadlineExceededError
+from gateway.federate import Federation
+from gateway.join import Joiner, Mask
+from gateway.limits import Limits
+from gateway.local import run_local
+from gateway.messages import Answered, Received
+from gateway.prepare import Preparer
+from gateway.record import answer_record, refusal_record
+from gateway.refusals import RequestRefused
+from gateway.roots import root_companies
+from gateway.shape import Agencies
+from gateway.tables import Tables
+from gateway.viewer import local_roots
+from gateway.views import Views
+from policies.consent import ConsentVerifier
+from policies.masks import MaskContext, apply_mask
+from policies.policy import Policy
+from policies.publicity import CHINA, Publicity
+from schema.values import Value
+
+GRACE: Final = 1.0
+"""Seconds past the deadline, by which the agencies have been given up, for shaping and recording what there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """The keys of this installation: of pseudonyms (mask `hmac`) and of the digests in cursors."""
+
+    masks: bytes
+    cursors: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """Everything that answering a request needs. One request sees one policy version from its start to its end.
+
+    `shared` names the datasets whose cached rows may serve every organisation.
+    """
+
+    policy: Policy
+    tables: Tables
+    preparer: Preparer
+    views: Views
+    documents: Documents
+    supply: Supply
+    agencies: Agencies
+    publicity: Publicity
+    consents: ConsentVerifier
+    audit: AuditLog
+    shared: frozenset[str]
+    limits: Limits
+    secrets: Secrets
+
+    async def answer(self, received: Received) -> Answered:
+        """The answer to one request, its audit line durable. Raises `DeadlineExceededError` where even saying that the
+        agencies are late takes too long, and `AuditUnavailableError`."""
+        try:
+            async with asyncio.timeout_at(received.deadline + GRACE):
+                return await self._answer(received)
+        except TimeoutError:
+            raise DeadlineExceededError from None
+
+    async def _answer(self, received: Received) -> Answered:
+        started = _now()
+        extensions = {"requestId": received.request_id}
+        try:
+            caller = check_caller(received, self.policy, self.consents, started)
+            openable = await self.tables.openable(received.principal.roles, received.principal.organisation)
+            view = self.views.view(openable)
+            operation, variables = self.documents.read(
+                view, received.query, received.operation_name, received.variables
+            )
+            wanted = slices(operation, variables, self.limits)
+            companies = root_companies(operation, variables, self.limits)
+        except RequestRefused as refused:
+            await self.audit.append(refusal_record(received.request_id, received.principal, refused.code, started))
+            return Answered(encode_refusal(refused.formatted(), extensions), executed=False)
+        mask = self._mask(caller)
+        federation = Federation(
+            supply=self.supply,
+            tables=self.tables,
+            preparer=self.preparer,
+            joiner=Joiner(self.publicity, started.astimezone(CHINA).date(), mask, self.secrets.cursors),
+            caller=caller,
+            shared=self.shared,
+            limit=self.limits.companies,
+            deadline=received.deadline,
+        )
+        answers = await federation.run(operation, companies, wanted)
+        roots = local_roots(caller, self.agencies)
+        local, local_errors = run_local(operation, received.variables, roots)
+        data = None
+        if local is not None:
+            found = {**local, **Enterprises(answers, mask).roots(companies)}
+            data = {key: found[key] for key in operation.keys}
+        errors = [*companies.errors, *local_errors, *failure_errors(answers.joined)]
+        body = encode(data, errors, {**extensions, **caller.notices()})
+        await self.audit.append(answer_record(received, caller, operation, answers, started, _now()))
+        return Answered(body, executed=True)
+
+    def _mask(self, caller: Caller) -> Mask:
+        """The masks as they fall out for this caller."""
+        organisation, purpose = caller.principal.organisation, caller.purpose
+
+        def mask(name: str, coordinate: str, value: Value) -> Value:
+            return apply_mask(name, value, MaskContext(organisation, purpose, coordinate, self.secrets.masks))
+
+        return mask
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)

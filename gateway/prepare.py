@@ -1,0 +1,51 @@
+"""Authorised, planned and given writers: all of an operation that depends on the caller's class and not on the company."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+
+from cachetools import LRUCache
+
+from connectors.contract import Dataset
+from gateway.arguments import Slice
+from gateway.authorise import Filtered, authorise
+from gateway.operation import AnswerSelection, Operation
+from gateway.plan import Plan, make_plan
+from gateway.shape import Agencies, AnswerWriter, answer_writers
+from policies.decision import DecisionTable
+from policies.publicity import Publicity
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """An operation's plan and writers for one class of caller."""
+
+    plan: Plan
+    writers: Mapping[AnswerSelection, AnswerWriter]
+
+
+class Preparer:
+    """Prepares operations, and keeps the `size` most recently used, by operation, decision table and filtered answers."""
+
+    def __init__(
+        self, datasets: Mapping[str, Dataset], agencies: Agencies, publicity: Publicity, size: int = 1_000
+    ) -> None:
+        self._datasets = tuple(datasets[id_] for id_ in sorted(datasets))
+        self._agencies = agencies
+        self._publicity = publicity
+        self._kept: LRUCache[Hashable, tuple[DecisionTable, Prepared]] = LRUCache(size)
+
+    def prepare(
+        self, operation: Operation, slices: Mapping[AnswerSelection, Slice], table: DecisionTable
+    ) -> Prepared:
+        """The operation as callers of the table's class may have it."""
+        filtered: Filtered = {answer: frozenset(slice_.filters) for answer, slice_ in slices.items() if slice_.filters}
+        key = (operation, id(table), frozenset(filtered.items()))
+        kept = self._kept.get(key)
+        # The table is kept beside what was made of it, so that its identity cannot be another's while the entry lives.
+        if kept is None or kept[0] is not table:
+            authorised = authorise(operation, filtered, table, self._datasets, self._publicity)
+            prepared = Prepared(make_plan(operation, authorised), answer_writers(authorised, self._agencies))
+            kept = self._kept[key] = (table, prepared)
+        return kept[1]

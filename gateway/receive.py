@@ -1,0 +1,203 @@
+"""The first stage: HTTP -> one well-formed GraphQL request.
+
+Source: https://http-spec.graphql.org/September2026/, section Request.
+
+Other sites cannot make a browser ask in its user's name. There are no cookies: the credentials are headers that a page
+of another origin may not set. A POST must be application/json, which no form can send. A GET needs no such guard: it
+only reads, and since no CORS header is ever sent, another site's page cannot read the answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+from urllib.parse import parse_qsl
+
+import orjson
+from starlette.datastructures import Headers
+from starlette.requests import Request
+
+from gateway.errors import (
+    BodyTooLargeError,
+    MediaTypeUnsupportedError,
+    MethodNotAllowedError,
+    RequestMalformedError,
+    RequestTimeoutError,
+    UriTooLongError,
+)
+from gateway.messages import Principal, Received
+from gateway.respond import UTF_8
+from gateway.settings import DeadlineSettings, Settings
+
+METHODS: Final = ("GET", "HEAD", "POST")
+
+MAX_CONSENTS: Final = 20
+"""The most consents of one request; each is a signature to check."""
+
+_Wanted = TypeVar("_Wanted", str, dict[str, Any], list[Any])
+
+_JSON_TYPES: Final = {
+    str: "a text",
+    bool: "a boolean",
+    list: "a list",
+    dict: "an object",
+    int: "a number",
+    float: "a number",
+}
+
+
+async def receive(request: Request, request_id: str, principal: Principal, settings: Settings) -> Received:
+    """The GraphQL request that the HTTP request holds.
+
+    Raises a subclass of `HttpError`, or starlette's `ClientDisconnect` where the caller goes away while it sends.
+    """
+    deadline = asyncio.get_running_loop().time() + _seconds(request.headers, settings.deadline)
+    parameters = await _parameters(request, settings.limits.request_bytes, deadline)
+    return Received(
+        request_id=request_id,
+        query=parameters.query,
+        operation_name=parameters.operation_name,
+        variables=parameters.variables,
+        principal=principal,
+        purpose=_purpose(request.headers, parameters.extensions),
+        consents=_consents(request.headers, parameters.extensions),
+        deadline=deadline,
+        read_only=request.method != "POST",
+    )
+
+
+def check_method(method: str) -> None:
+    """Raises `MethodNotAllowedError` for a method that GraphQL is not served by."""
+    if method not in METHODS:
+        allow = ", ".join(METHODS)
+        raise MethodNotAllowedError(f"GraphQL is served by {allow}.", allow=allow)
+
+
+def single(headers: Headers, name: str) -> str | None:
+    """The value of a header that may come once. Raises `RequestMalformedError` where it comes again."""
+    values = headers.getlist(name)
+    if len(values) > 1:
+        raise RequestMalformedError(f"The header {name} came {len(values)} times; send it once.")
+    return values[0] if values else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Parameters:
+    """The specification's four request parameters, of the right types."""
+
+    query: str
+    operation_name: str | None
+    variables: Mapping[str, Any]
+    extensions: Mapping[str, Any]
+
+
+async def _parameters(request: Request, most: int, deadline: float) -> _Parameters:
+    if request.method != "POST":
+        return _typed(_from_query_string(request.scope["query_string"], most))
+    _check_content(request.headers)
+    try:
+        async with asyncio.timeout_at(deadline):
+            body = await _body(request, most)
+    except TimeoutError:
+        raise RequestTimeoutError("The body did not arrive whole before the request's deadline.") from None
+    members = _json(body, "The body")
+    if not isinstance(members, dict):
+        raise RequestMalformedError("The body must be a JSON object with a query; batches (lists) are not served.")
+    return _typed(members)
+
+
+def _check_content(headers: Headers) -> None:
+    """Raises `MediaTypeUnsupportedError` unless the body is application/json in UTF-8, not compressed."""
+    name, *parameters = (part.strip().lower() for part in (single(headers, "Content-Type") or "").split(";"))
+    charsets = {part.removeprefix("charset=").strip('"') for part in parameters if part.startswith("charset=")}
+    if name != "application/json" or not charsets <= UTF_8:
+        raise MediaTypeUnsupportedError("Send the body as JSON in UTF-8, with Content-Type: application/json.")
+    if headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+        raise MediaTypeUnsupportedError("Send the body without a Content-Encoding.")
+
+
+async def _body(request: Request, most: int) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > most:
+            raise BodyTooLargeError(
+                f"The body is longer than {most} bytes. Split the request, or ask for fewer companies."
+            )
+    return bytes(body)
+
+
+def _from_query_string(text: bytes, most: int) -> dict[str, Any]:
+    """The parameters of a GET. An empty one counts as absent."""
+    if len(text) > most:
+        raise UriTooLongError(f"The query string is longer than {most} bytes. Use POST.")
+    try:
+        pairs = parse_qsl(text.decode(), keep_blank_values=True, errors="strict")
+    except ValueError:
+        raise RequestMalformedError("The query string is not URL-encoded UTF-8.") from None
+    members: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in members:
+            raise RequestMalformedError(f"The parameter {name[:64]!r} came more than once; send it once.")
+        members[name] = value or None
+    for name in ("variables", "extensions"):
+        if members.get(name) is not None:
+            members[name] = _json(members[name], f'The parameter "{name}"')
+    return members
+
+
+def _json(text: str | bytes, place: str) -> Any:  # noqa: ANN401 - any JSON
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise RequestMalformedError(f"{place} is not JSON: line {error.lineno}, column {error.colno}.") from None
+
+
+def _typed(members: Mapping[str, Any]) -> _Parameters:
+    query = _member(members, "query", str)
+    if query is None:
+        raise RequestMalformedError('The parameter "query" is missing: the text of a GraphQL operation.')
+    return _Parameters(
+        query,
+        _member(members, "operationName", str) or None,
+        _member(members, "variables", dict) or {},
+        _member(members, "extensions", dict) or {},
+    )
+
+
+def _member(members: Mapping[str, Any], name: str, wanted: type[_Wanted]) -> _Wanted | None:
+    value = members.get(name)
+    if value is None or isinstance(value, wanted):
+        return value
+    raise RequestMalformedError(f'"{name}" must be {_JSON_TYPES[wanted]}, and is {_JSON_TYPES[type(value)]}.')
+
+
+def _purpose(headers: Headers, extensions: Mapping[str, Any]) -> str | None:
+    named = {purpose for purpose in (single(headers, "X-Purpose"), _member(extensions, "purpose", str)) if purpose}
+    if len(named) > 1:
+        raise RequestMalformedError("The header X-Purpose and extensions.purpose differ; send one of them.")
+    return named.pop() if named else None
+
+
+def _consents(headers: Headers, extensions: Mapping[str, Any]) -> tuple[str, ...]:
+    """From both places, each once. A proxy may join headers of one name by commas (RFC 9110, section 5.3)."""
+    members = _member(extensions, "consents", list) or []
+    if not all(isinstance(member, str) for member in members):
+        raise RequestMalformedError("extensions.consents must be a list of texts.")
+    listed = (text.strip() for value in headers.getlist("X-Consent") for text in value.split(","))
+    consents = tuple(dict.fromkeys(text for text in (*members, *listed) if text))
+    if len(consents) > MAX_CONSENTS:
+        raise RequestMalformedError(f"{len(consents)} consents came with the request; {MAX_CONSENTS} are the most.")
+    return consents
+
+
+def _seconds(headers: Headers, settings: DeadlineSettings) -> float:
+    """How long the request may take: what the caller says in X-Timeout-Ms, up to the maximum, else the default."""
+    text = single(headers, "X-Timeout-Ms")
+    if text is None:
+        return settings.default
+    if not (text.isascii() and text.isdecimal() and float(text) > 0):
+        raise RequestMalformedError("X-Timeout-Ms must be a whole number of milliseconds, more than 0.")
+    return min(float(text) / 1_000, settings.maximum)

@@ -1,0 +1,203 @@
+"""Everything that an operator sets, from environment variables `XINQIAO_...` and an optional TOML file.
+
+A nested setting's variable joins its names by two underscores (`XINQIAO_LIMITS__COMPANIES`); lists are JSON. The file
+is named by `XINQIAO_SETTINGS`; a variable wins over the file.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from importlib.resources import files
+from pathlib import Path
+from tomllib import TOMLDecodeError
+from typing import Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, Secret, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings.exceptions import SettingsError
+
+from gateway.errors import SettingsInvalidError
+from gateway.limits import Limits
+
+PREFIX: Final = "XINQIAO_"
+FILE_VARIABLE: Final = "XINQIAO_SETTINGS"
+
+Algorithm = Literal["ES256", "ES384", "ES512", "Ed25519", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512", "HS256"]
+
+_LIMITS: Final = Limits()
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SignerSettings(_Group):
+    """Whoever signs JWTs that this gateway believes: where its keys are, and which algorithms it may use."""
+
+    id: str = Field(min_length=1, description="The `iss` of its tokens.")
+    audience: str = Field(min_length=1, description="The `aud` that its tokens must name: this gateway.")
+    jwks: Path | Secret[dict[str, JsonValue]] = Field(
+        description="Its key set (JWKS, RFC 7517): the path of a file, or the set itself."
+    )
+    algorithms: tuple[Algorithm, ...] = Field(
+        default=("ES256", "Ed25519", "PS256", "RS256"),
+        min_length=1,
+        description="The signature algorithms that it may use. With HS256 this gateway holds the signing key itself.",
+    )
+
+
+class IssuerSettings(SignerSettings):
+    """An issuer of callers' tokens."""
+
+    organisations: tuple[str, ...] = Field(
+        default=(), description="The organisations that it may speak for; empty: any."
+    )
+
+
+class ConsentIssuerSettings(SignerSettings):
+    """An issuer of companies' consents."""
+
+    companies: tuple[str, ...] = Field(
+        default=(), description="The credit codes of the companies that it may sign for; empty: any."
+    )
+
+
+class LimitSettings(_Group):
+    """What one request may cost."""
+
+    request_bytes: int = Field(default=1_048_576, gt=0, description="The most bytes of a body or of a query string.")
+    tokens: int = Field(default=_LIMITS.tokens, gt=0, description="The most tokens of an operation's text.")
+    fields: int = Field(default=_LIMITS.fields, gt=0, description="The most fields, after fragments are expanded.")
+    depth: int = Field(default=_LIMITS.depth, gt=0, description="The deepest nesting, after fragments are expanded.")
+    aliases: int = Field(default=_LIMITS.aliases, gt=0, description="The most aliases.")
+    companies: int = Field(
+        default=_LIMITS.companies, gt=0, description="The most distinct companies, at all levels together."
+    )
+    page: int = Field(default=_LIMITS.page, gt=0, description="The most records that `first` may ask for.")
+
+    def operation(self) -> Limits:
+        """The limits that the pipeline holds an operation to (`request_bytes` is the HTTP edge's)."""
+        return Limits(**self.model_dump(exclude={"request_bytes"}))
+
+
+class DeadlineSettings(_Group):
+    """How long a request may take."""
+
+    default: float = Field(default=5.0, gt=0, description="Seconds, for a request that does not say (X-Timeout-Ms).")
+    maximum: float = Field(default=30.0, gt=0, description="Seconds that no request may exceed.")
+
+    @model_validator(mode="after")
+    def _default_within_maximum(self) -> Self:
+        if self.default > self.maximum:
+            raise ValueError("default is longer than maximum")
+        return self
+
+
+class Settings(BaseSettings):
+    """Every setting of the gateway. The defaults serve nobody but those who can name themselves."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid", validate_default=True
+    )
+
+    host: str = Field(default="127.0.0.1", description="The address to listen on.")
+    port: int = Field(default=8000, ge=0, le=65_535, description="The port to listen on; 0 takes a free one.")
+    manifests: Path = Field(
+        default=Path(str(files("connectors") / "agencies")), description="The directory with one manifest per agency."
+    )
+    policies: Path = Field(
+        default=Path(str(files("policies"))), description="The directory with the policy's versions."
+    )
+    issuers: tuple[IssuerSettings, ...] = Field(default=(), description="Whose tokens name a caller.")
+    api_keys_file: Path | None = Field(default=None, description="A YAML or JSON file with the API keys' digests.")
+    api_keys_pepper: SecretStr | None = Field(
+        default=None,
+        min_length=32,
+        description="The secret with which API keys are hashed, kept apart from their file.",
+    )
+    mask_secret: SecretStr | None = Field(
+        default=None,
+        min_length=32,
+        description="The secret of pseudonyms (mask `hmac`), the same on every instance. Without it they last one run.",
+    )
+    cursor_secret: SecretStr | None = Field(
+        default=None,
+        min_length=32,
+        description="The secret of cursors, the same on every instance. Without it they last one run.",
+    )
+    anonymous: Literal["public", "refuse"] = Field(
+        default="refuse",
+        description="Callers without credentials: `public` shows them what is public, `refuse` refuses them.",
+    )
+    consent_issuers: tuple[ConsentIssuerSettings, ...] = Field(default=(), description="Whose signed consents count.")
+    limits: LimitSettings = Field(default=LimitSettings(), description="What one request may cost.")
+    deadline: DeadlineSettings = Field(default=DeadlineSettings(), description="How long a request may take.")
+    audit_file: Path = Field(default=Path("var/audit.jsonl"), description="The audit log: one JSON line a request.")
+    cache_entries: int = Field(default=100_000, ge=0, description="The most entries in the cache of raw rows.")
+    log_format: Literal["json", "console"] = Field(default="json", description="The log's format, on standard error.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least level logged."
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.api_keys_file is None) != (self.api_keys_pepper is None):
+            raise ValueError(f"{PREFIX}API_KEYS_FILE and {PREFIX}API_KEYS_PEPPER go together: set both or neither")
+        names = [issuer.id for issuer in self.issuers]
+        if len(names) != len(set(names)):
+            raise ValueError(f"{PREFIX}ISSUERS names an issuer twice")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the base class fixes the names
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then variables, then the file: no hidden `.env` and no directory of secrets."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, os.environ.get(FILE_VARIABLE))
+
+
+def load_settings() -> Settings:
+    """The settings from the environment and the file that it names.
+
+    Raises `SettingsInvalidError`: it names every variable at fault, one a line, and no value.
+    """
+    _check_file()
+    _check_names()
+    try:
+        return Settings()
+    except ValidationError as error:
+        faults = error.errors(include_input=False, include_url=False, include_context=False)
+        raise SettingsInvalidError("\n".join(_fault(fault["loc"], fault["msg"]) for fault in faults)) from None
+    except SettingsError as error:
+        # The library's text names the field; only its cause, which is dropped here, quotes the value.
+        raise SettingsInvalidError(f"{error}: a {PREFIX} variable with a list or a table holds JSON") from None
+    except TOMLDecodeError as error:
+        raise SettingsInvalidError(f"{os.environ[FILE_VARIABLE]}: {error}") from None
+
+
+def _fault(location: tuple[int | str, ...], message: str) -> str:
+    message = message.removeprefix("Value error, ")
+    return f"{PREFIX}{'__'.join(str(part).upper() for part in location)}: {message}" if location else message
+
+
+def _check_file() -> None:
+    name = os.environ.get(FILE_VARIABLE)
+    if name is not None and not Path(name).is_file():
+        raise SettingsInvalidError(f"{FILE_VARIABLE}: there is no file {name}")
+
+
+def _check_names() -> None:
+    """Refuses a misspelt variable: ignored, XINQIAO_ANONYMUS=refuse would leave the gateway as open as it was."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | {FILE_VARIABLE}
+    for variable in sorted(os.environ):
+        name = variable.upper().split("__", 1)[0]
+        if name.startswith(PREFIX) and name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise SettingsInvalidError(f"{variable}: there is no such setting.{hint}")

@@ -1,0 +1,85 @@
+"""Decision tables, compiled once per class of caller in a process of their own.
+
+Compiling asks casbin hundreds of times; in a thread that would still hold the interpreter, and with it every request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import signal
+from collections.abc import Callable, Hashable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, Self, TypeVar, cast
+
+from cachetools import LRUCache
+
+from policies.compile import compile_table, openable
+from policies.decision import CallerClass, DecisionTable
+from policies.load import Policy
+
+Cells = Mapping[str, frozenset[str]]
+"""The coordinates (`Penalty`, `Penalty.amount`) that each agency supplies."""
+
+Made = TypeVar("Made")
+
+
+class Tables:
+    """The tables of one policy version; an async context, which owns the process that compiles them.
+
+    The `size` most recently used tables are kept; requests that need the same cold table wait for one compilation.
+    """
+
+    def __init__(self, policy: Policy, cells: Cells, size: int = 1_000) -> None:
+        self._policy = policy
+        self._cells = cells
+        self._made: LRUCache[Hashable, asyncio.Future[Any]] = LRUCache(size)
+        self._process: ProcessPoolExecutor | None = None
+
+    async def __aenter__(self) -> Self:
+        self._process = _start_process()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._process:
+            await asyncio.to_thread(self._process.shutdown, wait=True, cancel_futures=True)
+
+    async def table(self, caller: CallerClass) -> DecisionTable:
+        """Every decision for this class of caller."""
+        return await self._once(caller, compile_table, self._policy, self._cells, caller)
+
+    async def openable(self, roles: frozenset[str], organisation: str) -> frozenset[str]:
+        """The coordinates that some purpose and some basis could open to these callers."""
+        return await self._once((roles, organisation), openable, self._policy, self._cells, roles, organisation)
+
+    async def _once(self, key: Hashable, make: Callable[..., Made], *args: object) -> Made:
+        future = self._made.get(key)
+        if future is None:
+            future = asyncio.ensure_future(self._run(make, *args))
+            future.add_done_callback(lambda done: self._forget_failed(key, done))
+            self._made[key] = future
+        # Shielded: a caller that goes away must not take the table from the others that wait for it.
+        return cast("Made", await asyncio.shield(future))
+
+    async def _run(self, make: Callable[..., Made], *args: object) -> Made:
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._process, make, *args)
+        except BrokenProcessPool:
+            self._process = _start_process()
+            return await loop.run_in_executor(self._process, make, *args)
+
+    def _forget_failed(self, key: Hashable, done: asyncio.Future[Any]) -> None:
+        if (done.cancelled() or done.exception()) and self._made.get(key) is done:
+            del self._made[key]
+
+
+def _start_process() -> ProcessPoolExecutor:
+    # An interrupt from the terminal reaches the whole group: the parent alone decides when this process ends.
+    return ProcessPoolExecutor(
+        max_workers=1,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=signal.signal,
+        initargs=(signal.SIGINT, signal.SIG_IGN),
+    )

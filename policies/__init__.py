@@ -1,0 +1,1 @@
+"""Who may see what: rules decided by casbin, compiled to tables; masks, consents and publicity periods."""

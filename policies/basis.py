@@ -1,0 +1,30 @@
+"""Which legal bases hold for one company."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from policies.consent import Consent
+from policies.decision import Basis
+from policies.policy import Policy
+from schema.credit_code import CreditCode
+
+
+def bases_for(
+    code: CreditCode, policy: Policy, organisation: str, company: str | None, consents: Iterable[Consent]
+) -> tuple[frozenset[Basis], frozenset[str]]:
+    """The bases that hold for the company `code`, and what its consents name (tiers and coordinates; theirs together).
+
+    `company` is the credit code that the caller speaks for. `consents` have been verified for this organisation and
+    purpose. Jurisdiction holds where the organisation's division covers that of the code; not for an unknown division.
+    """
+    bases: set[Basis] = set()
+    known = policy.organisations.get(organisation)
+    if known and known.division and code.division_known and code.division.startswith(known.division):
+        bases.add(Basis.JURISDICTION)
+    if company == code.text:
+        bases.add(Basis.SELF)
+    scopes = [consent.scope for consent in consents if consent.company == code.text]
+    if scopes:
+        bases.add(Basis.CONSENT)
+    return frozenset(bases), frozenset().union(*scopes)

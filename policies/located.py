@@ -1,0 +1,135 @@
+"""YAML with line numbers, read as text, lists and mappings only.
+
+Scalars stay the text that the author wrote: no rule can change its meaning because YAML takes `no` for false or `0571`
+for a number. Mistakes of form become findings, and reading goes on.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from policies.errors import Finding
+
+_NULL: Final = "tag:yaml.org,2002:null"
+_BYTE_ORDER_MARK: Final = "\ufeff"
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A value and the line (from 1) on which it, or for an entry its key, begins. None stands for an empty value."""
+
+    value: str | tuple[Located, ...] | dict[str, Located] | None
+    line: int
+
+
+@dataclass(slots=True)
+class Findings:
+    """The mistakes found so far in one file."""
+
+    file: str
+    found: list[Finding] = field(default_factory=list)
+
+    def add(self, line: int, code: str, message: str, hint: str | None = None) -> None:
+        """Notes one mistake."""
+        self.found.append(Finding(self.file, line, code, message, hint))
+
+    def texts(self, located: Located, what: str) -> tuple[Located, ...]:
+        """The plain names in a text or a list of texts; anything else is a finding."""
+        items = located.value if isinstance(located.value, tuple) else (located,)
+        plain = []
+        for item in items:
+            if isinstance(item.value, str) and item.value:
+                if self._readable(item, what):
+                    plain.append(item)
+            else:
+                self.add(item.line, "NOT_A_NAME", f"`{what}` holds names, one or a list of them")
+        return tuple(plain)
+
+    def text(self, located: Located, what: str) -> str | None:
+        """The text of one value; anything else is a finding."""
+        if isinstance(located.value, str) and located.value:
+            return located.value
+        self.add(located.line, "NOT_A_TEXT", f"`{what}` holds one text")
+        return None
+
+    def entries(self, located: Located, what: str) -> dict[str, Located]:
+        """The entries of a mapping; anything else is a finding. A name that is not plain ASCII is left out."""
+        if not isinstance(located.value, dict):
+            self.add(located.line, "NOT_A_MAPPING", f"`{what}` holds entries, `name: value`")
+            return {}
+        return {key: item for key, item in located.value.items() if self._readable(Located(key, item.line), what)}
+
+    def items(self, located: Located, what: str) -> tuple[Located, ...]:
+        """The items of a list; anything else is a finding."""
+        if isinstance(located.value, tuple):
+            return located.value
+        self.add(located.line, "NOT_A_LIST", f"`{what}` holds a list, each item on a line that begins with `- `")
+        return ()
+
+    def _readable(self, item: Located, what: str) -> bool:
+        """Whether a name is plain ASCII. Look-alikes (full-width punctuation, a byte order mark) would never match."""
+        text = str(item.value)
+        odd = next((character for character in text if not "!" <= character <= "~"), None)
+        if odd is None:
+            return True
+        name = unicodedata.name(odd, f"U+{ord(odd):04X}")
+        plain = "".join(c for c in unicodedata.normalize("NFKC", text) if "!" <= c <= "~")
+        hint = f"write `{plain}`" if plain else None
+        self.add(item.line, "ODD_CHARACTER", f"a name in `{what}` holds the character {name}", hint)
+        return False
+
+
+def read(path: Path, findings: Findings) -> Located | None:
+    """The document in a file, None where it cannot be read; the mistakes go into `findings`."""
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        findings.add(1, "MISSING_FILE", "the file is missing")
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        findings.add(1, "UNREADABLE", f"the file cannot be read: {type(error).__name__}", "save it as UTF-8")
+        return None
+    if text.startswith(_BYTE_ORDER_MARK):
+        findings.add(1, "BYTE_ORDER_MARK", "the file begins with a byte order mark", "save it as UTF-8 without BOM")
+        text = text.removeprefix(_BYTE_ORDER_MARK)
+    try:
+        node = YAML(typ="safe", pure=True).compose(text)
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        findings.add(line, "NOT_YAML", f"not YAML: {error.problem}")
+        return None
+    except YAMLError as error:
+        findings.add(1, "NOT_YAML", f"not YAML: {type(error).__name__}")
+        return None
+    return Located(None, 1) if node is None else _locate(node, findings, node.start_mark.line + 1)
+
+
+def _locate(node: Node, findings: Findings, line: int) -> Located:
+    if node.anchor is not None:
+        findings.add(line, "ANCHOR", "anchors and aliases are not read", "write the value out")
+        return Located(None, line)
+    if isinstance(node, SequenceNode):
+        return Located(tuple(_locate(item, findings, item.start_mark.line + 1) for item in node.value), line)
+    if isinstance(node, MappingNode):
+        return Located(_entries(node, findings), line)
+    return Located(None if not isinstance(node, ScalarNode) or node.tag == _NULL else str(node.value), line)
+
+
+def _entries(node: MappingNode, findings: Findings) -> dict[str, Located]:
+    entries: dict[str, Located] = {}
+    for key, item in node.value:
+        line = key.start_mark.line + 1
+        if not isinstance(key, ScalarNode):
+            findings.add(line, "NOT_A_NAME", "a key must be a plain name")
+        elif key.value in entries:
+            findings.add(line, "DUPLICATE_KEY", f"`{key.value}` stands twice; the second would be ignored")
+        else:
+            entries[str(key.value)] = _locate(item, findings, line)
+    return entries

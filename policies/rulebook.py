@@ -1,0 +1,266 @@
+"""Rule files: each rule is a sentence (allow these fields, of this agency, to this role, for this purpose, given this
+basis), checked against everything that it names."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from policies.decision import Basis
+from policies.errors import Finding
+from policies.located import Findings, Located
+from policies.masks import MASKS
+from policies.policy import NO_BASIS, Act, RuleEffect, is_wide
+from policies.rule import Rule
+from policies.tree import ROOT
+from policies.vocabulary import Trees, check_keys, check_name, known, near
+from schema.catalogue import Catalogue, Tier
+
+NATION: Final = "nation"
+"""The rule file whose rules may be on any agency's data."""
+
+_KEYS: Final = ("id", "allow", "deny", "of", "to", "at", "for", "given", "masked", "act", "from", "until", "note")
+_COLUMNS: Final = ("of", "to", "for", "given")
+_REQUIRED: Final = ("id", *_COLUMNS, "note")
+_BASES: Final = (ROOT, NO_BASIS, *Basis)
+_ACTS: Final = (ROOT, *Act)
+OBJECTION: Final = "objection"
+"""The dispute mark, which always travels with its record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """Everything that a rule may name."""
+
+    catalogue: Catalogue
+    trees: Trees
+    organisations: Collection[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A rule with the file and the line where it begins."""
+
+    rule: Rule
+    file: str
+    line: int
+
+
+def read_rules(document: Located, agency: str, vocabulary: Vocabulary, findings: Findings) -> tuple[Placed, ...]:
+    """The sound rules of one file on the data of `agency` (`nation`: of any)."""
+    if agency != NATION and agency not in vocabulary.trees.agencies:
+        hint = near(agency, vocabulary.trees.agencies)
+        findings.add(1, "UNKNOWN_AGENCY", f"the file is named after no agency: `{agency}`", hint)
+    entries = findings.entries(document, findings.file)
+    check_keys(entries, ("rules",), findings)
+    items = findings.items(entries["rules"], "rules") if "rules" in entries else ()
+    made = []
+    for item in items:
+        before = len(findings.found)
+        rule = _rule(findings.entries(item, "rules"), item.line, agency, vocabulary, findings)
+        if rule and len(findings.found) == before:
+            made.append(Placed(rule, findings.file, item.line))
+    return tuple(made)
+
+
+def _rule(
+    entries: Mapping[str, Located], line: int, agency: str, vocabulary: Vocabulary, findings: Findings
+) -> Rule | None:
+    check_keys(entries, _KEYS, findings)
+    missing = [key for key in _REQUIRED if key not in entries]
+    for key in missing:
+        hint = f"write `{key}: {ROOT}` for all" if key in _COLUMNS else None
+        findings.add(line, "MISSING_KEY", f"the rule lacks `{key}`", hint)
+    effects = [effect for effect in RuleEffect if effect in entries]
+    if len(effects) != 1:
+        findings.add(line, "UNKNOWN_EFFECT", "a rule says either `allow` or `deny`, spelt so, once")
+    if missing or len(effects) != 1:
+        return None
+    effect = effects[0]
+    names = {key: _names(key, entries, findings) for key in (effect, *_COLUMNS)}
+    trees = vocabulary.trees
+    rule = Rule(
+        id=_id(entries["id"], findings),
+        effect=effect,
+        objects=_objects(names[effect], effect, vocabulary.catalogue, findings),
+        agencies=_agencies(names["of"], agency, trees, findings),
+        roles=known(names["to"], (ROOT, *trees.roles), "role", findings),
+        organisations=_optional("at", entries, (ROOT, *vocabulary.organisations), "organisation", findings),
+        purposes=known(names["for"], (ROOT, *trees.purposes), "purpose", findings),
+        bases=known(names["given"], _BASES, "basis", findings),
+        acts=_acts(entries, findings),
+        mask=_mask(entries, effect, names[effect], vocabulary.catalogue, findings),
+        starts=_day(entries, "from", findings),
+        ends=_day(entries, "until", findings),
+        note=findings.text(entries["note"], "note") or "",
+    )
+    if rule.starts and rule.ends and rule.ends < rule.starts:
+        findings.add(entries["until"].line, "NEVER_VALID", f"the rule `{rule.id}` ends before it begins")
+    return rule
+
+
+def _names(key: str, entries: Mapping[str, Located], findings: Findings) -> tuple[Located, ...]:
+    if entries[key].value == ():
+        findings.add(entries[key].line, "EMPTY", f"`{key}` names nothing, so the rule would do nothing")
+    return findings.texts(entries[key], key)
+
+
+def _id(item: Located, findings: Findings) -> str:
+    (name,) = findings.texts(item, "id")[:1] or (None,)
+    return str(name.value) if name and check_name(name, "id", findings) else ""
+
+
+def _objects(
+    names: Iterable[Located], effect: RuleEffect, catalogue: Catalogue, findings: Findings
+) -> tuple[str, ...]:
+    found = []
+    for name in names:
+        text = str(name.value)
+        if not _exists(text, catalogue):
+            _unknown_object(name, catalogue, findings)
+        elif text.endswith(f".{OBJECTION}"):
+            message = f"`{text}` follows its record: it is shown whenever the record is"
+            findings.add(name.line, "OBJECTION", message, "write the rule on the record type")
+        elif text == Tier.SEALED and effect is RuleEffect.ALLOW:
+            message = "sealed fields are never opened by their tier"
+            findings.add(name.line, "SEALED_BY_TIER", message, "name the field")
+        else:
+            found.append(text)
+    return tuple(found)
+
+
+def _exists(name: str, catalogue: Catalogue) -> bool:
+    if name == ROOT or name in Tier.__members__:
+        return True
+    record, dot, field = name.partition(".")
+    return record in catalogue.records and (not dot or field == "*" or catalogue.field(name) is not None)
+
+
+def _unknown_object(name: Located, catalogue: Catalogue, findings: Findings) -> None:
+    text = str(name.value)
+    record, dot, field = text.partition(".")
+    if dot and record in catalogue.records:
+        hint = near(field, catalogue.records[record].fields)
+        findings.add(name.line, "UNKNOWN_FIELD", f"`{record}` has no field `{field}`", hint)
+    elif not dot and text.isupper():
+        findings.add(name.line, "UNKNOWN_TIER", f"unknown tier `{text}`", near(text, Tier))
+    else:
+        hint = near(record, (*catalogue.records, *Tier, ROOT))
+        findings.add(name.line, "UNKNOWN_TYPE", f"unknown record type `{record}`", hint)
+
+
+def _agencies(names: Collection[Located], agency: str, trees: Trees, findings: Findings) -> tuple[str, ...]:
+    found = known(names, (ROOT, *trees.agencies), "agency", findings)
+    if agency == NATION:
+        return found
+    for name in names:
+        if name.value in found and not trees.agencies.covers(agency, str(name.value)):
+            message = f"this file holds rules on the data of `{agency}` only, not of `{name.value}`"
+            findings.add(name.line, "FOREIGN_AGENCY", message, f"write it in {NATION}.yaml")
+    return found
+
+
+def _optional(
+    key: str, entries: Mapping[str, Located], options: Collection[str], what: str, findings: Findings
+) -> tuple[str, ...]:
+    return known(_names(key, entries, findings), options, what, findings) if key in entries else (ROOT,)
+
+
+def _acts(entries: Mapping[str, Located], findings: Findings) -> tuple[Act, ...]:
+    if "act" not in entries:
+        return (Act.READ,)
+    names = known(_names("act", entries, findings), _ACTS, "act", findings)
+    return tuple(Act) if ROOT in names else tuple(Act(name) for name in names)
+
+
+def _mask(
+    entries: Mapping[str, Located],
+    effect: RuleEffect,
+    objects: Iterable[Located],
+    catalogue: Catalogue,
+    findings: Findings,
+) -> str | None:
+    if "masked" not in entries:
+        return None
+    line = entries["masked"].line
+    if effect is RuleEffect.DENY:
+        findings.add(line, "MASK_ON_DENY", "what is denied cannot be masked as well")
+        return None
+    (mask,) = known(findings.texts(entries["masked"], "masked")[:1], MASKS, "mask", findings) or (None,)
+    for name in objects if mask else ():
+        text = str(name.value)
+        if text in catalogue.records:
+            message = f"`{text}` is whether records exist: it is shown or withheld, never masked"
+            findings.add(line, "MASK_ON_ROWS", message, f"name its fields, or `{text}.*`")
+        elif misfit := _misfit(text, str(mask), catalogue):
+            findings.add(line, "MASK_UNFIT", f"the mask `{mask}` cannot hold `{misfit}`, which `{text}` covers")
+    return mask
+
+
+def _misfit(name: str, mask: str, catalogue: Catalogue) -> str | None:
+    """A field covered by this object of a rule whose kind the mask cannot hold."""
+    for record in catalogue.records.values():
+        for field in record.fields.values():
+            coordinate = f"{record.name}.{field.name}"
+            wide = is_wide(name) and field.tier is not Tier.SEALED and name in {ROOT, field.tier, f"{record.name}.*"}
+            if (coordinate == name or wide) and field.kind not in MASKS[mask].kinds:
+                return f"{coordinate} ({field.kind})"
+    return None
+
+
+def _day(entries: Mapping[str, Located], key: str, findings: Findings) -> date | None:
+    if key not in entries:
+        return None
+    text = findings.text(entries[key], key)
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        findings.add(entries[key].line, "BAD_DATE", f"`{key}: {text}` is not a day", "write it as 2026-04-01")
+        return None
+
+
+def check_together(placed: Collection[Placed], vocabulary: Vocabulary) -> list[Finding]:
+    """What is wrong between rules: an id or a meaning twice, fields shown of records that nobody may see."""
+    found: list[Finding] = []
+    ids: dict[str, Placed] = {}
+    meanings: dict[tuple[object, ...], Placed] = {}
+    openers = _row_openers(placed, vocabulary.catalogue)
+    for one in placed:
+        findings = Findings(one.file)
+        if (first := ids.setdefault(one.rule.id, one)) is not one:
+            where = f"{first.file}:{first.line}"
+            findings.add(one.line, "DUPLICATE_ID", f"the id `{one.rule.id}` is taken by the rule at {where}")
+        elif (same := meanings.setdefault(one.rule.meaning(), one)) is not one:
+            message = f"`{one.rule.id}` says the same as `{same.rule.id}` at {same.file}:{same.line}"
+            findings.add(one.line, "DUPLICATE_RULE", message, "remove one of the two")
+        _check_rows_open(one, openers, vocabulary.trees, findings)
+        found.extend(findings.found)
+    return found
+
+
+def _row_openers(placed: Iterable[Placed], catalogue: Catalogue) -> dict[str, set[str]]:
+    """By record type, the roles to which some rule shows its rows."""
+    openers: dict[str, set[str]] = {name: set() for name in catalogue.records}
+    for one in placed:
+        if one.rule.effect is RuleEffect.ALLOW and not one.rule.mask:
+            for record in catalogue.records.values():
+                if {ROOT, str(record.tier), record.name} & set(one.rule.objects):
+                    openers[record.name].update(one.rule.roles)
+    return openers
+
+
+def _check_rows_open(one: Placed, openers: Mapping[str, set[str]], trees: Trees, findings: Findings) -> None:
+    if one.rule.effect is RuleEffect.DENY:
+        return
+    for record in sorted({name.partition(".")[0] for name in one.rule.objects if "." in name}):
+        for role in one.rule.roles:
+            if not any(
+                opener in trees.roles.lineage(role) or role in trees.roles.lineage(opener)
+                for opener in openers[record]
+            ):
+                message = f"`{one.rule.id}` shows fields of `{record}` to `{role}`, to whom no rule shows the records"
+                findings.add(one.line, "ROWS_OF_NOTHING", message, f"allow `{record}` itself as well")
+
+

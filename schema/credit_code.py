@@ -1,0 +1,168 @@
+"""The Unified Social Credit Code (GB 32100-2015): the key by which everything about a company is joined.
+
+python-stdnum does the arithmetic of the check character. It refuses lawful codes whose first character is a letter and
+knows nothing of authorities and categories, so these are here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from stdnum.cn import uscc
+
+from schema.divisions import is_known_division
+from schema.errors import (
+    CodeAuthorityError,
+    CodeCategoryError,
+    CodeCharacterError,
+    CodeCheckCharacterError,
+    CodeIsOrganisationCodeError,
+    CodeIsRegistrationNumberError,
+    CodeLengthError,
+    CodeOrganisationError,
+    CodeOutOfScopeError,
+    CreditCodeError,
+)
+from schema.legacy_id import DIGITS, is_organisation_code, is_registration_number, organisation_check_character
+
+__all__ = ["LENGTH", "MAX_TEXT", "CreditCode", "CreditCodeError", "normalise"]
+
+LENGTH: Final = 18
+MAX_TEXT: Final = 64
+"""The most characters of a text that is read as a credit code at all."""
+
+CATEGORIES: Final[Mapping[str, str]] = {
+    "1": "1239",
+    "2": "19",
+    "3": "123459",
+    "4": "19",
+    "5": "1239",
+    "6": "129",
+    "7": "129",
+    "8": "19",
+    "9": "123",
+    "A": "19",
+    "N": "1239",
+    "Y": "1",
+}
+"""The entity categories that each registering authority assigns (GB 32100-2015, table 1, and its amendments)."""
+
+_ALPHABET: Final = frozenset("0123456789ABCDEFGHJKLMNPQRTUWXY")
+_DIVISION: Final = range(3, 9)
+_SOLE_TRADER: Final = "92"
+_PILOT_SERIES: Final = "M000"
+
+_FULL_WIDTH: Final = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
+_LOWER_AND_SEPARATORS: Final = str.maketrans("abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", " -")
+
+
+def normalise(raw: str) -> str:
+    """Full width to half width, lower case to upper, spaces and hyphens out; nothing else is changed."""
+    return raw.translate(_FULL_WIDTH).translate(_LOWER_AND_SEPARATORS)
+
+
+@dataclass(frozen=True, slots=True)
+class CreditCode:
+    """A credit code that has been checked. Made by `CreditCode.parse`; `text` is its 18 characters."""
+
+    text: str
+
+    @classmethod
+    def parse(cls, raw: str) -> CreditCode:
+        """The credit code that the text means. Raises the subclass of `CreditCodeError` that names the mistake.
+
+        A wrong check character is a mistake, save in the pilot series (organisation codes that start with M000): Fujian
+        issued these before the standard came into force, and some, 91350100M0001TGQXM for one, carry another check
+        character and are lawful. In that series a wrong check character is only flagged (`check_digit_valid`); the
+        check of the organisation code inside still guards against typing mistakes.
+        """
+        if len(raw) > MAX_TEXT:
+            raise CodeLengthError(len(raw))
+        text = normalise(raw)
+        _check_length(text)
+        _check_characters(text)
+        code = cls(text)
+        _check_registration(code)
+        _check_organisation_code(code)
+        _check_check_character(code)
+        # Last, so that a mistyped code is called mistyped, whatever it happens to start with.
+        if text.startswith(_SOLE_TRADER):
+            raise CodeOutOfScopeError
+        return code
+
+    @property
+    def authority(self) -> str:
+        """The registering authority: character 1."""
+        return self.text[0]
+
+    @property
+    def category(self) -> str:
+        """The entity category within the authority: character 2."""
+        return self.text[1]
+
+    @property
+    def division(self) -> str:
+        """The division of the original registration (GB/T 2260): characters 3 to 8."""
+        return self.text[2:8]
+
+    @property
+    def organisation_code(self) -> str:
+        """The organisation code (GB 11714): characters 9 to 17."""
+        return self.text[8:17]
+
+    @property
+    def check_digit_valid(self) -> bool:
+        """Whether the check character is the standard's. False only in the pilot series."""
+        return self.text[17] == _check_character(self.text)
+
+    @property
+    def division_known(self) -> bool:
+        """Whether the division is in the public table. Lawful codes of development zones are not."""
+        return is_known_division(self.division)
+
+    def __str__(self) -> str:
+        """The 18 characters."""
+        return self.text
+
+
+def _check_length(text: str) -> None:
+    if is_organisation_code(text):
+        raise CodeIsOrganisationCodeError
+    if is_registration_number(text):
+        raise CodeIsRegistrationNumberError
+    if len(text) != LENGTH:
+        raise CodeLengthError(len(text))
+
+
+def _check_characters(text: str) -> None:
+    for position, character in enumerate(text, start=1):
+        if position in _DIVISION and character not in DIGITS:
+            raise CodeCharacterError(position, character, "a digit")
+        if character not in _ALPHABET:
+            raise CodeCharacterError(position, character, "a digit or a capital letter other than I, O, S, V and Z")
+
+
+def _check_registration(code: CreditCode) -> None:
+    if code.authority not in CATEGORIES:
+        raise CodeAuthorityError(code.authority, ", ".join(CATEGORIES))
+    if code.category not in CATEGORIES[code.authority]:
+        raise CodeCategoryError(code.authority, code.category, ", ".join(CATEGORIES[code.authority]))
+
+
+def _check_organisation_code(code: CreditCode) -> None:
+    body, found = code.organisation_code[:8], code.organisation_code[8]
+    expected = organisation_check_character(body)
+    if found != expected:
+        raise CodeOrganisationError(expected, found)
+
+
+def _check_check_character(code: CreditCode) -> None:
+    if not code.check_digit_valid and not code.organisation_code.startswith(_PILOT_SERIES):
+        raise CodeCheckCharacterError(_check_character(code.text), code.text[17])
+
+
+def _check_character(text: str) -> str:
+    """The check character that the first 17 characters call for (GB 32100-2015, modulus 31)."""
+    return uscc.calc_check_digit(text[:17])

@@ -1,0 +1,54 @@
+"""The contract in GraphQL's schema definition language (SDL)."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection
+from functools import cache
+
+import strawberry.federation
+from graphql import DefinitionNode, DocumentNode, ObjectTypeDefinitionNode, parse, print_ast
+from strawberry.schema.config import StrawberryConfig
+
+from schema.catalogue import Tier
+from schema.query import Query
+from schema.records import catalogue
+from schema.scalars import SCALARS
+
+
+@cache
+def sdl() -> str:
+    """The whole contract, Apollo Federation's roots included. It is checked in as `schema/schema.graphql`."""
+    schema = strawberry.federation.Schema(query=Query, config=StrawberryConfig(scalar_map=SCALARS))
+    return _tidy(schema.as_str())
+
+
+@cache
+def subgraph_sdl() -> str:
+    """The contract as a router that composes subgraphs gets it: without SEALED fields."""
+    sealed = {coordinate for coordinate, tier in catalogue().tiers() if tier is Tier.SEALED}
+    return _tidy(print_ast(document(sealed)))
+
+
+def document(hidden: Collection[str]) -> DocumentNode:
+    """The contract's syntax tree without the fields at these coordinates (`Type.field`)."""
+    whole = _document()
+    return DocumentNode(definitions=tuple(_without(definition, hidden) for definition in whole.definitions))
+
+
+@cache
+def _document() -> DocumentNode:
+    return parse(sdl(), no_location=True)
+
+
+def _without(definition: DefinitionNode, hidden: Collection[str]) -> DefinitionNode:
+    if not isinstance(definition, ObjectTypeDefinitionNode):
+        return definition
+    name = definition.name.value
+    fields = tuple(field for field in definition.fields or () if f"{name}.{field.name.value}" not in hidden)
+    return dataclasses.replace(definition, fields=fields)
+
+
+def _tidy(text: str) -> str:
+    """Without the spaces that the printers leave on empty lines of descriptions; one newline at the end."""
+    return "\n".join(line.rstrip() for line in text.strip().splitlines()) + "\n"

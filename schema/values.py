@@ -1,0 +1,80 @@
+"""The values that records hold: frozen, plain, and known to every package.
+
+An agency's text becomes one of these in a connector's mapping; a mask turns one into a vaguer one; the shape
+stage writes it out. `Kind` names the type of a field; `PYTHON_TYPES` says which value a field of that kind holds.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
+
+
+class Kind(StrEnum):
+    """The type of a record's field, independent of how any agency writes it."""
+
+    TEXT = "text"
+    INTEGER = "integer"
+    DECIMAL = "decimal"
+    BOOLEAN = "boolean"
+    DATE = "date"
+    DATE_SPAN = "dateSpan"
+    MONEY = "money"
+    COUNT = "count"
+    CODE = "code"
+    CREDIT_CODE = "creditCode"
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """A sum in one currency (ISO 4217), exact (`amount`) or bucketed (`lower` <= sum < `upper`; None is unbounded)."""
+
+    amount: Decimal | None
+    currency: str = "CNY"
+    lower: Decimal | None = None
+    upper: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DateSpan:
+    """A date, exact (`date`) or cut to a period (`start` and `end`, both inclusive)."""
+
+    date: dt.date | None
+    start: dt.date | None = None
+    end: dt.date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """A number of things, exact (`value`) or bucketed (`lower` <= number < `upper`; None is unbounded)."""
+
+    value: int | None
+    lower: int | None = None
+    upper: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """An entry of an agency's code table, with its label where the table is known."""
+
+    code: str
+    label: str | None = None
+
+
+Value = str | int | Decimal | bool | dt.date | DateSpan | Money | Count | Code | None
+
+PYTHON_TYPES: Final[dict[Kind, type]] = {
+    Kind.TEXT: str,
+    Kind.INTEGER: int,
+    Kind.DECIMAL: Decimal,
+    Kind.BOOLEAN: bool,
+    Kind.DATE: dt.date,
+    Kind.DATE_SPAN: DateSpan,
+    Kind.MONEY: Money,
+    Kind.COUNT: Count,
+    Kind.CODE: Code,
+    Kind.CREDIT_CODE: str,
+}

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from connectors.contract import CompanyRows, Coverage, Dataset, FailureCode, FetchRequest, Outcome, Row
+from gateway.agencies import AgencyProfile
+from gateway.document import Documents
+from gateway.limits import Limits
+from gateway.messages import Principal, Received
+from gateway.pipeline import Gateway, Secrets
+from gateway.prepare import Preparer
+from gateway.views import Views
+from policies.compile import compile_table, openable
+from policies.consent import ConsentVerifier
+from policies.load import load_policy
+from policies.publicity import load_publicity
+from schema.credit_code import CreditCode
+from schema.records import catalogue
+from schema.values import Code, DateSpan, Money
+
+ROOT = Path(__file__).parents[3]
+CATALOGUE = catalogue()
+AS_OF = dt.datetime(2026, 11, 1, 8, 0, tzinfo=dt.UTC)
+
+SHENZHEN = "91440300708461136T"
+HANGZHOU = "91330100799655058B"
+BEIJING = "91110000802100433B"
+"""Credit codes whose check characters hold; no agency behind these tests is real."""
+
+
+def dataset(id_: str, *, batch: int = 200, coverage: Coverage | None = None, fields: frozenset[str] | None = None) -> Dataset:
+    agency, record = id_.split("/")
+    return Dataset(
+        id=id_,
+        agency=agency,
+        record=record,
+        fields=fields if fields is not None else frozenset(CATALOGUE.records[record].fields),
+        coverage=coverage or Coverage(),
+        batch=batch,
+        projection=True,
+        filters=frozenset(),
+        time_to_live=0,
+        shared=False,
+    )
+
+
+@dataclass
+class MemorySupply:
+    """Datasets in memory. `rows` by dataset and company; `failing` datasets fail with their code; `requests` are kept."""
+
+    datasets: Mapping[str, Dataset]
+    rows: Mapping[tuple[str, str], tuple[Row, ...]] = field(default_factory=dict)
+    failing: Mapping[str, FailureCode] = field(default_factory=dict)
+    outcomes: Mapping[tuple[str, str], Outcome] = field(default_factory=dict)
+    requests: list[FetchRequest] = field(default_factory=list)
+
+    async def fetch(self, request: FetchRequest) -> Mapping[CreditCode, CompanyRows]:
+        self.requests.append(request)
+        await asyncio.sleep(0)
+        return {code: self._answer(request, code) for code in request.codes}
+
+    def _answer(self, request: FetchRequest, code: CreditCode) -> CompanyRows:
+        if request.dataset in self.failing:
+            return CompanyRows(Outcome.FAILED, failure=self.failing[request.dataset], retryable=True)
+        rows = tuple(
+            {name: value for name, value in row.items() if name in request.columns}
+            for row in self.rows.get((request.dataset, code.text), ())
+        )
+        outcome = self.outcomes.get((request.dataset, code.text), Outcome.ANSWERED)
+        return CompanyRows(outcome, rows, as_of=AS_OF, not_older_than=AS_OF)
+
+    def columns(self, dataset_id: str) -> frozenset[str]:
+        """Every column that the dataset was ever asked for."""
+        return frozenset().union(*(request.columns for request in self.requests if request.dataset == dataset_id))
+
+
+class TablesHere:
+    """Tables compiled in this process, kept between tests."""
+
+    kept: dict[Any, Any] = {}
+
+    def __init__(self, policy: Any, cells: Mapping[str, frozenset[str]]) -> None:
+        self._policy, self._cells = policy, cells
+
+    async def table(self, caller: Any) -> Any:
+        return self._once(caller, lambda: compile_table(self._policy, self._cells, caller))
+
+    async def openable(self, roles: frozenset[str], organisation: str) -> Any:
+        key = (roles, organisation)
+        return self._once(key, lambda: openable(self._policy, self._cells, roles, organisation))
+
+    def _once(self, key: Any, make: Callable[[], Any]) -> Any:
+        whole = (self._policy.version, tuple(sorted((k, *sorted(v)) for k, v in self._cells.items())), key)
+        if whole not in self.kept:
+            self.kept[whole] = make()
+        return self.kept[whole]

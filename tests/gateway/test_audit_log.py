@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import resource
+import signal
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from gateway.audit import AuditLog
+from gateway.errors import AuditUnavailableError
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "audit" / "audit.jsonl"
+
+
+def records(path: Path) -> list[Any]:
+    content = path.read_bytes()
+    assert not content or content.endswith(b"\n")
+    return [orjson.loads(line) for line in content.splitlines()]
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+class Disk:
+    """Syncs for real, counting; `hold` keeps each sync waiting until `release`; `fault` makes them fail."""
+
+    def __init__(self) -> None:
+        self.syncs = 0
+        self.fault: int | None = None
+        self.free = threading.Event()
+        self.free.set()
+        self.begun = threading.Semaphore(0)
+
+    def sync(self, descriptor: int) -> None:
+        self.begun.release()
+        assert self.free.wait(10)
+        if self.fault is not None:
+            raise OSError(self.fault, os.strerror(self.fault))
+        os.fsync(descriptor)
+        self.syncs += 1
+
+
+async def test_a_record_is_in_the_file_when_append_returns(path: Path) -> None:
+    async with AuditLog(path) as log:
+        await log.append({"requestId": "1", "line": "two\nlines"})
+        assert records(path) == [{"requestId": "1", "line": "two\nlines"}]
+        await log.append({"requestId": "2"})
+    assert [record["requestId"] for record in records(path)] == ["1", "2"]
+
+
+async def test_the_file_is_readable_by_its_owner_alone(path: Path) -> None:
+    async with AuditLog(path):
+        assert mode(path) == 0o600
+
+
+async def test_append_does_not_return_before_the_sync(path: Path) -> None:
+    disk = Disk()
+    async with AuditLog(path, disk.sync) as log:
+        await asyncio.to_thread(disk.begun.acquire)
+        disk.free.clear()
+        appending = asyncio.create_task(log.append({"n": 1}))
+        await asyncio.to_thread(disk.begun.acquire)
+        assert not appending.done()
+        disk.free.set()
+        await appending
+
+
+async def test_records_that_wait_for_the_disk_share_one_sync(path: Path) -> None:
+    disk = Disk()
+    async with AuditLog(path, disk.sync) as log:
+        await asyncio.to_thread(disk.begun.acquire)
+        disk.free.clear()
+        first = asyncio.create_task(log.append({"n": 0}))
+        await asyncio.to_thread(disk.begun.acquire)
+        rest = [asyncio.create_task(log.append({"n": n})) for n in range(1, 500)]
+        await asyncio.sleep(0)
+        disk.free.set()
+        await asyncio.gather(first, *rest)
+        assert disk.syncs == 3  # the opening, the first, all the rest
+    assert [record["n"] for record in records(path)] == list(range(500))
+
+
+async def test_a_caller_that_stops_waiting_harms_no_other(path: Path) -> None:
+    disk = Disk()
+    async with AuditLog(path, disk.sync) as log:
+        await asyncio.to_thread(disk.begun.acquire)
+        disk.free.clear()
+        waiting = [asyncio.create_task(log.append({"n": n})) for n in range(3)]
+        await asyncio.to_thread(disk.begun.acquire)
+        waiting[1].cancel()
+        disk.free.set()
+        results = await asyncio.gather(*waiting, return_exceptions=True)
+        assert [type(result) for result in results] == [type(None), asyncio.CancelledError, type(None)]
+
+
+async def test_a_failed_sync_closes_the_door_to_all_who_wait_until_the_disk_works_again(path: Path) -> None:
+    disk = Disk()
+    async with AuditLog(path, disk.sync) as log:
+        disk.fault = errno.EIO
+        results = await asyncio.gather(*(log.append({"n": n}) for n in range(5)), return_exceptions=True)
+        assert [type(result) for result in results] == [AuditUnavailableError] * 5
+        with pytest.raises(AuditUnavailableError):
+            await log.append({"n": 5})
+        assert await log.check() == "cannot be written"
+        disk.fault = None
+        await log.append({"n": 6})
+        assert await log.check() is None
+    assert records(path)[-1] == {"n": 6}
+
+
+@pytest.fixture
+def _small_files() -> Iterator[None]:
+    """No file may grow over 4,096 bytes: the kernel writes up to there, as on a disk that fills up."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4_096, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    signal.signal(signal.SIGXFSZ, ignored)
+
+
+@pytest.mark.usefixtures("_small_files")
+async def test_a_record_torn_by_a_full_disk_is_never_acknowledged_nor_merged_with_the_next(path: Path) -> None:
+    async with AuditLog(path) as log:
+        acknowledged = []
+        for n in range(9):
+            try:
+                await log.append({"n": n, "text": "x" * 1_000})
+            except AuditUnavailableError:
+                continue
+            acknowledged.append(n)
+        await log.append({"n": "short"})
+    assert acknowledged == [0, 1, 2, 3]
+    assert [record["n"] for record in records(path)] == [0, 1, 2, 3, "short"]
+
+
+@pytest.fixture(params=[b'{"n": 2', b"x" * 200_000, b'{"n": 2}\0\0\0'], ids=["short", "long", "zeroes"])
+def _torn(path: Path, request: pytest.FixtureRequest) -> None:
+    """A file as a crash may leave it."""
+    path.parent.mkdir()
+    path.write_bytes(b'{"n":1}\n' + request.param)
+
+
+@pytest.mark.usefixtures("_torn")
+async def test_a_line_torn_by_a_crash_is_gone_after_the_next_start(path: Path) -> None:
+    async with AuditLog(path) as log:
+        await log.append({"n": 3})
+    assert records(path) == [{"n": 1}, {"n": 3}]
+
+
+async def test_a_second_process_cannot_write_the_same_file(path: Path) -> None:
+    async with AuditLog(path):
+        with pytest.raises(AuditUnavailableError):
+            await AuditLog(path).__aenter__()
+
+
+async def test_a_path_that_cannot_be_written_stops_the_start() -> None:
+    with pytest.raises(AuditUnavailableError):
+        await AuditLog(Path("/proc/audit.jsonl")).__aenter__()
+
+
+async def test_closing_writes_what_waits_and_then_refuses(path: Path) -> None:
+    log = AuditLog(path)
+    async with log:
+        waiting = [asyncio.create_task(log.append({"n": n})) for n in range(10)]
+        await asyncio.sleep(0)
+    await asyncio.gather(*waiting)
+    assert len(records(path)) == 10
+    with pytest.raises(AuditUnavailableError):
+        await log.append({"n": 11})
+
+
+APPENDER = """
+import asyncio, itertools, os, sys
+from pathlib import Path
+from gateway.audit import AuditLog
+
+numbers = itertools.count()
+
+async def appends(log):
+    for n in numbers:
+        await log.append({"n": n, "text": "x" * (n % 300)})
+        os.write(1, b"%d\\n" % n)
+
+async def main():
+    async with AuditLog(Path(sys.argv[1])) as log:
+        await asyncio.gather(*(appends(log) for _ in range(20)))
+
+asyncio.run(main())
+"""
+
+
+def test_kill_9_loses_no_record_that_was_acknowledged(path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", APPENDER, path], stdout=subprocess.PIPE, cwd=ROOT) as process:
+        assert process.stdout is not None
+        acknowledged = [int(process.stdout.readline()) for _ in range(300)]
+        process.kill()
+        acknowledged += [int(line) for line in process.stdout.read().splitlines(keepends=True) if line.endswith(b"\n")]
+    asyncio.run(append(path, {"n": "after"}))
+    kept = [record["n"] for record in records(path)]
+    assert set(acknowledged) <= set(kept)
+    assert kept[-1] == "after"
+
+
+async def append(path: Path, record: dict[str, Any]) -> None:
+    async with AuditLog(path) as log:
+        await log.append(record)
