@@ -9,7 +9,6 @@ from connectors.contract import RawRow
 from connectors.dates import read_moment
 from connectors.manifest import AsOf
 from connectors.paths import follow, reader
-from connectors.text import Unmappable
 
 
 def moment_at(document: object, as_of: AsOf | None) -> datetime | None:
@@ -35,5 +34,5 @@ def latest_moment(rows: Sequence[RawRow], as_of: AsOf | None, *, nested: bool) -
 def _read(raw: object, formats: Sequence[str]) -> datetime | None:
     try:
         return read_moment(raw, formats)
-    except Unmappable:
+    except (ValueError, ArithmeticError):
         return None

@@ -64,6 +64,15 @@ class ConnectionNotConfigured(ConnectorError):
         super().__init__("\n".join(self.reasons))
 
 
+class AddressInvalid(ConnectorError):
+    """The resolved value of a connection's key is no usable address. Names the key and what is wanted; never the value."""
+
+    code: ClassVar[str] = "ADDRESS_INVALID"
+
+    def __init__(self, key: str, wanted: str) -> None:
+        super().__init__(f"connection.{key} is not {wanted}")
+
+
 class UnknownDataset(ConnectorError):
     """A request names a dataset, column or filter that no manifest declares."""
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StringConstraints, model_validator
 
 from connectors.contract import KeyKind
-from connectors.dates import EPOCH_FORMATS, read_date
+from connectors.dates import EPOCH_FORMATS, read_date, read_moment
 from connectors.keys import Spelling
 from connectors.text import Unmappable
 
@@ -96,6 +96,8 @@ class AsOf(Part):
     def _exactly_one(self) -> Self:
         if sum(part is not None for part in (self.path, self.column, self.constant)) != 1:
             raise ValueError("needs exactly one of path, column and constant")
+        if self.constant is not None:
+            read_moment(self.constant, self.formats)
         return self
 
 
@@ -105,6 +107,10 @@ class Filter(Part):
     name: Name
     format: str | None = Field(None, description="strptime format; ISO 8601 without it.")
     type: str = Field("String", description="graphql: the type of the variable.")
+
+    def write(self, day: date) -> str:
+        """The date as the agency writes it in this parameter."""
+        return day.strftime(self.format) if self.format else day.isoformat()
 
 
 class CodeEntry(Part):
@@ -142,6 +148,11 @@ class FieldMapping(Part):
             raise ValueError("needs exactly one of path, join and const")
         return self
 
+    def paths(self) -> frozenset[str]:
+        """The agency's columns or paths that the field is read from."""
+        currency = self.currency.path if isinstance(self.currency, CurrencyColumn) else None
+        return frozenset(path for path in (self.path, *self.join, self.label, currency) if path)
+
     def no_dates(self) -> frozenset[date]:
         """Those of `none` that are dates."""
         found = set()
@@ -159,6 +170,8 @@ class DatasetManifest(Part):
     nested: ClassVar[bool] = True
     """Whether paths lead into nested objects; otherwise a path is one column's name."""
     can_filter: ClassVar[bool] = True
+    any_spelling: ClassVar[bool] = False
+    """Whether a look-up finds a key in any spelling, so that only its kinds matter."""
 
     record: Name = Field(description="The canonical record type.")
     key: Annotated[Key, _short("path", Key | str)] = Field(default_factory=Key)
@@ -175,6 +188,10 @@ class DatasetManifest(Part):
     fields: dict[str, Annotated[FieldMapping, _short("path", FieldMapping | str)]] = Field(
         min_length=1, description="Canonical field -> column, path or mapping."
     )
+
+    def paths(self) -> frozenset[str]:
+        """The agency's columns or paths that the fields are read from."""
+        return frozenset[str]().union(*(mapping.paths() for mapping in self.fields.values()))
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

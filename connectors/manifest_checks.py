@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
-from typing import Final
+from typing import Any, Final
 
 from connectors.contract import RecordShape
-from connectors.manifest import CodeEntry, DatasetManifest, FieldMapping, Manifest
+from connectors.manifest import CodeEntry, FieldMapping, Manifest
 from connectors.mapping import compile_field
 from connectors.text import NOTHINGS
 from schema.values import Kind
@@ -46,35 +46,41 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     return f"known: {', '.join(names)}" if len(names) <= 40 else ""  # noqa: PLR2004  (a line of names, not a page)
 
 
-def check_manifest(manifest: Manifest, shapes: Mapping[str, RecordShape]) -> Iterator[Mistake]:
-    """Every mistake that needs the canonical record types to be seen."""
+def check_names(manifest: Mapping[str, Any], shapes: Mapping[str, RecordShape]) -> Iterator[Mistake]:
+    """Every name in a manifest, as written, that no record type has. Works on one whose form has mistakes, too."""
     seen: set[str] = set()
+    datasets = manifest.get("datasets")
+    for index, dataset in enumerate(datasets if isinstance(datasets, list) else ()):
+        record = dataset.get("record") if isinstance(dataset, Mapping) else None
+        if not isinstance(record, str):
+            continue
+        path = f"datasets.{index}"
+        if record in seen:
+            yield f"{path}.record", f"a second dataset of {record}", "an agency has one dataset a record type"
+        seen.add(record)
+        shape = shapes.get(record)
+        if shape is None:
+            yield f"{path}.record", f"unknown record type {record!r}", suggestion(record, shapes)
+            continue
+        for part, known in (("fields", shape.fields), ("filters", shape.filters)):
+            names = dataset.get(part)
+            for name in names if isinstance(names, Mapping) else ():
+                if name not in known:
+                    hint = suggestion(name, known) if known else f"{record} has no {part}"
+                    yield f"{path}.{part}.{name}", f"{record} has no {part[:-1]} {name!r}", hint
+
+
+def check_mappings(manifest: Manifest, shapes: Mapping[str, RecordShape]) -> Iterator[Mistake]:
+    """Every mapping that its field's kind does not allow, and every division that does not exist."""
     for index, dataset in enumerate(manifest.datasets):
         path = f"datasets.{index}"
-        if dataset.record in seen:
-            yield f"{path}.record", f"a second dataset of {dataset.record}", "an agency has one dataset a record type"
-        seen.add(dataset.record)
         shape = shapes.get(dataset.record)
-        if shape is None:
-            yield f"{path}.record", f"unknown record type {dataset.record!r}", suggestion(dataset.record, shapes)
-        else:
-            yield from _check_dataset(dataset, shape, path)
+        for name, mapping in dataset.fields.items():
+            if shape is not None and name in shape.fields:
+                yield from _check_mapping(mapping, shape.fields[name], f"{path}.fields.{name}", nested=dataset.nested)
         for number, division in enumerate(dataset.coverage.divisions):
             if division[:2] not in PROVINCES:
                 yield f"{path}.coverage.divisions.{number}", f"no division begins with {division[:2]}", "see GB/T 2260"
-
-
-def _check_dataset(dataset: DatasetManifest, shape: RecordShape, path: str) -> Iterator[Mistake]:
-    for name in sorted(dataset.filters.keys() - shape.filters.keys()):
-        hint = suggestion(name, shape.filters) if shape.filters else f"{shape.name} has no filters"
-        yield f"{path}.filters.{name}", f"unknown argument {name!r} of {shape.name}", hint
-    for name, mapping in dataset.fields.items():
-        place = f"{path}.fields.{name}"
-        kind = shape.fields.get(name)
-        if kind is None:
-            yield place, f"{shape.name} has no field {name!r}", suggestion(name, shape.fields)
-        else:
-            yield from _check_mapping(mapping, kind, place, nested=dataset.nested)
 
 
 def _check_mapping(mapping: FieldMapping, kind: Kind, place: str, *, nested: bool) -> Iterator[Mistake]:

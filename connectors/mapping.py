@@ -84,12 +84,7 @@ def compile_field(mapping: FieldMapping, kind: Kind, nothings: frozenset[str], *
         value = None if is_nothing(raw, words) else convert(raw, row)
         return default if value is None else value
 
-    return FieldReader(read, _columns(mapping))
-
-
-def _columns(mapping: FieldMapping) -> frozenset[str]:
-    currency = mapping.currency.path if isinstance(mapping.currency, CurrencyColumn) else None
-    return frozenset(path for path in (mapping.path, *mapping.join, mapping.label, currency) if path)
+    return FieldReader(read, mapping.paths())
 
 
 def _joined(mapping: FieldMapping, nothings: frozenset[str], *, nested: bool) -> Callable[[RawRow], object]:

@@ -41,7 +41,7 @@ def reader(path: str, *, nested: bool) -> Callable[[RawRow], object]:
 
 
 def rows_at(document: object, path: str | None) -> list[RawRow] | None:
-    """The objects listed at `path` (None: the document itself); one object counts as a list of it, null as none.
+    """The objects listed at `path` (None: the document itself); one object counts as a list of it, nulls as nothing.
 
     None where the document has no such place, or something else there.
     """
@@ -50,8 +50,8 @@ def rows_at(document: object, path: str | None) -> list[RawRow] | None:
         return []
     if isinstance(found, Mapping):
         return [found]
-    if isinstance(found, list) and all(isinstance(row, Mapping) for row in found):
-        return found
+    if isinstance(found, list) and all(row is None or isinstance(row, Mapping) for row in found):
+        return [row for row in found if row is not None]
     return None
 
 

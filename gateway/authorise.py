@@ -5,7 +5,7 @@ A new tree is made, nothing is pruned in place; the planner, the shaper and the 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -40,6 +40,12 @@ class Supplier:
     columns: frozenset[str]
     control: frozenset[str]
     ordered_by: Decision | None
+
+    def coordinates(self) -> Iterator[tuple[str, Decision]]:
+        """The decision on the rows and on each selected field, by coordinate."""
+        yield self.dataset.record, self.rows
+        for field, decision in self.decisions.items():
+            yield f"{self.dataset.record}.{field}", decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +119,10 @@ def _supplier(
     order = decide(record.ordered_by) if record.ordered_by in dataset.fields else None
     if order and order.effect is Effect.WITHHELD:
         order = None
-    control = {IDENTITY, MARK} | publicity.control_columns(record) | ({record.ordered_by} if order else set())
-    return Supplier(dataset, rows, withheld, decisions, columns, frozenset(control) & dataset.fields - columns, order)
+    control = frozenset({IDENTITY, MARK}) | publicity.control_columns(record)
+    if order and record.ordered_by:
+        control |= {record.ordered_by}
+    return Supplier(dataset, rows, withheld, decisions, columns, control & dataset.fields - columns, order)
 
 
 def _access(record: RecordType, supplier: Supplier) -> list[Access]:

@@ -135,9 +135,15 @@ class CredentialsRequiredError(AuthenticationFailedError):
 
 
 class CredentialsAmbiguousError(AuthenticationFailedError):
-    """More than one credential came, or one of a scheme that is not ours."""
+    """A token and an API key came together."""
 
     code = "CREDENTIALS_AMBIGUOUS"
+
+
+class SchemeUnsupportedError(AuthenticationFailedError):
+    """An Authorization header of another scheme than Bearer."""
+
+    code = "SCHEME_UNSUPPORTED"
 
 
 class TokenMalformedError(AuthenticationFailedError):

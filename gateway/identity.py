@@ -11,6 +11,7 @@ from gateway.errors import (
     CredentialsRequiredError,
     OrganisationUnknownError,
     RoleNotRegisteredError,
+    SchemeUnsupportedError,
 )
 from gateway.messages import Principal
 from gateway.settings import Settings
@@ -72,7 +73,7 @@ class Authenticator:
 
 def load_authenticator(settings: Settings, organisations: Mapping[str, Organisation]) -> Authenticator:
     """The authenticator that the settings describe. Raises `SettingsInvalidError`."""
-    tokens = TokenVerifier(load_issuer(issuer) for issuer in settings.issuers)
+    tokens = TokenVerifier(load_issuer(issuer, settings.audience) for issuer in settings.issuers)
     keys = read_api_keys(settings.api_keys_file) if settings.api_keys_file else ()
     pepper = settings.api_keys_pepper.get_secret_value() if settings.api_keys_pepper else ""
     return Authenticator(tokens, ApiKeys(keys, pepper), organisations, anonymous=settings.anonymous == "public")
@@ -81,5 +82,5 @@ def load_authenticator(settings: Settings, organisations: Mapping[str, Organisat
 def _bearer(authorization: str) -> str:
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer":
-        raise CredentialsAmbiguousError("The Authorization header must be of the scheme Bearer.")
+        raise SchemeUnsupportedError("The Authorization header must be of the scheme Bearer.")
     return token.strip()

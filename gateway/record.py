@@ -7,8 +7,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from connectors.contract import FailureCode
 from gateway.caller import Caller
 from gateway.federate import Answers
+from gateway.join import SourceStatus
 from gateway.messages import Principal, Received
 from gateway.operation import Operation
 
@@ -55,10 +57,8 @@ def _decisions(answers: Answers) -> Iterator[Mapping[str, Any]]:
     places = Counter((enterprise, prepared) for (enterprise, _), prepared in answers.prepared.items())
     for (enterprise, prepared), companies in places.items():
         for answer in enterprise.answers:
-            record = answer.record.name
             for supplier in prepared.plan.authorised.answers[answer].suppliers:
-                fields = ((f"{record}.{field}", decision) for field, decision in supplier.decisions.items())
-                for coordinate, decision in ((record, supplier.rows), *fields):
+                for coordinate, decision in supplier.coordinates():
                     yield {
                         "agency": supplier.dataset.agency,
                         "coordinate": coordinate,
@@ -71,8 +71,8 @@ def _decisions(answers: Answers) -> Iterator[Mapping[str, Any]]:
 
 def _outcomes(answers: Answers) -> Iterator[Mapping[str, Any]]:
     """How each dataset fared, with the number of answers and the oldest date of its data."""
-    numbers: Counter[tuple[str, str, str | None]] = Counter()
-    oldest: dict[tuple[str, str, str | None], dt.datetime] = {}
+    numbers: Counter[tuple[str, SourceStatus, FailureCode | None]] = Counter()
+    oldest: dict[tuple[str, SourceStatus, FailureCode | None], dt.datetime] = {}
     for joined in answers.joined.values():
         for source in joined.sources:
             key = (source.dataset, source.status, source.failure)

@@ -13,7 +13,7 @@ from pathlib import Path
 from tomllib import TOMLDecodeError
 from typing import Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, Secret, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 from pydantic_settings.exceptions import SettingsError
 
@@ -23,7 +23,8 @@ from gateway.limits import Limits
 PREFIX: Final = "XINQIAO_"
 FILE_VARIABLE: Final = "XINQIAO_SETTINGS"
 
-Algorithm = Literal["ES256", "ES384", "ES512", "Ed25519", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512", "HS256"]
+Algorithm = Literal["ES256", "ES384", "ES512", "Ed25519", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"]
+"""Signatures with a public key only: with a shared secret whoever verifies could sign."""
 
 _LIMITS: Final = Limits()
 
@@ -33,33 +34,31 @@ class _Group(BaseModel):
 
 
 class SignerSettings(_Group):
-    """Whoever signs JWTs that this gateway believes: where its keys are, and which algorithms it may use."""
+    """Whoever signs JWTs that this gateway believes."""
 
     id: str = Field(min_length=1, description="The `iss` of its tokens.")
-    audience: str = Field(min_length=1, description="The `aud` that its tokens must name: this gateway.")
-    jwks: Path | Secret[dict[str, JsonValue]] = Field(
-        description="Its key set (JWKS, RFC 7517): the path of a file, or the set itself."
-    )
-    algorithms: tuple[Algorithm, ...] = Field(
-        default=("ES256", "Ed25519", "PS256", "RS256"),
-        min_length=1,
-        description="The signature algorithms that it may use. With HS256 this gateway holds the signing key itself.",
+    jwks: Path | dict[str, JsonValue] = Field(
+        description="Its public keys (JWKS, RFC 7517): the path of a file, or the key set itself."
     )
 
 
 class IssuerSettings(SignerSettings):
     """An issuer of callers' tokens."""
 
-    organisations: tuple[str, ...] = Field(
-        default=(), description="The organisations that it may speak for; empty: any."
+    algorithms: tuple[Algorithm, ...] = Field(
+        default=("ES256", "Ed25519", "PS256", "RS256"),
+        min_length=1,
+        description="The signature algorithms that it may use.",
     )
+    organisations: tuple[str, ...] = Field(default=(), description="The organisations it may speak for; empty: any.")
 
 
 class ConsentIssuerSettings(SignerSettings):
     """An issuer of companies' consents."""
 
     companies: tuple[str, ...] = Field(
-        default=(), description="The credit codes of the companies that it may sign for; empty: any."
+        default=(),
+        description="The companies that it may sign for: credit codes or divisions (GB/T 2260 prefixes); empty: any.",
     )
 
 
@@ -109,22 +108,22 @@ class Settings(BaseSettings):
     policies: Path = Field(
         default=Path(str(files("policies"))), description="The directory with the policy's versions."
     )
+    secret: SecretStr | None = Field(
+        default=None,
+        min_length=32,
+        description="What pseudonyms and cursors are keyed with: hard to guess, the same on every instance.",
+    )
+    audience: str = Field(
+        default="xinqiao",
+        min_length=1,
+        description="This gateway's name, which tokens and consents must carry in `aud`.",
+    )
     issuers: tuple[IssuerSettings, ...] = Field(default=(), description="Whose tokens name a caller.")
     api_keys_file: Path | None = Field(default=None, description="A YAML or JSON file with the API keys' digests.")
     api_keys_pepper: SecretStr | None = Field(
         default=None,
         min_length=32,
         description="The secret with which API keys are hashed, kept apart from their file.",
-    )
-    mask_secret: SecretStr | None = Field(
-        default=None,
-        min_length=32,
-        description="The secret of pseudonyms (mask `hmac`), the same on every instance. Without it they last one run.",
-    )
-    cursor_secret: SecretStr | None = Field(
-        default=None,
-        min_length=32,
-        description="The secret of cursors, the same on every instance. Without it they last one run.",
     )
     anonymous: Literal["public", "refuse"] = Field(
         default="refuse",

@@ -17,7 +17,7 @@ from cachetools import LRUCache
 
 from policies.compile import compile_table, openable
 from policies.decision import CallerClass, DecisionTable
-from policies.load import Policy
+from policies.policy import Policy
 
 Cells = Mapping[str, frozenset[str]]
 """The coordinates (`Penalty`, `Penalty.amount`) that each agency supplies."""

@@ -24,7 +24,7 @@ from joserfc.errors import (
     MissingClaimError,
     UnsupportedAlgorithmError,
 )
-from joserfc.jwk import KeySet
+from joserfc.jwk import KeySet, OctKey
 from joserfc.jwt import JWTClaimsRegistry
 
 from gateway.errors import (
@@ -63,29 +63,26 @@ class Issuer:
     organisations: frozenset[str]
 
 
-def load_issuer(settings: IssuerSettings) -> Issuer:
-    """The issuer with its keys. Raises `SettingsInvalidError`."""
-    return Issuer(
-        settings.id,
-        settings.audience,
-        load_key_set(settings),
-        frozenset(settings.algorithms),
-        frozenset(settings.organisations),
-    )
+def load_issuer(settings: IssuerSettings, audience: str) -> Issuer:
+    """The issuer with its keys; `audience` is this gateway's name. Raises `SettingsInvalidError`."""
+    algorithms, organisations = frozenset(settings.algorithms), frozenset(settings.organisations)
+    return Issuer(settings.id, audience, load_key_set(settings), algorithms, organisations)
 
 
 def load_key_set(signer: SignerSettings) -> KeySet:
-    """The signer's key set, from its file or from the settings. Raises `SettingsInvalidError`, which holds no key."""
+    """The signer's public keys, from its file or the settings. Raises `SettingsInvalidError`, which holds no key."""
     source = signer.jwks
+    place = f"The key set of {signer.id}" + (f" ({source})" if isinstance(source, Path) else "")
     try:
-        keys: Any = orjson.loads(source.read_bytes()) if isinstance(source, Path) else source.get_secret_value()
-        return KeySet.import_key_set(keys)
+        content: Any = orjson.loads(source.read_bytes()) if isinstance(source, Path) else source
+        keys = KeySet.import_key_set(content)
     except OSError as error:
-        raise SettingsInvalidError(f"The key set of {signer.id} cannot be read: {error}") from error
+        raise SettingsInvalidError(f"{place} cannot be read: {error.strerror}") from error
     except (JoseError, ValueError, KeyError, TypeError) as error:
-        place = source if isinstance(source, Path) else "jwks"
-        fault = type(error).__name__
-        raise SettingsInvalidError(f"The key set of {signer.id} ({place}) is not a JWKS (RFC 7517): {fault}") from None
+        raise SettingsInvalidError(f"{place} is not a JWKS (RFC 7517): {type(error).__name__}") from None
+    if any(isinstance(key, OctKey) or key.is_private for key in keys):
+        raise SettingsInvalidError(f"{place} must hold public keys only")
+    return keys
 
 
 @dataclass(frozen=True, slots=True)

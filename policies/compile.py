@@ -4,8 +4,8 @@ A decision comes about so:
 
 1. Each role is asked with each basis that holds, alone; with `none` only where none holds. A consent that does not name
    the coordinate does not hold for it.
-2. Of the rules that name the coordinate the first decides, of the wider ones (`any`, a tier, `Type.*`) likewise. A wider
-   rule gives at most the field's default mask, and never opens a SEALED field.
+2. Of the rules that name the coordinate the first decides, of the wider ones (`any`, a tier, `Type.*`) likewise. A
+   wider rule gives at most the field's default mask, and never opens a SEALED field.
 3. A deny by any of them wins; else the widest grant does; what nothing grants is withheld.
 4. Where the rows of a type are withheld, so is every field; `objection` is as clear as the rows. Rows are never masked.
 
@@ -34,7 +34,8 @@ def compile_table(
     policy: Policy, cells: Mapping[str, frozenset[str]], caller: CallerClass, *, act: Act = Act.READ
 ) -> DecisionTable:
     """The table of one class of caller. `cells` holds the coordinates that each agency supplies, `Penalty` and
-    `Penalty.amount`. Roles that the policy does not let the caller's organisation hold count for nothing."""
+    `Penalty.amount`. Roles that the policy does not let the caller's organisation hold count for nothing.
+    """
     callers = _Callers(
         policy,
         Verdicts(policy, cells, caller.organisation, act),
@@ -46,9 +47,7 @@ def compile_table(
     return DecisionTable(
         policy.version,
         {
-            agency: {
-                coordinate: callers.explained(agency, coordinate, situation, advice) for coordinate in coordinates
-            }
+            agency: {coordinate: callers.explained(agency, coordinate, situation, advice) for coordinate in coordinates}
             for agency, coordinates in cells.items()
         },
     )
@@ -57,8 +56,9 @@ def compile_table(
 def openable(
     policy: Policy, cells: Mapping[str, frozenset[str]], roles: frozenset[str], organisation: str
 ) -> frozenset[str]:
-    """The coordinates that some purpose of the organisation (or none) and some set of bases could open to these roles, at
-    some agency."""
+    """The coordinates that some purpose of the organisation (or none) and some set of bases could open to these roles,
+    at some agency.
+    """
     callers = _Callers(
         policy, Verdicts(policy, cells, organisation, Act.READ), _held_roles(policy, organisation, roles)
     )
@@ -106,7 +106,8 @@ class _Situation:
 
 def _in_scope(coordinate: str, tier: Tier, scope: frozenset[str]) -> bool:
     """Whether a consent with this scope names the coordinate. A field cannot be read without its rows, so a scope that
-    names a field takes in that there are records."""
+    names a field takes in that there are records.
+    """
     record, dot, _ = coordinate.partition(".")
     if tier in scope or coordinate in scope or f"{record}.*" in scope:
         return True
@@ -134,9 +135,7 @@ class _Callers:
     verdicts: Verdicts
     roles: tuple[str, ...]
 
-    def explained(
-        self, agency: str, coordinate: str, situation: _Situation, advice: tuple[_Advice, ...]
-    ) -> Decision:
+    def explained(self, agency: str, coordinate: str, situation: _Situation, advice: tuple[_Advice, ...]) -> Decision:
         """The decision, with the reason where it is not CLEAR."""
         decision = self.decision(agency, coordinate, situation)
         if decision.effect is Effect.CLEAR:

@@ -34,8 +34,8 @@ class Basis(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The decision on one coordinate: `mask` where it is MASKED, `rule` the deciding rule's id (for logs only), `reason`
-    where it is not CLEAR.
+    """The decision on one coordinate: `mask` where it is MASKED, `rule` the deciding rule's id (for logs only),
+    `reason` where it is not CLEAR.
     """
 
     effect: Effect
@@ -65,7 +65,7 @@ class CallerClass:
 
 @dataclass(frozen=True, slots=True)
 class DecisionTable:
-    """Every decision of one class under one policy version: by agency, then coordinate (`Penalty`, `Penalty.amount`)."""
+    """Every decision of one class under one policy version, by agency and coordinate (`Penalty`, `Penalty.amount`)."""
 
     version: str
     cells: Mapping[str, Mapping[str, Decision]]

@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-from casbin import Enforcer
+from casbin import Enforcer  # type: ignore[import-untyped]
 
 from policies.errors import CasbinConflictError
 from policies.policy import Act, Row
@@ -25,7 +25,8 @@ _MODEL: Final = (Path(__file__).parent / "model.conf").read_text("utf-8")
 
 def check_distribution() -> None:
     """Raises `CasbinConflictError` where the distribution `casbin` (abandoned at 1.43) is installed: it and `pycasbin`
-    put different files into the same module, and whichever came last decides."""
+    put different files into the same module, and whichever came last decides.
+    """
     try:
         found = metadata.version("casbin")
     except metadata.PackageNotFoundError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import ClassVar
 
 
@@ -30,7 +29,7 @@ class Finding:
         return f"{self.file}:{self.line}: {self.code}: {self.message}{hint}"
 
 
-class PolicyInvalid(PolicyError):  # noqa: N818  # it names a state of the policy
+class PolicyInvalid(PolicyError):  # it names a state of the policy
     """A policy directory that cannot be published. `findings` holds every mistake in it, by file and line."""
 
     code: ClassVar[str] = "POLICY_INVALID"
@@ -50,43 +49,79 @@ class CasbinConflictError(PolicyError):
     code: ClassVar[str] = "CASBIN_CONFLICT"
 
 
-class PurposeRefused(PolicyError):  # noqa: N818  # it names what happened to the request
+class PurposeRefused(PolicyError):  # it names what happened to the request
     """The purpose that a caller gave is unknown, or not registered for its organisation."""
 
     code: ClassVar[str] = "PURPOSE_REFUSED"
 
 
-class ConsentProblem(StrEnum):
-    """Why a consent does not count. Stable and public."""
-
-    MALFORMED = "MALFORMED"
-    UNKNOWN_ISSUER = "UNKNOWN_ISSUER"
-    FORGED = "FORGED"
-    WRONG_AUDIENCE = "WRONG_AUDIENCE"
-    EXPIRED = "EXPIRED"
-    NOT_YET_VALID = "NOT_YET_VALID"
-    OTHER_ORGANISATION = "OTHER_ORGANISATION"
-    WRONG_PURPOSE = "WRONG_PURPOSE"
-    COMPANY_NOT_OF_ISSUER = "COMPANY_NOT_OF_ISSUER"
-
-
-class ConsentRefused(PolicyError):  # noqa: N818  # it names what happened to the consent
-    """A consent that does not count, for the reason `problem`. The message holds nothing of the token."""
+class ConsentRefused(PolicyError):  # it names what happened to the consent
+    """A consent that does not count; each reason is a subclass with its own code. The message quotes no token."""
 
     code: ClassVar[str] = "CONSENT_REFUSED"
 
-    def __init__(self, problem: ConsentProblem, message: str) -> None:
-        super().__init__(message)
-        self.problem = problem
+
+class ConsentMalformed(ConsentRefused):
+    """It is no JWS in compact form, or lacks a claim, or a claim has the wrong form."""
+
+    code: ClassVar[str] = "CONSENT_MALFORMED"
 
 
-class IssuerInvalid(PolicyError):  # noqa: N818  # it names a state of the file
+class ConsentIssuerUnknown(ConsentRefused):
+    """Its issuer is not configured."""
+
+    code: ClassVar[str] = "CONSENT_ISSUER_UNKNOWN"
+
+
+class ConsentForged(ConsentRefused):
+    """None of its issuer's keys made the signature, or the algorithm is not allowed."""
+
+    code: ClassVar[str] = "CONSENT_FORGED"
+
+
+class ConsentWrongAudience(ConsentRefused):
+    """It was given for another gateway."""
+
+    code: ClassVar[str] = "CONSENT_WRONG_AUDIENCE"
+
+
+class ConsentExpired(ConsentRefused):
+    """It held once."""
+
+    code: ClassVar[str] = "CONSENT_EXPIRED"
+
+
+class ConsentNotYetValid(ConsentRefused):
+    """It will hold later."""
+
+    code: ClassVar[str] = "CONSENT_NOT_YET_VALID"
+
+
+class ConsentOfOtherOrganisation(ConsentRefused):
+    """It was given to another organisation."""
+
+    code: ClassVar[str] = "CONSENT_OF_OTHER_ORGANISATION"
+
+
+class ConsentForOtherPurpose(ConsentRefused):
+    """It was given for another purpose than that of the request (which may have none)."""
+
+    code: ClassVar[str] = "CONSENT_FOR_OTHER_PURPOSE"
+
+
+class ConsentBeyondIssuer(ConsentRefused):
+    """Its issuer may not sign for this company."""
+
+    code: ClassVar[str] = "CONSENT_BEYOND_ISSUER"
+
+
+class IssuerInvalid(PolicyError):  # it names a state of the file
     """The configuration of a consent issuer cannot be used."""
 
     code: ClassVar[str] = "ISSUER_INVALID"
 
 
-class PublicityInvalid(PolicyError):  # noqa: N818  # it names a state of the file
+class PublicityInvalid(PolicyError):  # it names a state of the file
     """The dated publicity rules cannot be read."""
 
     code: ClassVar[str] = "PUBLICITY_INVALID"

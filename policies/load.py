@@ -1,10 +1,10 @@
 """A policy directory, read, checked and published.
 
-    version.yaml          number, published_at, by, why
-    trees.yaml            roles, purposes and agencies, each `child: parent`
-    organisations.yaml    who may ask, in which roles, for which purposes
-    rules/nation.yaml     rules on any agency's data
-    rules/<agency>.yaml   rules on the data of that agency and of those below it
+- `version.yaml`: number, published_at, by, why
+- `trees.yaml`: roles, purposes and agencies, each `child: parent`
+- `organisations.yaml`: who may ask, in which roles, for which purposes
+- `rules/nation.yaml`: rules on any agency's data
+- `rules/<agency>.yaml`: rules on the data of that agency and of those below it
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from policies.policy import Organisation, Policy
 from policies.rule import Rule, publish
 from policies.rulebook import NATION, Placed, Vocabulary, check_together, read_rules
 from policies.tree import Tree
-from policies.vocabulary import Trees, check_keys, read_organisations, read_trees
+from policies.vocabulary import check_keys, read_organisations, read_trees
 from schema.catalogue import Catalogue
 
 _VERSION_KEYS: Final = ("number", "published_at", "by", "why")
@@ -44,8 +44,8 @@ def load_policy(
 ) -> Policy:
     """The policy in a directory, as it stands at `now` (with an offset; default: this moment).
 
-    `agencies` are the ids of the manifests. Rules outside their validity are left out. Raises `PolicyInvalid` with every
-    mistake found in all files.
+    `agencies` are the ids of the manifests. Rules outside their validity are left out. Raises `PolicyInvalid` with
+    every mistake found in all files.
     """
     files = _Files(directory, [])
     publication = _publication(*files.read("version.yaml"))

@@ -60,14 +60,19 @@ class Findings:
         return None
 
     def entries(self, located: Located, what: str) -> dict[str, Located]:
-        """The entries of a mapping; anything else is a finding. A name that is not plain ASCII is left out."""
+        """The entries of a mapping (none where nothing is written); anything else is a finding, and so is a name that is
+        not plain ASCII."""
+        if located.value is None:
+            return {}
         if not isinstance(located.value, dict):
             self.add(located.line, "NOT_A_MAPPING", f"`{what}` holds entries, `name: value`")
             return {}
         return {key: item for key, item in located.value.items() if self._readable(Located(key, item.line), what)}
 
     def items(self, located: Located, what: str) -> tuple[Located, ...]:
-        """The items of a list; anything else is a finding."""
+        """The items of a list (none where nothing is written); anything else is a finding."""
+        if located.value is None:
+            return ()
         if isinstance(located.value, tuple):
             return located.value
         self.add(located.line, "NOT_A_LIST", f"`{what}` holds a list, each item on a line that begins with `- `")

@@ -99,8 +99,8 @@ _COUNT_BOUNDS: Final = _ladder(10)
 def bucket(value: Value, _context: MaskContext) -> Value:
     """The fixed bucket that holds the number: bounds 1, 2, 5, 10, 20, 50 ... times the smallest.
 
-    Below the smallest (1,000 units of money, 10 things) all values are one bucket, zero included; negative numbers mirror
-    positive ones. Preserves order between buckets, and size within a factor of 2.5.
+    Below the smallest (1,000 units of money, 10 things) all values are one bucket, zero included; negative numbers
+    mirror positive ones. Preserves order between buckets, and size within a factor of 2.5.
     """
     if isinstance(value, Money) and value.amount is not None:
         lower, upper = _bounds(value.amount, _MONEY_BOUNDS)
@@ -137,7 +137,8 @@ _DISTRICT: Final = re.compile(
 
 def district(value: Value, _context: MaskContext) -> Value:
     """An address cut to province, city and district (`浙江省杭州市西湖区`). An address without any of the three is
-    redacted. Preserves equality of places, not order or length."""
+    redacted. Preserves equality of places, not order or length.
+    """
     match = _DISTRICT.match(_text(value).strip())
     return match.group() or None if match else None
 
@@ -179,12 +180,14 @@ def apply_mask(name: str, value: Value, context: MaskContext) -> Value:
 
 def narrower(first: str, second: str) -> str:
     """A mask that shows no more than either of the two. Only `redact` shows less than another; of two others that
-    differ neither does, and `redact` stands for them."""
+    differ neither does, and `redact` stands for them.
+    """
     return first if first == second else REDACT
 
 
 def widest(masks: Collection[str]) -> str:
     """The mask of a caller to whom each of these is granted (at least one). Where two of them are incomparable it is
-    `redact`."""
+    `redact`.
+    """
     showing = set(masks) - {REDACT}
     return showing.pop() if len(showing) == 1 else REDACT

@@ -11,10 +11,12 @@ from policies.policy import ANY_BASIS, ANY_ORGANISATION, ANY_PURPOSE, Act, Row, 
 from policies.publicity import CHINA
 from policies.tree import ROOT
 
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One rule; every column holds one or more names, `any` among them. `starts` and `ends` are its first and its last
-    day."""
+    day.
+    """
 
     id: str
     effect: RuleEffect
@@ -48,7 +50,8 @@ class Rule:
 
 def publish(rules: Iterable[Rule]) -> tuple[Row, ...]:
     """The rows of these rules: denies first, then clear grants, then masked ones, by id within each, with the unique
-    priorities 1, 2, 3 ... (casbin breaks ties by position, and an allow with the lower number beats a later deny)."""
+    priorities 1, 2, 3 ... (casbin breaks ties by position, and an allow with the lower number beats a later deny).
+    """
     ordered = sorted(rules, key=lambda rule: (_band(rule), rule.id))
     expanded = ((rule, columns) for rule in ordered for columns in _columns(rule))
     return tuple(
@@ -76,6 +79,4 @@ def _band(rule: Rule) -> int:
 
 
 def _columns(rule: Rule) -> Iterable[tuple[str, str, str, str, Act, str, str]]:
-    return product(
-        rule.agencies, rule.roles, rule.organisations, rule.objects, rule.acts, rule.purposes, rule.bases
-    )
+    return product(rule.agencies, rule.roles, rule.organisations, rule.objects, rule.acts, rule.purposes, rule.bases)

@@ -1,5 +1,6 @@
 """Rule files: each rule is a sentence (allow these fields, of this agency, to this role, for this purpose, given this
-basis), checked against everything that it names."""
+basis), checked against everything that it names.
+"""
 
 from __future__ import annotations
 
@@ -112,9 +113,7 @@ def _id(item: Located, findings: Findings) -> str:
     return str(name.value) if name and check_name(name, "id", findings) else ""
 
 
-def _objects(
-    names: Iterable[Located], effect: RuleEffect, catalogue: Catalogue, findings: Findings
-) -> tuple[str, ...]:
+def _objects(names: Iterable[Located], effect: RuleEffect, catalogue: Catalogue, findings: Findings) -> tuple[str, ...]:
     found = []
     for name in names:
         text = str(name.value)
@@ -257,10 +256,7 @@ def _check_rows_open(one: Placed, openers: Mapping[str, set[str]], trees: Trees,
     for record in sorted({name.partition(".")[0] for name in one.rule.objects if "." in name}):
         for role in one.rule.roles:
             if not any(
-                opener in trees.roles.lineage(role) or role in trees.roles.lineage(opener)
-                for opener in openers[record]
+                opener in trees.roles.lineage(role) or role in trees.roles.lineage(opener) for opener in openers[record]
             ):
                 message = f"`{one.rule.id}` shows fields of `{record}` to `{role}`, to whom no rule shows the records"
                 findings.add(one.line, "ROWS_OF_NOTHING", message, f"allow `{record}` itself as well")
-
-

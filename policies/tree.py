@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 ROOT: Final = "any"
@@ -41,7 +42,7 @@ class Tree:
     def links(self, name: str) -> tuple[tuple[str, str], ...]:
         """The lineage as (child, parent) pairs."""
         path = self.lineage(name)
-        return tuple(zip(path, path[1:], strict=False))
+        return tuple(pairwise(path))
 
 
 def cycle_through(parents: Mapping[str, str], name: str) -> tuple[str, ...] | None:

@@ -68,9 +68,7 @@ class Verdicts:
         roles = set(policy.roles.lineage(asker.role))
         purposes = {ANY_PURPOSE, *(policy.purposes.lineage(asker.purpose) if asker.purpose else ())}
         bases = {ANY_BASIS, asker.basis}
-        rows = tuple(
-            row for row in self._rows if row.role in roles and row.purpose in purposes and row.basis in bases
-        )
+        rows = tuple(row for row in self._rows if row.role in roles and row.purpose in purposes and row.basis in bases)
         key = tuple(row.priority for row in rows)
         if key not in self._by_rows:
             self._by_rows[key] = _Bench(policy, rows, self._request(asker), self._links(asker))
@@ -133,9 +131,7 @@ class _Bench:
 
     def _asking(self, agency: str, coordinate: str) -> Request:
         asked = self._request
-        return Request(
-            asked.role, asked.organisation, agency, coordinate, asked.act, asked.purpose, asked.basis
-        )
+        return Request(asked.role, asked.organisation, agency, coordinate, asked.act, asked.purpose, asked.basis)
 
     def _weigh(self, coordinate: str, named: Row | None, wide: Row | None) -> Verdict:
         for row in (named, wide):

@@ -79,7 +79,7 @@ def read_trees(document: Located, agencies: Collection[str], findings: Findings)
 
 
 def _tree(located: Located, what: str, findings: Findings) -> Tree:
-    entries = findings.entries(located, what) if located.value else {}
+    entries = findings.entries(located, what)
     parents: dict[str, str] = {}
     for child, parent in entries.items():
         if check_name(Located(child, parent.line), what, findings):

@@ -13,13 +13,11 @@ from strawberry.types.base import StrawberryOptional
 from strawberry.types.field import StrawberryField
 
 from schema import output_values
+from schema.agency import RecordSource
 from schema.catalogue import Catalogue, FieldSpec, RecordType
 from schema.errors import CatalogueInvalidError
 from schema.tiers import CLASSIFICATION, Classification, Declaration, Record
 from schema.values import Kind
-
-UNCLASSIFIED: Final = frozenset({"source"})
-"""What every record shows whatever the policy is: who it is from."""
 
 _KINDS: Final[Mapping[object, Kind]] = {
     str: Kind.TEXT,
@@ -70,7 +68,7 @@ def _record(cls: type[Record]) -> RecordType:
         raise CatalogueInvalidError(f"{cls.__name__}: not a record type; declare it with @record.")
     definition = get_object_definition(cls, strict=True)
     name = definition.name
-    _check_descriptions(name, declaration.english, declaration.chinese)
+    _check_descriptions(name, cls.english, declaration.chinese)
     record = RecordType(
         name=name,
         field=declaration.field,
@@ -80,7 +78,7 @@ def _record(cls: type[Record]) -> RecordType:
         fields=_fields(name, definition.fields),
         ordered_by=declaration.ordered_by,
         filters=declaration.filters,
-        description=declaration.english,
+        description=cls.english,
         description_zh=declaration.chinese,
     )
     _check_dates(record)
@@ -91,9 +89,9 @@ def _fields(record: str, declared: Iterable[StrawberryField]) -> dict[str, Field
     names = NameConverter()
     specs: dict[str, FieldSpec] = {}
     for field in declared:
+        if field.type is RecordSource:
+            continue  # every record shows who it is from, whatever the policy is
         name = names.get_graphql_name(field)
-        if name in UNCLASSIFIED:
-            continue
         if name in specs:
             raise CatalogueInvalidError(f"{record}.{name}: two fields have this name; rename one.")
         specs[name] = _field(f"{record}.{name}", name, field)

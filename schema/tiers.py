@@ -61,11 +61,10 @@ class Classification:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Declaration:
-    """What a record type is declared with; see `schema.catalogue.RecordType`."""
+    """What a record type is declared with, beside its docstring; see `schema.catalogue.RecordType`."""
 
     field: str
     tier: Tier
-    english: str
     chinese: str
     single: bool = False
     ordered_by: str | None = None
@@ -73,9 +72,10 @@ class Declaration:
 
 
 class Record:
-    """The base of every record type. `declaration` is set by `record`."""
+    """The base of every record type. What a subclass is, `record` sets: its docstring is the English description."""
 
     declaration: ClassVar[Declaration]
+    english: ClassVar[str]
 
 
 RecordClass = TypeVar("RecordClass", bound=type[Record])
@@ -86,9 +86,10 @@ def record(declaration: Declaration) -> Callable[[RecordClass], RecordClass]:
 
     def declare(cls: RecordClass) -> RecordClass:
         cls.declaration = declaration
+        cls.english = cls.__doc__ or ""
         return strawberry.type(
             cls,
-            description=bilingual(declaration.english, declaration.chinese),
+            description=bilingual(cls.english, declaration.chinese),
             directives=[Classified(tier=declaration.tier)],
         )
 

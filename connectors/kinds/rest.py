@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote
 
@@ -13,18 +12,12 @@ from connectors.as_of import moment_at
 from connectors.contract import Capabilities, FailureCode, RawRow, RecordShape, SourceAnswer, SourceCall
 from connectors.errors import AgencyFailure
 from connectors.http import HttpAnswer, HttpClient, HttpRequest, bad_response
-from connectors.manifest import DatasetManifest, Filter, Manifest, Name, Part, Reference
+from connectors.http_connection import HttpConnection, open_client
+from connectors.manifest import DatasetManifest, Manifest, Name, Part
 from connectors.paths import ASKED_KEY, Listing, follow, list_rows
 from connectors.settings import SupplySettings
 
 KEY_MARK = "{key}"
-
-
-class HttpConnection(Part):
-    """Where the agency listens, and what it wants in each request's headers."""
-
-    url: Reference = Field(description="The address, by reference: ${NAME}. http or https.")
-    headers: dict[str, Reference] = Field(default_factory=dict, description="Each value holds a ${NAME}.")
 
 
 class KeyPlace(Part):
@@ -180,7 +173,7 @@ class RestSource:
         body = dict(request.body)
         in_body = request.keys is not None and request.keys.place == "body"
         extra: dict[str, object] = {
-            self._dataset.filters[name].name: write_date(self._dataset.filters[name], day)
+            self._dataset.filters[name].name: self._dataset.filters[name].write(day)
             for name, day in call.filters.items()
         }
         if request.paging:
@@ -255,18 +248,6 @@ def open_sources(
     """A source for each dataset, by record type, on shared connections."""
     client = open_client(manifest, manifest.connection, settings)
     return {dataset.record: RestSource(dataset, client) for dataset in manifest.datasets}
-
-
-def open_client(manifest: Manifest, connection: HttpConnection, settings: SupplySettings) -> HttpClient:
-    """The client of an agency whose references were resolved."""
-    return HttpClient(
-        connection.url, connection.headers, connections=manifest.concurrency, largest=settings.largest_answer
-    )
-
-
-def write_date(wanted: Filter, day: date) -> str:
-    """The date as the agency writes it in this parameter."""
-    return day.strftime(wanted.format) if wanted.format else day.isoformat()
 
 
 def put(document: dict[str, Any], path: str, value: object) -> None:

@@ -1,22 +1,26 @@
-"""Those who may log in to the demonstration: one caller of each kind, with a token that a key made at start has signed.
+"""Those who may log in to the demonstration: one caller of each kind, and a company's consent to one of them.
 
-The key is never stored: with the process that made it, its tokens end.
+Keys are made at start and never stored: with the process that made them, what they signed is worth nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
+from policies.consent import issue_consent
+
 ISSUER: Final = "https://demo.xinqiao.invalid"
+CONSENT_ISSUER: Final = "https://consent.demo.xinqiao.invalid"
 AUDIENCE: Final = "xinqiao"
 ALGORITHM: Final = "ES256"
-LIFETIME: Final = 24 * 60 * 60
-"""Seconds that a token holds."""
+LIFETIME: Final = timedelta(hours=24)
+"""How long a token and the consent hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,22 +62,41 @@ def key_set(key: ECKey) -> dict[str, object]:
     return {"keys": [key.as_dict(private=False) | {"use": "sig", "alg": ALGORITHM}]}
 
 
-def mint(key: ECKey, caller: Caller, company: str, now: int) -> str:
-    """A caller's token. `company` is the showcase company's credit code, `now` in seconds since the epoch."""
+def mint(key: ECKey, caller: Caller, company: str, now: datetime) -> str:
+    """A caller's token. `company` is the showcase company's credit code."""
     claims: dict[str, object] = {
         "iss": ISSUER,
         "aud": AUDIENCE,
         "sub": caller.subject,
         "org": caller.organisation,
         "roles": [caller.role],
-        "iat": now,
-        "exp": now + LIFETIME,
+        "iat": int(now.timestamp()),
+        "exp": int((now + LIFETIME).timestamp()),
     }
     if caller.speaks_for_company:
         claims["company"] = company
     return jwt.encode({"alg": ALGORITHM, "typ": "JWT", "kid": key.kid}, claims, key)
 
 
-def tokens(key: ECKey, company: str, now: int) -> Mapping[str, str]:
+def tokens(key: ECKey, company: str, now: datetime) -> Mapping[str, str]:
     """Every caller's token, by the caller's key."""
     return {caller.key: mint(key, caller, company, now) for caller in CALLERS}
+
+
+def consent(key: ECKey, company: str, now: datetime) -> str:
+    """The showcase company's consent to First Bank, for underwriting credit: all that is not public, nothing sealed.
+
+    `key` is the consent issuer's, not the one that signs callers' tokens.
+    """
+    return issue_consent(
+        key,
+        id="demonstration",
+        issuer=CONSENT_ISSUER,
+        audience=AUDIENCE,
+        company=company,
+        organisation="first-bank",
+        purposes=["credit.underwriting"],
+        scope=["AUTHORISED", "RESTRICTED"],
+        issued=now,
+        expires=now + LIFETIME,
+    )

@@ -31,6 +31,10 @@ def _divisions(table: str) -> tuple[Division, ...]:
     return tuple(Division(*line.split()) for line in table.strip().splitlines())
 
 
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
 ZHEJIANG: Final = _divisions("""
 330102 浙江省 杭州市 上城区 0571
 330106 浙江省 杭州市 西湖区 0571
@@ -82,51 +86,15 @@ ELSEWHERE: Final = _divisions("""
 620102 甘肃省 兰州市 城关区 0931
 """)
 
-LANDS: Final = (
-    "青丘",
-    "昆仑",
-    "蓬莱",
-    "方丈",
-    "瀛洲",
-    "扶桑",
-    "归墟",
-    "若木",
-    "建木",
-    "汤谷",
-    "虞渊",
-    "不周",
-    "弱水",
-    "大荒",
-    "玄圃",
-    "阆风",
-    "员峤",
-    "岱舆",
-    "丹穴",
-    "空桑",
-)
+LANDS: Final = _words("""
+青丘 昆仑 蓬莱 方丈 瀛洲 扶桑 归墟 若木 建木 汤谷 虞渊 不周
+弱水 大荒 玄圃 阆风 员峤 岱舆 丹穴 空桑
+""")
 
-CREATURES: Final = (
-    "白泽",
-    "毕方",
-    "鲲鹏",
-    "当康",
-    "乘黄",
-    "英招",
-    "陆吾",
-    "精卫",
-    "文鳐",
-    "重明",
-    "夫诸",
-    "蛊雕",
-    "狡兽",
-    "天马",
-    "鹿蜀",
-    "旋龟",
-    "灌灌",
-    "赤鱬",
-    "𫘧𬳿",
-)
-
+CREATURES: Final = _words("""
+白泽 毕方 鲲鹏 当康 乘黄 英招 陆吾 精卫 文鳐 重明 夫诸 蛊雕
+狡兽 天马 鹿蜀 旋龟 灌灌 赤鱬 𫘧𬳿
+""")
 """The last creature needs four bytes in GB18030, as some names in real registers do."""
 
 
@@ -152,13 +120,7 @@ TRADES: Final = (
     Trade("农业", "A01", "谷物种植；农产品初加工。"),
 )
 
-SURNAMES: Final = (
-    "子虚",
-    "乌有",
-    "亡是",
-    "无是",
-    "莫须",
-)
+SURNAMES: Final = _words("子虚 乌有 亡是 无是 莫须")
 STEMS: Final = "甲乙丙丁戊己庚辛壬癸"
 BRANCHES: Final = "子丑寅卯辰巳午未申酉戌亥"
 

@@ -15,12 +15,11 @@ from schema.tiers import Declaration, classified, record
         field="judgmentDefaults",
         tier=Tier.PUBLIC,
         ordered_by="filedOn",
-        english="An entry in the courts' list of judgment defaulters: the company could obey a judgment and did not.",
         chinese="失信被执行人信息：有履行能力而拒不履行生效法律文书确定的义务。",
     )
 )
 class JudgmentDefault(SourcedRecord):
-    """An entry in the courts' list of judgment defaulters."""
+    """An entry in the courts' list of judgment defaulters: the company could obey a judgment and did not."""
 
     case_number: str | None = classified(Tier.PUBLIC, "The number of the enforcement case.", "执行案号。")
     court: str | None = classified(Tier.PUBLIC, "The court that enforces.", "执行法院。")

@@ -15,12 +15,11 @@ from schema.tiers import Declaration, classified, record
         field="intellectualProperty",
         tier=Tier.PUBLIC,
         ordered_by="filedOn",
-        english="A patent, trade mark or other registered intellectual property.",
         chinese="专利、商标等知识产权信息。",
     )
 )
 class IntellectualProperty(SourcedRecord):
-    """A registered piece of intellectual property."""
+    """A patent, trade mark or other registered intellectual property."""
 
     kind: Code | None = classified(Tier.PUBLIC, "The kind of right.", "知识产权类型。")
     number: str | None = classified(Tier.PUBLIC, "The number of the application or registration.", "申请号或注册号。")
@@ -36,12 +35,11 @@ class IntellectualProperty(SourcedRecord):
         field="honours",
         tier=Tier.PUBLIC,
         ordered_by="awardedOn",
-        english="An entry in a list of trustworthy entities (red list), or another honour.",
         chinese="守信激励名单（红名单）及其他荣誉信息。",
     )
 )
 class Honour(SourcedRecord):
-    """An entry in a red list, or another honour."""
+    """An entry in a list of trustworthy entities (red list), or another honour."""
 
     title: str | None = classified(Tier.PUBLIC, "The name of the list or honour.", "名单或荣誉名称。")
     authority: str | None = classified(Tier.PUBLIC, "The authority that awarded it.", "认定机关。")
@@ -54,12 +52,11 @@ class Honour(SourcedRecord):
         field="certifications",
         tier=Tier.PUBLIC,
         ordered_by="issuedOn",
-        english="A certification of a management system, product or service.",
         chinese="管理体系、产品或服务认证信息。",
     )
 )
 class Certification(SourcedRecord):
-    """A certification."""
+    """A certification of a management system, product or service."""
 
     standard: str | None = classified(Tier.PUBLIC, "The standard certified against.", "认证依据标准。")
     number: str | None = classified(Tier.PUBLIC, "The number of the certificate.", "证书编号。")

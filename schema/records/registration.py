@@ -15,13 +15,12 @@ from schema.tiers import Declaration, classified, linked, record
     Declaration(
         field="registration",
         tier=Tier.PUBLIC,
-        english="The company's registration as a business entity.",
         chinese="企业登记（经营主体登记）信息。",
         single=True,
     )
 )
 class Registration(SourcedRecord):
-    """Registration."""
+    """The company's registration as a business entity."""
 
     name: str | None = classified(Tier.PUBLIC, "The registered name of the company.", "企业名称。")
     legal_representative: str | None = classified(
@@ -76,7 +75,6 @@ class Registration(SourcedRecord):
         field="registrationChanges",
         tier=Tier.PUBLIC,
         ordered_by="changedOn",
-        english="A change of the registration.",
         chinese="变更登记信息。",
     )
 )
@@ -95,12 +93,11 @@ class RegistrationChange(SourcedRecord):
     Declaration(
         field="shareholders",
         tier=Tier.PUBLIC,
-        english="A shareholder and its contribution to the capital.",
         chinese="股东及出资信息。",
     )
 )
 class Shareholder(SourcedRecord):
-    """A shareholder."""
+    """A shareholder and its contribution to the capital."""
 
     name: str | None = classified(
         Tier.PUBLIC,

@@ -15,13 +15,12 @@ from schema.tiers import Declaration, classified, record
     Declaration(
         field="customsStanding",
         tier=Tier.PUBLIC,
-        english="The company's registration with customs and its credit grade there.",
         chinese="海关备案及信用等级信息。",
         single=True,
     )
 )
 class CustomsStanding(SourcedRecord):
-    """The company's registration with customs."""
+    """The company's registration with customs and its credit grade there."""
 
     registration_number: str | None = classified(
         Tier.PUBLIC, "The number of the registration with customs.", "海关备案编码。"
@@ -48,12 +47,11 @@ class CustomsStanding(SourcedRecord):
         field="environmentCredits",
         tier=Tier.PUBLIC,
         ordered_by="ratedOn",
-        english="The yearly rating of the company's credit in protecting the environment.",
         chinese="企业环境信用评价信息。",
     )
 )
 class EnvironmentCredit(SourcedRecord):
-    """The yearly rating of the company's environmental credit."""
+    """The yearly rating of the company's credit in protecting the environment."""
 
     year: int | None = classified(Tier.PUBLIC, "The year that is rated.", "评价年度。")
     grade: Code | None = classified(
@@ -72,7 +70,6 @@ class EnvironmentCredit(SourcedRecord):
         field="socialInsurance",
         tier=Tier.AUTHORISED,
         ordered_by="reportedOn",
-        english="What the company reported of its employees' social insurance.",
         chinese="社会保险参保缴费信息。",
     )
 )
@@ -95,7 +92,6 @@ class SocialInsurance(SourcedRecord):
         field="procurementBans",
         tier=Tier.PUBLIC,
         ordered_by="decidedOn",
-        english="An exclusion from government procurement.",
         chinese="政府采购严重违法失信行为记录（禁止参加政府采购活动）。",
     )
 )

@@ -15,7 +15,6 @@ from schema.tiers import Declaration, classified, record
         field="licences",
         tier=Tier.PUBLIC,
         ordered_by="grantedOn",
-        english="An administrative licence.",
         chinese="行政许可信息。",
     )
 )
@@ -37,7 +36,6 @@ class Licence(SourcedRecord):
         tier=Tier.PUBLIC,
         ordered_by="decidedOn",
         filters={"decidedFrom": ("decidedOn", ">="), "decidedTo": ("decidedOn", "<=")},
-        english="An administrative penalty.",
         chinese="行政处罚信息。",
     )
 )
@@ -82,7 +80,6 @@ class Penalty(SourcedRecord):
         field="abnormalListings",
         tier=Tier.PUBLIC,
         ordered_by="listedOn",
-        english="An entry in the list of enterprises with abnormal operations.",
         chinese="列入经营异常名录信息。",
     )
 )
@@ -101,7 +98,6 @@ class AbnormalListing(SourcedRecord):
         field="seriousViolations",
         tier=Tier.PUBLIC,
         ordered_by="listedOn",
-        english="An entry in the list of seriously unlawful and dishonest entities.",
         chinese="列入严重违法失信名单信息。",
     )
 )
@@ -122,12 +118,11 @@ class SeriousViolation(SourcedRecord):
         field="spotChecks",
         tier=Tier.PUBLIC,
         ordered_by="checkedOn",
-        english="A random inspection by randomly chosen inspectors.",
         chinese="双随机、一公开抽查检查结果信息。",
     )
 )
 class SpotCheck(SourcedRecord):
-    """A random inspection."""
+    """A random inspection by randomly chosen inspectors."""
 
     plan: str | None = classified(Tier.PUBLIC, "The plan of inspections that it belongs to.", "抽查计划名称。")
     item: str | None = classified(Tier.PUBLIC, "What was inspected.", "抽查事项。")

@@ -16,7 +16,6 @@ from schema.tiers import Declaration, classified, record
         field="taxCredits",
         tier=Tier.PUBLIC,
         ordered_by="ratedOn",
-        english="The yearly rating of a taxpayer's credit.",
         chinese="纳税信用评价信息。",
     )
 )
@@ -37,12 +36,11 @@ class TaxCredit(SourcedRecord):
         field="taxArrears",
         tier=Tier.PUBLIC,
         ordered_by="dueOn",
-        english="Tax that was due and has not been paid, as announced by the tax authority.",
         chinese="欠税公告信息。",
     )
 )
 class TaxArrears(SourcedRecord):
-    """Tax that was due and has not been paid."""
+    """Tax that was due and has not been paid, as announced by the tax authority."""
 
     tax_kind: Code | None = classified(Tier.PUBLIC, "The kind of tax.", "欠税税种。")
     balance: Money | None = classified(Tier.RESTRICTED, "The sum still owed.", "欠税余额。", mask="bucket")
@@ -55,12 +53,11 @@ class TaxArrears(SourcedRecord):
         field="taxPayments",
         tier=Tier.AUTHORISED,
         ordered_by="declaredOn",
-        english="What the company declared and paid of one kind of tax in one year.",
         chinese="年度分税种申报缴税信息。",
     )
 )
 class TaxPayment(SourcedRecord):
-    """What the company declared and paid."""
+    """What the company declared and paid of one kind of tax in one year."""
 
     year: int | None = classified(Tier.AUTHORISED, "The tax year.", "所属年度。")
     tax_kind: Code | None = classified(Tier.AUTHORISED, "The kind of tax.", "税种。")

@@ -42,7 +42,7 @@ class Signer:
         """A good token for a bank officer, but for the claims given; None leaves a claim out."""
         good = {
             "iss": self.settings.id,
-            "aud": self.settings.audience,
+            "aud": "xinqiao",
             "sub": "officer-1",
             "org": "first-bank",
             "roles": ["bank.officer"],
@@ -81,9 +81,7 @@ def make_signer() -> Callable[..., Signer]:
     def make(issuer: str = "https://id.example", **settings: Any) -> Signer:
         key = ECKey.generate_key("P-256", auto_kid=True)
         jwks = KeySet([key]).as_dict(private=False)
-        return Signer(
-            key, IssuerSettings.model_validate({"id": issuer, "audience": "xinqiao", "jwks": jwks, **settings})
-        )
+        return Signer(key, IssuerSettings.model_validate({"id": issuer, "jwks": jwks, **settings}))
 
     return make
 

@@ -38,7 +38,7 @@ def mode(path: Path) -> int:
 
 
 class Disk:
-    """Syncs for real, counting; `hold` keeps each sync waiting until `release`; `fault` makes them fail."""
+    """Syncs for real, counting; while `free` is not set each sync waits; a `fault` (errno) makes them fail."""
 
     def __init__(self) -> None:
         self.syncs = 0
@@ -47,9 +47,13 @@ class Disk:
         self.free.set()
         self.begun = threading.Semaphore(0)
 
+    async def syncing(self) -> None:
+        """Returns when the next sync has begun."""
+        assert await asyncio.to_thread(self.begun.acquire, timeout=5)
+
     def sync(self, descriptor: int) -> None:
         self.begun.release()
-        assert self.free.wait(10)
+        assert self.free.wait(5)
         if self.fault is not None:
             raise OSError(self.fault, os.strerror(self.fault))
         os.fsync(descriptor)
@@ -72,10 +76,10 @@ async def test_the_file_is_readable_by_its_owner_alone(path: Path) -> None:
 async def test_append_does_not_return_before_the_sync(path: Path) -> None:
     disk = Disk()
     async with AuditLog(path, disk.sync) as log:
-        await asyncio.to_thread(disk.begun.acquire)
+        await disk.syncing()
         disk.free.clear()
         appending = asyncio.create_task(log.append({"n": 1}))
-        await asyncio.to_thread(disk.begun.acquire)
+        await disk.syncing()
         assert not appending.done()
         disk.free.set()
         await appending
@@ -84,10 +88,10 @@ async def test_append_does_not_return_before_the_sync(path: Path) -> None:
 async def test_records_that_wait_for_the_disk_share_one_sync(path: Path) -> None:
     disk = Disk()
     async with AuditLog(path, disk.sync) as log:
-        await asyncio.to_thread(disk.begun.acquire)
+        await disk.syncing()
         disk.free.clear()
         first = asyncio.create_task(log.append({"n": 0}))
-        await asyncio.to_thread(disk.begun.acquire)
+        await disk.syncing()
         rest = [asyncio.create_task(log.append({"n": n})) for n in range(1, 500)]
         await asyncio.sleep(0)
         disk.free.set()
@@ -99,10 +103,10 @@ async def test_records_that_wait_for_the_disk_share_one_sync(path: Path) -> None
 async def test_a_caller_that_stops_waiting_harms_no_other(path: Path) -> None:
     disk = Disk()
     async with AuditLog(path, disk.sync) as log:
-        await asyncio.to_thread(disk.begun.acquire)
+        await disk.syncing()
         disk.free.clear()
         waiting = [asyncio.create_task(log.append({"n": n})) for n in range(3)]
-        await asyncio.to_thread(disk.begun.acquire)
+        await disk.syncing()
         waiting[1].cancel()
         disk.free.set()
         results = await asyncio.gather(*waiting, return_exceptions=True)

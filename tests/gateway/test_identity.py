@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from joserfc import jwt
-from joserfc.jwk import ECKey, RSAKey
+from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from gateway.api_keys import ApiKey, ApiKeys, digest, new_secret, read_api_keys
 from gateway.errors import (
@@ -24,6 +24,7 @@ from gateway.errors import (
     KeyUnknownError,
     OrganisationUnknownError,
     RoleNotRegisteredError,
+    SchemeUnsupportedError,
     SettingsInvalidError,
     TokenAlgorithmError,
     TokenAudienceError,
@@ -49,7 +50,7 @@ def segment(content: bytes) -> str:
 
 @pytest.fixture
 def verifier(signer: Any) -> TokenVerifier:
-    return TokenVerifier([load_issuer(signer.settings)], clock=lambda: NOW)
+    return TokenVerifier([load_issuer(signer.settings, "xinqiao")], clock=lambda: NOW)
 
 
 @pytest.fixture
@@ -106,7 +107,7 @@ def test_clocks_may_differ_by_the_leeway_and_audiences_may_be_several(
 
 def test_a_token_is_checked_once_but_never_outlives_its_expiry(signer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [float(NOW)]
-    verifier = TokenVerifier([load_issuer(signer.settings)], clock=lambda: now[0])
+    verifier = TokenVerifier([load_issuer(signer.settings, "xinqiao")], clock=lambda: now[0])
     text = signer.token(exp=NOW + 60)
     principal = verifier.verify(text)
     with monkeypatch.context() as patch:
@@ -118,7 +119,7 @@ def test_a_token_is_checked_once_but_never_outlives_its_expiry(signer: Any, monk
 
 
 def test_no_more_tokens_are_kept_than_the_bound(signer: Any) -> None:
-    verifier = TokenVerifier([load_issuer(signer.settings)], cache_entries=3)
+    verifier = TokenVerifier([load_issuer(signer.settings, "xinqiao")], cache_entries=3)
     for number in range(10):
         verifier.verify(signer.token(sub=str(number)))
     assert len(verifier._verified) == 3
@@ -197,7 +198,7 @@ def test_a_consent_is_no_callers_token(verifier: TokenVerifier, token: Callable[
 
 def test_an_issuer_speaks_only_for_the_organisations_that_the_operator_lists(make_signer: Callable[..., Any]) -> None:
     signer = make_signer(organisations=["second-bank"])
-    verifier = TokenVerifier([load_issuer(signer.settings)])
+    verifier = TokenVerifier([load_issuer(signer.settings, "xinqiao")])
     assert verifier.verify(signer.token(org="second-bank")).organisation == "second-bank"
     with pytest.raises(OrganisationUnknownError):
         verifier.verify(signer.token(org="first-bank"))
@@ -219,7 +220,7 @@ JSON = st.recursive(
 )
 def test_no_text_whatever_passes_for_a_token_or_breaks_the_check(signer: Any, text: str) -> None:
     with pytest.raises(AuthenticationFailedError):
-        TokenVerifier([load_issuer(signer.settings)]).verify(text)
+        TokenVerifier([load_issuer(signer.settings, "xinqiao")]).verify(text)
 
 
 @pytest.mark.parametrize("text", ["[" * 9_000, "." * 9_000, segment(b"[" * 300) + ".e30.", "é.é.é"])
@@ -232,19 +233,26 @@ def test_a_long_or_deep_token_is_malformed(verifier: TokenVerifier, text: str) -
 def test_a_bad_key_set_stops_the_start_and_names_issuer_and_file(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "keys.json"
     path.write_bytes(content)
-    settings = IssuerSettings.model_validate({"id": "https://id.example", "audience": "x", "jwks": path})
+    settings = IssuerSettings.model_validate({"id": "https://id.example", "jwks": path})
     with pytest.raises(SettingsInvalidError, match=rf"https://id\.example \({re.escape(str(path))}\)"):
-        load_issuer(settings)
+        load_issuer(settings, "xinqiao")
+
+
+def test_a_private_or_shared_key_stops_the_start() -> None:
+    for key in (ECKey.generate_key("P-256"), OctKey.generate_key(256)):
+        settings = IssuerSettings.model_validate({"id": "a", "jwks": {"keys": [key.as_dict(private=True)]}})
+        with pytest.raises(SettingsInvalidError, match="The key set of a must hold public keys only"):
+            load_issuer(settings, "xinqiao")
 
 
 def test_a_key_set_may_be_a_file(tmp_path: Path, signer: Any) -> None:
     path = tmp_path / "keys.json"
-    path.write_bytes(orjson.dumps(signer.settings.jwks.get_secret_value()))
-    settings = IssuerSettings.model_validate({"id": signer.settings.id, "audience": "xinqiao", "jwks": str(path)})
-    assert TokenVerifier([load_issuer(settings)]).verify(signer.token()).subject == "officer-1"
+    path.write_bytes(orjson.dumps(signer.settings.jwks))
+    settings = IssuerSettings.model_validate({"id": signer.settings.id, "jwks": str(path)})
+    assert TokenVerifier([load_issuer(settings, "xinqiao")]).verify(signer.token()).subject == "officer-1"
     path.unlink()
-    with pytest.raises(SettingsInvalidError, match=r"cannot be read.*keys\.json"):
-        load_issuer(settings)
+    with pytest.raises(SettingsInvalidError, match=r"keys\.json\) cannot be read: No such file"):
+        load_issuer(settings, "xinqiao")
 
 
 @pytest.fixture
@@ -324,7 +332,7 @@ def test_an_id_given_to_two_keys_stops_the_start(entry: dict[str, Any]) -> None:
 @pytest.fixture
 def strict(signer: Any, entry: dict[str, Any], organisations: Mapping[str, Any]) -> Authenticator:
     """An authenticator that lets no anonymous caller in."""
-    tokens = TokenVerifier([load_issuer(signer.settings)])
+    tokens = TokenVerifier([load_issuer(signer.settings, "xinqiao")])
     keys = ApiKeys([ApiKey.model_validate(entry)], PEPPER, clock=lambda: NOW)
     return Authenticator(tokens, keys, organisations, anonymous=False)
 
@@ -348,6 +356,12 @@ def test_bad_credentials_never_count_as_none(authenticator: Authenticator) -> No
             authenticator.authenticate(authorization, key)
 
 
+def test_a_token_comes_by_the_scheme_bearer_alone(strict: Authenticator, signer: Any) -> None:
+    for scheme in ("Basic", "Token", ""):
+        with pytest.raises(SchemeUnsupportedError):
+            strict.authenticate(f"{scheme} {signer.token()}", None)
+
+
 def test_two_credentials_are_one_too_many(strict: Authenticator, signer: Any, secret: str) -> None:
     with pytest.raises(CredentialsAmbiguousError):
         strict.authenticate(f"Bearer {signer.token()}", f"xq_risk1_{secret}")
@@ -369,7 +383,7 @@ def test_a_registration_that_ends_ends_for_tokens_already_checked(
 ) -> None:
     registered = dict(organisations)
     authenticator = Authenticator(
-        TokenVerifier([load_issuer(signer.settings)]), ApiKeys((), ""), registered, anonymous=False
+        TokenVerifier([load_issuer(signer.settings, "xinqiao")]), ApiKeys((), ""), registered, anonymous=False
     )
     text = f"Bearer {signer.token()}"
     authenticator.authenticate(text, None)

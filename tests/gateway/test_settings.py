@@ -18,7 +18,7 @@ from gateway.settings import (
     load_settings,
 )
 
-ISSUER = {"id": "a", "audience": "b", "jwks": "f"}
+ISSUER = {"id": "a", "jwks": "f"}
 
 
 @pytest.fixture(autouse=True)
@@ -60,14 +60,13 @@ def test_variables_reach_nested_settings_and_win_over_the_file(tmp_path: Path, m
         depth = 8
         [[issuers]]
         id = "https://id.example"
-        audience = "xinqiao"
         jwks = "/etc/xinqiao/keys.json"
         """
     )
     monkeypatch.setenv("XINQIAO_SETTINGS", str(path))
     monkeypatch.setenv("XINQIAO_PORT", "9001")
     monkeypatch.setenv("XINQIAO_LIMITS__COMPANIES", "70")
-    monkeypatch.setenv("XINQIAO_CONSENT_ISSUERS", '[{"id": "c", "audience": "xinqiao", "jwks": {"keys": []}}]')
+    monkeypatch.setenv("XINQIAO_CONSENT_ISSUERS", '[{"id": "c", "jwks": {"keys": []}}]')
     settings = load_settings()
     assert (settings.host, settings.port) == ("0.0.0.0", 9001)  # noqa: S104 - not listened on
     assert (settings.limits.companies, settings.limits.depth) == (70, 8)
@@ -85,9 +84,9 @@ def test_variables_reach_nested_settings_and_win_over_the_file(tmp_path: Path, m
         ({"ANONYMUS": "refuse"}, ["XINQIAO_ANONYMUS: there is no such setting. Did you mean XINQIAO_ANONYMOUS?"]),
         ({"ANONYMOUS": "yes"}, ["XINQIAO_ANONYMOUS: ", "'public' or 'refuse'"]),
         ({"ISSUERS": "https://id.example"}, ['"issuers"', "JSON"]),
-        ({"ISSUERS": '[{"id": "a", "audience": "b"}]'}, ["XINQIAO_ISSUERS__0__JWKS: Field required"]),
+        ({"ISSUERS": '[{"id": "a"}]'}, ["XINQIAO_ISSUERS__0__JWKS: Field required"]),
         (
-            {"ISSUERS": '[{"id": "a", "audience": "b", "jwks": "f", "algorithms": ["none"]}]'},
+            {"ISSUERS": '[{"id": "a", "jwks": "f", "algorithms": ["none"]}]'},
             ["ISSUERS__0__ALGORITHMS"],
         ),
         ({"ISSUERS": json.dumps([ISSUER, ISSUER])}, ["names an issuer twice"]),
@@ -120,10 +119,10 @@ def test_a_settings_file_that_is_not_toml_is_named_with_the_place(
 def test_no_secret_is_shown_by_the_settings_or_by_their_errors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XINQIAO_API_KEYS_FILE", "keys.yaml")
     monkeypatch.setenv("XINQIAO_API_KEYS_PEPPER", "pepper-" * 10)
-    monkeypatch.setenv("XINQIAO_ISSUERS", '[{"id": "a", "audience": "b", "jwks": {"keys": [{"k": "hidden-key"}]}}]')
+    monkeypatch.setenv("XINQIAO_SECRET", "secret-" * 10)
     shown = repr(load_settings())
     assert "pepper-" not in shown
-    assert "hidden-key" not in shown
+    assert "secret-" not in shown
     monkeypatch.setenv("XINQIAO_API_KEYS_PEPPER", "pepper")
     with pytest.raises(SettingsInvalidError) as caught:
         load_settings()

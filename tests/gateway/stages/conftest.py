@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -31,10 +32,12 @@ ROOT = Path(__file__).parents[3]
 CATALOGUE = catalogue()
 AS_OF = dt.datetime(2026, 11, 1, 8, 0, tzinfo=dt.UTC)
 
-SHENZHEN = "91440300708461136T"
-HANGZHOU = "91330100799655058B"
-BEIJING = "91110000802100433B"
-"""Credit codes whose check characters hold; no agency behind these tests is real."""
+HANGZHOU = "91330100TEXT00025M"
+NINGBO = "91330200TEXT00041G"
+SHENZHEN = "91440300TEXT000170"
+GUANGZHOU = "91440100TEXT0005XX"
+BEIJING = "91110000TEXT00033M"
+"""Invented companies in the provinces 33, 33, 44, 44 and 11."""
 
 
 def dataset(id_: str, *, batch: int = 200, coverage: Coverage | None = None, fields: frozenset[str] | None = None) -> Dataset:
@@ -103,3 +106,123 @@ class TablesHere:
         if whole not in self.kept:
             self.kept[whole] = make()
         return self.kept[whole]
+
+
+DATASETS = {
+    id_: dataset(id_)
+    for id_ in (
+        "registry/Registration",
+        "registry/Shareholder",
+        "court/JudgmentDefault",
+        "tax/TaxArrears",
+        "tax/TaxCredit",
+        "zhejiang-penalties/Penalty",
+        "guangdong-penalties/Penalty",
+    )
+}
+AGENCIES = {
+    id_: AgencyProfile(id_, f"Agency {id_}", f"机构 {id_}", tuple(sorted(d.record for d in DATASETS.values() if d.agency == id_)))
+    for id_ in sorted({d.agency for d in DATASETS.values()})
+}
+
+
+def cells(datasets: Mapping[str, Dataset]) -> Mapping[str, frozenset[str]]:
+    supplied: dict[str, frozenset[str]] = {}
+    for one in datasets.values():
+        coordinates = {one.record, *(f"{one.record}.{name}" for name in one.fields)}
+        supplied[one.agency] = supplied.get(one.agency, frozenset()) | coordinates
+    return supplied
+
+
+@dataclass
+class KeptAudit:
+    """An audit log in memory."""
+
+    lines: list[Mapping[str, Any]] = field(default_factory=list)
+
+    async def append(self, record: Mapping[str, Any]) -> None:
+        self.lines.append(orjson.loads(orjson.dumps(record)))
+
+
+BANK = Principal("officer", "first-bank", frozenset({"bank.officer"}))
+INSPECTOR = Principal("inspector", "tax-bureau-zhejiang", frozenset({"tax.inspector"}))
+REGULATOR = Principal("regulator", "zhejiang-regulator", frozenset({"regulator.provincial"}))
+ADMIN = Principal("admin", "policy-office", frozenset({"policy.admin"}))
+COMPANY = Principal("secretary", "company", frozenset({"company"}), company=HANGZHOU)
+ANYBODY = Principal("anonymous", "public", frozenset({"anonymous"}))
+
+
+@dataclass
+class World:
+    """A gateway over datasets in memory."""
+
+    supply: MemorySupply
+    audit: KeptAudit
+    gateway: Gateway
+
+    async def ask(
+        self,
+        query: str,
+        principal: Principal = BANK,
+        *,
+        purpose: str | None = None,
+        consents: tuple[str, ...] = (),
+        seconds: float = 20.0,
+        **variables: Any,
+    ) -> dict[str, Any]:
+        deadline = asyncio.get_running_loop().time() + seconds
+        answered = await self.gateway.answer(
+            Received("test", query, None, variables, principal, purpose, consents, deadline, read_only=False)
+        )
+        return orjson.loads(answered.body)
+
+
+def build_world(
+    rows: Mapping[tuple[str, str], tuple[Row, ...]] | None = None,
+    datasets: Mapping[str, Dataset] = DATASETS,
+    limits: Limits | None = None,
+    consents: ConsentVerifier | None = None,
+    **supply: Any,
+) -> World:
+    memory = MemorySupply(datasets, rows or {}, **supply)
+    audit = KeptAudit()
+    policy = load_policy(ROOT / "policies", CATALOGUE, [*AGENCIES, "customs", "environment"])
+    publicity = load_publicity(ROOT / "policies" / "publicity")
+    gateway = Gateway(
+        policy=policy,
+        tables=TablesHere(policy, cells(datasets)),
+        preparer=Preparer(datasets, AGENCIES, publicity),
+        views=Views(CATALOGUE),
+        documents=Documents(CATALOGUE, limits or Limits()),
+        supply=memory,
+        agencies=AGENCIES,
+        publicity=publicity,
+        consents=consents or ConsentVerifier({}, "xinqiao", policy.purposes),
+        audit=audit,
+        shared=frozenset(),
+        limits=limits or Limits(),
+        secrets=Secrets(b"m" * 32, b"c" * 32),
+    )
+    return World(memory, audit, gateway)
+
+
+@pytest.fixture
+def make_world() -> Callable[..., World]:
+    return build_world
+
+
+@pytest.fixture
+def codes() -> SimpleNamespace:
+    return SimpleNamespace(hangzhou=HANGZHOU, ningbo=NINGBO, shenzhen=SHENZHEN, guangzhou=GUANGZHOU, beijing=BEIJING)
+
+
+@pytest.fixture
+def principals() -> SimpleNamespace:
+    return SimpleNamespace(
+        bank=BANK, inspector=INSPECTOR, regulator=REGULATOR, admin=ADMIN, company=COMPANY, anybody=ANYBODY
+    )
+
+
+@pytest.fixture
+def datasets() -> SimpleNamespace:
+    return SimpleNamespace(all=DATASETS, one=dataset)

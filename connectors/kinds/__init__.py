@@ -1,0 +1,28 @@
+"""The kinds of system that agencies have. A new kind is one module here and one row in `KINDS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from connectors.contract import RecordShape, Source
+from connectors.kinds import file, graphql, rest, sql
+from connectors.manifest import Manifest
+from connectors.settings import SupplySettings
+
+
+@dataclass(frozen=True, slots=True)
+class SystemKind:
+    """A kind of system: the form of its manifest, and how its sources are opened, by record type."""
+
+    manifest: type[Manifest]
+    open_sources: Callable[[Any, Mapping[str, RecordShape], SupplySettings], Mapping[str, Source]]
+
+
+KINDS: Final[Mapping[str, SystemKind]] = {
+    "rest": SystemKind(rest.RestManifest, rest.open_sources),
+    "sql": SystemKind(sql.SqlManifest, sql.open_sources),
+    "file": SystemKind(file.FileManifest, file.open_sources),
+    "graphql": SystemKind(graphql.GraphqlManifest, graphql.open_sources),
+}

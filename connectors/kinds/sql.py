@@ -1,0 +1,225 @@
+"""The kind `sql`: a table or view of a database, read only, through SQLAlchemy's asyncio engines."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
+from urllib.parse import quote
+
+from pydantic import Field, StringConstraints, model_validator
+from sqlalchemy import Date, Select, String, column, make_url, select, table
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.sql import quoted_name
+from sqlalchemy.sql.elements import ColumnClause
+
+from connectors.contract import Capabilities, FailureCode, RawRow, RecordShape, SourceAnswer, SourceCall
+from connectors.errors import AddressInvalid, AgencyFailure
+from connectors.manifest import DatasetManifest, Filter, Manifest, MissingMeans, Part, Reference
+from connectors.settings import SupplySettings
+
+MOST_PARAMETERS: Final = 30_000
+"""What one statement may carry: SQLite allows 32,766 (its limits, section 9), PostgreSQL's protocol 32,767 for asyncpg."""
+
+_DRIVERS: Final = {
+    "sqlite": "sqlite+aiosqlite",
+    "sqlite+aiosqlite": "sqlite+aiosqlite",
+    "postgresql": "postgresql+asyncpg",
+    "postgresql+asyncpg": "postgresql+asyncpg",
+}
+_TABLE: Final = r'^[^\x00-\x1f"`\[\].]{1,63}(\.[^\x00-\x1f"`\[\].]{1,63})?$'
+
+_POSTGRES_FAILURES: Final = {
+    "08": FailureCode.AGENCY_UNAVAILABLE,
+    "28": FailureCode.AGENCY_UNAVAILABLE,
+    "53": FailureCode.AGENCY_OVERLOADED,
+    "57014": FailureCode.AGENCY_TIMEOUT,
+    "57": FailureCode.AGENCY_UNAVAILABLE,
+}
+"""By SQLSTATE or its class (PostgreSQL documentation, appendix A): connection, authorisation, resources, cancelled by the
+statement timeout, shutdown. Any other is a bad response."""
+
+_SQLITE_FAILURES: Final = {
+    sqlite3.SQLITE_CANTOPEN: FailureCode.AGENCY_UNAVAILABLE,
+    sqlite3.SQLITE_IOERR: FailureCode.AGENCY_UNAVAILABLE,
+    sqlite3.SQLITE_BUSY: FailureCode.AGENCY_OVERLOADED,
+    sqlite3.SQLITE_LOCKED: FailureCode.AGENCY_OVERLOADED,
+    sqlite3.SQLITE_INTERRUPT: FailureCode.AGENCY_TIMEOUT,
+}
+"""By primary result code (sqlite.org/rescode.html). Any other is a bad response."""
+
+
+class SqlConnection(Part):
+    """The database."""
+
+    url: Reference = Field(description="sqlite or postgresql address, by reference: ${NAME}.")
+
+
+class SqlDataset(DatasetManifest):
+    """A dataset in a table or view."""
+
+    nested: ClassVar[bool] = False
+
+    table: Annotated[str, StringConstraints(pattern=_TABLE)] = Field(description="Table or view, also schema.table.")
+    batch: int = Field(500, ge=1, le=10_000, description="Most companies a call may carry.")
+    missing_means: MissingMeans = Field(
+        alias="missingMeans", description="What it means that a company has no row in the table."
+    )
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.key.path is None:
+            raise ValueError("key: name the column that holds the company's code")
+        if self.as_of is not None and self.as_of.path is not None:
+            raise ValueError("asOf.path: a table has columns: use asOf.column")
+        if self.batch * len(self.key.spellings) > MOST_PARAMETERS:
+            raise ValueError(f"batch: with its spellings a call would carry more than {MOST_PARAMETERS} keys")
+        return self
+
+
+class SqlManifest(Manifest):
+    """An agency that is asked by SQL."""
+
+    kind: Literal["sql"]
+    connection: SqlConnection
+    datasets: tuple[SqlDataset, ...] = Field(min_length=1)
+
+
+class SqlSource:
+    """One dataset in a table or view."""
+
+    def __init__(self, dataset: SqlDataset, operators: Mapping[str, str], engine: AsyncEngine) -> None:
+        """`operators` gives ">=" or "<=" for each of the dataset's filters."""
+        self._dataset = dataset
+        self._operators = operators
+        self._engine = engine
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Batches, projection, and the filters that the manifest names."""
+        return Capabilities(self._dataset.batch, projection=True, filters=frozenset(self._dataset.filters))
+
+    async def fetch(self, call: SourceCall) -> SourceAnswer:
+        """The rows of these companies, with the columns asked for. Raises `AgencyFailure`."""
+        try:
+            async with self._engine.connect() as connection:
+                rows = await _run(connection, self._statement(call))
+        except (SQLAlchemyError, OSError, ValueError) as error:
+            raise failure_of(error, f"table {self._dataset.table}") from None
+        limit = self._dataset.row_limit
+        return SourceAnswer(rows=rows[:limit], truncated=len(rows) > limit)
+
+    async def close(self) -> None:
+        """Closes the agency's connections."""
+        await self._engine.dispose()
+
+    def _statement(self, call: SourceCall) -> Select[Any]:
+        key = _column(self._dataset.key.path or "", String)
+        schema, _, name = self._dataset.table.rpartition(".")
+        source = table(quoted_name(name, quote=True), schema=quoted_name(schema, quote=True) if schema else None)
+        statement = select(*(_column(name) for name in sorted(call.columns))).select_from(source)
+        for name, day in call.filters.items():
+            wanted = self._dataset.filters[name]
+            held = _filter_column(wanted)
+            bound = wanted.write(day) if wanted.format else day
+            statement = statement.where(held >= bound if self._operators[name] == ">=" else held <= bound)
+        return statement.where(key.in_(list(call.keys))).limit(self._dataset.row_limit + 1)
+
+
+def open_sources(
+    manifest: SqlManifest, shapes: Mapping[str, RecordShape], _settings: SupplySettings
+) -> dict[str, SqlSource]:
+    """A source for each dataset, by record type, on one pool of connections. Raises `AddressInvalid`."""
+    engine = _open_engine(manifest)
+    return {
+        dataset.record: SqlSource(
+            dataset,
+            {name: shapes[dataset.record].filters[name][1] for name in dataset.filters},
+            engine,
+        )
+        for dataset in manifest.datasets
+    }
+
+
+def failure_of(error: Exception, place: str) -> AgencyFailure:
+    """What an error of the database means. Its own message is left out: it holds the statement and its values."""
+    code = _failure_code(error)
+    kind = type(error.orig).__name__ if isinstance(error, DBAPIError) else type(error).__name__
+    return AgencyFailure(code, f"{place}: {kind}", retryable=code is not FailureCode.AGENCY_BAD_RESPONSE)
+
+
+def _failure_code(error: Exception) -> FailureCode:
+    if isinstance(error, PoolTimeout):
+        return FailureCode.AGENCY_OVERLOADED
+    if isinstance(error, TimeoutError):
+        return FailureCode.AGENCY_TIMEOUT
+    if isinstance(error, OSError):
+        return FailureCode.AGENCY_UNAVAILABLE
+    original = getattr(error, "orig", None)
+    result = getattr(original, "sqlite_errorcode", None)
+    if result is not None:
+        return _SQLITE_FAILURES.get(result & 0xFF, FailureCode.AGENCY_BAD_RESPONSE)
+    state = str(getattr(original, "sqlstate", None) or "")
+    for known in (state, state[:2]):
+        if known in _POSTGRES_FAILURES:
+            return _POSTGRES_FAILURES[known]
+    lost = isinstance(error, InterfaceError) or (isinstance(error, DBAPIError) and error.connection_invalidated)
+    return FailureCode.AGENCY_UNAVAILABLE if lost else FailureCode.AGENCY_BAD_RESPONSE
+
+
+async def _run(connection: AsyncConnection, statement: Select[Any]) -> list[RawRow]:
+    try:
+        result = await connection.execute(statement)
+    except asyncio.CancelledError:
+        if connection.dialect.name == "sqlite":
+            # SQLite runs in a thread that a cancelled await does not stop.
+            await (await connection.get_raw_connection()).driver_connection.interrupt()  # type: ignore[union-attr]
+        raise
+    return [dict(row) for row in result.mappings()]
+
+
+def _open_engine(manifest: SqlManifest) -> AsyncEngine:
+    try:
+        url = make_url(manifest.connection.url)
+        driver = _DRIVERS[url.drivername]
+    except (ArgumentError, KeyError):
+        raise AddressInvalid("url", "a sqlite or postgresql address") from None
+    url = url.set(drivername=driver)
+    arguments: dict[str, Any] = {}
+    if driver.startswith("sqlite"):
+        url = _read_only_file(url)
+    else:
+        arguments["timeout"] = manifest.timeout
+        arguments["server_settings"] = {
+            "application_name": "xinqiao",
+            "default_transaction_read_only": "on",
+            "statement_timeout": str(round(manifest.timeout * 1000)),
+        }
+    return create_async_engine(
+        url,
+        connect_args=arguments,
+        hide_parameters=True,
+        isolation_level="AUTOCOMMIT",
+        max_overflow=0,
+        pool_pre_ping=True,
+        pool_size=manifest.concurrency,
+        pool_timeout=manifest.timeout,
+    )
+
+
+def _read_only_file(url: URL) -> URL:
+    if not url.database or url.database == ":memory:":
+        raise AddressInvalid("url", "a SQLite file")
+    return url.set(database=f"file:{quote(url.database)}", query={"mode": "ro", "uri": "true"})
+
+
+def _column(name: str, kind: type[String] | None = None) -> ColumnClause[Any]:
+    return column(quoted_name(name, quote=True), kind)
+
+
+def _filter_column(wanted: Filter) -> ColumnClause[Any]:
+    return column(quoted_name(wanted.name, quote=True), String if wanted.format else Date)

@@ -1,0 +1,125 @@
+"""Manifests from their files, with every mistake at once; and the JSON Schema by which editors help to write them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final, Union, get_args
+
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+
+from connectors.contract import RecordShape
+from connectors.errors import Finding, ManifestInvalid
+from connectors.kinds import KINDS
+from connectors.manifest import Manifest
+from connectors.manifest_checks import Mistake, check_mappings, check_names, suggestion
+from connectors.yaml_lines import LinedDocument, read_yaml
+
+_REFERENCE_HINT: Final = "addresses and secrets are written ${NAME} and come from the environment"
+
+
+def load_manifest(path: Path, shapes: Mapping[str, RecordShape]) -> Manifest:
+    """The manifest in the file, checked against the canonical record types. Its `${NAME}`s are not looked up yet.
+
+    Raises `ManifestInvalid` with all its mistakes.
+    """
+    document = read_yaml(path)
+    findings = list(document.findings)
+    manifest: Manifest | None = None
+    if document.data is not None or not findings:
+        manifest, mistakes = _check(document.data, shapes)
+        findings += [_finding(document, mistake) for mistake in mistakes]
+    if findings or manifest is None:
+        raise ManifestInvalid(str(path), findings)
+    return manifest
+
+
+def load_manifests(directory: Path, shapes: Mapping[str, RecordShape]) -> tuple[Manifest, ...]:
+    """Every `*.yaml` of a directory, in the order of their names. Raises `ManifestInvalid` for the first bad one."""
+    return tuple(load_manifest(path, shapes) for path in sorted(directory.glob("*.yaml")))
+
+
+def manifest_json_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a manifest."""
+    models = tuple(kind.manifest for kind in KINDS.values())
+    adapter: TypeAdapter[Manifest] = TypeAdapter(Annotated[Union[models], Field(discriminator="kind")])
+    schema = adapter.json_schema(by_alias=True)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Manifest of an agency",
+        "description": "How an agency describes its system and datasets to Xinqiao.",
+        **schema,
+    }
+
+
+def _check(data: object, shapes: Mapping[str, RecordShape]) -> tuple[Manifest | None, list[Mistake]]:
+    if not isinstance(data, dict):
+        return None, [("", "no manifest: it has no keys", "begin with `agency: ...`")]
+    kind = data.get("kind")
+    if not isinstance(kind, str) or kind not in KINDS:
+        what = "missing key 'kind'" if kind is None else f"unknown kind {kind!r}"
+        return None, [("kind", what, suggestion(str(kind), KINDS)), *check_names(data, shapes)]
+    model = KINDS[kind].manifest
+    mistakes = list(check_names(data, shapes))
+    try:
+        manifest = model.model_validate(data)
+    except ValidationError as error:
+        return None, mistakes + _form_mistakes(error, model, data)
+    return manifest, mistakes + list(check_mappings(manifest, shapes))
+
+
+def _form_mistakes(error: ValidationError, model: type[BaseModel], data: object) -> list[Mistake]:
+    """One mistake a place: a value of several possible forms fails each of them."""
+    found: dict[str, Mistake] = {}
+    for detail in error.errors(include_url=False, include_input=False):
+        path = _written_path(data, detail["loc"])
+        found.setdefault(path, _mistake(path, detail["type"], detail["msg"], detail["loc"], model))
+    return list(found.values())
+
+
+def _mistake(path: str, kind: str, message: str, location: Sequence[int | str], model: type[BaseModel]) -> Mistake:
+    match kind:
+        case "extra_forbidden":
+            return path, f"unknown key {location[-1]!r}", suggestion(str(location[-1]), _keys_at(model, location[:-1]))
+        case "missing":
+            return path, f"missing key {location[-1]!r}", ""
+        case "string_pattern_mismatch" if path.startswith("connection."):
+            return path, "not a reference", _REFERENCE_HINT
+        case "string_type":
+            return path, message, "put it in quotation marks"
+        case _:
+            return path, message.removeprefix("Value error, "), ""
+
+
+def _written_path(data: object, location: Sequence[int | str]) -> str:
+    """The location as the file has it: pydantic also names the alternatives of a union on the way."""
+    steps: list[str] = []
+    for index, step in enumerate(location):
+        if isinstance(data, Mapping) and step in data:
+            data = data[step]
+        elif isinstance(data, list) and isinstance(step, int):
+            data = data[step]
+        elif index != len(location) - 1 or not isinstance(data, Mapping):
+            continue
+        steps.append(str(step))
+    return ".".join(steps)
+
+
+def _keys_at(model: type[BaseModel], location: Sequence[int | str]) -> frozenset[str]:
+    """The keys that the part of the manifest at a location may have."""
+    for step in location:
+        field = next((field for name, field in model.model_fields.items() if step in {name, field.alias}), None)
+        inner = None if field is None else _model_in(field.annotation)
+        model = inner or model
+    return frozenset(field.alias or name for name, field in model.model_fields.items())
+
+
+def _model_in(annotation: object) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((model for part in get_args(annotation) if (model := _model_in(part))), None)
+
+
+def _finding(document: LinedDocument, mistake: Mistake) -> Finding:
+    path, message, hint = mistake
+    return Finding(document.line(path), path, message, hint)

@@ -1,0 +1,126 @@
+"""`xinqiao plan`: what a query would ask of whom, before it asks."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import orjson
+import typer
+from graphql import ListTypeNode, NonNullTypeNode, OperationDefinitionNode, TypeNode
+
+from gateway.arguments import slices
+from gateway.assembly import Installation, read_installation
+from gateway.cli.output import FAILED, Json, failing_plainly, print_json, print_table
+from gateway.document import Documents
+from gateway.explain import explain
+from gateway.prepare import Preparer
+from gateway.refusals import RequestRefused
+from gateway.settings import Settings, load_settings
+from gateway.views import Views
+from policies.compile import compile_table, openable
+from policies.decision import Basis, CallerClass
+
+
+def plan(  # noqa: PLR0913 - the options of a command
+    file: Annotated[typer.FileText, typer.Argument(help="The GraphQL operation; - reads standard input.")],
+    *,
+    caller: Annotated[str, typer.Option("--as", help="The role, or role@organisation: bank.officer@first-bank.")],
+    purpose: Annotated[str | None, typer.Option(help="Why: a purpose such as credit.underwriting.")] = None,
+    basis: Annotated[
+        list[Basis] | None, typer.Option(help="A legal basis that holds for the companies; may be repeated.")
+    ] = None,
+    variables: Annotated[
+        str, typer.Option(help="The operation's variables, a JSON object. Credit codes may be left out.")
+    ] = "{}",
+    companies: Annotated[int, typer.Option(min=1, help="How many companies each root is taken to ask for.")] = 1,
+    json: Json = False,
+) -> None:
+    """Print the plan of a query: fetches, columns, decisions and estimated calls. Nothing is asked of any agency."""
+    with failing_plainly():
+        settings = load_settings()
+        installation = read_installation(settings)
+        who = _caller_class(installation, caller, purpose, frozenset(basis or ()))
+        try:
+            text, values = file.read(), orjson.loads(variables)
+            document = _explain(installation, settings, who, text, values, companies)
+        except orjson.JSONDecodeError as error:
+            raise typer.BadParameter(f"is not JSON: {error}", param_hint="--variables") from None
+        except RequestRefused as refused:
+            for error in refused.formatted():
+                typer.echo(f"{refused.code}: {error['message']}", err=True)
+            raise typer.Exit(FAILED) from None
+    if json:
+        print_json(document)
+    else:
+        _show(document, caller)
+
+
+def _caller_class(
+    installation: Installation, caller: str, purpose: str | None, bases: frozenset[Basis]
+) -> CallerClass:
+    """The class that `role` or `role@organisation` names; a role that one organisation alone may hold needs no more."""
+    role, _, organisation = caller.partition("@")
+    holders = [one.id for one in installation.policy.organisations.values() if role in one.roles]
+    if organisation and organisation not in holders:
+        raise typer.BadParameter(f"{organisation} is not registered for {role}; {_those(holders)}", param_hint="--as")
+    if not organisation and len(holders) != 1:
+        raise typer.BadParameter(f"write {role}@organisation; {_those(holders)}", param_hint="--as")
+    organisation = organisation or holders[0]
+    if purpose is not None:
+        installation.policy.check_purpose(organisation, purpose)
+    scope = frozenset({"PUBLIC", "AUTHORISED", "RESTRICTED"}) if Basis.CONSENT in bases else frozenset[str]()
+    return CallerClass(frozenset({role}), organisation, purpose, bases, scope)
+
+
+def _those(organisations: list[str]) -> str:
+    return f"registered for it: {', '.join(organisations) or 'nobody'}"
+
+
+def _explain(  # noqa: PLR0913, PLR0917 - all that a plan depends on
+    installation: Installation,
+    settings: Settings,
+    who: CallerClass,
+    text: str,
+    values: dict[str, Any],
+    companies: int,
+) -> dict[str, Any]:
+    limits = settings.limits.operation()
+    opened = openable(installation.policy, installation.cells, who.roles, who.organisation)
+    view = Views(installation.catalogue).view(opened)
+    documents = Documents(installation.catalogue, limits)
+    operation, coerced = documents.read(view, text, None, values)
+    wanted = slices(operation, coerced, limits)
+    table = compile_table(installation.policy, installation.cells, who)
+    preparer = Preparer(installation.datasets, installation.agencies, installation.publicity)
+    made = preparer.prepare(operation, wanted, table).plan
+    return explain(made, {root.enterprise: companies for root in operation.federated}, wanted, limits.companies)
+
+
+def _show(document: dict[str, Any], caller: str) -> None:
+    typer.echo(f"As {caller}, under policy {document['policy']}: at most {document['calls']} calls.\n")
+    for place in document["places"]:
+        print_table(
+            f"{place['path']} (level {place['level']}, at most {place['companies']} companies)",
+            ("dataset", "calls", "companies a call", "columns", "control"),
+            [
+                (
+                    fetch["dataset"],
+                    str(fetch["calls"]),
+                    str(fetch["companiesPerCall"]),
+                    " ".join(fetch["columns"]),
+                    " ".join(fetch["control"]),
+                )
+                for fetch in place["fetches"]
+            ],
+        )
+        if place["notAsked"]:
+            typer.echo(f"Not asked, withheld: {', '.join(place['notAsked'])}\n")
+    print_table(
+        "Decisions that are not clear",
+        ("coordinate", "agency", "decision", "mask", "rule", "needs"),
+        [
+            tuple(str(decision[part] or "") for part in ("coordinate", "agency", "decision", "mask", "rule", "reason"))
+            for decision in document["decisions"]
+            if decision["decision"] != "CLEAR"
+        ],
+    )
