@@ -21,7 +21,14 @@ _MONEY: Final = re.compile(
     re.ASCII,
 )
 _WRITTEN_UNITS: Final = {**UNITS, "万": UNITS["万元"], "亿": UNITS["亿元"]}
-_WRITTEN_CURRENCIES: Final = {"人民币": "CNY", "美元": "USD", "港元": "HKD", "港币": "HKD", "欧元": "EUR", "日元": "JPY"}
+_WRITTEN_CURRENCIES: Final = {
+    "人民币": "CNY",
+    "美元": "USD",
+    "港元": "HKD",
+    "港币": "HKD",
+    "欧元": "EUR",
+    "日元": "JPY",
+}
 
 
 def read_decimal(raw: object) -> Decimal:
@@ -47,7 +54,10 @@ def read_integer(raw: object) -> int:
 
 
 def read_money(raw: object, unit: str = "元", currency: str = "CNY") -> Money:
-    """The sum in the currency's main unit. A unit or currency written in the value itself (`500万美元`) wins. Raises `Unmappable`."""
+    """The sum in the currency's main unit; a unit or currency written in the value itself (`500万美元`) wins.
+
+    Raises `Unmappable`.
+    """
     text = narrow(read_text(raw)) if isinstance(raw, str) else raw
     if isinstance(text, str):
         match = _MONEY.fullmatch(text)

@@ -1,7 +1,7 @@
 """Rows kept in memory for the seconds that a manifest allows, in aiocache.
 
-aiocache never keeps None and its memory cache has no bound (tried on 0.12): so each entry is an envelope, and this module
-forgets the least recently used ones.
+aiocache never keeps None and its memory cache has no bound (tried on 0.12): so each entry is an envelope, and this
+module forgets the least recently used ones.
 """
 
 from __future__ import annotations
@@ -86,4 +86,4 @@ def _cut(envelope: _Envelope, columns: frozenset[str]) -> CompanyRows:
 
 def _key(request: FetchRequest, code: CreditCode) -> str:
     filters = ",".join(f"{name}={day.isoformat()}" for name, day in sorted(request.filters.items()))
-    return "\x1f".join((request.dataset, code.text, filters, request.partition))
+    return f"{request.dataset}\x1f{code.text}\x1f{filters}\x1f{request.partition}"

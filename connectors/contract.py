@@ -1,7 +1,8 @@
 """What the gateway may ask of the connectors, and what a kind of system must give them.
 
 The gateway knows `Dataset`, `CompanyRows` and `Supply.fetch`. A kind of system implements `Source`: keys as the agency
-writes them in, raw rows out. Everything between the two (keys, chunks, bounds, mapping, cache) is the same for all kinds.
+writes them in, raw rows out. Everything between the two (keys, chunks, bounds, mapping, cache) is the same for all
+kinds.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from schema.credit_code import CreditCode
-
 from schema.values import Kind, Value
 
 RawRow = Mapping[str, Any]
@@ -176,14 +176,19 @@ class SourceCall:
 
 @dataclass(frozen=True, slots=True)
 class SourceAnswer:
-    """What one call brought: rows in the agency's own words, the keys that the agency said it does not know, the date of
-    its data, and whether a limit cut the rows off.
+    """What one call brought, in the agency's own words.
+
+    `unknown` are the keys that the agency said it does not know, `seen` those that it named without giving rows.
+    `as_of` is the date of its data. `truncated` tells that a limit cut the rows off, `dropped` counts rows that could
+    not be read and may be of any company.
     """
 
     rows: Sequence[RawRow]
-    unknown: frozenset[str] = field(default_factory=frozenset)
+    unknown: frozenset[str] = frozenset()
+    seen: frozenset[str] = frozenset()
     as_of: datetime | None = None
     truncated: bool = False
+    dropped: int = 0
 
 
 class Source(Protocol):

@@ -1,7 +1,7 @@
 """Dates and moments as agencies write them.
 
-Agencies of this nation keep China Standard Time (UTC+8, no summer time since 1991): a moment without an offset is read as
-such, and a moment with one counts on the day that it falls on there.
+Agencies of this nation keep China Standard Time (UTC+8, no summer time since 1991): a moment without an offset is read
+as such, and a moment with one counts on the day that it falls on there.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ _ADJACENT: Final = re.compile(r"%[A-Za-z]%")
 def read_date(raw: object, formats: Sequence[str] = (), nothings: frozenset[date] = frozenset()) -> date | None:
     """The date, None where it is one that stands for none (`NO_DATES`, year 9999, `nothings`).
 
-    Without `formats` the usual ways of writing are understood (2021-3-5, 2021/03/05, 2021.3.5, 20210305, 2021年3月5日, each
-    with or without a time). Raises `Unmappable`.
+    Without `formats` the usual ways of writing are understood (2021-3-5, 2021/03/05, 2021.3.5, 20210305, 2021年3月5日,
+    each with or without a time). Raises `Unmappable`.
     """
     found = raw if isinstance(raw, date) and not isinstance(raw, datetime) else read_moment(raw, formats).date()
     return None if found.year == NO_YEAR or found in NO_DATES or found in nothings else found
@@ -87,7 +87,7 @@ def _zone(offset: str) -> timezone:
 
 
 def _strict(text: str, pattern: str) -> datetime:
-    """`strptime`, but where directives touch (%Y%m%d) every digit must be there: it would read 2021111 as 11 January."""
+    """`strptime`, but where directives touch (%Y%m%d) every digit must be there: else 2021111 would be a date."""
     moment = datetime.strptime(text, pattern)  # noqa: DTZ007  (the offset is added below)
     if _ADJACENT.search(pattern) and moment.strftime(pattern) != text:
         raise Unmappable

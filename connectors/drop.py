@@ -1,7 +1,7 @@
 """A delimited file, indexed by company: where in the file each company's rows stand.
 
-The index holds places, not rows: a row is read from the file when it is asked for. The file stays open, so that an index
-goes on serving after another file took its name.
+The index holds places, not rows: a row is read from the file when it is asked for. The file stays open, so that an
+index goes on serving after another file took its name.
 """
 
 from __future__ import annotations
@@ -24,12 +24,14 @@ LONGEST_RECORD: Final = 1024 * 1024
 
 _BOM: Final = b"\xef\xbb\xbf"
 _KEY: Final = re.compile(r"[0-9A-Z]{9}|[0-9A-Z]{18}", re.ASCII)
-"""What a normalised credit code or organisation code looks like; whether it is a right one only matters when asked for."""
+"""The form of a normalised credit code or organisation code; whether it is a right one matters only when asked for."""
 
 
-class DropUnusable(ValueError):  # noqa: N818  (a state of the file)
-    """The file is not (yet) what it should be: half-written, of other columns, or changed while it was read. The message
-    holds no value."""
+class DropUnusable(ValueError):
+    """The file is not (yet) what it should be: half-written, of other columns, or changed while it was read.
+
+    The message holds no value.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,10 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class DropIndex:
-    """`places` gives (offset, length) of each record by normalised key; `unreadable` counts the records that are whole but
-    have no code for a key, or another number of columns than the header."""
+    """`places` gives (offset, length) of each record by normalised key.
+
+    `unreadable` counts the records that are whole but have no code for a key, or not the header's number of columns.
+    """
 
     descriptor: int
     stamp: Stamp

@@ -13,8 +13,10 @@ _REFERENCE: Final = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 
 
 def resolve(manifests: Sequence[Manifest], environment: Mapping[str, str]) -> tuple[Manifest, ...]:
-    """The manifests with each `${NAME}` of their connections replaced by its value. Raises `ConnectionNotConfigured`
-    with everything that is missing or empty, by agency, key and variable."""
+    """The manifests with each `${NAME}` of their connections replaced by its value.
+
+    Raises `ConnectionNotConfigured` with everything that is missing or empty, by agency, key and variable.
+    """
     reasons = [reason for manifest in manifests for reason in missing_references(manifest, environment)]
     if reasons:
         raise ConnectionNotConfigured(reasons)
@@ -42,7 +44,9 @@ def _resolved(manifest: Manifest, environment: Mapping[str, str]) -> Manifest:
         return _REFERENCE.sub(lambda match: environment[match[1]], text)
 
     values = {
-        key: {name: replace(text) for name, text in value.items()} if isinstance(value, Mapping) else replace(str(value))
+        key: {name: replace(text) for name, text in value.items()}
+        if isinstance(value, Mapping)
+        else replace(str(value))
         for key, value in manifest.connection
     }
     return manifest.model_copy(update={"connection": manifest.connection.model_copy(update=values)})

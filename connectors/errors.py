@@ -29,8 +29,10 @@ class AgencyFailure(ConnectorError):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Finding:
-    """One mistake in a manifest. `line` counts from 1, `path` is dotted (`datasets.0.fields.amount`), `hint` is the way
-    out, empty where there is none to give."""
+    """One mistake in a manifest.
+
+    `line` counts from 1, `path` is dotted (`datasets.0.fields.amount`), `hint` is the way out or empty.
+    """
 
     line: int
     path: str
@@ -54,8 +56,10 @@ class ManifestInvalid(ConnectorError):
 
 
 class ConnectionNotConfigured(ConnectorError):
-    """The environment lacks what a manifest refers to, or holds an unusable address. Names agency, key and variable of
-    each; never a value."""
+    """The environment lacks what manifests refer to, or holds unusable addresses.
+
+    Names agency, key and variable of each; never a value.
+    """
 
     code: ClassVar[str] = "CONNECTION_NOT_CONFIGURED"
 
@@ -65,7 +69,7 @@ class ConnectionNotConfigured(ConnectorError):
 
 
 class AddressInvalid(ConnectorError):
-    """The resolved value of a connection's key is no usable address. Names the key and what is wanted; never the value."""
+    """The value of a connection's key is no usable address. Names the key and what is wanted; never the value."""
 
     code: ClassVar[str] = "ADDRESS_INVALID"
 

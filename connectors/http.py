@@ -93,7 +93,7 @@ class HttpClient:
 
 
 def failure_of(error: Exception, place: str) -> AgencyFailure:
-    """What an error of the HTTP client means. The client's own message is left out: it may hold addresses and values."""
+    """What an error of the HTTP client means. The client's own message is left out: it may hold values."""
     reason = f"{place}: {type(error).__name__}"
     match error:
         case httpx.TimeoutException():

@@ -11,7 +11,7 @@ from connectors.contract import CompanyRows, FailureCode, Outcome, RawRow, Recor
 from connectors.keys import by_key, is_some_company, normal_key
 from connectors.manifest import DatasetManifest, MissingMeans
 from connectors.mapping import RowMapper
-from connectors.paths import ASKED_KEY, reader
+from connectors.paths import AROUND, ASKED_KEY, reader
 from schema.credit_code import CreditCode
 
 RECORD_ID = "recordId"
@@ -20,7 +20,7 @@ RECORD_ID = "recordId"
 
 @dataclass(frozen=True, slots=True)
 class Joiner:
-    """How one dataset's answers are taken apart. `whole_rows` tells that the source gives rows with all their columns."""
+    """How one dataset's answers are taken apart. `whole_rows` tells that rows come with all the agency's columns."""
 
     dataset: DatasetManifest
     shape: RecordShape
@@ -38,23 +38,90 @@ class Joiner:
     ) -> dict[CreditCode, CompanyRows]:
         """What the answer says of each company asked for; `names` are the canonical fields that rows shall hold."""
         asked = by_key(codes)
-        found, dropped = self._by_company(asked, answer.rows)
-        dropped += answer.dropped
-        unknown = _companies(asked, answer.unknown)
-        named = _companies(asked, answer.seen)
+        rows, unkeyed = _by_company(asked, answer.rows, self.dataset)
+        unknown, named = _companies(asked, answer.unknown), _companies(asked, answer.seen)
         joined: dict[CreditCode, CompanyRows] = {}
         for code in codes:
-            rows = found.get(code, [])
-            as_of = answer.as_of or constant_moment(self.dataset.as_of)
-            as_of = as_of or latest_moment(rows, self.dataset.as_of, nested=self.dataset.nested)
-            mapped, unmapped = self._map(rows, names)
-            said = CompanyRows(Outcome.ANSWERED, mapped, as_of=as_of)
-            if not rows and code in unknown:
-                joined[code] = _as(said, Outcome.UNKNOWN_COMPANY)
-            elif unmapped or dropped or answer.truncated:
-                joined[code] = _incomplete(said, unmapped + dropped, truncated=answer.truncated)
-            elif not rows and code not in named:
-                joined[code] = self._missing(said, alone=len(codes) == 1)
-            else:
-                joined[code] = said
+            own = rows.get(code, ())
+            mapped, unmapped = self._map(own, names)
+            unmapped += unkeyed + answer.dropped
+            whole = not unmapped and not answer.truncated
+            known = bool(own) or code in named
+            joined[code] = CompanyRows(
+                self._outcome(known=known, unknown=code in unknown and not own, whole=whole),
+                mapped,
+                as_of=self._as_of(own, answer),
+                failure=self._failure(known=known or code in unknown, truncated=answer.truncated),
+                unmapped=unmapped,
+            )
         return joined
+
+    def _outcome(self, *, known: bool, unknown: bool, whole: bool) -> Outcome:
+        missing = self.dataset.missing_means
+        if unknown or (whole and not known and missing is MissingMeans.UNKNOWN):
+            return Outcome.UNKNOWN_COMPANY
+        if not whole:
+            return Outcome.INCOMPLETE
+        return Outcome.FAILED if not known and missing is MissingMeans.ERROR else Outcome.ANSWERED
+
+    def _failure(self, *, known: bool, truncated: bool) -> FailureCode | None:
+        if truncated:
+            return FailureCode.LIMIT
+        missing = not known and self.dataset.missing_means is MissingMeans.ERROR
+        return FailureCode.AGENCY_BAD_RESPONSE if missing else None
+
+    def _as_of(self, rows: Sequence[RawRow], answer: SourceAnswer) -> datetime | None:
+        as_of = self.dataset.as_of
+        return answer.as_of or constant_moment(as_of) or latest_moment(rows, as_of, nested=self.dataset.nested)
+
+    def _map(self, raw_rows: Sequence[RawRow], names: frozenset[str]) -> tuple[tuple[Row, ...], int]:
+        """The mapped rows without duplicates, and how many of their values could not be mapped.
+
+        A duplicate has a record id that was there before; without record ids, it is alike in all columns that the
+        agency has. Rows that are only alike in the columns asked for are different records.
+        """
+        rows: list[Row] = []
+        seen: set[object] = set()
+        unmapped = 0
+        for raw in raw_rows:
+            identity = self._identity(raw)
+            if identity is not None and identity in seen:
+                continue
+            seen.add(identity)
+            row, failed = self.mapper.row(raw, names)
+            rows.append(row)
+            unmapped += failed
+        if self.shape.single and len(rows) > 1:
+            return tuple(rows[:1]), unmapped + len(rows) - 1
+        return tuple(rows), unmapped
+
+    def _identity(self, raw: RawRow) -> object:
+        if RECORD_ID in self.mapper.fields:
+            record_id = self.mapper.row(raw, (RECORD_ID,))[0][RECORD_ID]
+            if record_id is not None:
+                return record_id
+        if not self.whole_rows:
+            return None
+        return repr([(name, value) for name, value in raw.items() if not name.startswith(AROUND)])
+
+
+def _by_company(
+    asked: Mapping[str, Sequence[CreditCode]], rows: Iterable[RawRow], dataset: DatasetManifest
+) -> tuple[dict[CreditCode, list[RawRow]], int]:
+    """The rows of each company asked for, and how many rows may be anybody's; those of other companies are left out."""
+    key_of = (
+        reader(ASKED_KEY, nested=False) if dataset.key.path is None else reader(dataset.key.path, nested=dataset.nested)
+    )
+    found: dict[CreditCode, list[RawRow]] = {}
+    unkeyed = 0
+    for row in rows:
+        key = normal_key(key_of(row))
+        if key is None or (key not in asked and not is_some_company(key)):
+            unkeyed += 1
+        for code in asked.get(key or "", ()):
+            found.setdefault(code, []).append(row)
+    return found, unkeyed
+
+
+def _companies(asked: Mapping[str, Sequence[CreditCode]], keys: Iterable[str]) -> frozenset[CreditCode]:
+    return frozenset(code for key in keys for code in asked.get(normal_key(key) or "", ()))

@@ -48,7 +48,7 @@ def normal_key(raw: object) -> str | None:
 
 
 def is_some_company(key: str) -> bool:
-    """Whether a normalised key is that of a company at all (of a sole trader, too): a row with another key may be anybody's."""
+    """Whether a normalised key is that of a company at all, or of a sole trader. Another may be anybody's, mistyped."""
     if _ORGANISATION_CODE.fullmatch(key):
         return True
     try:
@@ -59,7 +59,7 @@ def is_some_company(key: str) -> bool:
 
 
 def by_key(codes: Iterable[CreditCode]) -> Mapping[str, Sequence[CreditCode]]:
-    """The asked companies by each key that a row may carry: credit code or organisation code, whichever column it is in.
+    """The asked companies by each key that a row may carry: credit code or organisation code, in whichever column.
 
     Two credit codes may hold one organisation code: rows with that belong to both.
     """

@@ -10,7 +10,16 @@ from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StringConstraints,
+    model_validator,
+)
 
 from connectors.contract import KeyKind
 from connectors.dates import EPOCH_FORMATS, read_date, read_moment
@@ -45,8 +54,10 @@ Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 
 
 class MissingMeans(StrEnum):
-    """What an agency means by leaving a company of a batch out of its answer: it has no records, is not known to the
-    agency, or the agency failed to answer for it."""
+    """What an agency means by leaving a company of a batch out of its answer.
+
+    It has no records, is not known to the agency, or the agency failed to answer for it.
+    """
 
     NONE = "none"
     UNKNOWN = "unknown"
@@ -69,10 +80,15 @@ class Names(Part):
 class Key(Part):
     """The column or path that holds the company's code, and how a code is written when the agency is asked."""
 
-    path: Name | None = Field(None, description="Column or path in the rows. Without it every row is the asked company's.")
-    kind: KeyKind = Field(KeyKind.CREDIT_CODE, description="The identifier by which the agency knows a company.")
+    path: Name | None = Field(
+        default=None, description="Column or path in the rows. Without it every row is the asked company's."
+    )
+    kind: KeyKind = Field(
+        default=KeyKind.CREDIT_CODE, description="The identifier by which the agency knows a company."
+    )
     spellings: Annotated[tuple[Spelling, ...], Field(min_length=1)] = Field(
-        (Spelling.UPPER,), description="How the code is written in what is sent; with a batch, all of them are sent."
+        default=(Spelling.UPPER,),
+        description="How the code is written in what is sent; with a batch, all of them are sent.",
     )
 
 
@@ -87,10 +103,10 @@ class Coverage(Part):
 class AsOf(Part):
     """The agency's own date of its data: exactly one of `path`, `column` and `constant`."""
 
-    path: Name | None = Field(None, description="From the top of the answer.")
-    column: Name | None = Field(None, description="In the rows: the latest of the company's rows counts.")
+    path: Name | None = Field(default=None, description="From the top of the answer.")
+    column: Name | None = Field(default=None, description="In the rows: the latest of the company's rows counts.")
     constant: Name | None = None
-    formats: DateFormats = Field((), description="strptime formats, epochSeconds or epochMilliseconds.")
+    formats: DateFormats = Field(default=(), description="strptime formats, epochSeconds or epochMilliseconds.")
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -105,8 +121,8 @@ class Filter(Part):
     """An argument that the agency applies itself: its own name for it, and how it writes dates there."""
 
     name: Name
-    format: str | None = Field(None, description="strptime format; ISO 8601 without it.")
-    type: str = Field("String", description="graphql: the type of the variable.")
+    format: str | None = Field(default=None, description="strptime format; ISO 8601 without it.")
+    type: str = Field(default="String", description="graphql: the type of the variable.")
 
     def write(self, day: date) -> str:
         """The date as the agency writes it in this parameter."""
@@ -131,16 +147,18 @@ class FieldMapping(Part):
     """How one canonical field is filled from a row."""
 
     path: Name | None = None
-    join: tuple[Name, ...] = Field((), description="Several columns as one text.")
-    with_: str = Field("", alias="with", description="What stands between the joined texts.")
-    const: str | int | float | bool | None = Field(None, description="The same value always.")
-    default: str | int | float | bool | None = Field(None, description="The value where the agency has nothing.")
-    none: tuple[str, ...] = Field((), description="Further texts, and dates, that mean nothing.")
-    formats: DateFormats = Field((), description="strptime formats, epochSeconds or epochMilliseconds.")
-    unit: Literal["分", "元", "万元", "亿元"] | None = Field(None, description="What the number counts.")
+    join: tuple[Name, ...] = Field(default=(), description="Several columns as one text.")
+    with_: str = Field(default="", alias="with", description="What stands between the joined texts.")
+    const: str | int | float | bool | None = Field(default=None, description="The same value always.")
+    default: str | int | float | bool | None = Field(
+        default=None, description="The value where the agency has nothing."
+    )
+    none: tuple[str, ...] = Field(default=(), description="Further texts, and dates, that mean nothing.")
+    formats: DateFormats = Field(default=(), description="strptime formats, epochSeconds or epochMilliseconds.")
+    unit: Literal["分", "元", "万元", "亿元"] | None = Field(default=None, description="What the number counts.")
     currency: Currency | CurrencyColumn | None = None
-    codes: dict[str, CodeEntry | str | StrictBool] | None = Field(None, description="The agency's code table.")
-    label: Name | None = Field(None, description="Path of the code's label.")
+    codes: dict[str, CodeEntry | str | StrictBool] | None = Field(default=None, description="The agency's code table.")
+    label: Name | None = Field(default=None, description="Path of the code's label.")
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -175,16 +193,22 @@ class DatasetManifest(Part):
 
     record: Name = Field(description="The canonical record type.")
     key: Annotated[Key, _short("path", Key | str)] = Field(default_factory=Key)
-    batch: int = Field(1, ge=1, le=10_000, description="Most companies a call may carry.")
+    batch: int = Field(default=1, ge=1, le=10_000, description="Most companies a call may carry.")
     missing_means: MissingMeans | None = Field(
-        None, alias="missingMeans", description="What it means that a company of a batch is absent from the answer."
+        default=None,
+        alias="missingMeans",
+        description="What it means that a company of a batch is absent from the answer.",
     )
     coverage: Coverage = Field(default_factory=Coverage)
-    time_to_live: float = Field(0, alias="timeToLive", ge=0, le=86_400, description="Seconds that rows may be kept.")
-    shared: bool = Field(False, description="Whether kept rows may serve other organisations.")
-    row_limit: int = Field(10_000, alias="rowLimit", ge=1, le=1_000_000, description="Most rows of one call.")
-    as_of: AsOf | None = Field(None, alias="asOf")
-    filters: dict[str, Annotated[Filter, _short("name", Filter | str)]] = Field(default_factory=dict, description="Argument -> the agency's parameter.")
+    time_to_live: float = Field(
+        default=0, alias="timeToLive", ge=0, le=86_400, description="Seconds that rows may be kept."
+    )
+    shared: bool = Field(default=False, description="Whether kept rows may serve other organisations.")
+    row_limit: int = Field(default=10_000, alias="rowLimit", ge=1, le=1_000_000, description="Most rows of one call.")
+    as_of: AsOf | None = Field(default=None, alias="asOf")
+    filters: dict[str, Annotated[Filter, _short("name", Filter | str)]] = Field(
+        default_factory=dict, description="Argument -> the agency's parameter."
+    )
     fields: dict[str, Annotated[FieldMapping, _short("path", FieldMapping | str)]] = Field(
         min_length=1, description="Canonical field -> column, path or mapping."
     )
@@ -211,7 +235,7 @@ class Manifest(Part):
     name: Names
     kind: str
     connection: Part
-    timeout: float = Field(5, gt=0, le=600, description="Seconds that a call may take.")
-    concurrency: int = Field(8, ge=1, le=1000, description="Most calls at once to this agency.")
-    none: tuple[str, ...] = Field((), description="Texts that mean nothing in this agency's data.")
+    timeout: float = Field(default=5, gt=0, le=600, description="Seconds that a call may take.")
+    concurrency: int = Field(default=8, ge=1, le=1000, description="Most calls at once to this agency.")
+    none: tuple[str, ...] = Field(default=(), description="Texts that mean nothing in this agency's data.")
     datasets: tuple[DatasetManifest, ...] = Field(min_length=1)

@@ -1,4 +1,4 @@
-"""What a manifest's form cannot tell: whether its records, fields and filters exist, and whether a field can be so filled."""
+"""What a manifest's form cannot tell: whether its names exist, and whether its fields can be filled so."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ Mistake = tuple[str, str, str]
 """A mistake's path, message and hint."""
 
 PROVINCES: Final = frozenset(
-    "11 12 13 14 15 21 22 23 31 32 33 34 35 36 37 41 42 43 44 45 46 50 51 52 53 54 61 62 63 64 65 71 81 82".split()
+    str(number)
+    for first, last in ((11, 15), (21, 23), (31, 37), (41, 46), (50, 54), (61, 65), (71, 71), (81, 82))
+    for number in range(first, last + 1)
 )
 """The first two digits of every division (GB/T 2260)."""
 
@@ -84,11 +86,7 @@ def check_mappings(manifest: Manifest, shapes: Mapping[str, RecordShape]) -> Ite
 
 
 def _check_mapping(mapping: FieldMapping, kind: Kind, place: str, *, nested: bool) -> Iterator[Mistake]:
-    wrong = [
-        option
-        for option, kinds in _KINDS_OF.items()
-        if option in mapping.model_fields_set and kind not in kinds
-    ]
+    wrong = [option for option, kinds in _KINDS_OF.items() if option in mapping.model_fields_set and kind not in kinds]
     for option in wrong:
         kinds = ", ".join(sorted(_KINDS_OF[option]))
         yield f"{place}.{option}", f"{option} does not go with a {kind} field", f"it is for {kinds}"

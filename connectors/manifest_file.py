@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final, Union, get_args
+from typing import Annotated, Any, Final, get_args
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
@@ -41,8 +43,8 @@ def load_manifests(directory: Path, shapes: Mapping[str, RecordShape]) -> tuple[
 
 def manifest_json_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of a manifest."""
-    models = tuple(kind.manifest for kind in KINDS.values())
-    adapter: TypeAdapter[Manifest] = TypeAdapter(Annotated[Union[models], Field(discriminator="kind")])
+    models: Any = functools.reduce(operator.or_, (kind.manifest for kind in KINDS.values()))
+    adapter: TypeAdapter[Any] = TypeAdapter(Annotated[models, Field(discriminator="kind")])
     schema = adapter.json_schema(by_alias=True)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -95,10 +97,8 @@ def _written_path(data: object, location: Sequence[int | str]) -> str:
     """The location as the file has it: pydantic also names the alternatives of a union on the way."""
     steps: list[str] = []
     for index, step in enumerate(location):
-        if isinstance(data, Mapping) and step in data:
-            data = data[step]
-        elif isinstance(data, list) and isinstance(step, int):
-            data = data[step]
+        if (isinstance(data, Mapping) and step in data) or (isinstance(data, list) and isinstance(step, int)):
+            data = data[step]  # type: ignore[index]
         elif index != len(location) - 1 or not isinstance(data, Mapping):
             continue
         steps.append(str(step))

@@ -28,8 +28,11 @@ BOOLEANS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class FieldReader:
-    """How one field is read. `read` raises `ValueError` or `ArithmeticError` where the value cannot be mapped; `columns`
-    are the agency's columns or paths that it needs."""
+    """How one field is read.
+
+    `read` raises `ValueError` or `ArithmeticError` where the value cannot be mapped. `columns` are the agency's columns
+    or paths that it needs.
+    """
 
     read: Callable[[RawRow], Value]
     columns: frozenset[str]
@@ -70,7 +73,10 @@ def compile_mapper(dataset: DatasetManifest, shape: RecordShape, nothings: Itera
 
 
 def compile_field(mapping: FieldMapping, kind: Kind, nothings: frozenset[str], *, nested: bool) -> FieldReader:
-    """The reader of one field. Raises `ValueError` or `ArithmeticError` where `const` or `default` is no value of `kind`."""
+    """The reader of one field.
+
+    Raises `ValueError` or `ArithmeticError` where `const` or `default` is no value of `kind`.
+    """
     convert = _CONVERTERS[kind](mapping, nested)
     if mapping.const is not None:
         constant = convert(mapping.const, {})

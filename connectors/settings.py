@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class SupplySettings:
-    """`environment` is where `${NAME}` is looked up. `largest_answer` is in bytes, of one call's answer. `cached_rows` is
-    the most rows kept in memory, over all datasets."""
+    """How a supply is opened.
+
+    `environment` is where `${NAME}` is looked up. `largest_answer` is in bytes, of one call's answer. `cached_rows` is
+    the most rows kept in memory, over all datasets.
+    """
 
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
     largest_answer: int = 8 * 1024 * 1024

@@ -13,7 +13,7 @@ NOTHINGS: Final = frozenset(
 """What agencies write where they have nothing, in any column."""
 
 
-class Unmappable(ValueError):  # noqa: N818  (a state of the data, not a fault of the program)
+class Unmappable(ValueError):
     """A value that its field cannot hold. Carries no message: it must never tell the value."""
 
 

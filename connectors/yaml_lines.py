@@ -28,7 +28,7 @@ _WORDS: Final[dict[str, bool | None]] = {"true": True, "false": False, "null": N
 
 @dataclass(slots=True)
 class LinedDocument:
-    """`data` as plain values, and the line (from 1) of each dotted path in it; `findings` are mistakes of the YAML itself."""
+    """`data` as plain values, the line (from 1) of each dotted path in it, and the mistakes of the YAML itself."""
 
     data: Any = None
     lines: dict[str, int] = field(default_factory=dict)
@@ -84,8 +84,10 @@ class _Builder:
         if isinstance(node, MappingNode):
             return self._mapping(node, path)
         if isinstance(node, SequenceNode):
-            return [self.build(item, f"{path}.{index}" if path else str(index)) for index, item in enumerate(node.value)]
-        return _scalar(node)
+            return [
+                self.build(item, f"{path}.{index}" if path else str(index)) for index, item in enumerate(node.value)
+            ]
+        return _scalar(str(node.value), node.tag or "", quoted=node.style in {"'", '"', "|", ">"})
 
     def _mapping(self, node: MappingNode, path: str) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -105,10 +107,9 @@ class _Builder:
         self._document.findings.append(Finding(node.start_mark.line + 1, path, message, hint))
 
 
-def _scalar(node: ScalarNode) -> str | int | float | bool | None:
-    text = str(node.value)
-    kind = (node.tag or "").rpartition(":")[2]
-    if node.style in {"'", '"', "|", ">"}:
+def _scalar(text: str, tag: str, *, quoted: bool) -> str | int | float | bool | None:
+    kind = tag.rpartition(":")[2]
+    if quoted:
         return text
     if kind in {"bool", "null"} and text.lower() in _WORDS:
         return _WORDS[text.lower()]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -14,7 +13,7 @@ from pydantic import Field, StringConstraints, model_validator
 from connectors.contract import Capabilities, FailureCode, RawRow, RecordShape, SourceAnswer, SourceCall
 from connectors.drop import DropFormat, DropIndex, DropUnusable, Stamp, open_drop
 from connectors.errors import AddressInvalid, AgencyFailure
-from connectors.keys import Spelling, normal_key
+from connectors.keys import normal_key
 from connectors.manifest import DatasetManifest, Key, Manifest, MissingMeans, Part, Reference
 from connectors.settings import SupplySettings
 
@@ -40,12 +39,12 @@ class FileDataset(DatasetManifest):
     encoding: Literal["utf-8", "gb18030", "gbk"] = "utf-8"
     delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] = ","
     marker: Annotated[str, StringConstraints(pattern=r"^[^/\\\x00]+$")] | None = Field(
-        None, description="The drop counts only once a file of its name with this added lies beside it."
+        default=None, description="The drop counts only once a file of its name with this added lies beside it."
     )
     unkeyed_rows: Literal["incomplete", "ignore"] = Field(
-        "incomplete", alias="unkeyedRows", description="What rows whose key is no code do to every answer."
+        default="incomplete", alias="unkeyedRows", description="What rows whose key is no code do to every answer."
     )
-    batch: int = Field(1000, ge=1, le=10_000, description="Most companies a call may carry.")
+    batch: int = Field(default=1000, ge=1, le=10_000, description="Most companies a call may carry.")
     missing_means: MissingMeans = Field(
         alias="missingMeans", description="What it means that a company has no row in the drop."
     )

@@ -12,7 +12,7 @@ from connectors.as_of import moment_at
 from connectors.contract import Capabilities, RawRow, RecordShape, SourceAnswer, SourceCall
 from connectors.http import HttpClient, HttpRequest, bad_response
 from connectors.http_connection import HttpConnection, open_client
-from connectors.manifest import DatasetManifest, Manifest, Name, Part
+from connectors.manifest import DatasetManifest, Manifest, Part
 from connectors.paths import AROUND, ASKED_KEY, list_rows
 from connectors.settings import SupplySettings
 
@@ -31,9 +31,11 @@ class GraphqlQuery(Part):
     field: Annotated[str, StringConstraints(pattern=rf"^{_NAME}$")]
     argument: Annotated[str, StringConstraints(pattern=rf"^{_NAME}$")]
     type: Annotated[str, StringConstraints(pattern=rf"^(\[{_NAME}!?\]|{_NAME})!?$")] = "[String!]!"
-    rows: Annotated[str, StringConstraints(pattern=_PATH)] | None = Field(None, description="From the field's value.")
+    rows: Annotated[str, StringConstraints(pattern=_PATH)] | None = Field(
+        default=None, description="From the field's value."
+    )
     within: Annotated[str, StringConstraints(pattern=_PATH)] | None = Field(
-        None, description="Path, in each object there, to the rows nested in it."
+        default=None, description="Path, in each object there, to the rows nested in it."
     )
 
     @property
@@ -51,11 +53,10 @@ class GraphqlDataset(DatasetManifest):
     def _possible(self) -> Self:
         if self.batch > 1 and self.query.takes_list and self.key.path is None:
             raise ValueError("key: a batch needs the key's path, to tell whose a row is")
-        for path in (self.key.path, self.as_of and self.as_of.column, *self.paths()):
+        as_of = (self.as_of.path, self.as_of.column) if self.as_of else ()
+        for path in (self.key.path, *as_of, *self.paths()):
             if path is not None and not _ROW_PATH.fullmatch(path):
                 raise ValueError(f"{path!r} is no dotted path of GraphQL names")
-        if self.as_of and self.as_of.path and not _ROW_PATH.fullmatch(self.as_of.path):
-            raise ValueError("asOf.path: no dotted path of GraphQL names")
         return self
 
 
@@ -84,14 +85,17 @@ class GraphqlSource:
         data = await self._ask(call)
         aliases = self._aliases(call)
         rows: list[RawRow] = []
-        unknown, seen = set(), set()
+        unknown: set[str] = set()
+        seen: set[str] = set()
         for alias, key in aliases.items():
             if alias not in data or (data[alias] is None and self._dataset.query.takes_list):
                 raise bad_response(self._place, f"no {self._dataset.query.field} in the answer")
             if data[alias] is None:
                 unknown.add(key)
                 continue
-            listing = list_rows(data[alias], self._dataset.query.rows, self._dataset.query.within, self._dataset.key.path)
+            listing = list_rows(
+                data[alias], self._dataset.query.rows, self._dataset.query.within, self._dataset.key.path
+            )
             if listing is None:
                 raise bad_response(self._place, "no list of objects where the manifest says")
             own = self._dataset.key.path is None

@@ -39,10 +39,10 @@ class Paging(Part):
 
     page: Name
     size: Name | None = None
-    items: int = Field(100, ge=1, le=10_000)
-    first: int = Field(1, ge=0, le=1)
+    items: int = Field(default=100, ge=1, le=10_000)
+    first: int = Field(default=1, ge=0, le=1)
     total: Name | None = None
-    pages: int = Field(50, ge=1, le=1000, description="Most pages of one call.")
+    pages: int = Field(default=50, ge=1, le=1000, description="Most pages of one call.")
 
 
 class RestRequest(Part):
@@ -65,7 +65,7 @@ class RestRequest(Part):
 
 
 class Envelope(Part):
-    """The agency's own code inside a 200: those that mean well, and those that mean too busy. Any other is a failure."""
+    """The agency's own code inside a 200: which mean well, and which mean too busy. Any other is a failure."""
 
     path: Name
     ok: tuple[str, ...] = Field(min_length=1)
@@ -83,8 +83,8 @@ class UnknownCompany(Part):
 class RestResponse(Part):
     """Where the rows are in the answer."""
 
-    rows: Name | None = Field(None, description="Path to the list. Default: the answer itself.")
-    within: Name | None = Field(None, description="Path, in each object there, to the rows nested in it.")
+    rows: Name | None = Field(default=None, description="Path to the list. Default: the answer itself.")
+    within: Name | None = Field(default=None, description="Path, in each object there, to the rows nested in it.")
     envelope: Envelope | None = None
     unknown: UnknownCompany = Field(default_factory=UnknownCompany)
 

@@ -23,7 +23,7 @@ from connectors.manifest import DatasetManifest, Filter, Manifest, MissingMeans,
 from connectors.settings import SupplySettings
 
 MOST_PARAMETERS: Final = 30_000
-"""What one statement may carry: SQLite allows 32,766 (its limits, section 9), PostgreSQL's protocol 32,767 for asyncpg."""
+"""What one statement may carry: SQLite allows 32,766 (sqlite.org/limits.html, section 9), asyncpg 32,767."""
 
 _DRIVERS: Final = {
     "sqlite": "sqlite+aiosqlite",
@@ -40,8 +40,8 @@ _POSTGRES_FAILURES: Final = {
     "57014": FailureCode.AGENCY_TIMEOUT,
     "57": FailureCode.AGENCY_UNAVAILABLE,
 }
-"""By SQLSTATE or its class (PostgreSQL documentation, appendix A): connection, authorisation, resources, cancelled by the
-statement timeout, shutdown. Any other is a bad response."""
+"""By SQLSTATE or its class (PostgreSQL documentation, appendix A): connection, authorisation, resources, cancelled by
+the statement timeout, shutdown. Any other is a bad response."""
 
 _SQLITE_FAILURES: Final = {
     sqlite3.SQLITE_CANTOPEN: FailureCode.AGENCY_UNAVAILABLE,
@@ -65,7 +65,7 @@ class SqlDataset(DatasetManifest):
     nested: ClassVar[bool] = False
 
     table: Annotated[str, StringConstraints(pattern=_TABLE)] = Field(description="Table or view, also schema.table.")
-    batch: int = Field(500, ge=1, le=10_000, description="Most companies a call may carry.")
+    batch: int = Field(default=500, ge=1, le=10_000, description="Most companies a call may carry.")
     missing_means: MissingMeans = Field(
         alias="missingMeans", description="What it means that a company has no row in the table."
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import time
 from collections.abc import Callable, Mapping
 
 import pytest
@@ -11,7 +10,6 @@ import pytest
 from policies.compile import compile_table, openable
 from policies.decision import Basis, CallerClass, Decision, Effect, Reason
 from policies.policy import Act, Policy
-from schema.catalogue import Catalogue
 
 Cells = Mapping[str, frozenset[str]]
 PolicyOf = Callable[..., Policy]
@@ -302,30 +300,3 @@ def test_a_sealed_field_opens_to_none_but_those_it_is_opened_to(policy_of: Polic
     policy = policy_of("rules:\n" + rules)
     assert "Penalty.informant" not in openable(policy, cells, frozenset({"bank.officer"}), "first-bank")
     assert "Penalty.informant" in openable(policy, cells, frozenset({"inspector"}), "bureau")
-
-
-def test_three_hundred_coordinates_under_a_hundred_rules_take_well_under_a_second(
-    policy_of: PolicyOf, catalogue: Catalogue
-) -> None:
-    names = [coordinate for coordinate, _ in catalogue.tiers()]
-    written = "".join(
-        rule(f"r{number}", what=names[number % len(names)], given=("any", "consent")[number % 2], at=at, for_=purpose)
-        for number, (at, purpose) in enumerate(
-            (at, purpose) for at in ("any", "banks", "first-bank") for purpose in ("any", "credit") for _ in range(16)
-        )
-        if not names[number % len(names)].endswith("objection")
-    )
-    policy = policy_of("rules:\n" + PUBLIC + "".join(dict.fromkeys(_unique(written))))
-    cells = dict.fromkeys(("tax", "registry", "zhejiang"), frozenset(names))
-    caller = CallerClass(frozenset({"bank.officer"}), "first-bank", "credit.underwriting")
-    started = time.perf_counter()
-    compile_table(policy, cells, caller)
-    assert time.perf_counter() - started < 1
-
-
-def _unique(written: str) -> list[str]:
-    """The rules without those that say what another says."""
-    seen: dict[str, str] = {}
-    for one in written.split("  - ")[1:]:
-        seen.setdefault(one.partition("\n")[2], "  - " + one)
-    return list(seen.values())

@@ -1,0 +1,86 @@
+"""`xinqiao check`: everything that can be wrong with an installation's files, before it is started."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from connectors.environment import missing_references
+from connectors.errors import ManifestInvalid
+from connectors.manifest import Manifest
+from connectors.manifest_file import load_manifest, manifest_json_schema
+from gateway.assembly import record_shapes
+from gateway.cli.output import FAILED, Json, failing_plainly, print_json, print_table
+from gateway.settings import load_settings
+from policies.errors import PolicyInvalid
+from policies.load import load_policy
+from policies.publicity import load_publicity
+from schema.records import catalogue
+
+Fault = dict[str, Any]
+"""A mistake: file, line (0 where there is none), message, hint."""
+
+
+def check(
+    *,
+    json: Json = False,
+    json_schema: Annotated[
+        bool, typer.Option("--json-schema", help="Print the JSON Schema of manifests, for editors, and check nothing.")
+    ] = False,
+) -> None:
+    """Check the settings, the manifests and the policies. Nothing is asked of any agency."""
+    if json_schema:
+        print_json(manifest_json_schema())
+        return
+    with failing_plainly():
+        settings = load_settings()
+        manifests, faults = _manifests(settings.manifests)
+        faults += _policies(settings.policies, [manifest.agency for manifest in manifests])
+    unset = [reason for manifest in manifests for reason in missing_references(manifest, os.environ)]
+    if json:
+        print_json({"manifests": len(manifests), "mistakes": faults, "notSet": unset})
+    else:
+        _show(len(manifests), faults, unset)
+    if faults:
+        raise typer.Exit(FAILED)
+
+
+def _manifests(directory: Path) -> tuple[list[Manifest], list[Fault]]:
+    """The good manifests of the directory, and the mistakes of the others."""
+    shapes = record_shapes(catalogue())
+    good: list[Manifest] = []
+    faults: list[Fault] = []
+    for path in sorted(directory.glob("*.yaml")):
+        try:
+            good.append(load_manifest(path, shapes))
+        except ManifestInvalid as error:
+            faults += [
+                {"file": error.file, "line": found.line, "message": f"{found.path}: {found.message}", "hint": found.hint}
+                for found in error.findings
+            ]
+    return good, faults
+
+
+def _policies(directory: Path, agencies: list[str]) -> list[Fault]:
+    load_publicity(directory / "publicity")
+    try:
+        load_policy(directory, catalogue(), agencies)
+    except PolicyInvalid as error:
+        return [
+            {"file": found.file, "line": found.line, "message": found.message, "hint": found.hint or ""}
+            for found in error.findings
+        ]
+    return []
+
+
+def _show(manifests: int, faults: list[Fault], unset: list[str]) -> None:
+    if faults:
+        rows = [(f"{fault['file']}:{fault['line']}", fault["message"], fault["hint"]) for fault in faults]
+        print_table(f"{len(faults)} mistakes", ("where", "what", "way out"), rows)
+    else:
+        typer.echo(f"{manifests} manifests and the policies are good.")
+    for reason in unset:
+        typer.echo(f"Before it can serve: {reason}.")

@@ -1,0 +1,116 @@
+"""A gateway on a socket, from the settings to the last answer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import signal
+import socket
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Final
+
+import uvicorn
+from starlette.applications import Starlette
+
+from gateway.app import create_app
+from gateway.assembly import open_gateway
+from gateway.console import console_routes
+from gateway.errors import HttpError, SettingsInvalidError
+from gateway.identity import load_authenticator
+from gateway.messages import Principal
+from gateway.pipeline import Gateway
+from gateway.record import refusal_record
+from gateway.settings import PREFIX, Settings
+
+SHUTDOWN_SECONDS: Final = 30
+"""How long requests in flight may take to end once the server is told to."""
+
+BACKLOG: Final = 2_048
+
+
+@asynccontextmanager
+async def running_server(settings: Settings, environment: Mapping[str, str]) -> AsyncIterator[str]:
+    """A server that answers from the moment the context is entered; the context gives its address, without a path.
+
+    `environment` is where the manifests' `${NAME}` are looked up. Raises the packages' errors where the gateway cannot be
+    opened or the address not be listened on.
+    """
+    with _listening(settings) as listener:
+        async with open_gateway(settings, environment) as gateway:
+            config = uvicorn.Config(
+                application(gateway, settings),
+                log_config=None,
+                access_log=False,  # addresses of GET requests hold credit codes
+                server_header=False,
+                lifespan="off",
+                timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+            )
+            server = _Server(config)
+            serving = asyncio.create_task(server.serve([listener]), name="server")
+            try:
+                await _started(server, serving)
+                host, port = listener.getsockname()[:2]
+                yield f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+            finally:
+                server.should_exit = True
+                await serving
+
+
+def application(gateway: Gateway, settings: Settings) -> Starlette:
+    """The HTTP application over an open gateway."""
+
+    async def record_refusal(request_id: str, principal: Principal | None, error: HttpError) -> None:
+        await gateway.audit.append(refusal_record(request_id, principal, error.code, dt.datetime.now(dt.UTC)))
+
+    return create_app(
+        pipeline=gateway,
+        authenticator=load_authenticator(settings, gateway.policy.organisations),
+        settings=settings,
+        record_refusal=record_refusal,
+        readiness={"audit": gateway.audit.check},
+        extra_routes=console_routes(),
+    )
+
+
+async def interrupted() -> None:
+    """Returns when the process is told to end (SIGINT, SIGTERM)."""
+    loop, told = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, told.set)
+    try:
+        await told.wait()
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, but the signals are ours: it would raise them again on its way out, and a SIGTERM would then end
+    the process before whatever was opened around it is closed."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _started(server: uvicorn.Server, serving: asyncio.Task[None]) -> None:
+    while not server.started:
+        if serving.done():
+            await serving
+            raise SettingsInvalidError("the server ended before it answered")
+        await asyncio.sleep(0.01)
+
+
+@contextlib.contextmanager
+def _listening(settings: Settings) -> Iterator[socket.socket]:
+    try:
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        listener = socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise SettingsInvalidError(
+            f"{PREFIX}HOST and {PREFIX}PORT: {settings.host}:{settings.port} cannot be listened on: {error.strerror}."
+        ) from None
+    with listener:
+        yield listener
