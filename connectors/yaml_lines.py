@@ -87,7 +87,8 @@ class _Builder:
             return [
                 self.build(item, f"{path}.{index}" if path else str(index)) for index, item in enumerate(node.value)
             ]
-        return _scalar(str(node.value), node.tag or "", quoted=node.style in {"'", '"', "|", ">"})
+        quoted = isinstance(node, ScalarNode) and node.style in {"'", '"', "|", ">"}
+        return _scalar(str(node.value), node.tag or "", quoted=quoted)
 
     def _mapping(self, node: MappingNode, path: str) -> dict[str, Any]:
         found: dict[str, Any] = {}

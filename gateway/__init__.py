@@ -1,1 +1,1 @@
-"""The way of a request, stage by stage, and what stands around it: settings, identity, audit, the HTTP edge, the command line."""
+"""The way of a request, stage by stage, and what stands around it: settings, identity, audit, HTTP, command line."""

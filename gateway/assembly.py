@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -13,7 +12,7 @@ from connectors.contract import Dataset, RecordShape
 from connectors.manifest import Manifest
 from connectors.manifest_file import load_manifests
 from connectors.settings import SupplySettings
-from connectors.supply import describe, open_supply
+from connectors.supply import open_supply
 from gateway.agencies import AgencyProfile
 from gateway.audit import AuditLog
 from gateway.document import Documents
@@ -35,7 +34,8 @@ from schema.records import catalogue as build_catalogue
 @dataclass(frozen=True, slots=True)
 class Installation:
     """What an installation's files say: the manifests, checked against the catalogue, and the policy, checked against
-    both."""
+    both.
+    """
 
     catalogue: Catalogue
     manifests: tuple[Manifest, ...]
@@ -56,11 +56,10 @@ class Installation:
             for manifest in sorted(self.manifests, key=lambda manifest: manifest.agency)
         }
 
-    @property
-    def cells(self) -> Cells:
+    def cells(self, datasets: Mapping[str, Dataset]) -> Cells:
         """The coordinates that each agency supplies."""
         supplied: defaultdict[str, set[str]] = defaultdict(set)
-        for dataset in self.datasets.values():
+        for dataset in datasets.values():
             supplied[dataset.agency].add(dataset.record)
             supplied[dataset.agency].update(f"{dataset.record}.{field}" for field in dataset.fields)
         return {agency: frozenset(coordinates) for agency, coordinates in supplied.items()}
@@ -70,7 +69,7 @@ def read_installation(settings: Settings) -> Installation:
     """Reads and checks all files. Raises `ManifestInvalid` or `PolicyInvalid` with every mistake found."""
     catalogue = build_catalogue()
     manifests = load_manifests(settings.manifests, record_shapes(catalogue))
-    datasets = {dataset.id: dataset for manifest in manifests for dataset in describe(manifest)}
+    datasets: dict[str, Dataset] = {}
     policy = load_policy(settings.policies, catalogue, [manifest.agency for manifest in manifests])
     publicity = load_publicity(settings.policies / "publicity")
     return Installation(catalogue, tuple(manifests), datasets, policy, publicity)
@@ -90,19 +89,19 @@ def record_shapes(catalogue: Catalogue) -> Mapping[str, RecordShape]:
 
 
 @asynccontextmanager
-async def open_gateway(
-    settings: Settings, environment: Mapping[str, str] | None = None
-) -> AsyncIterator[Gateway]:
-    """The gateway, open for as long as the context lasts. `environment` is where the manifests' `${NAME}` are looked up,
-    the process's own by default. Raises the packages' errors where something is wrong or missing."""
+async def open_gateway(settings: Settings, environment: Mapping[str, str]) -> AsyncIterator[Gateway]:
+    """The gateway, open for as long as the context lasts. `environment` holds the manifests' `${NAME}`.
+
+    Raises the packages' errors where something is wrong or missing.
+    """
     installation = read_installation(settings)
     secrets = _secrets(settings)
-    supply_settings = SupplySettings(environment or os.environ, cached_rows=settings.cache_entries)
-    async with (
-        AuditLog(settings.audit_file) as audit,
-        open_supply(installation.manifests, record_shapes(installation.catalogue), supply_settings) as supply,
-        Tables(installation.policy, installation.cells) as tables,
-    ):
+    supply_settings = SupplySettings(environment, cached_rows=settings.cache_entries)
+    async with AsyncExitStack() as stack:
+        audit = await stack.enter_async_context(AuditLog(settings.audit_file))
+        supply = await open_supply(installation.manifests, record_shapes(installation.catalogue), supply_settings)
+        stack.push_async_callback(supply.close)
+        tables = await stack.enter_async_context(Tables(installation.policy, installation.cells(supply.datasets)))
         yield Gateway(
             policy=installation.policy,
             tables=tables,
@@ -122,7 +121,8 @@ async def open_gateway(
 
 def shared_datasets(datasets: Iterable[Dataset], catalogue: Catalogue) -> frozenset[str]:
     """The datasets whose cached rows may serve every organisation: those that their manifest shares, and those that are
-    wholly PUBLIC. For the others, how fresh an answer is would tell that somebody else had asked."""
+    wholly PUBLIC. For the others, how fresh an answer is would tell that somebody else had asked.
+    """
     tiers = dict(catalogue.tiers())
 
     def public(dataset: Dataset) -> bool:
@@ -134,7 +134,9 @@ def shared_datasets(datasets: Iterable[Dataset], catalogue: Catalogue) -> frozen
 
 def _consent_issuers(settings: Settings) -> Mapping[str, ConsentIssuer]:
     return {
-        issuer.id: ConsentIssuer(issuer.id, load_key_set(issuer), frozenset(issuer.companies) or frozenset({ANY_COMPANY}))
+        issuer.id: ConsentIssuer(
+            issuer.id, load_key_set(issuer), frozenset(issuer.companies) or frozenset({ANY_COMPANY})
+        )
         for issuer in settings.consent_issuers
     }
 

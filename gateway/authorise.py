@@ -9,11 +9,10 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from policies.publicity import Publicity
-
 from connectors.contract import Dataset
 from gateway.operation import AnswerSelection, Operation
 from policies.decision import Decision, DecisionTable, Effect
+from policies.publicity import Publicity
 from schema.catalogue import RecordType, Tier
 
 IDENTITY: Final = "recordId"

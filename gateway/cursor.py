@@ -35,7 +35,7 @@ class CursorInvalid(GatewayError):
 
 
 def record_digest(key: bytes, agency: str, identity: str) -> str:
-    """A short digest by which records of one date and agency are told apart, in an order that says nothing of their ids.
+    """A short digest by which records of one date and agency are told apart, ordered as says nothing of their ids.
 
     Keyed, so that a caller from whom the id is withheld cannot test a guess against it.
     """

@@ -89,10 +89,7 @@ class Documents:
         return operation, values
 
     def _parse(self, schema: GraphQLSchema, text: str, operation_name: str | None) -> _Parsed:
-        try:
-            document = parse(text, max_lexical_tokens=self._limits.tokens)
-        except GraphQLSyntaxError as error:
-            raise SyntaxInvalid(error) from None
+        document = parsed(text, self._limits.tokens)
         errors = validate(schema, document, max_errors=MAX_ERRORS)
         if errors:
             raise OperationInvalid(*errors)
@@ -130,6 +127,14 @@ class Documents:
             federated=tuple(federated_root(s, self._catalogue) for s in selections if s.name in FEDERATED_ROOTS),
             local=tuple(s for s in selections if s.name not in FEDERATED_ROOTS),
         )
+
+
+def parsed(text: str, tokens: int | None = None) -> DocumentNode:
+    """The document, of at most so many tokens. Raises `SyntaxInvalid`."""
+    try:
+        return parse(text, max_lexical_tokens=tokens)
+    except GraphQLSyntaxError as error:
+        raise SyntaxInvalid(error) from None
 
 
 def _digest(*parts: str) -> str:

@@ -21,9 +21,7 @@ _FAILED: Final[Mapping[FailureCode, str]] = {
 }
 
 
-def encode(
-    data: Mapping[str, Any] | None, errors: Sequence[Mapping[str, Any]], extensions: Mapping[str, Any]
-) -> bytes:
+def encode(data: Mapping[str, Any] | None, errors: Sequence[Mapping[str, Any]], extensions: Mapping[str, Any]) -> bytes:
     """A GraphQL response as JSON; `errors` is left out where there are none."""
     response: dict[str, Any] = {"data": data}
     if errors:
@@ -39,7 +37,8 @@ def encode_refusal(errors: Sequence[Mapping[str, Any]], extensions: Mapping[str,
 
 def failure_errors(joined: Mapping[tuple[AnswerSelection, CreditCode], Joined]) -> list[dict[str, Any]]:
     """The errors for failed datasets: one for each dataset and failure, with the number of companies, and only of those
-    whose records are null by it."""
+    whose records are null by it.
+    """
     companies: dict[tuple[str, str, FailureCode], set[CreditCode]] = {}
     for (_, code), answer in joined.items():
         if answer.records is None:

@@ -5,54 +5,48 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.arguments import Slice
-from gateway.authorise import AuthorisedAnswer
-from gateway.operation import AnswerSelection, EnterpriseSelection
-from gateway.plan import Estimate, Plan, estimate
+from gateway.authorise import Supplier
+from gateway.operation import EnterpriseSelection
+from gateway.plan import Plan, calls
 
 
-def explain(
-    plan: Plan, companies: Mapping[EnterpriseSelection, int], slices: Mapping[AnswerSelection, Slice], limit: int
-) -> dict[str, Any]:
-    """The plan for so many companies at each root, in plain values, sorted; the same for the same plan."""
-    estimates = estimate(plan, companies, slices, limit)
+def explain(plan: Plan, beyond: Plan, companies: Mapping[EnterpriseSelection, int]) -> dict[str, Any]:
+    """The plan for so many companies at each place, in plain values; the same for the same plan.
+
+    `beyond` is the plan for the companies that links lead to: a consent for one company never covers another.
+    """
+    places = [
+        _place(beyond if enterprise.level else plan, enterprise, number) for enterprise, number in companies.items()
+    ]
     return {
         "policy": plan.authorised.version,
-        "places": [_place(plan, one) for one in estimates],
-        "decisions": [
-            decision for answer in plan.authorised.answers.values() for decision in _decisions(answer)
-        ],
-        "calls": sum(sum(one.calls) for one in estimates),
+        "places": places,
+        "calls": sum(fetch["calls"] for place in places for fetch in place["fetches"]),
     }
 
 
-def _place(plan: Plan, estimated: Estimate) -> dict[str, Any]:
-    enterprise = estimated.enterprise
-    withheld = {
-        supplier.dataset.id
-        for answer in enterprise.answers
-        for supplier in plan.authorised.answers[answer].suppliers
-        if supplier.withheld
-    }
+def _place(plan: Plan, enterprise: EnterpriseSelection, companies: int) -> dict[str, Any]:
+    suppliers = [supplier for answer in enterprise.answers for supplier in plan.authorised.answers[answer].suppliers]
     return {
         "path": ".".join(enterprise.path),
         "level": enterprise.level,
-        "companies": estimated.companies,
+        "companies": companies,
         "fetches": [
             {
                 "dataset": fetch.dataset.id,
                 "columns": sorted(fetch.columns),
                 "control": sorted(fetch.control),
                 "companiesPerCall": fetch.dataset.batch,
-                "calls": calls,
+                "calls": calls(fetch, companies),
             }
-            for fetch, calls in zip(plan.fetches[enterprise], estimated.calls, strict=True)
+            for fetch in plan.fetches[enterprise]
         ],
-        "notAsked": sorted(withheld),
+        "notAsked": sorted({supplier.dataset.id for supplier in suppliers if supplier.withheld}),
+        "decisions": [decision for supplier in suppliers for decision in _decisions(supplier)],
     }
 
 
-def _decisions(authorised: AuthorisedAnswer) -> list[dict[str, Any]]:
+def _decisions(supplier: Supplier) -> list[dict[str, Any]]:
     return [
         {
             "agency": supplier.dataset.agency,
@@ -62,6 +56,5 @@ def _decisions(authorised: AuthorisedAnswer) -> list[dict[str, Any]]:
             "rule": decision.rule,
             "reason": decision.reason.value if decision.reason else None,
         }
-        for supplier in authorised.suppliers
         for coordinate, decision in supplier.coordinates()
     ]

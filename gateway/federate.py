@@ -29,7 +29,8 @@ Level = Mapping[EnterpriseSelection, Iterable[CreditCode]]
 @dataclass(slots=True)
 class Answers:
     """What federating brought: each answer of each company, what its place was prepared by, and the companies asked
-    about."""
+    about.
+    """
 
     joined: dict[tuple[AnswerSelection, CreditCode], Joined]
     prepared: dict[tuple[EnterpriseSelection, CreditCode], Prepared]
@@ -53,9 +54,7 @@ class Federation:
     limit: int
     deadline: float
 
-    async def run(
-        self, operation: Operation, roots: RootCompanies, slices: Mapping[AnswerSelection, Slice]
-    ) -> Answers:
+    async def run(self, operation: Operation, roots: RootCompanies, slices: Mapping[AnswerSelection, Slice]) -> Answers:
         """Asks for everything that the operation selects of its roots' companies, and of those they lead to."""
         answers = Answers({}, {}, set())
         level: Level = {asked.root.enterprise: dict.fromkeys(filter(None, asked.codes)) for asked in roots.asked}

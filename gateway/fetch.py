@@ -8,12 +8,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from schema.credit_code import CreditCode
-
 from connectors.contract import CompanyRows, FetchRequest, Supply
 from gateway.arguments import Slice
 from gateway.operation import AnswerSelection, EnterpriseSelection
 from gateway.plan import Fetch, Plan
+from schema.credit_code import CreditCode
 
 Filters = tuple[tuple[str, dt.date], ...]
 """The filters that an agency applies itself, sorted by argument."""

@@ -10,15 +10,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from policies.publicity import Publicity, Standing
-from schema.credit_code import CreditCode
-
 from connectors.contract import CompanyRows, FailureCode, Outcome, Row
 from gateway.arguments import Slice
 from gateway.authorise import IDENTITY, Access, AuthorisedAnswer, Supplier
 from gateway.cursor import Position, record_digest
 from policies.decision import Effect
+from policies.publicity import Publicity, Standing
 from schema.catalogue import RecordType
+from schema.credit_code import CreditCode
 from schema.values import Value
 
 

@@ -69,7 +69,8 @@ class Gateway:
 
     async def answer(self, received: Received) -> Answered:
         """The answer to one request, its audit line durable. Raises `DeadlineExceededError` where even saying that the
-        agencies are late takes too long, and `AuditUnavailableError`."""
+        agencies are late takes too long, and `AuditUnavailableError`.
+        """
         try:
             async with asyncio.timeout_at(received.deadline + GRACE):
                 return await self._answer(received)
@@ -111,7 +112,7 @@ class Gateway:
             data = {key: found[key] for key in operation.keys}
         errors = [*companies.errors, *local_errors, *failure_errors(answers.joined)]
         body = encode(data, errors, {**extensions, **caller.notices()})
-        await self.audit.append(answer_record(received, caller, operation, answers, started, _now()))
+        await self.audit.append(answer_record(received, caller, operation, answers, started=started, ended=_now()))
         return Answered(body, executed=True)
 
     def _mask(self, caller: Caller) -> Mask:

@@ -59,30 +59,25 @@ def _fetches(enterprise: EnterpriseSelection, answers: Mapping[AnswerSelection, 
     return tuple(by_dataset[key] for key in sorted(by_dataset))
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """How many companies a place may have, and how many calls each of its fetches makes for them at most."""
-
-    enterprise: EnterpriseSelection
-    companies: int
-    calls: tuple[int, ...]
-
-
-def estimate(
-    plan: Plan, companies: Mapping[EnterpriseSelection, int], slices: Mapping[AnswerSelection, Slice], limit: int
-) -> tuple[Estimate, ...]:
-    """The plan's calls, given how many companies each root has. A link may lead from each record of a page to another
-    company; all levels together have at most `limit` companies.
+def companies_at(
+    roots: Mapping[EnterpriseSelection, int], slices: Mapping[AnswerSelection, Slice], limit: int
+) -> Mapping[EnterpriseSelection, int]:
+    """How many companies each place may have, given how many each root has: a link may lead from each record of a page
+    to another company. A request has at most `limit` companies.
     """
-    estimates: list[Estimate] = []
+    numbers: dict[EnterpriseSelection, int] = {}
 
     def visit(enterprise: EnterpriseSelection, number: int) -> None:
-        calls = tuple(ceil(number / fetch.dataset.batch) for fetch in plan.fetches[enterprise])
-        estimates.append(Estimate(enterprise, number, calls))
+        numbers[enterprise] = number
         for answer in enterprise.answers:
             for link in answer.links:
                 visit(link.enterprise, min(limit, number * slices[answer].first))
 
-    for enterprise, number in companies.items():
+    for enterprise, number in roots.items():
         visit(enterprise, number)
-    return tuple(estimates)
+    return numbers
+
+
+def calls(fetch: Fetch, companies: int) -> int:
+    """How many calls a fetch for so many companies makes at most; fewer where coverage or the cache spares some."""
+    return ceil(companies / fetch.dataset.batch)

@@ -1,4 +1,4 @@
-"""Authorised, planned and given writers: all of an operation that depends on the caller's class and not on the company."""
+"""Authorised, planned, given writers: all of an operation that depends on the caller's class, not on the company."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Prepared:
 
 
 class Preparer:
-    """Prepares operations, and keeps the `size` most recently used, by operation, decision table and filtered answers."""
+    """Prepares operations, and keeps the `size` most recently used, by operation, decision table and filters."""
 
     def __init__(
         self, datasets: Mapping[str, Dataset], agencies: Agencies, publicity: Publicity, size: int = 1_000
@@ -36,9 +36,7 @@ class Preparer:
         self._publicity = publicity
         self._kept: LRUCache[Hashable, tuple[DecisionTable, Prepared]] = LRUCache(size)
 
-    def prepare(
-        self, operation: Operation, slices: Mapping[AnswerSelection, Slice], table: DecisionTable
-    ) -> Prepared:
+    def prepare(self, operation: Operation, slices: Mapping[AnswerSelection, Slice], table: DecisionTable) -> Prepared:
         """The operation as callers of the table's class may have it."""
         filtered: Filtered = {answer: frozenset(slice_.filters) for answer, slice_ in slices.items() if slice_.filters}
         key = (operation, id(table), frozenset(filtered.items()))

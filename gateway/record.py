@@ -32,8 +32,14 @@ def refusal_record(request_id: str, principal: Principal | None, code: str, now:
     return {**asked_by(request_id, principal, now), "outcome": "REFUSED", "code": code}
 
 
-def answer_record(
-    received: Received, caller: Caller, operation: Operation, answers: Answers, started: dt.datetime, ended: dt.datetime
+def answer_record(  # noqa: PLR0913 - the parts of the record
+    received: Received,
+    caller: Caller,
+    operation: Operation,
+    answers: Answers,
+    *,
+    started: dt.datetime,
+    ended: dt.datetime,
 ) -> dict[str, Any]:
     """A request that was answered: the operation, the companies, what was decided and how each agency fared."""
     return {

@@ -19,7 +19,8 @@ from schema.credit_code import CreditCode, CreditCodeError
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What one root asks for: its companies in order, None in the place of each that is no company's code. `many` is
-    true where the root answers with a list."""
+    true where the root answers with a list.
+    """
 
     root: Root
     codes: tuple[CreditCode | None, ...]
@@ -62,7 +63,7 @@ def _asked(operation: Operation, root: Root, variables: VariableValues, errors: 
     return Asked(root, codes, many=True)
 
 
-def _entity(root: Root, item: Any, path: tuple[str | int, ...], errors: list[dict[str, Any]]) -> CreditCode | None:
+def _entity(root: Root, item: object, path: tuple[str | int, ...], errors: list[dict[str, Any]]) -> CreditCode | None:
     """The company of a federation representation: `{__typename: "Enterprise", creditCode: "..."}`."""
     if isinstance(item, Mapping) and item.get("__typename") == "Enterprise" and isinstance(item.get("creditCode"), str):
         return _code(root, item["creditCode"], path, errors)

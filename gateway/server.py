@@ -34,8 +34,8 @@ BACKLOG: Final = 2_048
 async def running_server(settings: Settings, environment: Mapping[str, str]) -> AsyncIterator[str]:
     """A server that answers from the moment the context is entered; the context gives its address, without a path.
 
-    `environment` is where the manifests' `${NAME}` are looked up. Raises the packages' errors where the gateway cannot be
-    opened or the address not be listened on.
+    `environment` is where the manifests' `${NAME}` are looked up. Raises the packages' errors where the gateway cannot
+    be opened or the address not be listened on.
     """
     with _listening(settings) as listener:
         async with open_gateway(settings, environment) as gateway:
@@ -87,8 +87,9 @@ async def interrupted() -> None:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, but the signals are ours: it would raise them again on its way out, and a SIGTERM would then end
-    the process before whatever was opened around it is closed."""
+    """uvicorn's server, but the signals are ours: it would raise them again on its way out, and a SIGTERM would then
+    end the process before whatever was opened around it is closed.
+    """
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

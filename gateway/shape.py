@@ -9,8 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from schema.credit_code import CreditCode
-
 from gateway import cursor
 from gateway.agencies import AgencyProfile, agency_writer
 from gateway.authorise import Authorised, AuthorisedAnswer, Supplier
@@ -19,6 +17,7 @@ from gateway.operation import RECORDS, AnswerSelection, EnterpriseSelection, Lin
 from gateway.selection import Selection
 from gateway.writers import Writer, keyed_writer, object_writer, value_writer
 from policies.decision import Effect
+from schema.credit_code import CreditCode
 
 Agencies = Mapping[str, AgencyProfile]
 
@@ -190,13 +189,13 @@ def _field_reader(selection: Selection, answer: AnswerSelection, supplier: Suppl
     if decision.effect is Effect.MASKED:
         mask, coordinate = decision.mask or "", f"{answer.record.name}.{name}"
 
-        def read_masked(shown: ShownRecord) -> Any:
+        def read_masked(shown: ShownRecord) -> object:
             value = shown.mask(mask, coordinate, shown.record.row.get(name))
             return None if value is None else write(value)
 
         return read_masked
 
-    def read_clear(shown: ShownRecord) -> Any:
+    def read_clear(shown: ShownRecord) -> object:
         value = shown.record.row.get(name)
         return None if value is None else write(value)
 

@@ -38,10 +38,12 @@ class Tables:
         self._process: ProcessPoolExecutor | None = None
 
     async def __aenter__(self) -> Self:
+        """Starts the process."""
         self._process = _start_process()
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        """Ends the process, once what it is compiling is done."""
         if self._process:
             await asyncio.to_thread(self._process.shutdown, wait=True, cancel_futures=True)
 

@@ -12,12 +12,11 @@ import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import ClassVar, Final
 
 from joserfc import jws
 from joserfc.errors import JoseError, UnsupportedAlgorithmError
-from joserfc.jwk import ECKey, Key, KeySet, OctKey, OKPKey, RSAKey
+from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
 
 from policies.errors import (
@@ -30,7 +29,6 @@ from policies.errors import (
     ConsentNotYetValid,
     ConsentOfOtherOrganisation,
     ConsentWrongAudience,
-    IssuerInvalid,
 )
 from policies.tree import Tree
 from schema.credit_code import CreditCode, CreditCodeError
@@ -42,6 +40,7 @@ ALGORITHMS: Final = frozenset({"ES256", "EdDSA", "Ed25519", "RS256", "PS256"})
 MAX_CHARACTERS: Final = 8_192
 """A consent is about one kilobyte; a longer text is not worth decoding."""
 
+_ALGORITHM_OF_KEY: Final = {"EC": "ES256", "OKP": "Ed25519", "RSA": "PS256"}
 _NOT_A_JWS: Final = (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 
@@ -61,21 +60,6 @@ class ConsentIssuer:
             return True
         prefixes = (company.division[:2], company.division[:4], company.division)
         return company.division_known and any(prefix in self.companies for prefix in prefixes)
-
-
-def load_issuer(issuer: str, key_file: Path, companies: Collection[str]) -> ConsentIssuer:
-    """An issuer whose public keys are in a JWK set file (RFC 7517). Raises `IssuerInvalid`."""
-    try:
-        keys = KeySet.import_key_set(json.loads(key_file.read_bytes()))
-    except OSError as error:
-        reason = type(error).__name__
-        raise IssuerInvalid(f"the key set of the issuer `{issuer}` at {key_file} cannot be read: {reason}") from error
-    except _NOT_A_JWS:
-        message = f"the key set of the issuer `{issuer}` at {key_file} is no JWK set (RFC 7517)"
-        raise IssuerInvalid(message) from None
-    if any(isinstance(key, OctKey) or key.is_private for key in keys):
-        raise IssuerInvalid(f"the key set of the issuer `{issuer}` at {key_file} must hold public keys only")
-    return ConsentIssuer(issuer, keys, frozenset(companies))
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +192,7 @@ class _Claims:
 
 
 def issue_consent(  # noqa: PLR0913  # one argument a claim
-    key: Key,
+    key: ECKey | OKPKey | RSAKey,
     *,
     id: str,  # noqa: A002  # the claim's word
     issuer: str,
@@ -221,7 +205,7 @@ def issue_consent(  # noqa: PLR0913  # one argument a claim
     expires: datetime,
 ) -> str:
     """A signed consent, for issuers, tests and the demonstration. `key` is private; it decides the algorithm (EC:
-    ES256, OKP: Ed25519, RSA: PS256). Raises `IssuerInvalid` for another kind of key.
+    ES256, OKP: Ed25519, RSA: PS256).
     """
     claims = {
         "jti": id,
@@ -234,13 +218,5 @@ def issue_consent(  # noqa: PLR0913  # one argument a claim
         "iat": int(issued.timestamp()),
         "exp": int(expires.timestamp()),
     }
-    header = {"alg": _algorithm(key), "typ": "JWT"} | ({"kid": key.kid} if key.kid else {})
+    header = {"alg": _ALGORITHM_OF_KEY[key.key_type], "typ": "JWT"} | ({"kid": key.kid} if key.kid else {})
     return jws.serialize_compact(header, json.dumps(claims), key, registry=_Registry())
-
-
-def _algorithm(key: Key) -> str:
-    by_kind: tuple[tuple[type[Key], str], ...] = ((ECKey, "ES256"), (OKPKey, "Ed25519"), (RSAKey, "PS256"))
-    for kind, algorithm in by_kind:
-        if isinstance(key, kind):
-            return algorithm
-    raise IssuerInvalid("a consent is signed with a private EC, OKP or RSA key")

@@ -115,12 +115,6 @@ class ConsentBeyondIssuer(ConsentRefused):
     code: ClassVar[str] = "CONSENT_BEYOND_ISSUER"
 
 
-class IssuerInvalid(PolicyError):  # it names a state of the file
-    """The configuration of a consent issuer cannot be used."""
-
-    code: ClassVar[str] = "ISSUER_INVALID"
-
-
 class PublicityInvalid(PolicyError):  # it names a state of the file
     """The dated publicity rules cannot be read."""
 

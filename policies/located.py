@@ -60,8 +60,9 @@ class Findings:
         return None
 
     def entries(self, located: Located, what: str) -> dict[str, Located]:
-        """The entries of a mapping (none where nothing is written); anything else is a finding, and so is a name that is
-        not plain ASCII."""
+        """The entries of a mapping (none where nothing is written). Anything else is a finding, and so is a name that
+        is not plain ASCII.
+        """
         if located.value is None:
             return {}
         if not isinstance(located.value, dict):

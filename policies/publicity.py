@@ -22,7 +22,6 @@ from schema.values import Code, Value
 CHINA: Final = timezone(timedelta(hours=8), "CST")
 """China Standard Time, in which days are counted (no summer time since 1991)."""
 
-DEFAULT_RULES: Final = Path(__file__).parent / "publicity"
 PUBLISHED_FROM: Final = "publishedFrom"
 PUBLISHED_UNTIL: Final = "publishedUntil"
 
@@ -115,7 +114,7 @@ def _add_months(start: date, months: int) -> date:
     return date(year, month + 1, min(start.day, monthrange(year, month + 1)[1]))
 
 
-def load_publicity(directory: Path = DEFAULT_RULES) -> Publicity:
+def load_publicity(directory: Path) -> Publicity:
     """The regimes in a directory, one a file. Raises `PublicityInvalid`, which names file and line."""
     regimes = sorted(map(_read_regime, sorted(directory.glob("*.yaml"))), key=lambda regime: regime.starts)
     if not regimes:

@@ -58,7 +58,12 @@ def _manifests(directory: Path) -> tuple[list[Manifest], list[Fault]]:
             good.append(load_manifest(path, shapes))
         except ManifestInvalid as error:
             faults += [
-                {"file": error.file, "line": found.line, "message": f"{found.path}: {found.message}", "hint": found.hint}
+                {
+                    "file": error.file,
+                    "line": found.line,
+                    "message": f"{found.path}: {found.message}",
+                    "hint": found.hint,
+                }
                 for found in error.findings
             ]
     return good, faults

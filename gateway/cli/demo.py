@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode
 
 import typer
 import uvloop
+from pydantic import SecretStr
 
 from gateway.cli.output import Json, failing_plainly, print_json, print_table
 from gateway.demo.people import AUDIENCE, CALLERS, CONSENT_ISSUER, ISSUER, consent, key_set, new_key, tokens
@@ -48,8 +49,9 @@ query Company($code: CreditCode!) {
 
 @dataclass(frozen=True, slots=True)
 class Demonstration:
-    """The running demonstration: the gateway's address, its callers' tokens, the showcase company's consent to the bank,
-    and the nation."""
+    """The running demonstration: the gateway's address, its callers' tokens, the showcase company's consent to the
+    bank, and the nation.
+    """
 
     address: str
     tokens: Mapping[str, str]
@@ -121,18 +123,16 @@ async def running_demonstration(port: int, seed: int, postgres: str | None) -> A
         async with running_nation(data, seed, postgres) as nation:
             settings = Settings(
                 port=port,
-                secret=secrets.token_urlsafe(32),
+                secret=SecretStr(secrets.token_urlsafe(32)),
                 audience=AUDIENCE,
-                issuers=[IssuerSettings(id=ISSUER, jwks=key_set(key))],
-                consent_issuers=[ConsentIssuerSettings(id=CONSENT_ISSUER, jwks=key_set(consent_key))],
+                issuers=(IssuerSettings(id=ISSUER, jwks=key_set(key)),),
+                consent_issuers=(ConsentIssuerSettings(id=CONSENT_ISSUER, jwks=key_set(consent_key)),),
                 anonymous="public",
                 audit_file=data / "audit.jsonl",
             )
             async with running_server(settings, nation.environment) as address:
                 company, now = nation.showcase[SHOWCASE], datetime.now(UTC)
-                yield Demonstration(
-                    address, tokens(key, company, now), consent(consent_key, company, now), nation
-                )
+                yield Demonstration(address, tokens(key, company, now), consent(consent_key, company, now), nation)
 
 
 def _tell(demonstration: Demonstration) -> None:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 import orjson
 import typer
-from graphql import ListTypeNode, NonNullTypeNode, OperationDefinitionNode, TypeNode
+from graphql import ListTypeNode, NonNullTypeNode, OperationDefinitionNode, print_ast
 
 from gateway.arguments import slices
 from gateway.assembly import Installation, read_installation
 from gateway.cli.output import FAILED, Json, failing_plainly, print_json, print_table
-from gateway.document import Documents
+from gateway.document import Documents, parsed
 from gateway.explain import explain
+from gateway.plan import Plan, companies_at
 from gateway.prepare import Preparer
 from gateway.refusals import RequestRefused
+from gateway.roots import root_companies
 from gateway.settings import Settings, load_settings
 from gateway.views import Views
 from policies.compile import compile_table, openable
@@ -32,10 +35,16 @@ def plan(  # noqa: PLR0913 - the options of a command
     variables: Annotated[
         str, typer.Option(help="The operation's variables, a JSON object. Credit codes may be left out.")
     ] = "{}",
-    companies: Annotated[int, typer.Option(min=1, help="How many companies each root is taken to ask for.")] = 1,
+    companies: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many companies each root asks for; by default those of the variables."),
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Print the plan of a query: fetches, columns, decisions and estimated calls. Nothing is asked of any agency."""
+    """Print the plan of a query: fetches, columns, decisions and estimated calls. Nothing is asked of any agency.
+
+    The bases are taken to hold for the companies asked about, and for none that links lead to.
+    """
     with failing_plainly():
         settings = load_settings()
         installation = read_installation(settings)
@@ -46,8 +55,8 @@ def plan(  # noqa: PLR0913 - the options of a command
         except orjson.JSONDecodeError as error:
             raise typer.BadParameter(f"is not JSON: {error}", param_hint="--variables") from None
         except RequestRefused as refused:
-            for error in refused.formatted():
-                typer.echo(f"{refused.code}: {error['message']}", err=True)
+            for shown in refused.formatted():
+                typer.echo(f"{refused.code}: {shown['message']}", err=True)
             raise typer.Exit(FAILED) from None
     if json:
         print_json(document)
@@ -55,9 +64,7 @@ def plan(  # noqa: PLR0913 - the options of a command
         _show(document, caller)
 
 
-def _caller_class(
-    installation: Installation, caller: str, purpose: str | None, bases: frozenset[Basis]
-) -> CallerClass:
+def _caller_class(installation: Installation, caller: str, purpose: str | None, bases: frozenset[Basis]) -> CallerClass:
     """The class that `role` or `role@organisation` names; a role that one organisation alone may hold needs no more."""
     role, _, organisation = caller.partition("@")
     holders = [one.id for one in installation.policy.organisations.values() if role in one.roles]
@@ -82,18 +89,35 @@ def _explain(  # noqa: PLR0913, PLR0917 - all that a plan depends on
     who: CallerClass,
     text: str,
     values: dict[str, Any],
-    companies: int,
+    companies: int | None,
 ) -> dict[str, Any]:
     limits = settings.limits.operation()
     opened = openable(installation.policy, installation.cells, who.roles, who.organisation)
     view = Views(installation.catalogue).view(opened)
     documents = Documents(installation.catalogue, limits)
-    operation, coerced = documents.read(view, text, None, values)
+    operation, coerced = documents.read(view, text, None, {**_placeholders(text), **values})
     wanted = slices(operation, coerced, limits)
-    table = compile_table(installation.policy, installation.cells, who)
     preparer = Preparer(installation.datasets, installation.agencies, installation.publicity)
-    made = preparer.prepare(operation, wanted, table).plan
-    return explain(made, {root.enterprise: companies for root in operation.federated}, wanted, limits.companies)
+
+    def made(caller_class: CallerClass) -> Plan:
+        table = compile_table(installation.policy, installation.cells, caller_class)
+        return preparer.prepare(operation, wanted, table).plan
+
+    beyond = replace(who, bases=frozenset[Basis](), consent_scope=frozenset[str]())
+    asked = root_companies(operation, coerced, limits).asked
+    roots = {one.root.enterprise: companies or len(set(one.codes) - {None}) or 1 for one in asked}
+    return explain(made(who), made(beyond), companies_at(roots, wanted, limits.companies))
+
+
+def _placeholders(text: str) -> dict[str, Any]:
+    """A value for each variable that holds credit codes, for when none is given. Raises `SyntaxInvalid`."""
+    values: dict[str, Any] = {}
+    for node in parsed(text).definitions:
+        for variable in node.variable_definitions or () if isinstance(node, OperationDefinitionNode) else ():
+            required = variable.type.type if isinstance(variable.type, NonNullTypeNode) else variable.type
+            if print_ast(required).strip("[]!") == "CreditCode":
+                values[variable.variable.name.value] = [] if isinstance(required, ListTypeNode) else ""
+    return values
 
 
 def _show(document: dict[str, Any], caller: str) -> None:
@@ -115,12 +139,7 @@ def _show(document: dict[str, Any], caller: str) -> None:
         )
         if place["notAsked"]:
             typer.echo(f"Not asked, withheld: {', '.join(place['notAsked'])}\n")
-    print_table(
-        "Decisions that are not clear",
-        ("coordinate", "agency", "decision", "mask", "rule", "needs"),
-        [
-            tuple(str(decision[part] or "") for part in ("coordinate", "agency", "decision", "mask", "rule", "reason"))
-            for decision in document["decisions"]
-            if decision["decision"] != "CLEAR"
-        ],
-    )
+        cut = [decision for decision in place["decisions"] if decision["decision"] != "CLEAR"]
+        if cut:
+            parts = ("coordinate", "agency", "decision", "mask", "rule", "reason")
+            print_table("not clear", parts, [[str(decision[part] or "") for part in parts] for decision in cut])

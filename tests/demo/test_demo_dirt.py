@@ -14,8 +14,6 @@ from gateway.demo.nation import Population
 from gateway.demo.records import court, customs, guangdong_penalties, registry, tax, zhejiang_penalties
 from gateway.demo.records.dirt import full_width
 
-TODAY = date(2026, 11, 24)
-
 
 def rows_of(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
@@ -39,13 +37,13 @@ def test_a_penalty_is_given_out_though_its_publicity_period_is_over(
 ) -> None:
     (penalty,) = [row for row in zhejiang if row["creditCode"] == population.showcase["over_age"].code]
 
-    assert date.fromisoformat(penalty["publicityEnd"]) < TODAY
+    assert date.fromisoformat(penalty["publicityEnd"]) < population.today
 
 
 def test_a_penalty_within_its_period_has_been_repaired(population: Population, guangdong: list[dict[str, Any]]) -> None:
     (penalty,) = [row for row in guangdong if row["xydm"] == population.showcase["repaired"].code]
 
-    assert penalty["xfrq"] < f"{TODAY:%Y%m%d}" < penalty["gsjzrq"]
+    assert penalty["xfrq"] < f"{population.today:%Y%m%d}" < penalty["gsjzrq"]
 
 
 def test_a_guangdong_company_is_fined_by_zhejiang_alone(

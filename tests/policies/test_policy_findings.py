@@ -197,7 +197,9 @@ def test_a_missing_file_is_found(write_policy: Callable[..., Path], catalogue: C
     assert ("trees.yaml", "MISSING_FILE") in {(found.file, found.code) for found in caught.value.findings}
 
 
-def test_the_error_lists_every_finding_and_survives_pickling(write_policy: Callable[..., Path], catalogue: Catalogue) -> None:
+def test_the_error_lists_every_finding_and_survives_pickling(
+    write_policy: Callable[..., Path], catalogue: Catalogue
+) -> None:
     with pytest.raises(PolicyInvalid) as caught:
         load_policy(write_policy(rules({"to": "bnak"}, {"id": "two", "for": "x"})), catalogue, AGENCIES)
     copy = pickle.loads(pickle.dumps(caught.value))  # noqa: S301  # made here

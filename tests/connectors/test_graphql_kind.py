@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from graphql import build_schema, graphql_sync
+
+from connectors.contract import FailureCode, Outcome
+from schema.values import Code
+from tests.connectors.support import CODES, Agency, Asked, ask
+
+UPSTREAM = build_schema("""
+    type Query { companies(codes: [String!]!, from: String): [Company] company(code: String!): Company state: State }
+    type State { updated: String }
+    type Company { uscc: String! ratings: [Rating!] page: Page }
+    type Page { nodes: [Rating!] }
+    type Rating { year: Int! level: String secret: String }
+""")
+HEAD = """
+    agency: environment
+    name: {en: Environment, zh: 环境}
+    kind: graphql
+    connection: {url: "${ADDRESS}/graphql", headers: {Authorization: "Bearer ${SECRET}"}}
+    datasets:
+      - record: TaxCredit
+        batch: 5
+        missingMeans: unknown
+"""
+FIELDS = "        fields: {year: year, grade: level, recordUrl: secret}\n"
+LIST = (
+    f"{HEAD}        key: ^.uscc\n        query: {{field: companies, argument: codes, within: ratings}}\n"
+    f"        asOf: {{path: state.updated}}\n{FIELDS}"
+)
+ALIASES = f'{HEAD}        query: {{field: company, argument: code, type: "String!", within: page.nodes}}\n{FIELDS}'
+KNOWN = {code.text: index for index, code in enumerate(CODES[:4])}
+
+
+class Upstream:
+    """A real GraphQL service: knows four companies; the third has no ratings."""
+
+    state: Mapping[str, str] = {"updated": "2026-11-01T00:00:00Z"}
+
+    def companies(self, _info: Any, codes: list[str]) -> list[Any]:
+        return [self.company(None, code) for code in codes]
+
+    def company(self, _info: Any, code: str) -> Any:
+        if code not in KNOWN:
+            return None
+        ratings = [{"year": 2020 + year, "level": "绿", "secret": "s"} for year in range(KNOWN[code] != 2)] * 2
+        ratings = [rating | {"year": 2020 + index} for index, rating in enumerate(ratings)]
+        return {"uscc": code.lower(), "ratings": ratings, "page": {"nodes": ratings}}
+
+
+async def upstream(asked: Asked) -> Any:
+    result = graphql_sync(UPSTREAM, asked.body["query"], Upstream(), variable_values=asked.body["variables"])
+    return result.formatted
+
+
+@pytest.mark.parametrize(("manifest", "calls"), [(LIST, 2), (ALIASES, 2)], ids=["list", "aliases"])
+async def test_a_batch_is_one_query_joined_by_company(
+    agency: Agency, open_one: Any, manifest: str, calls: int
+) -> None:
+    agency.answer = upstream
+    answers = await ask(await open_one(manifest, agency.address), CODES[:7], ["year", "grade"])
+    assert len(agency.asked) == calls
+    assert agency.asked[0].headers["authorization"] == "Bearer a-secret"
+    assert answers[CODES[0]].rows == (
+        {"year": 2020, "grade": Code("绿")},
+        {"year": 2021, "grade": Code("绿")},
+    )
+    assert (answers[CODES[2]].outcome, answers[CODES[2]].rows) == (Outcome.ANSWERED, ())
+    assert answers[CODES[5]].outcome is Outcome.UNKNOWN_COMPANY
+
+
+@pytest.mark.parametrize("manifest", [LIST, ALIASES], ids=["list", "aliases"])
+async def test_a_field_that_was_not_asked_for_is_not_in_the_query(
+    agency: Agency, open_one: Any, manifest: str
+) -> None:
+    agency.answer = upstream
+    await ask(await open_one(manifest, agency.address), CODES[:2], ["year"])
+    assert "year" in agency.asked[0].body["query"]
+    assert "secret" not in agency.asked[0].body["query"]
+    assert "level" not in agency.asked[0].body["query"]
+    assert CODES[0].text not in agency.asked[0].body["query"]
+
+
+async def test_the_agencys_own_date_is_asked_beside_the_rows(agency: Agency, open_one: Any) -> None:
+    agency.answer = upstream
+    answers = await ask(await open_one(LIST, agency.address), CODES[:1], ["year"])
+    as_of = answers[CODES[0]].as_of
+    assert as_of is not None
+    assert as_of.isoformat() == "2026-11-01T08:00:00+08:00"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        {"errors": [{"message": "no"}]},
+        {"data": {"companies": []}, "errors": [{"message": "no"}]},
+        {"data": None},
+        {"data": {"companies": None}},
+        {"data": {}},
+        [],
+    ],
+)
+async def test_an_answer_with_errors_is_a_failure_even_beside_data(agency: Agency, open_one: Any, reply: Any) -> None:
+    async def answer(_: Asked) -> Any:
+        return reply
+
+    agency.answer = answer
+    answers = await ask(await open_one(LIST, agency.address), CODES[:2], ["year"])
+    assert {answer.failure for answer in answers.values()} == {FailureCode.AGENCY_BAD_RESPONSE}

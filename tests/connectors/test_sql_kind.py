@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from connectors.contract import FailureCode, Outcome, SourceCall
+from connectors.dates import CHINA_TIME
+from connectors.errors import AgencyFailure, ConnectionNotConfigured
+from schema.values import Code, Count, Money
+from tests.connectors.support import CODES, ask
+
+REGISTRATION = """
+    agency: registry
+    name: {en: Registry, zh: 登记}
+    kind: sql
+    connection: {url: "${ADDRESS}"}
+    datasets:
+      - record: Registration
+        table: t_reg
+        key: {path: TYSHXYDM, spellings: [upper, lower, organisationCode]}
+        batch: 10
+        missingMeans: unknown
+        asOf: {column: GXSJ}
+        fields:
+          name: QYMC
+          status: {path: "DJ.ZT", codes: {"1": {code: active, label: 存续}}}
+          establishedOn: {path: CLRQ, none: ["1970-01-01"]}
+          registeredCapital: {path: ZCZB, unit: 万元, currency: {path: BZ, codes: {"840": USD}}}
+          address: {join: [SHENG, SHI], with: " "}
+          employees: CYRS
+"""
+ROWS = [
+    (CODES[0].text, "甲公司", "1", "2001-2-3", "1,000.5", None, "浙江", "杭州", 12, "2026-11-02"),
+    (CODES[1].text.lower(), "乙公司", "1", "1900-1-1", "5", "840", "浙江", "暂无", None, "2026-11-03"),
+    (CODES[2].organisation_code, "丙公司", "1", "9999-9-9", "暂无", None, None, None, 3, "2026-11-04"),
+    (CODES[3].text, "丁公司", "1", "1970-1-1", "暂无", None, None, None, 3, "2026-11-04"),
+    (CODES[3].text, "丁公司二", "1", "1970-1-1", "暂无", None, None, None, 3, "2026-11-04"),
+]
+TABLE = (
+    'CREATE TABLE t_reg ("TYSHXYDM" VARCHAR(32), "QYMC" TEXT, "DJ.ZT" TEXT, "CLRQ" TEXT, "ZCZB" TEXT, "BZ" TEXT,'
+    ' "SHENG" TEXT, "SHI" TEXT, "CYRS" INTEGER, "GXSJ" TEXT)'
+)
+PENALTIES = """
+    agency: registry
+    name: {en: Registry, zh: 登记}
+    kind: sql
+    connection: {url: "${ADDRESS}"}
+    timeout: 5
+    datasets:
+      - record: Penalty
+        table: t_penalty
+        key: code
+        missingMeans: none
+        rowLimit: 3
+        filters: {decidedFrom: decided, decidedTo: {name: decided, format: "%Y-%m-%d"}}
+        fields: {documentNumber: number, decidedOn: decided, facts: facts}
+"""
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def database(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    """The address of an empty database, and a function that runs statements in it."""
+    if request.param == "sqlite":
+        address = f"sqlite+aiosqlite:///{tmp_path / 'with space?.db'}".replace("?", "%3F")
+    else:
+        address = request.getfixturevalue("postgres").replace("postgresql://", "postgresql+asyncpg://")
+    engine = create_async_engine(address)
+
+    async def run(*statements: str, rows: Any = None) -> None:
+        async with engine.begin() as connection:
+            for statement in statements:
+                await connection.execute(text(statement), rows)
+
+    if request.param == "postgresql":
+        await run("DROP TABLE IF EXISTS t_reg", "DROP TABLE IF EXISTS t_penalty")
+    yield address, run
+    await engine.dispose()
+
+
+async def fill(run: Callable[..., Any]) -> None:
+    await run(TABLE)
+    columns = ", ".join(f":c{index}" for index in range(10))
+    values = [{f"c{index}": value for index, value in enumerate(row)} for row in ROWS]
+    await run(f"INSERT INTO t_reg VALUES ({columns})", rows=values)  # noqa: S608  (the test's own table)
+
+
+async def test_rows_are_found_in_every_spelling_of_the_key_and_mapped(database: Any, open_one: Any) -> None:
+    address, run = database
+    await fill(run)
+    supply = await open_one(REGISTRATION, address)
+    answers = await ask(supply, CODES[:5])
+    assert answers[CODES[0]].rows == (
+        {
+            "name": "甲公司",
+            "status": Code("active", "存续"),
+            "establishedOn": date(2001, 2, 3),
+            "registeredCapital": Money(Decimal(10_005_000)),
+            "address": "浙江 杭州",
+            "employees": Count(12),
+        },
+    )
+    assert answers[CODES[0]].as_of == datetime(2026, 11, 2, tzinfo=CHINA_TIME)
+    second = answers[CODES[1]].rows[0]
+    assert (second["registeredCapital"], second["establishedOn"]) == (Money(Decimal(50_000), "USD"), None)
+    assert (second["address"], second["employees"]) == ("浙江", None)
+    assert answers[CODES[2]].rows[0]["name"] == "丙公司"
+    assert [answers[code].outcome for code in CODES[:3]] == [Outcome.ANSWERED] * 3
+    assert answers[CODES[4]].outcome is Outcome.UNKNOWN_COMPANY
+
+
+async def test_a_second_registration_of_one_company_is_counted_not_guessed_away(database: Any, open_one: Any) -> None:
+    address, run = database
+    await fill(run)
+    answer = (await ask(await open_one(REGISTRATION, address), [CODES[3]]))[CODES[3]]
+    assert (answer.outcome, answer.unmapped, len(answer.rows)) == (Outcome.INCOMPLETE, 1, 1)
+
+
+async def test_only_columns_asked_for_leave_the_agency_beside_the_key(database: Any, open_one: Any) -> None:
+    address, run = database
+    await fill(run)
+    await run('ALTER TABLE t_reg DROP COLUMN "ZCZB"')
+    supply = await open_one(REGISTRATION, address)
+    assert (await ask(supply, CODES[:1], ["name"]))[CODES[0]].rows == ({"name": "甲公司"},)
+    failed = (await ask(supply, CODES[:1], ["registeredCapital"]))[CODES[0]]
+    assert (failed.outcome, failed.failure) == (Outcome.FAILED, FailureCode.AGENCY_BAD_RESPONSE)
+
+
+async def test_filters_run_in_the_database_and_a_cut_answer_says_so(database: Any, open_one: Any) -> None:
+    address, run = database
+    day = "TEXT" if address.startswith("sqlite") else "DATE"
+    await run(f"CREATE TABLE t_penalty (code TEXT, number TEXT, decided {day}, facts TEXT)")
+    for year in range(2021, 2026):
+        await run(
+            f"INSERT INTO t_penalty VALUES ('{CODES[0].text}', '{year}', '{year}-05-05', 'same')"  # noqa: S608
+        )
+    supply = await open_one(PENALTIES, address)
+    wanted = {"decidedFrom": date(2023, 5, 5)}
+    answer = (await ask(supply, CODES[:2], ["facts"], filters=wanted))[CODES[0]]
+    assert (answer.outcome, answer.rows) == (Outcome.ANSWERED, ({"facts": "same"},) * 3)
+    answers = await ask(supply, CODES[:2])
+    assert len(answers[CODES[0]].rows) == 3
+    assert {(answer.outcome, answer.failure) for answer in answers.values()} == {
+        (Outcome.INCOMPLETE, FailureCode.LIMIT)
+    }
+
+
+async def test_the_connection_cannot_write(database: Any, open_one: Any) -> None:
+    address, run = database
+    await fill(run)
+    supply = await open_one(REGISTRATION, address)
+    engine = supply._lines["registry/Registration"].source._engine
+    with pytest.raises(DBAPIError):
+        async with engine.connect() as connection:
+            await connection.execute(text("DELETE FROM t_reg"))
+
+
+async def test_a_statement_that_runs_too_long_is_stopped_in_the_database(database: Any, open_one: Any) -> None:
+    address, run = database
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000000000) SELECT"
+    await run(
+        "DROP VIEW IF EXISTS v_slow",
+        f"CREATE VIEW v_slow AS {endless} '{CODES[0].text}' AS code, 'x' AS number, max(i) AS decided, 'x' AS facts FROM n",
+    )
+    manifest = PENALTIES.replace("t_penalty", "v_slow").replace("timeout: 5", "timeout: 0.3")
+    supply = await open_one(manifest, address)
+    answer = (await ask(supply, CODES[:1]))[CODES[0]]
+    assert (answer.failure, answer.retryable) == (FailureCode.AGENCY_TIMEOUT, True)
+    source = supply._lines["registry/Penalty"].source
+    call = SourceCall([CODES[0].text], frozenset({"code"}), {}, timeout=0.3)
+    if address.startswith("postgresql"):
+        with pytest.raises(AgencyFailure) as caught:
+            await source.fetch(call)
+        assert caught.value.failure is FailureCode.AGENCY_TIMEOUT
+    await run("DROP VIEW v_slow")
+
+
+async def test_a_database_that_is_not_there_is_unavailable(
+    tmp_path: Path, open_one: Any, unused_tcp_port: int
+) -> None:
+    for address in (f"sqlite:///{tmp_path / 'none.db'}", f"postgresql://u:p@127.0.0.1:{unused_tcp_port}/x"):
+        answers = await ask(await open_one(REGISTRATION, address), CODES[:1])
+        assert answers[CODES[0]].failure is FailureCode.AGENCY_UNAVAILABLE
+
+
+async def test_a_file_that_is_no_database_is_a_bad_response(tmp_path: Path, open_one: Any) -> None:
+    (tmp_path / "no.db").write_bytes(b"this is no database, whatever its name" * 100)
+    answers = await ask(await open_one(REGISTRATION, f"sqlite:///{tmp_path / 'no.db'}"), CODES[:1])
+    assert answers[CODES[0]].failure is FailureCode.AGENCY_BAD_RESPONSE
+
+
+async def test_an_index_on_a_dirty_key_still_serves(tmp_path: Path, open_one: Any) -> None:
+    path = tmp_path / "x.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute(TABLE)
+        connection.execute("CREATE INDEX i ON t_reg (TYSHXYDM)")
+    connection.close()
+    supply = await open_one(REGISTRATION, f"sqlite:///{path}")
+    line = supply._lines["registry/Registration"]
+    statement = line.source._statement(SourceCall(["a", "A"], frozenset({"QYMC"}), {}, timeout=1))
+    async with line.source._engine.connect() as connection:
+        compiled = statement.compile(connection.sync_connection, compile_kwargs={"literal_binds": True})
+        plan = (await connection.execute(text(f"EXPLAIN QUERY PLAN {compiled}"))).all()
+    assert "USING INDEX i" in str(plan)
+
+
+@pytest.mark.parametrize("address", ["mysql://u:hidden@h/x", "sqlite://", "no address: hidden"])
+async def test_an_unusable_address_is_named_without_its_value(open_one: Any, address: str) -> None:
+    with pytest.raises(ConnectionNotConfigured, match=r"agency registry: connection\.url") as caught:
+        await open_one(REGISTRATION, address)
+    assert "hidden" not in str(caught.value)
+
+
+async def test_questions_side_by_side_share_the_pool_without_failing(database: Any, open_one: Any) -> None:
+    address, run = database
+    await fill(run)
+    supply = await open_one(REGISTRATION.replace("batch: 10", "batch: 2"), address)
+    found = await asyncio.gather(*(ask(supply, CODES[:20], ["name"]) for _ in range(10)))
+    assert all(answers[CODES[0]].rows == ({"name": "甲公司"},) for answers in found)

@@ -1,0 +1,118 @@
+"""The demonstration as a user starts it: `xinqiao demo --json`, a process of its own, and its agencies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+
+ROOT = Path(__file__).parents[2]
+COMMAND = [sys.executable, "-c", "from gateway.cli import app; app()"]
+STOP_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A GraphQL answer, as text too, and how long it took in seconds."""
+
+    status: int
+    text: str
+    seconds: float
+
+    @property
+    def json(self) -> dict[str, Any]:
+        return orjson.loads(self.text)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return self.json["data"]
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    process: subprocess.Popen[bytes]
+    said: Mapping[str, Any]
+
+    @property
+    def showcase(self) -> str:
+        """The company that all seven agencies know."""
+        return self.said["codes"][0]
+
+    def ask(
+        self,
+        query: str,
+        who: str | None = None,
+        *,
+        purpose: str | None = None,
+        consents: tuple[str, ...] = (),
+        **variables: Any,
+    ) -> Answer:
+        headers = {"Accept": "application/graphql-response+json"}
+        if who:
+            headers["Authorization"] = f"Bearer {self.said['tokens'][who]}"
+        if purpose:
+            headers["X-Purpose"] = purpose
+        if consents:
+            headers["X-Consent"] = ",".join(consents)
+        started = time.monotonic()
+        answer = httpx.post(
+            self.said["url"], json={"query": query, "variables": variables}, headers=headers, timeout=30, trust_env=False
+        )
+        return Answer(answer.status_code, answer.text, time.monotonic() - started)
+
+    def agency_requests(self, agency: str) -> dict[str, Any]:
+        """What an agency says that it was asked."""
+        return httpx.get(f"{self.said['agencies'][agency]}/requests", timeout=10, trust_env=False).json()
+
+
+@contextmanager
+def demonstration() -> Iterator[Demonstration]:
+    process = subprocess.Popen(
+        [*COMMAND, "demo", "--json", "--port", "0"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+        env={name: value for name, value in os.environ.items() if not name.startswith("XINQIAO_")},
+    )
+    try:
+        line = process.stdout.readline()
+        assert line, "the demonstration ended before it answered"
+        yield Demonstration(process, orjson.loads(line))
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(STOP_SECONDS)
+        finally:
+            process.kill()
+            process.stdout.close()
+            process.wait()
+
+
+@pytest.fixture(scope="session")
+def demo() -> Iterator[Demonstration]:
+    with demonstration() as running:
+        yield running
+
+
+@pytest.fixture
+def own_demo() -> Iterator[Demonstration]:
+    """A demonstration of this test alone, which it may damage."""
+    with demonstration() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def command() -> list[str]:
+    """The command line, as an argument list."""
+    return COMMAND

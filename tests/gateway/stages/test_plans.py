@@ -1,0 +1,60 @@
+"""Golden plans: for each `plans/*.graphql`, whose first line names the caller, the plan in `plans/*.json`.
+
+After a change that is meant, write them anew: `GOLDEN=write make test`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import orjson
+import pytest
+
+from connectors.contract import Coverage
+from gateway.arguments import slices
+from gateway.explain import explain
+from gateway.limits import Limits
+from gateway.plan import companies_at
+from policies.decision import Basis, CallerClass
+
+PLANS = Path(__file__).parent / "plans"
+COMPANIES = 100
+
+
+def made(world, path: Path) -> bytes:
+    text = path.read_text()
+    caller, *said = text.splitlines()[0].removeprefix("# ").split()
+    role, organisation = caller.split("@")
+    bases = frozenset(Basis(word) for word in said if word in {basis.value for basis in Basis})
+    purpose = next((word for word in said if "." in word), None)
+    who = CallerClass(
+        frozenset({role}), organisation, purpose, bases, frozenset({"AUTHORISED", "RESTRICTED"} if bases else ())
+    )
+    gateway = world.gateway
+    view = gateway.views.view(asyncio.run(gateway.tables.openable(who.roles, who.organisation)))
+    operation, variables = gateway.documents.read(view, text, None, {"codes": []})
+    wanted = slices(operation, variables, Limits())
+    plan, beyond = (
+        gateway.preparer.prepare(operation, wanted, asyncio.run(gateway.tables.table(one))).plan
+        for one in (who, replace(who, bases=frozenset(), consent_scope=frozenset()))
+    )
+    companies = companies_at({root.enterprise: COMPANIES for root in operation.federated}, wanted, Limits().companies)
+    document = explain(plan, beyond, companies)
+    return orjson.dumps({**document, "policy": "any"}, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+@pytest.mark.parametrize("path", sorted(PLANS.glob("*.graphql")), ids=lambda path: path.stem)
+def test_the_plan_is_the_golden_one(make_world, datasets, path: Path) -> None:
+    one_a_call = {
+        **datasets.all,
+        "tax/TaxArrears": datasets.one("tax/TaxArrears", batch=1),
+        "zhejiang-penalties/Penalty": datasets.one("zhejiang-penalties/Penalty", batch=30, coverage=Coverage()),
+    }
+    plan = made(make_world(datasets=one_a_call), path)
+    golden = path.with_suffix(".json")
+    if os.environ.get("GOLDEN") == "write":
+        golden.write_bytes(plan)
+    assert plan.decode() == golden.read_text()
