@@ -41,7 +41,8 @@ class Finding:
 
     def __str__(self) -> str:
         """One line for people."""
-        return f"line {self.line}: {self.path}: {self.message}" + (f" ({self.hint})" if self.hint else "")
+        place = f"line {self.line}: {self.path}: " if self.path else f"line {self.line}: "
+        return place + self.message + (f" ({self.hint})" if self.hint else "")
 
 
 class ManifestInvalid(ConnectorError):

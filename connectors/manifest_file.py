@@ -75,6 +75,8 @@ def _form_mistakes(error: ValidationError, model: type[BaseModel], data: object)
     found: dict[str, Mistake] = {}
     for detail in error.errors(include_url=False, include_input=False):
         path = _written_path(data, detail["loc"])
+        if detail["type"] == "too_short" and any(place.startswith(f"{path}.") for place in found):
+            continue  # pydantic counts only the items that are in order
         found.setdefault(path, _mistake(path, detail["type"], detail["msg"], detail["loc"], model))
     return list(found.values())
 

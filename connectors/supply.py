@@ -91,7 +91,7 @@ class AgencySupply:
         """
         line = self._line(request)
         answers = await self._cache.get(request) if line.dataset.time_to_live else {}
-        codes = [code for code in request.codes if code not in answers]
+        codes = [code for code in dict.fromkeys(request.codes) if code not in answers]
         if codes:
             fetched = await _fetch_chunks(line, request, codes)
             await self._cache.keep(request, fetched, line.dataset.time_to_live)

@@ -12,7 +12,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from connectors.contract import Capabilities, FailureCode, RawRow, RecordShape, SourceAnswer, SourceCall
 from connectors.drop import DropFormat, DropIndex, DropUnusable, Stamp, open_drop
-from connectors.errors import AddressInvalid, AgencyFailure
+from connectors.errors import AgencyFailure
 from connectors.keys import normal_key
 from connectors.manifest import DatasetManifest, Key, Manifest, MissingMeans, Part, Reference
 from connectors.settings import SupplySettings
@@ -166,8 +166,6 @@ def _read_rows(index: DropIndex, call: SourceCall) -> list[RawRow]:
 def open_sources(
     manifest: FileManifest, _shapes: Mapping[str, RecordShape], _settings: SupplySettings
 ) -> dict[str, FileSource]:
-    """A source for each dataset, by record type. Raises `AddressInvalid`."""
+    """A source for each dataset, by record type. A directory that is not there is an agency that is down."""
     directory = Path(manifest.connection.path)
-    if not directory.is_dir():
-        raise AddressInvalid("path", "a directory")
     return {dataset.record: FileSource(dataset, directory) for dataset in manifest.datasets}

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 from urllib.parse import quote
 
 from pydantic import Field, StringConstraints, model_validator
-from sqlalchemy import Date, Select, String, column, make_url, select, table
-from sqlalchemy.engine import URL
+from sqlalchemy import Date, Select, String, bindparam, column, literal, make_url, select, table
+from sqlalchemy.engine import URL, CursorResult
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.sql import quoted_name
-from sqlalchemy.sql.elements import ColumnClause
+from sqlalchemy.sql.expression import ColumnClause, TableClause
 
 from connectors.contract import Capabilities, FailureCode, RawRow, RecordShape, SourceAnswer, SourceCall
 from connectors.errors import AddressInvalid, AgencyFailure
-from connectors.manifest import DatasetManifest, Filter, Manifest, MissingMeans, Part, Reference
+from connectors.manifest import DatasetManifest, Manifest, MissingMeans, Part, Reference
 from connectors.settings import SupplySettings
 
 MOST_PARAMETERS: Final = 30_000
 """What one statement may carry: SQLite allows 32,766 (sqlite.org/limits.html, section 9), asyncpg 32,767."""
+
+_STEPS: Final = 10_000
+"""How many instructions SQLite runs between two looks at whether to stop: well under a millisecond."""
 
 _DRIVERS: Final = {
     "sqlite": "sqlite+aiosqlite",
@@ -118,16 +122,17 @@ class SqlSource:
         await self._engine.dispose()
 
     def _statement(self, call: SourceCall) -> Select[Any]:
-        key = _column(self._dataset.key.path or "", String)
-        schema, _, name = self._dataset.table.rpartition(".")
-        source = table(quoted_name(name, quote=True), schema=quoted_name(schema, quote=True) if schema else None)
-        statement = select(*(_column(name) for name in sorted(call.columns))).select_from(source)
+        dataset = self._dataset
+        key = dataset.key.path or ""
+        source = _table(dataset.table, {key, *call.columns, *(wanted.name for wanted in dataset.filters.values())})
+        statement = select(*(source.c[name] for name in sorted(call.columns)))
         for name, day in call.filters.items():
-            wanted = self._dataset.filters[name]
-            held = _filter_column(wanted)
-            bound = wanted.write(day) if wanted.format else day
+            wanted = dataset.filters[name]
+            bound = literal(wanted.write(day), String) if wanted.format else literal(day, Date)
+            held = source.c[wanted.name]
             statement = statement.where(held >= bound if self._operators[name] == ">=" else held <= bound)
-        return statement.where(key.in_(list(call.keys))).limit(self._dataset.row_limit + 1)
+        keys = bindparam("keys", list(call.keys), String, expanding=True)
+        return statement.where(source.c[key].in_(keys)).limit(dataset.row_limit + 1)
 
 
 def open_sources(
@@ -172,14 +177,27 @@ def _failure_code(error: Exception) -> FailureCode:
 
 
 async def _run(connection: AsyncConnection, statement: Select[Any]) -> list[RawRow]:
-    try:
+    if connection.dialect.name == "sqlite":
+        result = await _run_in_thread(connection, statement)
+    else:
         result = await connection.execute(statement)
-    except asyncio.CancelledError:
-        if connection.dialect.name == "sqlite":
-            # SQLite runs in a thread that a cancelled await does not stop.
-            await (await connection.get_raw_connection()).driver_connection.interrupt()  # type: ignore[union-attr]
-        raise
     return [dict(row) for row in result.mappings()]
+
+
+async def _run_in_thread(connection: AsyncConnection, statement: Select[Any]) -> CursorResult[Any]:
+    """SQLite runs in a thread, which a cancelled await would leave running: it is told to stop, and waited for."""
+    stop = threading.Event()
+    driver: Any = (await connection.get_raw_connection()).driver_connection
+    await driver.set_progress_handler(stop.is_set, _STEPS)
+    running = asyncio.create_task(connection.execute(statement))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        stop.set()
+        await asyncio.wait({running})
+        running.exception()  # seen: the statement was interrupted
+        stop.clear()
+        raise
 
 
 def _open_engine(manifest: SqlManifest) -> AsyncEngine:
@@ -217,9 +235,14 @@ def _read_only_file(url: URL) -> URL:
     return url.set(database=f"file:{quote(url.database)}", query={"mode": "ro", "uri": "true"})
 
 
-def _column(name: str, kind: type[String] | None = None) -> ColumnClause[Any]:
-    return column(quoted_name(name, quote=True), kind)
+def _table(name: str, columns: Iterable[str]) -> TableClause:
+    """The table with its columns, every name quoted.
 
-
-def _filter_column(wanted: Filter) -> ColumnClause[Any]:
-    return column(quoted_name(wanted.name, quote=True), String if wanted.format else Date)
+    Columns are written with their table: SQLite takes a quoted name alone, where there is no such column, for a text.
+    They have no types: those would have their own ways with what agencies write.
+    """
+    schema, _, table_name = name.rpartition(".")
+    quoted: list[ColumnClause[Any]] = [column(quoted_name(column_name, quote=True)) for column_name in columns]
+    return table(
+        quoted_name(table_name, quote=True), *quoted, schema=quoted_name(schema, quote=True) if schema else None
+    )

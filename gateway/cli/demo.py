@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Annotated, Final
 from urllib.parse import quote, urlencode
 
+import orjson
 import typer
 import uvloop
 from pydantic import SecretStr
@@ -136,38 +137,35 @@ async def running_demonstration(port: int, seed: int, postgres: str | None) -> A
 
 
 def _tell(demonstration: Demonstration) -> None:
-    """What a newcomer needs: who may log in, what to ask, where to click."""
-    company = demonstration.company
+    """What a newcomer needs: who may log in, where to click, what to paste."""
     print_table(
-        "Who may log in (the tokens hold for 24 hours)",
+        "Who may log in (for 24 hours)",
         ("who", "is", "asks for"),
         [(caller.key, caller.description, PURPOSES[caller.key]) for caller in CALLERS],
     )
+    typer.echo("\nIn a browser, logged in as (nothing leaves this machine):")
     for caller in CALLERS:
-        typer.echo(f"\n{caller.key}\n{demonstration.tokens[caller.key]}")
-    typer.echo(f"\nThe company {company} has consented that First Bank may ask:\n{demonstration.consent}")
-    typer.echo("\nAsk as the bank, in another terminal:\n")
+        typer.echo(f"\n  {caller.key}\n  {_page(demonstration, caller.key)}")
+    typer.echo("\nTheir tokens:")
+    for caller in CALLERS:
+        typer.echo(f"\n  {caller.key}\n  {demonstration.tokens[caller.key]}")
+    typer.echo(f"\nThe consent of {demonstration.company} to the bank (header X-Consent):")
+    typer.echo(f"\n  {demonstration.consent}")
+    typer.echo("\nTo paste into another terminal, with one of the tokens in place of ...:\n")
     typer.echo(_curl(demonstration))
-    typer.echo("\nOr in a browser (nothing leaves this machine), logged in as")
-    for caller in CALLERS:
-        typer.echo(f"  {caller.key}: {_page(demonstration, caller.key)}")
-    typer.echo(f"\nAgencies: {', '.join(f'{id_} {address}' for id_, address in demonstration.nation.agencies.items())}")
-    typer.echo("\nCtrl-C stops everything.")
+    print_table("\nAgencies", ("agency", "address"), list(demonstration.nation.agencies.items()))
+    typer.echo(f"Xinqiao answers at {demonstration.url}. Ctrl-C stops everything.")
 
 
 def _curl(demonstration: Demonstration) -> str:
-    query = " ".join(QUERY.split())
+    body = orjson.dumps({"query": " ".join(QUERY.split()), "variables": {"code": demonstration.company}}).decode()
     return (
-        f"curl -s {demonstration.url} -H 'Content-Type: application/json' \\\n"
-        f"  -H 'Authorization: Bearer {demonstration.tokens['bank']}' -H 'X-Purpose: credit.underwriting' \\\n"
-        f'  -d \'{{"query": "{query}", "variables": {{"code": "{demonstration.company}"}}}}\''
+        f"TOKEN=...\ncurl -s {demonstration.url} -H 'Content-Type: application/json' \\\n"
+        f"  -H \"Authorization: Bearer $TOKEN\" -H 'X-Purpose: {PURPOSES['bank']}' \\\n"
+        f"  -d '{body}'\n"
     )
 
 
 def _page(demonstration: Demonstration, caller: str) -> str:
-    parts = {
-        "token": demonstration.tokens[caller],
-        "purpose": PURPOSES[caller],
-        "code": demonstration.company,
-    }
+    parts = {"token": demonstration.tokens[caller], "purpose": PURPOSES[caller], "code": demonstration.company}
     return f"{demonstration.address}/graphiql#{urlencode(parts, quote_via=quote)}"

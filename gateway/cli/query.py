@@ -20,11 +20,11 @@ SECONDS: Final = 60.0
 def query(  # noqa: PLR0913 - the options of a command
     file: Annotated[typer.FileText, typer.Argument(help="The GraphQL operation; - reads standard input.")],
     *,
-    url: Annotated[str, typer.Option(envvar="XINQIAO_URL", help="The gateway's GraphQL endpoint.")] = (
+    url: Annotated[str, typer.Option(envvar="XQ_URL", help="The gateway's GraphQL endpoint.")] = (
         "http://127.0.0.1:8000/graphql"
     ),
     token: Annotated[
-        str | None, typer.Option(envvar="XINQIAO_TOKEN", help="Who asks: a bearer token.", show_envvar=True)
+        str | None, typer.Option(envvar="XQ_TOKEN", help="Who asks: a bearer token.", show_envvar=True)
     ] = None,
     purpose: Annotated[str | None, typer.Option(help="Why: a purpose such as credit.underwriting.")] = None,
     consent: Annotated[list[str] | None, typer.Option(help="A company's signed consent; may be repeated.")] = None,

@@ -55,13 +55,13 @@ class _Agency:
 
 
 _AGENCIES: Final = (
-    _Agency("environment", environment.write, "XINQIAO_ENVIRONMENT_URL"),
-    _Agency("tax", tax.write, "XINQIAO_TAX_URL"),
-    _Agency("registry", registry.write, "XINQIAO_REGISTRY_URL"),
-    _Agency("court", court.write, "XINQIAO_COURT_URL"),
-    _Agency("zhejiang-penalties", zhejiang_penalties.write, "XINQIAO_ZHEJIANG_PENALTIES_URL"),
-    _Agency("guangdong-penalties", guangdong_penalties.write, "XINQIAO_GUANGDONG_PENALTIES_URL"),
-    _Agency("customs", customs.write, "XINQIAO_CUSTOMS_DROP"),
+    _Agency("environment", environment.write, "ENVIRONMENT_URL"),
+    _Agency("tax", tax.write, "TAX_URL"),
+    _Agency("registry", registry.write, "REGISTRY_URL"),
+    _Agency("court", court.write, "COURT_URL"),
+    _Agency("zhejiang-penalties", zhejiang_penalties.write, "ZHEJIANG_PENALTIES_URL"),
+    _Agency("guangdong-penalties", guangdong_penalties.write, "GUANGDONG_PENALTIES_URL"),
+    _Agency("customs", customs.write, "CUSTOMS_DROP"),
 )
 """The slowest to start first."""
 
@@ -170,7 +170,7 @@ def _nation(
     told = (code for key, code in showcase.items() if key != "nobody")
     environment_variables = {agency.variable: addresses[agency.id] for agency in _AGENCIES}
     if postgres_url:
-        environment_variables["XINQIAO_REGISTRY_URL"] = postgres_url
+        environment_variables["REGISTRY_URL"] = postgres_url
     return Nation(
         agencies=addresses,
         processes=processes,

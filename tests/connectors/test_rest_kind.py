@@ -75,7 +75,8 @@ async def test_batches_singles_and_another_order_give_the_same_answers(agency: A
     supply = await open_one(BATCH, agency.address)
     together = await ask(supply, CODES[:25])
     assert sorted(len(asked.body["q"]["codes"]) for asked in agency.asked) == [5, 10, 10]
-    reverse = await ask(supply, CODES[24::-1])
+    reverse = await ask(supply, CODES[24::-1] + CODES[:25])
+    assert len(agency.asked) == 6
     apart = {code: (await ask(supply, [code]))[code] for code in CODES[:25]}
     for code in CODES[:25]:
         assert together[code].rows == reverse[code].rows == apart[code].rows
@@ -164,7 +165,7 @@ PAGED = (
     ],
     ids=["rest-on-the-last", "full-last", "none", "too-many-pages", "fewer-than-it-says"],
 )
-async def test_pages_are_read_to_the_end_or_the_answer_says_that_they_were_not(  # noqa: PLR0913
+async def test_pages_are_read_to_the_end_or_the_answer_says_that_they_were_not(  # noqa: PLR0913, PLR0917
     agency: Agency, open_one: Any, there: int, said: int, pages: int, outcome: Outcome, failure: FailureCode | None
 ) -> None:
     rows = [penalty(CODES[0].text, number) for number in range(there)]
@@ -291,14 +292,16 @@ async def test_every_fault_of_an_agency_is_an_entry_with_its_own_code(
     assert "/companies/{key}/penalties" in said.out + said.err
 
 
-async def test_an_agency_that_is_down_is_unavailable(agency: Agency, open_one: Any, unused_tcp_port: int) -> None:
+async def test_an_agency_that_is_down_is_unavailable(open_one: Any, unused_tcp_port: int) -> None:
     supply = await open_one(SINGLE, f"http://127.0.0.1:{unused_tcp_port}")
     answers = await ask(supply, CODES[:1])
     assert answers[CODES[0]].failure is FailureCode.AGENCY_UNAVAILABLE
     assert answers[CODES[0]].retryable
 
 
-async def test_a_silent_agency_costs_no_more_than_the_deadline_and_waiting_counts(agency: Agency, open_one: Any) -> None:
+async def test_a_silent_agency_costs_no_more_than_the_deadline_and_waiting_counts(
+    agency: Agency, open_one: Any
+) -> None:
     silence = asyncio.Event()
 
     async def answer(_: Asked) -> Any:

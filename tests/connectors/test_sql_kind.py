@@ -169,7 +169,8 @@ async def test_a_statement_that_runs_too_long_is_stopped_in_the_database(databas
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000000000) SELECT"
     await run(
         "DROP VIEW IF EXISTS v_slow",
-        f"CREATE VIEW v_slow AS {endless} '{CODES[0].text}' AS code, 'x' AS number, max(i) AS decided, 'x' AS facts FROM n",
+        f"CREATE VIEW v_slow AS {endless} '{CODES[0].text}' AS code, 'x' AS number, max(i) AS decided, 'x' AS facts"
+        " FROM n",
     )
     manifest = PENALTIES.replace("t_penalty", "v_slow").replace("timeout: 5", "timeout: 0.3")
     supply = await open_one(manifest, address)
@@ -184,9 +185,7 @@ async def test_a_statement_that_runs_too_long_is_stopped_in_the_database(databas
     await run("DROP VIEW v_slow")
 
 
-async def test_a_database_that_is_not_there_is_unavailable(
-    tmp_path: Path, open_one: Any, unused_tcp_port: int
-) -> None:
+async def test_a_database_that_is_not_there_is_unavailable(tmp_path: Path, open_one: Any, unused_tcp_port: int) -> None:
     for address in (f"sqlite:///{tmp_path / 'none.db'}", f"postgresql://u:p@127.0.0.1:{unused_tcp_port}/x"):
         answers = await ask(await open_one(REGISTRATION, address), CODES[:1])
         assert answers[CODES[0]].failure is FailureCode.AGENCY_UNAVAILABLE

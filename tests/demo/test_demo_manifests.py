@@ -12,6 +12,7 @@ from urllib.parse import urljoin
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from connectors.contract import CompanyRows, FailureCode, FetchRequest, Outcome, RecordShape, Row, Supply
 from connectors.manifest import Manifest
@@ -23,6 +24,8 @@ from gateway.demo.supervisor import Nation, running_nation
 from schema.credit_code import CreditCode
 from schema.records import catalogue
 from schema.values import Code, Count, DateSpan, Money
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")  # one supply serves all tests: its connections keep to one loop
 
 MANIFESTS: Final = Path(__file__).parents[2] / "connectors" / "agencies"
 SHAPES: Final = {
@@ -52,7 +55,7 @@ def manifests() -> Sequence[Manifest]:
     return load_manifests(MANIFESTS, SHAPES)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def supply(nation: Nation, manifests: Sequence[Manifest]) -> AsyncIterator[Supply]:
     opened = await open_supply(manifests, SHAPES, SupplySettings(nation.environment))
     yield opened
@@ -77,7 +80,7 @@ def contents(answer: CompanyRows) -> list[Row]:
     return sorted(answer.rows, key=lambda row: str(row["recordId"]))
 
 
-def test_the_seven_manifests_supply_twelve_datasets(supply: Supply) -> None:
+async def test_the_seven_manifests_supply_twelve_datasets(supply: Supply) -> None:
     assert set(DATASETS) == supply.datasets.keys()
 
 
@@ -331,13 +334,15 @@ async def test_nobody_is_unknown_to_those_who_keep_registers_and_has_nothing_els
     ],
 )
 async def test_a_hundred_companies_cost_the_calls_that_the_manifest_allows(
-    supply: Supply, nation: Nation, dataset: str, path: str, calls: int
+    manifests: Sequence[Manifest], nation: Nation, dataset: str, path: str, calls: int
 ) -> None:
+    supply = await open_supply(manifests, SHAPES, SupplySettings(nation.environment))  # with nothing in its cache
     log_address = urljoin(nation.agencies[dataset.partition("/")[0]], "/requests")
     async with httpx.AsyncClient(trust_env=False) as client:
         before = (await client.get(log_address)).json()["counts"].get(path, 0)
         await ask(supply, dataset, *nation.codes[100:200])
         after = (await client.get(log_address)).json()["counts"][path]
+    await supply.close()
 
     assert after - before == calls
 

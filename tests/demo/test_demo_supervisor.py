@@ -138,7 +138,7 @@ async def test_the_registry_keeps_the_same_tables_in_postgresql_and_takes_them_a
 ) -> None:
     (tmp_path / "nation").mkdir()
     async with running_nation(tmp_path / "nation", postgres_url=postgres_url) as nation:
-        assert nation.environment["XINQIAO_REGISTRY_URL"] == postgres_url
+        assert nation.environment["REGISTRY_URL"] == postgres_url
         database = await asyncpg.connect(postgres_url)
         code = nation.showcase["everything"]
         holders = await database.fetch("SELECT inv, bcerno FROM v_inv WHERE uniscid = $1", code)
@@ -158,6 +158,7 @@ async def test_a_database_that_has_such_tables_is_refused_and_left_alone(tmp_pat
         async with running_nation(tmp_path / "nation", postgres_url=postgres_url):
             pass
     columns = await database.fetch("SELECT column_name FROM information_schema.columns WHERE table_name = 'e_inv'")
+    await database.execute("DROP TABLE e_inv")
     await database.close()
 
     assert [column["column_name"] for column in columns] == ["kept"]

@@ -67,7 +67,11 @@ class Demonstration:
             headers["X-Consent"] = ",".join(consents)
         started = time.monotonic()
         answer = httpx.post(
-            self.said["url"], json={"query": query, "variables": variables}, headers=headers, timeout=30, trust_env=False
+            self.said["url"],
+            json={"query": query, "variables": variables},
+            headers=headers,
+            timeout=30,
+            trust_env=False,
         )
         return Answer(answer.status_code, answer.text, time.monotonic() - started)
 

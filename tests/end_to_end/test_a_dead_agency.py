@@ -51,6 +51,6 @@ def test_where_another_agency_supplies_the_same_its_records_stand_and_no_list_is
     assert {answer["status"] for answer in penalties} == {"PARTIAL"}
     assert any(answer["records"] for answer in penalties)
     assert [] not in [answer["records"] for answer in penalties]
-    assert {
-        record["source"]["agency"]["id"] for answer in penalties for record in answer["records"] or ()
-    } == {"zhejiang-penalties"}
+    assert {record["source"]["agency"]["id"] for answer in penalties for record in answer["records"] or ()} == {
+        "zhejiang-penalties"
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -29,7 +30,7 @@ SERVERS = ("court", "tax", "environment", "zhejiang-penalties", "guangdong-penal
 def plan(command, tmp_path: Path):
     """What `xinqiao plan` says of the query for so many companies, by dataset."""
 
-    def read(companies: int):
+    def read(companies: int) -> dict[str, Any]:
         file = tmp_path / "query.graphql"
         file.write_text(QUERY)
         arguments = [str(file), "--as", "anonymous", "--companies", str(companies), "--json"]

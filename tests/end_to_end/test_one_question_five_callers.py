@@ -1,4 +1,4 @@
-"""The same question by five callers: five answers, each cut to its caller, none with an error for what policy withheld."""
+"""The same question by five callers: five answers, each cut to its caller, no error for what policy withheld."""
 
 from __future__ import annotations
 
@@ -26,9 +26,7 @@ PURPOSES = {
 
 @pytest.fixture(scope="module")
 def answers(demo):
-    return {
-        who: demo.ask(QUESTION, who, purpose=purpose, codes=[demo.showcase]) for who, purpose in PURPOSES.items()
-    }
+    return {who: demo.ask(QUESTION, who, purpose=purpose, codes=[demo.showcase]) for who, purpose in PURPOSES.items()}
 
 
 @pytest.fixture(scope="module")
@@ -77,9 +75,7 @@ def test_the_bank_sees_arrears_in_buckets_and_with_consent_exactly(demo, answers
     balance = bucketed["records"][0]["balance"]
     assert balance["amount"] is None
     assert float(balance["from"]) <= float(exact) < float(balance["to"])
-    assert bucketed["access"] == [
-        {"coordinate": "TaxArrears.balance", "decision": "MASKED", "reason": "NEEDS_CONSENT"}
-    ]
+    assert bucketed["access"] == [{"coordinate": "TaxArrears.balance", "decision": "MASKED", "reason": "NEEDS_CONSENT"}]
     consented = demo.ask(
         QUESTION, "bank", purpose="credit.underwriting", consents=(demo.said["consent"],), codes=[demo.showcase]
     )
@@ -88,9 +84,7 @@ def test_the_bank_sees_arrears_in_buckets_and_with_consent_exactly(demo, answers
 
 def test_the_bank_s_consent_for_one_company_opens_nothing_of_another(demo) -> None:
     others = demo.said["codes"][1:60]
-    answer = demo.ask(
-        QUESTION, "bank", purpose="credit.underwriting", consents=(demo.said["consent"],), codes=others
-    )
+    answer = demo.ask(QUESTION, "bank", purpose="credit.underwriting", consents=(demo.said["consent"],), codes=others)
     balances = [
         record["balance"]
         for enterprise in answer.data["enterprises"]
@@ -124,7 +118,7 @@ def test_the_regulator_sees_names_clear_in_its_own_province_only(demo, answers, 
 
 def test_sealed_fields_do_not_exist_for_anybody(demo) -> None:
     for who in [*PURPOSES, None]:
-        answer = demo.ask("{ __type(name: \"Penalty\") { fields { name } } }", who)
+        answer = demo.ask('{ __type(name: "Penalty") { fields { name } } }', who)
         assert "informant" not in answer.text
         refused = demo.ask(
             "query ($c: CreditCode!) { enterprise(code: $c) { penalties { records { informant } } } }",

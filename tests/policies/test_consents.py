@@ -155,6 +155,16 @@ def test_an_issuer_signs_for_no_other_company(companies: tuple[str, ...]) -> Non
         verify(consent(), "credit", *companies)
 
 
+def test_no_issuer_signs_by_division_for_a_company_of_an_unknown_division() -> None:
+    issuer = ConsentIssuer("notary", public(KEY), frozenset({"33"}))
+    assert not issuer.may_sign_for(CreditCode("91339999MA00000000"))
+
+
+def test_a_consent_for_a_purpose_that_the_policy_does_not_know_never_counts() -> None:
+    with pytest.raises(ConsentForOtherPurpose):
+        verify(consent(purposes=["unknown"]), "unknown")
+
+
 def test_a_consent_signed_with_another_key_is_forged() -> None:
     with pytest.raises(ConsentForged):
         verify(consent(ECKey.generate_key("P-256", auto_kid=True)))

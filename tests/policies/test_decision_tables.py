@@ -243,7 +243,7 @@ def test_the_reason_tells_what_would_show_more(decide: Decide) -> None:
 def test_what_redact_hides_is_told_to_be_shown_by_a_consent_that_masks_less(decide: Decide) -> None:
     rules = (
         rule("rows", what="TaxPayment")
-        + rule("a", what="TaxPayment.officer", masked="redact")
+        + rule("a", what="TaxPayment.officer", given="none", masked="redact")
         + rule("b", what="TaxPayment.officer", given="consent", masked="partial")
     )
     assert decide(rules, "TaxPayment.officer") == Decision(MASKED, "redact", "a", Reason.NEEDS_CONSENT)

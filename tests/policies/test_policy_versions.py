@@ -44,6 +44,19 @@ def test_the_order_of_rules_leaves_the_version_as_it_is(policy_of: PolicyOf) -> 
     assert policy_of(head + "".join(reversed(rules))).version == policy_of(SCHEDULED).version
 
 
+def test_the_order_of_names_leaves_the_version_as_it_is(policy_of: PolicyOf) -> None:
+    trees = {"roles": ["bank.officer", "clerk", "inspector"], "purposes": ["credit", "supervision"]}
+    trees["agencies"] = ["tax", "registry", "zhejiang"]
+
+    def written(order: slice) -> str:
+        return "".join(
+            f"{tree}: {{{', '.join(f'{name}: any' for name in names[order])}}}\n" for tree, names in trees.items()
+        )
+
+    forwards, backwards = (policy_of(PUBLIC, trees=written(slice(None, None, step))) for step in (1, -1))
+    assert forwards.version == backwards.version
+
+
 @pytest.mark.parametrize(
     ("old", "new"), [("PUBLIC", "RESTRICTED"), ("to: any", "to: bank"), ("id: public", "id: other")]
 )

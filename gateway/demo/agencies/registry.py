@@ -90,7 +90,7 @@ async def _run_postgres(data: Path, url: str) -> None:
         for statement in _afterwards():
             await database.execute(statement)
     parts = urlsplit(url)
-    process.announce(f"postgresql://{parts.hostname}:{parts.port or 5432}{parts.path}")
+    process.announce(f"postgresql://{parts.hostname or 'localhost'}:{parts.port or 5432}{parts.path}")
     await end.wait()
     await database.execute(f"DROP TABLE {', '.join(_TABLES)} CASCADE")
     await database.close()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 import pytest
@@ -89,7 +89,7 @@ class MemorySupply:
 class TablesHere:
     """Tables compiled in this process, kept between tests."""
 
-    kept: dict[Any, Any] = {}
+    kept: ClassVar[dict[Any, Any]] = {}
 
     def __init__(self, policy: Any, cells: Mapping[str, frozenset[str]]) -> None:
         self._policy, self._cells = policy, cells

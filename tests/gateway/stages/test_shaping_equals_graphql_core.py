@@ -1,7 +1,7 @@
 """Where the plan and graphql-core could both run an operation, they give the same.
 
-Everything there is about some companies is asked for once, through the plan; then random operations are run both through
-the plan and by graphql-core over that whole, and their results compared.
+Everything there is about some companies is asked for once, through the plan; then random operations are run both
+through the plan and by graphql-core over that whole, and their results compared.
 """
 
 from __future__ import annotations

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.contract import RecordShape
+from connectors.manifest import DatasetManifest, FieldMapping
+from connectors.mapping import RowMapper, compile_field, compile_mapper
+from connectors.text import NOTHINGS, Unmappable
+from schema.values import PYTHON_TYPES, Code, Count, DateSpan, Kind, Money
+from tests.connectors.support import CODES
+
+
+def read(kind: Kind, raw: Any, **options: Any) -> Any:
+    mapping = FieldMapping.model_validate({"path": "x", **options})
+    return compile_field(mapping, kind, NOTHINGS, nested=True).read({"x": raw, "y": "840", "z": "标签"})
+
+
+@pytest.mark.parametrize(
+    ("raw", "options", "expected"),
+    [
+        ("2021-3-5", {}, date(2021, 3, 5)),
+        ("2021/03/05 12:30:00", {}, date(2021, 3, 5)),
+        ("２０２１．３．５", {}, date(2021, 3, 5)),
+        ("20210305", {}, date(2021, 3, 5)),
+        ("20210305093000", {}, date(2021, 3, 5)),
+        (20210305, {}, date(2021, 3, 5)),
+        ("2021年3月5日", {}, date(2021, 3, 5)),
+        ("2021-03-05T16:00:00Z", {}, date(2021, 3, 6)),
+        ("2021-03-05T23:59:59.999+08:00", {}, date(2021, 3, 5)),
+        (datetime(2021, 3, 5, 20, tzinfo=UTC), {}, date(2021, 3, 6)),
+        (date(2021, 3, 5), {}, date(2021, 3, 5)),
+        ("05/03/2021", {"formats": ["%Y%m%d", "%d/%m/%Y"]}, date(2021, 3, 5)),
+        (1614902400000, {"formats": ["epochMilliseconds"]}, date(2021, 3, 5)),
+        ("1614902400", {"formats": ["epochSeconds"]}, date(2021, 3, 5)),
+        ("1900-1-1", {}, None),
+        ("9999-9-9", {}, None),
+        ("9999-12-31 23:59:59", {}, None),
+        ("1970-1-1", {"none": ["1970-01-01"]}, None),
+        ("长期", {"none": ["长期"]}, None),
+        ("暂无", {}, None),
+        ("暂无", {"default": "2020-01-01"}, date(2020, 1, 1)),
+    ],
+)
+def test_dates_are_read_as_agencies_write_them(raw: Any, options: dict[str, Any], expected: date | None) -> None:
+    assert read(Kind.DATE, raw, **options) == expected
+
+
+@pytest.mark.parametrize("raw", ["2021-13-5", "2021-3", "2021-3/5", "202135", "tomorrow", "0000-00-00", True, [], {}])
+def test_what_is_no_date_is_not_guessed(raw: Any) -> None:
+    with pytest.raises(Unmappable):
+        read(Kind.DATE, raw)
+    with pytest.raises(Unmappable):
+        read(Kind.DATE, "2021111", formats=["%Y%m%d"])
+
+
+@pytest.mark.parametrize(
+    ("raw", "options", "expected"),
+    [
+        ("１，０００.５", {}, Money(Decimal("1000.5"))),
+        (12.1, {}, Money(Decimal("12.1"))),
+        ("3", {"unit": "万元"}, Money(Decimal(30000))),
+        ("1250", {"unit": "分"}, Money(Decimal("12.50"))),
+        ("500万美元", {}, Money(Decimal(5_000_000), "USD")),
+        ("500 万元人民币", {"unit": "分", "currency": "HKD"}, Money(Decimal(5_000_000), "CNY")),
+        ("7", {"currency": "EUR"}, Money(Decimal(7), "EUR")),
+        ("7", {"currency": {"path": "y", "codes": {"840": "USD"}}}, Money(Decimal(7), "USD")),
+        ("7", {"currency": {"path": "none"}}, Money(Decimal(7), "CNY")),
+        ("-", {}, None),
+    ],
+)
+def test_money_is_exact_in_the_main_unit_of_its_currency(raw: Any, options: dict[str, Any], expected: Any) -> None:
+    assert read(Kind.MONEY, raw, **options) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "raw", "options", "expected"),
+    [
+        (Kind.INTEGER, "２０２１", {}, 2021),
+        (Kind.INTEGER, 2021.0, {}, 2021),
+        (Kind.DECIMAL, "12.50%", {}, Decimal("12.50")),
+        (Kind.COUNT, "1,200", {}, Count(1200)),
+        (Kind.BOOLEAN, "否", {}, False),
+        (Kind.BOOLEAN, "无", {}, False),
+        (Kind.BOOLEAN, 1, {}, True),
+        (Kind.BOOLEAN, "9", {"codes": {"9": True}}, True),
+        (Kind.CODE, "０１", {"codes": {"01": "minor"}}, Code("minor")),
+        (Kind.CODE, "无", {"codes": {"无": {"code": "none", "label": "没有"}}}, Code("none", "没有")),
+        (Kind.CODE, "A", {"label": "z"}, Code("A", "标签")),
+        (Kind.TEXT, " 甲（集团）公司　", {}, "甲（集团）公司"),
+        (Kind.TEXT, 12, {}, "12"),
+        (Kind.TEXT, "\\N", {}, None),
+        (Kind.TEXT, None, {"path": None, "join": ["x", "y", "z"], "with": "/"}, "840/标签"),
+        (Kind.TEXT, None, {"path": None, "const": "always"}, "always"),
+        (Kind.DATE_SPAN, "2021-3-5", {}, DateSpan(date(2021, 3, 5))),
+        (Kind.CREDIT_CODE, f" {CODES[0].text.lower()} ", {}, CODES[0].text),
+    ],
+)
+def test_each_kind_has_its_own_value(kind: Kind, raw: Any, options: dict[str, Any], expected: Any) -> None:
+    assert read(kind, raw, **options) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "raw"),
+    [
+        (Kind.INTEGER, "1.5"),
+        (Kind.INTEGER, 2**31),
+        (Kind.DECIMAL, "1e9999999"),
+        (Kind.DECIMAL, "NaN"),
+        (Kind.DECIMAL, "1_000"),
+        (Kind.MONEY, "viel"),
+        (Kind.BOOLEAN, "maybe"),
+        (Kind.TEXT, "\ud800"),
+        (Kind.TEXT, b"bytes"),
+        (Kind.CREDIT_CODE, CODES[0].organisation_code),
+    ],
+)
+def test_what_a_field_cannot_hold_is_not_mapped(kind: Kind, raw: Any) -> None:
+    with pytest.raises(Unmappable):
+        read(kind, raw)
+
+
+def every_kind() -> RowMapper:
+    fields: dict[str, Any] = {kind.name: {"path": "x"} for kind in Kind}
+    fields["nested"] = "x.0.a.b"
+    fields["money"] = {"path": "x", "currency": {"path": "x"}, "unit": "亿元"}
+    fields["formatted"] = {"path": "x", "formats": ["%Y%m%d", "epochMilliseconds"]}
+    fields["joined"] = {"join": ["x", "x"]}
+    fields["labelled"] = {"path": "x", "label": "x"}
+    kinds = {kind.name: kind for kind in Kind} | {
+        "nested": Kind.TEXT,
+        "money": Kind.MONEY,
+        "formatted": Kind.DATE,
+        "joined": Kind.TEXT,
+        "labelled": Kind.CODE,
+    }
+    dataset = DatasetManifest.model_validate({"record": "R", "fields": fields})
+    return compile_mapper(dataset, RecordShape("R", single=False, fields=kinds), ())
+
+
+MAPPER = every_kind()
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.decimals()
+    | st.text(st.characters())
+    | st.dates()
+    | st.datetimes()
+    | st.binary(max_size=4)
+    | st.from_regex(r"[0-9０-９]{1,8}[-./年万元%,]{0,2}[0-9]{0,3}[月日T :Z+]{0,2}[0-9]{0,6}", fullmatch=True)
+)
+WILD = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3))
+
+
+@given(WILD)
+def test_wild_values_never_raise_and_give_only_values_of_their_kind(raw: Any) -> None:
+    row, unmapped = MAPPER.row({"x": raw}, MAPPER.fields)
+    assert row.keys() == MAPPER.fields.keys()
+    assert 0 <= unmapped <= len(row)
+    for kind in Kind:
+        value = row[kind.name]
+        assert value is None or isinstance(value, PYTHON_TYPES[kind])
+        if isinstance(value, str):
+            value.encode()
+
+
+def test_only_the_columns_of_the_fields_asked_for_are_needed() -> None:
+    fields = {
+        "a": {"path": "p", "label": "l"},
+        "b": {"path": "q", "currency": {"path": "c"}},
+        "d": {"join": ["e", "f"]},
+    }
+    dataset = DatasetManifest.model_validate({"record": "R", "fields": fields})
+    shape = RecordShape("R", single=False, fields={"a": Kind.CODE, "b": Kind.MONEY, "d": Kind.TEXT})
+    mapper = compile_mapper(dataset, shape, ())
+    assert mapper.columns({"a"}) == {"p", "l"}
+    assert mapper.columns({"b", "d"}) == {"q", "c", "e", "f"}
+    assert mapper.row({"p": "1", "l": "x"}, ["a"]) == ({"a": Code("1", "x")}, 0)
