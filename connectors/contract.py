@@ -154,15 +154,6 @@ class Supply(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Capabilities:
-    """What a source can do, as its manifest declares it."""
-
-    batch: int = 1
-    projection: bool = False
-    filters: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
 class SourceCall:
     """One call to an agency's system: `keys` as the agency writes them, `columns` the top-level names or paths of the
     agency's own fields that are needed, `filters` by the contract's argument names, `timeout` in seconds.
@@ -193,11 +184,6 @@ class SourceAnswer:
 
 class Source(Protocol):
     """One dataset of one agency's system. A new kind is one module that builds these."""
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """What this source can do."""
-        ...
 
     async def fetch(self, call: SourceCall) -> SourceAnswer:
         """The rows of these companies. Raises `AgencyFailure`, and nothing else that its library raises."""

@@ -12,7 +12,6 @@ import structlog
 from connectors.cache import RowCache
 from connectors.contract import (
     CompanyRows,
-    Coverage,
     Dataset,
     FailureCode,
     FetchRequest,
@@ -22,12 +21,13 @@ from connectors.contract import (
     SourceAnswer,
     SourceCall,
 )
+from connectors.describe import describe
 from connectors.environment import resolve
 from connectors.errors import AddressInvalid, AgencyFailure, ConnectionNotConfigured, UnknownDataset
 from connectors.joining import Joiner
 from connectors.keys import Spelling, spell
 from connectors.kinds import KINDS
-from connectors.manifest import DatasetManifest, Manifest
+from connectors.manifest import Manifest
 from connectors.mapping import compile_mapper
 from connectors.settings import SupplySettings
 from schema.credit_code import CreditCode
@@ -119,28 +119,11 @@ class AgencySupply:
 def _open_lines(manifest: Manifest, shapes: Mapping[str, RecordShape], settings: SupplySettings) -> Iterator[_Line]:
     sources = KINDS[manifest.kind].open_sources(manifest, shapes, settings)
     calls = asyncio.Semaphore(manifest.concurrency)
-    for dataset in manifest.datasets:
+    for dataset, described in zip(manifest.datasets, describe(manifest), strict=True):
         source, shape = sources[dataset.record], shapes[dataset.record]
         mapper = compile_mapper(dataset, shape, manifest.none)
-        joiner = Joiner(dataset, shape, mapper, whole_rows=not source.capabilities.projection)
-        described = _describe(manifest.agency, dataset, source)
+        joiner = Joiner(dataset, shape, mapper, whole_rows=not described.projection)
         yield _Line(described, source, joiner, manifest.timeout, manifest.concurrency, calls)
-
-
-def _describe(agency: str, dataset: DatasetManifest, source: Source) -> Dataset:
-    covered = dataset.coverage
-    return Dataset(
-        id=f"{agency}/{dataset.record}",
-        agency=agency,
-        record=dataset.record,
-        fields=frozenset(dataset.fields),
-        coverage=Coverage(covered.registered, frozenset(covered.divisions), frozenset(covered.authorities)),
-        batch=source.capabilities.batch,
-        projection=source.capabilities.projection,
-        filters=source.capabilities.filters,
-        time_to_live=dataset.time_to_live,
-        shared=dataset.shared,
-    )
 
 
 async def _fetch_chunks(line: _Line, request: FetchRequest, codes: Sequence[CreditCode]) -> Answers:

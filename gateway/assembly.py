@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from connectors.contract import Dataset, RecordShape
+from connectors.describe import describe
 from connectors.manifest import Manifest
 from connectors.manifest_file import load_manifests
 from connectors.settings import SupplySettings
@@ -56,10 +57,11 @@ class Installation:
             for manifest in sorted(self.manifests, key=lambda manifest: manifest.agency)
         }
 
-    def cells(self, datasets: Mapping[str, Dataset]) -> Cells:
+    @property
+    def cells(self) -> Cells:
         """The coordinates that each agency supplies."""
         supplied: defaultdict[str, set[str]] = defaultdict(set)
-        for dataset in datasets.values():
+        for dataset in self.datasets.values():
             supplied[dataset.agency].add(dataset.record)
             supplied[dataset.agency].update(f"{dataset.record}.{field}" for field in dataset.fields)
         return {agency: frozenset(coordinates) for agency, coordinates in supplied.items()}
@@ -69,7 +71,7 @@ def read_installation(settings: Settings) -> Installation:
     """Reads and checks all files. Raises `ManifestInvalid` or `PolicyInvalid` with every mistake found."""
     catalogue = build_catalogue()
     manifests = load_manifests(settings.manifests, record_shapes(catalogue))
-    datasets: dict[str, Dataset] = {}
+    datasets = {dataset.id: dataset for manifest in manifests for dataset in describe(manifest)}
     policy = load_policy(settings.policies, catalogue, [manifest.agency for manifest in manifests])
     publicity = load_publicity(settings.policies / "publicity")
     return Installation(catalogue, tuple(manifests), datasets, policy, publicity)
@@ -101,11 +103,11 @@ async def open_gateway(settings: Settings, environment: Mapping[str, str]) -> As
         audit = await stack.enter_async_context(AuditLog(settings.audit_file))
         supply = await open_supply(installation.manifests, record_shapes(installation.catalogue), supply_settings)
         stack.push_async_callback(supply.close)
-        tables = await stack.enter_async_context(Tables(installation.policy, installation.cells(supply.datasets)))
+        tables = await stack.enter_async_context(Tables(installation.policy, installation.cells))
         yield Gateway(
             policy=installation.policy,
             tables=tables,
-            preparer=Preparer(supply.datasets, installation.agencies, installation.publicity),
+            preparer=Preparer(installation.datasets, installation.agencies, installation.publicity),
             views=Views(installation.catalogue),
             documents=Documents(installation.catalogue, settings.limits.operation()),
             supply=supply,
@@ -113,7 +115,7 @@ async def open_gateway(settings: Settings, environment: Mapping[str, str]) -> As
             publicity=installation.publicity,
             consents=ConsentVerifier(_consent_issuers(settings), settings.audience, installation.policy.purposes),
             audit=audit,
-            shared=shared_datasets(supply.datasets.values(), installation.catalogue),
+            shared=shared_datasets(installation.datasets.values(), installation.catalogue),
             limits=settings.limits.operation(),
             secrets=secrets,
         )

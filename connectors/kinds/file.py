@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Literal, Self
 import structlog
 from pydantic import Field, StringConstraints, model_validator
 
-from connectors.contract import Capabilities, FailureCode, RawRow, RecordShape, SourceAnswer, SourceCall
+from connectors.contract import FailureCode, RawRow, RecordShape, SourceAnswer, SourceCall
 from connectors.drop import DropFormat, DropIndex, DropUnusable, Stamp, open_drop
 from connectors.errors import AgencyFailure
 from connectors.keys import normal_key
@@ -78,11 +78,6 @@ class FileSource:
         self._index: DropIndex | None = None
         self._refused: Stamp | None = None
         self._building: asyncio.Task[None] | None = None
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """Batches; whole rows always, as they lie here already."""
-        return Capabilities(self._dataset.batch)
 
     async def fetch(self, call: SourceCall) -> SourceAnswer:
         """The rows of these companies. Raises `AgencyFailure` where there is no usable drop."""

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from connectors.as_of import moment_at
-from connectors.contract import Capabilities, RawRow, RecordShape, SourceAnswer, SourceCall
+from connectors.contract import RawRow, RecordShape, SourceAnswer, SourceCall
 from connectors.http import HttpClient, HttpRequest, bad_response
 from connectors.http_connection import HttpConnection, open_client
 from connectors.manifest import DatasetManifest, Manifest, Part
@@ -74,11 +74,6 @@ class GraphqlSource:
     def __init__(self, dataset: GraphqlDataset, client: HttpClient) -> None:
         self._dataset = dataset
         self._client = client
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """Batches and filters as the manifest says, and projection by the selection set."""
-        return Capabilities(self._dataset.batch, projection=True, filters=frozenset(self._dataset.filters))
 
     async def fetch(self, call: SourceCall) -> SourceAnswer:
         """The rows of these companies, with the fields asked for. Raises `AgencyFailure`."""

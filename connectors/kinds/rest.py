@@ -9,7 +9,7 @@ from urllib.parse import quote
 from pydantic import Field, StringConstraints, model_validator
 
 from connectors.as_of import moment_at
-from connectors.contract import Capabilities, FailureCode, RawRow, RecordShape, SourceAnswer, SourceCall
+from connectors.contract import FailureCode, RawRow, RecordShape, SourceAnswer, SourceCall
 from connectors.errors import AgencyFailure
 from connectors.http import HttpAnswer, HttpClient, HttpRequest, bad_response
 from connectors.http_connection import HttpConnection, open_client
@@ -124,11 +124,6 @@ class RestSource:
     def __init__(self, dataset: RestDataset, client: HttpClient) -> None:
         self._dataset = dataset
         self._client = client
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """Batches and filters as the manifest says; whole rows always."""
-        return Capabilities(self._dataset.batch, projection=False, filters=frozenset(self._dataset.filters))
 
     async def fetch(self, call: SourceCall) -> SourceAnswer:
         """The rows of these companies, over all pages. Raises `AgencyFailure`."""

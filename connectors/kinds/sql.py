@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.sql import quoted_name
 from sqlalchemy.sql.expression import ColumnClause, TableClause
 
-from connectors.contract import Capabilities, FailureCode, RawRow, RecordShape, SourceAnswer, SourceCall
+from connectors.contract import FailureCode, RawRow, RecordShape, SourceAnswer, SourceCall
 from connectors.errors import AddressInvalid, AgencyFailure
 from connectors.manifest import DatasetManifest, Manifest, MissingMeans, Part, Reference
 from connectors.settings import SupplySettings
@@ -101,11 +101,6 @@ class SqlSource:
         self._dataset = dataset
         self._operators = operators
         self._engine = engine
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """Batches, projection, and the filters that the manifest names."""
-        return Capabilities(self._dataset.batch, projection=True, filters=frozenset(self._dataset.filters))
 
     async def fetch(self, call: SourceCall) -> SourceAnswer:
         """The rows of these companies, with the columns asked for. Raises `AgencyFailure`."""

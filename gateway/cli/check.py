@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Any
 
+import orjson
 import typer
 
 from connectors.environment import missing_references
@@ -33,7 +34,7 @@ def check(
 ) -> None:
     """Check the settings, the manifests and the policies. Nothing is asked of any agency."""
     if json_schema:
-        print_json(manifest_json_schema())
+        typer.echo(orjson.dumps(manifest_json_schema(), option=orjson.OPT_INDENT_2).decode())
         return
     with failing_plainly():
         settings = load_settings()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Final
@@ -22,6 +23,9 @@ FAILED: Final = 1
 UNUSABLE: Final = 2
 """The exit status where a command cannot be carried out."""
 
+PAGE_WIDTH: Final = 120
+"""How wide a table may be where the output is no terminal, in characters."""
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
 
 
@@ -31,13 +35,15 @@ def print_json(document: object) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table on standard output."""
-    table = Table(title=title, title_justify="left", title_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    """A table on standard output, as wide as the terminal, or as a page where there is none."""
+    table = Table()
+    for index, column in enumerate(columns):
+        table.add_column(column, overflow="fold", no_wrap=index == 0)
     for row in rows:
         table.add_row(*row)
-    Console(soft_wrap=False).print(table)
+    console = Console(width=None if sys.stdout.isatty() else PAGE_WIDTH, highlight=False)
+    console.print(title, style="bold")
+    console.print(table)
 
 
 @contextmanager

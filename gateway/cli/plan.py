@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import Annotated, Any
 
 import orjson
@@ -61,26 +62,26 @@ def plan(  # noqa: PLR0913 - the options of a command
     if json:
         print_json(document)
     else:
-        _show(document, caller)
+        _show(document, f"{caller.partition('@')[0]} of {who.organisation}")
 
 
 def _caller_class(installation: Installation, caller: str, purpose: str | None, bases: frozenset[Basis]) -> CallerClass:
-    """The class that `role` or `role@organisation` names; a role that one organisation alone may hold needs no more."""
+    """The class that `role` or `role@organisation` names; without one, the first organisation that holds the role."""
     role, _, organisation = caller.partition("@")
     holders = [one.id for one in installation.policy.organisations.values() if role in one.roles]
-    if organisation and organisation not in holders:
-        raise typer.BadParameter(f"{organisation} is not registered for {role}; {_those(holders)}", param_hint="--as")
-    if not organisation and len(holders) != 1:
-        raise typer.BadParameter(f"write {role}@organisation; {_those(holders)}", param_hint="--as")
+    if not holders:
+        near = get_close_matches(role, installation.policy.roles, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"roles: {', '.join(installation.policy.roles)}"
+        raise typer.BadParameter(f"no organisation is registered for the role {role}; {hint}", param_hint="--as")
     organisation = organisation or holders[0]
+    if organisation not in holders:
+        raise typer.BadParameter(
+            f"{organisation} is not registered for {role}; these are: {', '.join(holders)}", param_hint="--as"
+        )
     if purpose is not None:
         installation.policy.check_purpose(organisation, purpose)
     scope = frozenset({"PUBLIC", "AUTHORISED", "RESTRICTED"}) if Basis.CONSENT in bases else frozenset[str]()
     return CallerClass(frozenset({role}), organisation, purpose, bases, scope)
-
-
-def _those(organisations: list[str]) -> str:
-    return f"registered for it: {', '.join(organisations) or 'nobody'}"
 
 
 def _explain(  # noqa: PLR0913, PLR0917 - all that a plan depends on
@@ -125,7 +126,7 @@ def _show(document: dict[str, Any], caller: str) -> None:
     for place in document["places"]:
         print_table(
             f"{place['path']} (level {place['level']}, at most {place['companies']} companies)",
-            ("dataset", "calls", "companies a call", "columns", "control"),
+            ("dataset", "calls", "a call", "columns", "control"),
             [
                 (
                     fetch["dataset"],

@@ -77,7 +77,7 @@ def _ask(url: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> dict[
 
 
 def _show(answer: Mapping[str, Any]) -> None:
-    """A table for each object that holds answers, and one for each answer's records."""
+    """A table for each object's own values, and one for each list of objects."""
     for title, rows in _tables("", answer.get("data") or {}):
         columns = list(dict.fromkeys(column for row in rows for column in row))
         print_table(title, columns, ([row.get(column, "") for column in columns] for row in rows))
@@ -86,41 +86,38 @@ def _show(answer: Mapping[str, Any]) -> None:
 
 
 def _tables(path: str, value: Mapping[str, Any]) -> Iterator[tuple[str, list[dict[str, str]]]]:
-    """Every object's own values as one row, and every list of objects below it as a table of its own."""
-    own: dict[str, str] = {}
-    nested: list[tuple[str, list[Any]]] = []
+    """What an object holds itself as a table of one row, then its lists, as deep as they are."""
+    own = {key: item for key, item in value.items() if not _holds_objects(item)}
+    if own:
+        yield path or "data", [_row(own)]
     for key, item in value.items():
         place = f"{path}.{key}" if path else key
-        if isinstance(item, dict) and any(isinstance(part, dict | list) for part in item.values()):
-            nested.append((place, [item]))
-        elif isinstance(item, list) and any(isinstance(part, dict) for part in item):
-            nested.append((place, item))
+        if key in own:
+            continue
+        if isinstance(item, dict):
+            yield from _tables(place, item)
+        elif any(_holds_objects(part) for one in item if one for part in one.values()):
+            for index, one in enumerate(item):
+                yield from _tables(f"{place}[{index}]", one or {"value": None})
         else:
-            own[key] = _text(item)
-    if own:
-        yield path or "data", [own]
-    for place, items in nested:
-        flat = [item for item in items if isinstance(item, dict)]
-        if all(not isinstance(part, list) for item in flat for part in item.values()):
-            yield place, [_row(item) for item in flat]
-        else:
-            for item in flat:
-                yield from _tables(place, item)
+            yield place, [_row(one or {}) for one in item]
 
 
-def _row(item: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+def _holds_objects(value: object) -> bool:
+    """Whether a list of objects is in the value, however deep."""
+    if isinstance(value, dict):
+        return any(_holds_objects(part) for part in value.values())
+    return isinstance(value, list) and any(isinstance(part, dict) for part in value)
+
+
+def _row(value: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     row: dict[str, str] = {}
-    for key, value in item.items():
-        name = f"{prefix}{key}"
-        row.update(_row(value, f"{name}.") if isinstance(value, dict) else {name: _text(value)})
+    for key, item in value.items():
+        row.update(_row(item, f"{prefix}{key}.") if isinstance(item, dict) else {f"{prefix}{key}": _text(item)})
     return row
 
 
 def _text(value: object) -> str:
     if value is None:
         return "-"
-    if isinstance(value, str):
-        return value
-    if isinstance(value, dict):
-        return " ".join(f"{key} {_text(part)}" for key, part in value.items() if part is not None)
-    return orjson.dumps(value).decode()
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
