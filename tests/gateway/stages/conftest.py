@@ -58,7 +58,7 @@ def dataset(
 
 @dataclass
 class MemorySupply:
-    """Datasets in memory. `rows` by dataset and company; `failing` datasets fail with their code; `requests` are kept."""
+    """Datasets in memory: `rows` by dataset and company, `failing` datasets with their code. Keeps its `requests`."""
 
     datasets: Mapping[str, Dataset]
     rows: Mapping[tuple[str, str], tuple[Row, ...]] = field(default_factory=dict)

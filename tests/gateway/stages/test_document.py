@@ -144,7 +144,7 @@ def test_what_cannot_be_run_is_refused_with_the_reason(
         ({"aliases": 1}, '{ a: enterprise(code: "x") { b: creditCode } }'),
         (
             {"fields": 4},
-            "{ ...A ...B } fragment A on Query { a: agencies { id } } fragment B on Query { b: me { subject } __typename }",
+            "{ ...A ...B } fragment A on Query { agencies { id } } fragment B on Query { me { subject } __typename }",
         ),
     ],
 )

@@ -393,7 +393,9 @@ async def test_the_subgraph_answers_entities_and_gives_null_for_keys_that_are_no
 
 async def test_local_and_federated_roots_are_answered_in_the_order_asked(make_world, codes) -> None:
     answer = await make_world().ask(
-        f'{{ me {{ organisation roles purposes }} enterprise(code: "{codes.hangzhou}") {{ creditCode }} agencies {{ id }} }}'
+        """query ($c: CreditCode!) { me { organisation roles purposes } enterprise(code: $c) { creditCode }
+             agencies { id } }""",
+        c=codes.hangzhou,
     )
     assert list(answer["data"]) == ["me", "enterprise", "agencies"]
     assert answer["data"]["me"]["organisation"] == "first-bank"
