@@ -25,7 +25,7 @@ from gateway.tables import Cells, Tables
 from gateway.tokens import load_key_set
 from gateway.views import Views
 from policies.consent import ANY_COMPANY, ConsentIssuer, ConsentVerifier
-from policies.load import load_policy
+from policies.load import load_policy, read_directory
 from policies.policy import Policy
 from policies.publicity import Publicity, load_publicity
 from schema.catalogue import Catalogue, Tier
@@ -72,7 +72,7 @@ def read_installation(settings: Settings) -> Installation:
     catalogue = build_catalogue()
     manifests = load_manifests(settings.manifests, record_shapes(catalogue))
     datasets = {dataset.id: dataset for manifest in manifests for dataset in describe(manifest)}
-    policy = load_policy(settings.policies, catalogue, [manifest.agency for manifest in manifests])
+    policy = load_policy(read_directory(settings.policies), catalogue, [manifest.agency for manifest in manifests])
     publicity = load_publicity(settings.policies / "publicity")
     return Installation(catalogue, tuple(manifests), datasets, policy, publicity)
 

@@ -1,4 +1,4 @@
-"""A policy directory, read, checked and published.
+"""A policy's files, read, checked and published.
 
 - `version.yaml`: number, published_at, by, why
 - `trees.yaml`: roles, purposes and agencies, each `child: parent`
@@ -39,23 +39,33 @@ class _Publication:
     why: str
 
 
+PolicyFiles = Mapping[str, bytes]
+"""A policy's files, by their names within its directory (`rules/nation.yaml`)."""
+
+
+def read_directory(directory: Path) -> PolicyFiles:
+    """The policy's files in a directory."""
+    names = (path for pattern in ("*.yaml", "rules/*.yaml", "tests/*.yaml") for path in directory.glob(pattern))
+    return {path.relative_to(directory).as_posix(): path.read_bytes() for path in sorted(names)}
+
+
 def load_policy(
-    directory: Path, catalogue: Catalogue, agencies: Collection[str], *, now: datetime | None = None
+    files: PolicyFiles, catalogue: Catalogue, agencies: Collection[str], *, now: datetime | None = None
 ) -> Policy:
-    """The policy in a directory, as it stands at `now` (with an offset; default: this moment).
+    """The policy in these files, as it stands at `now` (with an offset; default: this moment).
 
     `agencies` are the ids of the manifests. Rules outside their validity are left out. Raises `PolicyInvalid` with
     every mistake found in all files.
     """
-    files = _Files(directory, [])
-    publication = _publication(*files.read("version.yaml"))
-    document, findings = files.read("trees.yaml")
+    reading = _Reading(files, [])
+    publication = _publication(*reading.read("version.yaml"))
+    document, findings = reading.read("trees.yaml")
     trees = read_trees(document, agencies, findings)
-    document, findings = files.read("organisations.yaml")
+    document, findings = reading.read("organisations.yaml")
     organisation_tree, organisations = read_organisations(document, trees, findings)
     vocabulary = Vocabulary(catalogue, trees, frozenset(organisations))
-    placed = _read_rules(files, vocabulary)
-    found = files.findings() + check_together(placed, vocabulary)
+    placed = _read_rules(reading, vocabulary)
+    found = reading.findings() + check_together(placed, vocabulary)
     if found or publication is None:
         raise PolicyInvalid(found)
     rules = tuple(one.rule for one in placed)
@@ -63,28 +73,28 @@ def load_policy(
 
 
 @dataclass(frozen=True, slots=True)
-class _Files:
-    """The files of a directory that have been read, each with its findings."""
+class _Reading:
+    """The files that have been read, each with its findings."""
 
-    directory: Path
+    files: PolicyFiles
     noted: list[Findings]
 
     def read(self, name: str) -> tuple[Located, Findings]:
         """The document (empty, where the file cannot be read) and where to note its mistakes."""
         findings = Findings(name)
         self.noted.append(findings)
-        return read(self.directory / name, findings) or Located({}, 1), findings
+        return read(self.files.get(name), findings) or Located({}, 1), findings
 
     def findings(self) -> list[Finding]:
         """All that was noted."""
         return [finding for findings in self.noted for finding in findings.found]
 
 
-def _read_rules(files: _Files, vocabulary: Vocabulary) -> tuple[Placed, ...]:
-    names = {f"rules/{path.name}" for path in (files.directory / "rules").glob("*.yaml")}
+def _read_rules(reading: _Reading, vocabulary: Vocabulary) -> tuple[Placed, ...]:
+    names = {name for name in reading.files if name.startswith("rules/")}
     placed: list[Placed] = []
     for name in sorted(names | {f"rules/{NATION}.yaml"}):
-        document, findings = files.read(name)
+        document, findings = reading.read(name)
         placed.extend(read_rules(document, Path(name).stem, vocabulary, findings))
     return tuple(placed)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 from ruamel.yaml import YAML
@@ -92,15 +91,17 @@ class Findings:
         return False
 
 
-def read(path: Path, findings: Findings) -> Located | None:
-    """The document in a file, None where it cannot be read; the mistakes go into `findings`."""
-    try:
-        text = path.read_text("utf-8")
-    except FileNotFoundError:
+def read(content: bytes | None, findings: Findings) -> Located | None:
+    """The document in a file's content, None where it cannot be read; the mistakes go into `findings`. A content of
+    None stands for a file that is not there.
+    """
+    if content is None:
         findings.add(1, "MISSING_FILE", "the file is missing")
         return None
-    except (OSError, UnicodeDecodeError) as error:
-        findings.add(1, "UNREADABLE", f"the file cannot be read: {type(error).__name__}", "save it as UTF-8")
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        findings.add(1, "UNREADABLE", "the file is not UTF-8", "save it as UTF-8")
         return None
     if text.startswith(_BYTE_ORDER_MARK):
         findings.add(1, "BYTE_ORDER_MARK", "the file begins with a byte order mark", "save it as UTF-8 without BOM")

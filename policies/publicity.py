@@ -124,7 +124,7 @@ def load_publicity(directory: Path) -> Publicity:
 
 def _read_regime(path: Path) -> Regime:
     findings = Findings(path.name)
-    entries = findings.entries(read(path, findings) or Located({}, 1), "publicity")
+    entries = findings.entries(read(path.read_bytes(), findings) or Located({}, 1), "publicity")
     try:
         regime = Regime(
             starts=date.fromisoformat(_text(entries, "from", findings)),

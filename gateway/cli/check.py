@@ -17,7 +17,7 @@ from gateway.assembly import record_shapes
 from gateway.cli.output import FAILED, Json, failing_plainly, print_json, print_table
 from gateway.settings import load_settings
 from policies.errors import PolicyInvalid
-from policies.load import load_policy
+from policies.load import load_policy, read_directory
 from policies.publicity import load_publicity
 from schema.records import catalogue
 
@@ -73,7 +73,7 @@ def _manifests(directory: Path) -> tuple[list[Manifest], list[Fault]]:
 def _policies(directory: Path, agencies: list[str]) -> list[Fault]:
     load_publicity(directory / "publicity")
     try:
-        load_policy(directory, catalogue(), agencies)
+        load_policy(read_directory(directory), catalogue(), agencies)
     except PolicyInvalid as error:
         return [
             {"file": found.file, "line": found.line, "message": found.message, "hint": found.hint or ""}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from policies.load import load_policy
+from policies.load import load_policy, read_directory
 from policies.policy import Policy
 from schema.catalogue import Catalogue, FieldSpec, RecordType, Tier
 from schema.values import Kind
@@ -145,6 +145,6 @@ def policy_of(write_policy: Callable[..., Path]) -> Callable[..., Policy]:
     """The policy of these rules."""
 
     def load(rules: str, **files: str) -> Policy:
-        return load_policy(write_policy(rules, **files), CATALOGUE, AGENCIES)
+        return load_policy(read_directory(write_policy(rules, **files)), CATALOGUE, AGENCIES)
 
     return load

@@ -10,7 +10,7 @@ import pytest
 import policies
 from policies.compile import compile_table, openable
 from policies.decision import Basis, CallerClass, Decision, DecisionTable, Effect, Reason
-from policies.load import load_policy
+from policies.load import load_policy, read_directory
 from policies.policy import Policy
 from schema.catalogue import Catalogue, Tier
 from schema.records import catalogue
@@ -37,7 +37,7 @@ Asked = Callable[..., DecisionTable]
 
 @pytest.fixture(scope="module")
 def policy() -> Policy:
-    return load_policy(Path(policies.__file__).parent, CATALOGUE, SUPPLIES)
+    return load_policy(read_directory(Path(policies.__file__).parent), CATALOGUE, SUPPLIES)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from policies.errors import Finding, PolicyInvalid
-from policies.load import load_policy
+from policies.load import load_policy, read_directory
 from schema.catalogue import Catalogue
 
 AGENCIES = ("tax", "registry", "zhejiang")
@@ -42,7 +42,7 @@ def rules(*changes: dict[str, str | None]) -> str:
 def check(write_policy: Callable[..., Path], catalogue: Catalogue) -> Check:
     def findings(text: str, **files: str) -> list[Finding]:
         try:
-            load_policy(write_policy(text, **files), catalogue, AGENCIES)
+            load_policy(read_directory(write_policy(text, **files)), catalogue, AGENCIES)
         except PolicyInvalid as error:
             return list(error.findings)
         return []
@@ -193,7 +193,7 @@ def test_a_missing_file_is_found(write_policy: Callable[..., Path], catalogue: C
     directory = write_policy()
     (directory / "trees.yaml").unlink()
     with pytest.raises(PolicyInvalid) as caught:
-        load_policy(directory, catalogue, AGENCIES)
+        load_policy(read_directory(directory), catalogue, AGENCIES)
     assert ("trees.yaml", "MISSING_FILE") in {(found.file, found.code) for found in caught.value.findings}
 
 
@@ -201,7 +201,7 @@ def test_the_error_lists_every_finding_and_survives_pickling(
     write_policy: Callable[..., Path], catalogue: Catalogue
 ) -> None:
     with pytest.raises(PolicyInvalid) as caught:
-        load_policy(write_policy(rules({"to": "bnak"}, {"id": "two", "for": "x"})), catalogue, AGENCIES)
+        load_policy(read_directory(write_policy(rules({"to": "bnak"}, {"id": "two", "for": "x"}))), catalogue, AGENCIES)
     copy = pickle.loads(pickle.dumps(caught.value))  # noqa: S301  # made here
     assert copy.findings == caught.value.findings
     assert len(str(caught.value).splitlines()) == len(copy.findings) == 2

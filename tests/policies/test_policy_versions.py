@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from policies.errors import PurposeRefused
-from policies.load import load_policy
+from policies.load import load_policy, read_directory
 from policies.policy import Policy
 from schema.catalogue import Catalogue
 
@@ -66,15 +66,15 @@ def test_whatever_decides_changes_the_version(policy_of: PolicyOf, old: str, new
 
 def test_a_rule_whose_time_comes_makes_another_version(write_policy: Callable[..., Path], catalogue: Catalogue) -> None:
     directory = write_policy(SCHEDULED)
-    before = load_policy(directory, catalogue, (), now=datetime(2026, 12, 1, tzinfo=UTC))
+    before = load_policy(read_directory(directory), catalogue, (), now=datetime(2026, 12, 1, tzinfo=UTC))
     assert [row.rule for row in before.rows] == ["ending", "public"]
     assert before.next_change == datetime(2026, 12, 31, 16, tzinfo=UTC)
-    after = load_policy(directory, catalogue, (), now=before.next_change)
+    after = load_policy(read_directory(directory), catalogue, (), now=before.next_change)
     assert [row.rule for row in after.rows] == ["later", "public"]
     assert after.next_change is None
     assert after.version != before.version
     just_before = before.next_change - timedelta(seconds=1)
-    assert load_policy(directory, catalogue, (), now=just_before).version == before.version
+    assert load_policy(read_directory(directory), catalogue, (), now=just_before).version == before.version
 
 
 def test_a_policy_cannot_be_changed(policy_of: PolicyOf) -> None:

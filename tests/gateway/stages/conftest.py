@@ -21,7 +21,7 @@ from gateway.prepare import Preparer
 from gateway.views import Views
 from policies.compile import compile_table, openable
 from policies.consent import ConsentVerifier
-from policies.load import load_policy
+from policies.load import load_policy, read_directory
 from policies.publicity import load_publicity
 from schema.credit_code import CreditCode
 from schema.records import catalogue
@@ -188,7 +188,7 @@ def build_world(
 ) -> World:
     memory = MemorySupply(datasets, rows or {}, **supply)
     audit = KeptAudit()
-    policy = load_policy(ROOT / "policies", CATALOGUE, [*AGENCIES, "customs", "environment"])
+    policy = load_policy(read_directory(ROOT / "policies"), CATALOGUE, [*AGENCIES, "customs", "environment"])
     publicity = load_publicity(ROOT / "policies" / "publicity")
     gateway = Gateway(
         policy=policy,
