@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import httpx
 import orjson
@@ -77,7 +78,7 @@ class Demonstration:
 
     def agency_requests(self, agency: str) -> dict[str, Any]:
         """What an agency says that it was asked."""
-        return httpx.get(f"{self.said['agencies'][agency]}/requests", timeout=10, trust_env=False).json()
+        return httpx.get(urljoin(self.said["agencies"][agency], "/requests"), timeout=10, trust_env=False).json()
 
 
 @contextmanager
