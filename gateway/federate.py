@@ -20,6 +20,7 @@ from gateway.operation import AnswerSelection, EnterpriseSelection, Operation
 from gateway.prepare import Prepared, Preparer
 from gateway.roots import RootCompanies
 from gateway.tables import Tables
+from policies.decision import CallerClass
 from schema.credit_code import CreditCode
 
 Level = Mapping[EnterpriseSelection, Iterable[CreditCode]]
@@ -28,12 +29,13 @@ Level = Mapping[EnterpriseSelection, Iterable[CreditCode]]
 
 @dataclass(slots=True)
 class Answers:
-    """What federating brought: each answer of each company, what its place was prepared by, and the companies asked
-    about.
+    """What federating brought: each answer of each company, what its place was prepared by, the places with the class
+    of caller that each was planned for, and the companies asked about.
     """
 
     joined: dict[tuple[AnswerSelection, CreditCode], Joined]
     prepared: dict[tuple[EnterpriseSelection, CreditCode], Prepared]
+    places: list[tuple[CallerClass, Place]]
     companies: set[CreditCode]
 
 
@@ -56,7 +58,7 @@ class Federation:
 
     async def run(self, operation: Operation, roots: RootCompanies, slices: Mapping[AnswerSelection, Slice]) -> Answers:
         """Asks for everything that the operation selects of its roots' companies, and of those they lead to."""
-        answers = Answers({}, {}, set())
+        answers = Answers({}, {}, [], set())
         level: Level = {asked.root.enterprise: dict.fromkeys(filter(None, asked.codes)) for asked in roots.asked}
         while level:
             admitted, over = self._admit(level, answers.companies)
@@ -96,9 +98,11 @@ class Federation:
             for code in codes:
                 by_class[self.caller.class_for(code)].append(code)
             tables = await asyncio.gather(*(self.tables.table(caller_class) for caller_class in by_class))
-            for table, of_class in zip(tables, by_class.values(), strict=True):
+            for table, (caller_class, of_class) in zip(tables, by_class.items(), strict=True):
                 prepared = self.preparer.prepare(operation, slices, table)
-                places.append(Place(enterprise, prepared.plan, tuple(of_class)))
+                place = Place(enterprise, prepared.plan, tuple(of_class))
+                places.append(place)
+                answers.places.append((caller_class, place))
                 answers.prepared.update(((enterprise, code), prepared) for code in of_class)
         return places
 

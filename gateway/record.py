@@ -10,9 +10,11 @@ from typing import Any
 from connectors.contract import FailureCode
 from gateway.caller import Caller
 from gateway.federate import Answers
+from gateway.fetch import Place
 from gateway.join import SourceStatus
 from gateway.messages import Principal, Received
 from gateway.operation import Operation
+from policies.decision import CallerClass
 
 
 def asked_by(request_id: str, principal: Principal | None, now: dt.datetime) -> dict[str, Any]:
@@ -52,27 +54,33 @@ def answer_record(  # noqa: PLR0913 - the parts of the record
         "operationName": received.operation_name,
         "policy": caller.policy.version,
         "companies": sorted(code.text for code in answers.companies),
-        "decisions": list(_decisions(answers)),
+        "classes": [_class(caller_class, place) for caller_class, place in answers.places],
         "agencies": list(_outcomes(answers)),
         "milliseconds": round((ended - started).total_seconds() * 1_000, 1),
     }
 
 
-def _decisions(answers: Answers) -> Iterator[Mapping[str, Any]]:
-    """Each decision that was applied, with the number of companies that it was applied to."""
-    places = Counter((enterprise, prepared) for (enterprise, _), prepared in answers.prepared.items())
-    for (enterprise, prepared), companies in places.items():
-        for answer in enterprise.answers:
-            for supplier in prepared.plan.authorised.answers[answer].suppliers:
-                for coordinate, decision in supplier.coordinates():
-                    yield {
-                        "agency": supplier.dataset.agency,
-                        "coordinate": coordinate,
-                        "decision": decision.effect,
-                        "mask": decision.mask,
-                        "rule": decision.rule,
-                        "companies": companies,
-                    }
+def _class(caller_class: CallerClass, place: Place) -> Mapping[str, Any]:
+    """What was decided for the companies of one class at one place, and by which rules."""
+    suppliers = (
+        supplier for answer in place.enterprise.answers for supplier in place.plan.authorised.answers[answer].suppliers
+    )
+    return {
+        "bases": sorted(caller_class.bases),
+        "scope": sorted(caller_class.consent_scope),
+        "companies": len(place.codes),
+        "decisions": [
+            {
+                "agency": supplier.dataset.agency,
+                "coordinate": coordinate,
+                "decision": decision.effect,
+                "mask": decision.mask,
+                "rule": decision.rule,
+            }
+            for supplier in suppliers
+            for coordinate, decision in supplier.coordinates()
+        ],
+    }
 
 
 def _outcomes(answers: Answers) -> Iterator[Mapping[str, Any]]:

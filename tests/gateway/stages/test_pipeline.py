@@ -417,7 +417,9 @@ async def test_the_audit_names_companies_decisions_rules_and_outcomes_and_holds_
         "guangdong-penalties/Penalty": "ANSWERED",
         "zhejiang-penalties/Penalty": "ANSWERED",
     }
-    names = [d for d in line["decisions"] if d["coordinate"] == "Penalty.responsiblePerson"]
+    (of_class,) = line["classes"]
+    assert (of_class["bases"], of_class["companies"]) == ([], 1)
+    names = [d for d in of_class["decisions"] if d["coordinate"] == "Penalty.responsiblePerson"]
     assert {(d["agency"], d["decision"], d["mask"]) for d in names} == {
         ("zhejiang-penalties", "MASKED", "partial"),
         ("guangdong-penalties", "MASKED", "partial"),
