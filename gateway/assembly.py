@@ -21,7 +21,7 @@ from gateway.errors import SettingsInvalidError
 from gateway.pipeline import Gateway, Secrets
 from gateway.prepare import Preparer
 from gateway.settings import PREFIX, Settings
-from gateway.tables import Cells, Tables
+from gateway.tables import Cells, Compiler, Tables
 from gateway.tokens import load_key_set
 from gateway.views import Views
 from policies.consent import ANY_COMPANY, ConsentIssuer, ConsentVerifier
@@ -103,10 +103,10 @@ async def open_gateway(settings: Settings, environment: Mapping[str, str]) -> As
         audit = await stack.enter_async_context(AuditLog(settings.audit_file))
         supply = await open_supply(installation.manifests, record_shapes(installation.catalogue), supply_settings)
         stack.push_async_callback(supply.close)
-        tables = await stack.enter_async_context(Tables(installation.policy, installation.cells))
+        compiler = await stack.enter_async_context(Compiler())
         yield Gateway(
             policy=installation.policy,
-            tables=tables,
+            tables=Tables(installation.policy, installation.cells, compiler),
             preparer=Preparer(installation.datasets, installation.agencies, installation.publicity),
             views=Views(installation.catalogue),
             documents=Documents(installation.catalogue, settings.limits.operation()),

@@ -5,7 +5,7 @@ A new tree is made, nothing is pruned in place; the planner, the shaper and the 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,27 +23,50 @@ MARK: Final = "objection"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Supplier:
-    """One dataset's part in an answer, for one class of caller.
+class Sight:
+    """What a class of caller sees of one dataset's records.
 
-    `rows` is the decision on whether records may be known to exist. `withheld` is true where the dataset may not be
-    asked, because of that or of a filter. `decisions` are those on the selected fields that the dataset supplies.
-    `columns` may be shaped (CLEAR or MASKED); `control` are fetched beside them and never shown. `ordered_by` is the
-    decision on the date that sorts the records, None where the dataset has none or the caller may not see it.
+    `withheld` is true where it sees none, because of the decision on the rows or on a field that filters them.
+    `decisions` are those on the selected fields that the dataset supplies. `ordered_by` is the decision on the date
+    that sorts the records, None where the dataset has none or the caller may not see it.
     """
 
-    dataset: Dataset
     rows: Decision
     withheld: bool
     decisions: Mapping[str, Decision]
+    ordered_by: Decision | None
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The selected fields that may be shown, CLEAR or MASKED."""
+        if self.withheld:
+            return frozenset()
+        return frozenset(name for name, decision in self.decisions.items() if decision.effect is not Effect.WITHHELD)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Supplier:
+    """One dataset's part in an answer, for one class of caller.
+
+    `sight` is of its records, `expired` of those past their publicity period. Where `sight` is withheld the dataset is
+    not asked. `columns` may be shown; `control` are fetched beside them and never shown.
+    """
+
+    dataset: Dataset
+    sight: Sight
+    expired: Sight
     columns: frozenset[str]
     control: frozenset[str]
-    ordered_by: Decision | None
+
+    @property
+    def withheld(self) -> bool:
+        """Whether the dataset may not be asked."""
+        return self.sight.withheld
 
     def coordinates(self) -> Iterator[tuple[str, Decision]]:
         """The decision on the rows and on each selected field, by coordinate."""
-        yield self.dataset.record, self.rows
-        for field, decision in self.decisions.items():
+        yield self.dataset.record, self.sight.rows
+        for field, decision in self.sight.decisions.items():
             yield f"{self.dataset.record}.{field}", decision
 
 
@@ -101,36 +124,43 @@ def authorise(
 def _supplier(
     answer: AnswerSelection, filtered: frozenset[str], table: DecisionTable, dataset: Dataset, publicity: Publicity
 ) -> Supplier:
+    sight = _sight(answer, filtered, dataset, table.at)
+    expired = _sight(answer, filtered, dataset, table.at_expired)
+    if sight.withheld:
+        return Supplier(dataset, sight, expired, frozenset(), frozenset())
+    columns = sight.columns | expired.columns
+    control = frozenset({IDENTITY, MARK}) | publicity.control_columns(answer.record)
+    if answer.record.ordered_by and (sight.ordered_by or expired.ordered_by):
+        control |= {answer.record.ordered_by}
+    return Supplier(dataset, sight, expired, columns, control & dataset.fields - columns)
+
+
+def _sight(
+    answer: AnswerSelection, filtered: frozenset[str], dataset: Dataset, decide: Callable[[str, str], Decision]
+) -> Sight:
     record = answer.record
-
-    def decide(field: str) -> Decision:
-        return table.at(dataset.agency, f"{record.name}.{field}")
-
-    rows = table.at(dataset.agency, record.name)
+    rows = decide(dataset.agency, record.name)
     needed = {record.filters[argument][0] for argument in filtered}
-    decisions = {field: decide(field) for field in sorted((answer.fields | needed) & dataset.fields)}
+    decisions = {
+        field: decide(dataset.agency, f"{record.name}.{field}")
+        for field in sorted((answer.fields | needed) & dataset.fields)
+    }
     withheld = rows.effect is Effect.WITHHELD or any(
-        field in decisions and decisions[field].effect is not Effect.CLEAR for field in needed
+        decisions[field].effect is not Effect.CLEAR for field in needed & dataset.fields
     )
-    if withheld:
-        return Supplier(dataset, rows, withheld, decisions, frozenset(), frozenset(), None)
-    columns = frozenset(field for field, decision in decisions.items() if decision.effect is not Effect.WITHHELD)
-    order = decide(record.ordered_by) if record.ordered_by in dataset.fields else None
-    if order and order.effect is Effect.WITHHELD:
-        order = None
-    control = frozenset({IDENTITY, MARK}) | publicity.control_columns(record)
-    if order and record.ordered_by:
-        control |= {record.ordered_by}
-    return Supplier(dataset, rows, withheld, decisions, columns, control & dataset.fields - columns, order)
+    order = None
+    if not withheld and record.ordered_by in dataset.fields:
+        order = decide(dataset.agency, f"{record.name}.{record.ordered_by}")
+    return Sight(rows, withheld, decisions, order if order and order.effect is not Effect.WITHHELD else None)
 
 
 def _access(record: RecordType, supplier: Supplier) -> list[Access]:
     agency = supplier.dataset.agency
-    if supplier.rows.effect is Effect.WITHHELD:
-        return [Access(record.name, agency, supplier.rows)]
+    if supplier.sight.rows.effect is Effect.WITHHELD:
+        return [Access(record.name, agency, supplier.sight.rows)]
     return [
         Access(f"{record.name}.{field}", agency, decision)
-        for field, decision in supplier.decisions.items()
+        for field, decision in supplier.sight.decisions.items()
         if decision.effect is not Effect.CLEAR and not _sealed(record, field, decision)
     ]
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from connectors.contract import CompanyRows, FailureCode, Outcome, Row
 from gateway.arguments import Slice
-from gateway.authorise import IDENTITY, Access, AuthorisedAnswer, Supplier
+from gateway.authorise import IDENTITY, Access, AuthorisedAnswer, Sight, Supplier
 from gateway.cursor import Position, record_digest
 from policies.decision import Effect
 from policies.publicity import Publicity, Standing
@@ -57,9 +57,10 @@ class SourceOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A row that is shown, with where it came from and where it stands in the list."""
+    """A row that is shown, with where it came from, what the caller sees of it and where it stands in the list."""
 
     supplier: Supplier
+    sight: Sight
     row: Row
     as_of: dt.datetime | None
     position: Position
@@ -126,22 +127,24 @@ class Joiner:
         whole = True
         for index, row in enumerate(answer.rows):
             standing = self.publicity.standing(record, row, self.today)
-            passed = standing is not Standing.OVER and _passes(record, row, slice_.filters)
+            sight = supplier.expired if standing is Standing.OVER else supplier.sight
+            passed = not sight.withheld and _passes(record, row, slice_.filters)
             if standing is Standing.UNREADABLE or passed is None:
                 whole = False
             elif passed:
-                records.append(Record(supplier, row, answer.as_of, self._position(record, supplier, row, index)))
+                digest = record_digest(self.cursor_key, supplier.dataset.agency, str(row.get(IDENTITY) or index))
+                position = Position(self._date(record, sight, row), supplier.dataset.agency, digest)
+                records.append(Record(supplier, sight, row, answer.as_of, position))
         return records, whole
 
-    def _position(self, record: RecordType, supplier: Supplier, row: Row, index: int) -> Position:
-        agency = supplier.dataset.agency
-        digest = record_digest(self.cursor_key, agency, str(row.get(IDENTITY) or index))
-        if supplier.ordered_by is None or record.ordered_by is None:
-            return Position(None, agency, digest)
+    def _date(self, record: RecordType, sight: Sight, row: Row) -> dt.date | None:
+        """The date by which the record is sorted, as the caller sees it."""
+        if sight.ordered_by is None or record.ordered_by is None:
+            return None
         value = row.get(record.ordered_by)
-        if supplier.ordered_by.effect is Effect.MASKED:
-            value = self.mask(supplier.ordered_by.mask or "", f"{record.name}.{record.ordered_by}", value)
-        return Position(value if isinstance(value, dt.date) else None, agency, digest)
+        if sight.ordered_by.effect is Effect.MASKED:
+            value = self.mask(sight.ordered_by.mask or "", f"{record.name}.{record.ordered_by}", value)
+        return value if isinstance(value, dt.date) else None
 
 
 def _passes(record: RecordType, row: Row, filters: Mapping[str, dt.date]) -> bool | None:
@@ -181,7 +184,7 @@ def _status(sources: Iterable[SourceOutcome]) -> AnswerStatus:
 
 def linked(record: Record, field: str) -> CreditCode | None:
     """The company that a shown record leads to, None where it leads to none or the caller may not follow."""
-    decision = record.supplier.decisions.get(field)
+    decision = record.sight.decisions.get(field)
     value = record.row.get(field)
     if decision is None or decision.effect is not Effect.CLEAR or not isinstance(value, str):
         return None

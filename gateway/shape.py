@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from gateway import cursor
 from gateway.agencies import AgencyProfile, agency_writer
-from gateway.authorise import Authorised, AuthorisedAnswer, Supplier
+from gateway.authorise import Authorised, AuthorisedAnswer, Sight
 from gateway.join import Joined, Mask, Record, linked
 from gateway.operation import RECORDS, AnswerSelection, EnterpriseSelection, Link
 from gateway.selection import Selection
@@ -121,19 +121,18 @@ _ACCESS: Final[Mapping[str, Writer]] = {
 
 
 def _records_reader(selection: Selection, authorised: AuthorisedAnswer, agencies: Agencies) -> Writer:
-    """Writes the selected fields of each record by the decisions that hold for its supplier."""
+    """Writes the selected fields of each record by what the caller sees of it."""
     writers = {
-        supplier.dataset.id: _record_writer(selection.selections, authorised.answer, supplier, agencies)
+        sight: _record_writer(selection.selections, authorised.answer, sight, agencies)
         for supplier in authorised.suppliers
-        if not supplier.withheld
+        for sight in (supplier.sight, supplier.expired)
     }
 
     def write(shown: ShownAnswer) -> list[dict[str, Any]] | None:
         if shown.joined.records is None:
             return None
         return [
-            writers[record.supplier.dataset.id](ShownRecord(record, shown.mask, shown.enterprise))
-            for record in shown.joined.records
+            writers[record.sight](ShownRecord(record, shown.mask, shown.enterprise)) for record in shown.joined.records
         ]
 
     if not authorised.answer.record.single:
@@ -147,7 +146,7 @@ def _records_reader(selection: Selection, authorised: AuthorisedAnswer, agencies
 
 
 def _record_writer(
-    selections: tuple[Selection, ...], answer: AnswerSelection, supplier: Supplier, agencies: Agencies
+    selections: tuple[Selection, ...], answer: AnswerSelection, sight: Sight, agencies: Agencies
 ) -> RecordReader:
     links = {link.key: link for link in answer.links}
 
@@ -156,7 +155,7 @@ def _record_writer(
             return _record_source_reader(selection.selections, agencies)
         if selection.key in links:
             return _link_reader(links[selection.key])
-        return _field_reader(selection, answer, supplier)
+        return _field_reader(selection, answer, sight)
 
     return keyed_writer(selections, reader)
 
@@ -180,9 +179,9 @@ def _link_reader(link: Link) -> RecordReader:
     return read
 
 
-def _field_reader(selection: Selection, answer: AnswerSelection, supplier: Supplier) -> RecordReader:
+def _field_reader(selection: Selection, answer: AnswerSelection, sight: Sight) -> RecordReader:
     name = selection.name
-    decision = supplier.decisions.get(name)
+    decision = sight.decisions.get(name)
     if decision is None or decision.effect is Effect.WITHHELD:
         return lambda _: None
     write = value_writer(answer.record.fields[name].kind, selection.selections)

@@ -15,7 +15,7 @@ from typing import Any, Self, TypeVar, cast
 
 from cachetools import LRUCache
 
-from policies.compile import compile_table, openable
+from policies.compile import compile_tables, openable
 from policies.decision import CallerClass, DecisionTable
 from policies.policy import Policy
 
@@ -25,16 +25,10 @@ Cells = Mapping[str, frozenset[str]]
 Made = TypeVar("Made")
 
 
-class Tables:
-    """The tables of one policy version; an async context, which owns the process that compiles them.
+class Compiler:
+    """A process that compiles; an async context. One that dies is started again."""
 
-    The `size` most recently used tables are kept; requests that need the same cold table wait for one compilation.
-    """
-
-    def __init__(self, policy: Policy, cells: Cells, size: int = 1_000) -> None:
-        self._policy = policy
-        self._cells = cells
-        self._made: LRUCache[Hashable, asyncio.Future[Any]] = LRUCache(size)
+    def __init__(self) -> None:
         self._process: ProcessPoolExecutor | None = None
 
     async def __aenter__(self) -> Self:
@@ -47,30 +41,48 @@ class Tables:
         if self._process:
             await asyncio.to_thread(self._process.shutdown, wait=True, cancel_futures=True)
 
-    async def table(self, caller: CallerClass) -> DecisionTable:
-        """Every decision for this class of caller."""
-        return await self._once(caller, compile_table, self._policy, self._cells, caller)
-
-    async def openable(self, roles: frozenset[str], organisation: str) -> frozenset[str]:
-        """The coordinates that some purpose and some basis could open to these callers."""
-        return await self._once((roles, organisation), openable, self._policy, self._cells, roles, organisation)
-
-    async def _once(self, key: Hashable, make: Callable[..., Made], *args: object) -> Made:
-        future = self._made.get(key)
-        if future is None:
-            future = asyncio.ensure_future(self._run(make, *args))
-            future.add_done_callback(lambda done: self._forget_failed(key, done))
-            self._made[key] = future
-        # Shielded: a caller that goes away must not take the table from the others that wait for it.
-        return cast("Made", await asyncio.shield(future))
-
-    async def _run(self, make: Callable[..., Made], *args: object) -> Made:
+    async def run(self, make: Callable[..., Made], *args: object) -> Made:
+        """What `make` gives for these arguments, all of it picklable."""
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(self._process, make, *args)
         except BrokenProcessPool:
             self._process = _start_process()
             return await loop.run_in_executor(self._process, make, *args)
+
+
+class Tables:
+    """The tables of one policy version.
+
+    The `size` most recently used are kept; requests that need the same cold table wait for one compilation.
+    """
+
+    def __init__(self, policy: Policy, cells: Cells, compiler: Compiler, size: int = 1_000) -> None:
+        self._policy = policy
+        self._cells = cells
+        self._compiler = compiler
+        self._made: LRUCache[Hashable, asyncio.Future[Any]] = LRUCache(size)
+
+    async def table(self, caller: CallerClass) -> DecisionTable:
+        """Every decision for this class of caller."""
+        return await self._once(caller, compile_tables, self._policy, self._cells, caller)
+
+    async def openable(self, roles: frozenset[str], organisation: str) -> frozenset[str]:
+        """The coordinates that some purpose and some basis could open to these callers."""
+        return await self._once((roles, organisation), openable, self._policy, self._cells, roles, organisation)
+
+    def classes(self) -> tuple[CallerClass, ...]:
+        """The classes whose tables are kept."""
+        return tuple(key for key in self._made if isinstance(key, CallerClass))
+
+    async def _once(self, key: Hashable, make: Callable[..., Made], *args: object) -> Made:
+        future = self._made.get(key)
+        if future is None:
+            future = asyncio.ensure_future(self._compiler.run(make, *args))
+            future.add_done_callback(lambda done: self._forget_failed(key, done))
+            self._made[key] = future
+        # Shielded: a caller that goes away must not take the table from the others that wait for it.
+        return cast("Made", await asyncio.shield(future))
 
     def _forget_failed(self, key: Hashable, done: asyncio.Future[Any]) -> None:
         if (done.cancelled() or done.exception()) and self._made.get(key) is done:

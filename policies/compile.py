@@ -53,6 +53,14 @@ def compile_table(
     )
 
 
+def compile_tables(policy: Policy, cells: Mapping[str, frozenset[str]], caller: CallerClass) -> DecisionTable:
+    """The table of one class of caller, with its decisions on records past their publicity period."""
+    table = compile_table(policy, cells, caller)
+    if not any(row.act is Act.READ_EXPIRED for row in policy.rows):
+        return table
+    return replace(table, expired=compile_table(policy, cells, caller, act=Act.READ_EXPIRED).cells)
+
+
 def openable(
     policy: Policy, cells: Mapping[str, frozenset[str]], roles: frozenset[str], organisation: str
 ) -> frozenset[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -65,11 +65,19 @@ class CallerClass:
 
 @dataclass(frozen=True, slots=True)
 class DecisionTable:
-    """Every decision of one class under one policy version, by agency and coordinate (`Penalty`, `Penalty.amount`)."""
+    """Every decision of one class under one policy version, by agency and coordinate (`Penalty`, `Penalty.amount`).
+
+    `expired` holds those on records past their publicity period (`read_expired`).
+    """
 
     version: str
     cells: Mapping[str, Mapping[str, Decision]]
+    expired: Mapping[str, Mapping[str, Decision]] = field(default_factory=dict)
 
     def at(self, agency: str, coordinate: str) -> Decision:
         """The decision; a coordinate that the table does not hold is WITHHELD."""
         return self.cells.get(agency, {}).get(coordinate, WITHHELD)
+
+    def at_expired(self, agency: str, coordinate: str) -> Decision:
+        """The decision for records past their publicity period."""
+        return self.expired.get(agency, {}).get(coordinate, WITHHELD)

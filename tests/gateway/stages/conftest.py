@@ -19,7 +19,7 @@ from gateway.messages import Principal, Received
 from gateway.pipeline import Gateway, Secrets
 from gateway.prepare import Preparer
 from gateway.views import Views
-from policies.compile import compile_table, openable
+from policies.compile import compile_tables, openable
 from policies.consent import ConsentVerifier
 from policies.load import load_policy, read_directory
 from policies.publicity import load_publicity
@@ -95,7 +95,7 @@ class TablesHere:
         self._policy, self._cells = policy, cells
 
     async def table(self, caller: Any) -> Any:
-        return self._once(caller, lambda: compile_table(self._policy, self._cells, caller))
+        return self._once(caller, lambda: compile_tables(self._policy, self._cells, caller))
 
     async def openable(self, roles: frozenset[str], organisation: str) -> Any:
         key = (roles, organisation)
@@ -184,11 +184,14 @@ def build_world(
     datasets: Mapping[str, Dataset] = DATASETS,
     limits: Limits | None = None,
     consents: ConsentVerifier | None = None,
+    more_rules: str = "",
     **supply: Any,
 ) -> World:
     memory = MemorySupply(datasets, rows or {}, **supply)
     audit = KeptAudit()
-    policy = load_policy(read_directory(ROOT / "policies"), CATALOGUE, [*AGENCIES, "customs", "environment"])
+    files = dict(read_directory(ROOT / "policies"))
+    files["rules/nation.yaml"] += more_rules.encode()
+    policy = load_policy(files, CATALOGUE, [*AGENCIES, "customs", "environment"])
     publicity = load_publicity(ROOT / "policies" / "publicity")
     gateway = Gateway(
         policy=policy,

@@ -207,6 +207,26 @@ async def test_a_record_past_its_publicity_period_is_neither_shown_nor_counted(m
     assert [record["recordId"] for record in penalties["records"]] == ["kept"]
 
 
+READ_EXPIRED = """
+  - {id: expired-rows, allow: [Penalty, Penalty.recordId, Penalty.decidedOn], of: any, to: bank,
+     for: credit.underwriting, given: any, act: read_expired, note: A bank may look back.}
+"""
+
+
+async def test_a_rule_on_expired_records_shows_them_to_whom_it_names_and_only_what_it_names(
+    make_world, codes, principals
+) -> None:
+    row = penalty("over", OLDER, publishedUntil=dt.date.fromisoformat(OLDER))
+    world = make_world({("zhejiang-penalties/Penalty", codes.hangzhou): (row,)}, more_rules=READ_EXPIRED)
+    seen = await world.ask(PENALTIES, principals.bank, purpose="credit.underwriting", codes=[codes.hangzhou])
+    (record,) = seen["data"]["enterprises"][0]["penalties"]["records"]
+    assert (record["recordId"], record["decidedOn"]) == ("over", OLDER)
+    assert (record["authority"], record["responsiblePerson"], record["responsiblePersonId"]) == (None, None, None)
+    for other, purpose in ((principals.bank, "credit.monitoring"), (principals.anybody, None)):
+        answer = await world.ask(PENALTIES, other, purpose=purpose, codes=[codes.hangzhou])
+        assert answer["data"]["enterprises"][0]["penalties"]["records"] == []
+
+
 async def test_a_record_whose_publicity_date_cannot_be_read_is_not_shown_and_makes_its_source_incomplete(
     make_world, codes
 ) -> None:
