@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
@@ -45,10 +45,13 @@ MAX_ERRORS: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class SchemaView:
-    """The schema as one caller knows it: without the `hidden` coordinates, SEALED fields that can never open to it."""
+    """The schema as one caller knows it: `schema` is without the `hidden` coordinates, SEALED fields that can never
+    open to it; `shown` is what introspection and suggestions tell of.
+    """
 
     hidden: frozenset[str]
     schema: GraphQLSchema
+    shown: GraphQLSchema
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ class Documents:
         digest = _digest(*sorted(view.hidden), operation_name or "", text)
         parsed = self._parsed.get(digest)
         if parsed is None:
-            parsed = self._parsed[digest] = self._parse(view.schema, text, operation_name)
+            parsed = self._parsed[digest] = self._parse(view, text, operation_name)
         values = _coerce(view.schema, parsed.definition, variables)
         variant = _digest(digest, *(str(values.coerced.get(name)) for name in parsed.directive_variables))
         operation = self._operations.get(variant)
@@ -88,11 +91,11 @@ class Documents:
             operation = self._operations[variant] = self._normalise(view.schema, parsed, values, variant)
         return operation, values
 
-    def _parse(self, schema: GraphQLSchema, text: str, operation_name: str | None) -> _Parsed:
+    def _parse(self, view: SchemaView, text: str, operation_name: str | None) -> _Parsed:
         document = parsed(text, self._limits.tokens)
-        errors = validate(schema, document, max_errors=MAX_ERRORS)
+        errors = validate(view.schema, document, max_errors=MAX_ERRORS, hide_suggestions=True)
         if errors:
-            raise OperationInvalid(*errors)
+            raise OperationInvalid(*_with_suggestions(errors, view, document))
         definition = get_operation_ast(document, operation_name)
         if definition is None:
             raise OperationUnknown(_no_operation(document, operation_name))
@@ -146,6 +149,14 @@ def _coerce(schema: GraphQLSchema, definition: OperationDefinitionNode, variable
     if isinstance(coerced, VariableValues):
         return coerced
     raise VariablesInvalid(*coerced)
+
+
+def _with_suggestions(errors: list[GraphQLError], view: SchemaView, document: DocumentNode) -> Iterator[GraphQLError]:
+    """The errors, each with the suggestions that the schema shown to the caller gives for it."""
+    suggesting = validate(view.shown, document, max_errors=MAX_ERRORS)
+    for error in errors:
+        at_the_same_place = (other for other in suggesting if other.locations == error.locations)
+        yield next((other for other in at_the_same_place if other.message.startswith(error.message)), error)
 
 
 def _no_operation(document: DocumentNode, operation_name: str | None) -> GraphQLError:

@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from inspect import isawaitable
 from typing import Any
 
 from graphql import (
     DocumentNode,
     FragmentDefinitionNode,
+    GraphQLSchema,
     OperationDefinitionNode,
     OperationType,
     SelectionSetNode,
-    execute_sync,
+    execute,
 )
 
 from gateway.operation import Operation
 
 
-def run_local(
-    operation: Operation, variables: Mapping[str, Any], root_value: Mapping[str, Any]
+async def run_local(
+    operation: Operation, shown: GraphQLSchema, variables: Mapping[str, Any], root_value: Mapping[str, Any]
 ) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
-    """The data and errors of the operation's local roots; `root_value` holds their values by field name.
-
-    Everything that a root value holds is there already, so nothing is awaited.
+    """The data and errors of the operation's local roots. `shown` is the schema that introspection tells of;
+    `root_value` holds the other roots' values, or functions that give them, by field name.
     """
     if not operation.local:
         return {}, []
-    result = execute_sync(operation.schema, _local_document(operation), root_value, variable_values=dict(variables))
+    result = execute(shown, _local_document(operation), root_value, variable_values=dict(variables))
+    if isawaitable(result):
+        result = await result
     return result.data, [dict(error.formatted) for error in result.errors or ()]
 
 

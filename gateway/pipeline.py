@@ -104,8 +104,8 @@ class Gateway:
             deadline=received.deadline,
         )
         answers = await federation.run(operation, companies, wanted)
-        roots = local_roots(caller, self.agencies)
-        local, local_errors = run_local(operation, received.variables, roots)
+        roots = local_roots(caller, self.tables, self.agencies)
+        local, local_errors = await run_local(operation, view.shown, received.variables, roots)
         data = None
         if local is not None:
             found = {**local, **Enterprises(answers, mask).roots(companies)}

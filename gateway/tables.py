@@ -18,6 +18,7 @@ from cachetools import LRUCache
 from policies.compile import compile_tables, openable
 from policies.decision import CallerClass, DecisionTable
 from policies.policy import Policy
+from policies.tree import ROOT
 
 Cells = Mapping[str, frozenset[str]]
 """The coordinates (`Penalty`, `Penalty.amount`) that each agency supplies."""
@@ -68,8 +69,9 @@ class Tables:
         return await self._once(caller, compile_tables, self._policy, self._cells, caller)
 
     async def openable(self, roles: frozenset[str], organisation: str) -> frozenset[str]:
-        """The coordinates that some purpose and some basis could open to these callers."""
-        return await self._once((roles, organisation), openable, self._policy, self._cells, roles, organisation)
+        """The coordinates that some purpose and basis could open to these callers, whichever agency supplies them."""
+        cells = {**self._cells, ROOT: frozenset(self._policy.tiers)}
+        return await self._once((roles, organisation), openable, self._policy, cells, roles, organisation)
 
     def classes(self) -> tuple[CallerClass, ...]:
         """The classes whose tables are kept."""

@@ -1,17 +1,41 @@
-"""The values of the local roots: who one is, which agencies there are, and the subgraph's schema."""
+"""The values of the local roots: who one is and may see, which agencies there are, and the subgraph's schema."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from graphql import GraphQLError
+
 from gateway.agencies import AgencyProfile
 from gateway.caller import Caller
+from gateway.tables import Tables
+from policies.decision import CallerClass, Decision, Effect
+from policies.errors import PurposeRefused
+from policies.policy import Policy
+from schema.catalogue import Tier
 from schema.sdl import subgraph_sdl
 
 
-def local_roots(caller: Caller, agencies: Mapping[str, AgencyProfile]) -> Mapping[str, Any]:
+def local_roots(caller: Caller, tables: Tables, agencies: Mapping[str, AgencyProfile]) -> Mapping[str, Any]:
     """The root value from which graphql-core reads `me`, `agencies` and `_service`."""
+    profiles = {
+        agency.id: {"id": agency.id, "name": agency.name, "nameZh": agency.name_zh, "records": list(agency.records)}
+        for agency in agencies.values()
+    }
+
+    async def access(_info: object, purpose: str | None = caller.purpose) -> list[Mapping[str, Any]]:
+        principal = caller.principal
+        if purpose is not None:
+            _check(caller.policy, principal.organisation, purpose)
+        table = await tables.table(CallerClass(principal.roles, principal.organisation, purpose))
+        return [
+            _access(coordinate, profiles[agency], decision)
+            for agency, cells in sorted(table.cells.items())
+            for coordinate, decision in sorted(cells.items())
+            if caller.policy.tiers[coordinate] is not Tier.SEALED or decision.effect is not Effect.WITHHELD
+        ]
+
     return {
         "me": {
             "subject": caller.principal.subject,
@@ -19,10 +43,25 @@ def local_roots(caller: Caller, agencies: Mapping[str, AgencyProfile]) -> Mappin
             "roles": sorted(caller.principal.roles),
             "purpose": caller.purpose,
             "purposes": sorted(caller.policy.purposes_of(caller.principal.organisation)),
+            "access": access,
         },
-        "agencies": [
-            {"id": agency.id, "name": agency.name, "nameZh": agency.name_zh, "records": list(agency.records)}
-            for agency in agencies.values()
-        ],
+        "agencies": list(profiles.values()),
         "_service": lambda _info: {"sdl": subgraph_sdl()},
     }
+
+
+def _access(coordinate: str, agency: Mapping[str, Any], decision: Decision) -> Mapping[str, Any]:
+    return {
+        "coordinate": coordinate,
+        "agency": agency,
+        "decision": decision.effect,
+        "mask": decision.mask,
+        "reason": decision.reason,
+    }
+
+
+def _check(policy: Policy, organisation: str, purpose: str) -> None:
+    try:
+        policy.check_purpose(organisation, purpose)
+    except PurposeRefused as error:
+        raise GraphQLError(str(error), extensions={"code": "PURPOSE_INVALID"}) from None

@@ -1,6 +1,8 @@
-"""The schema as each caller knows it: without the SEALED fields that can never open to it."""
+"""The schema as each caller knows it."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from cachetools import LRUCache
 
@@ -13,13 +15,27 @@ class Views:
     """Makes schema views, and keeps the `size` most recently used."""
 
     def __init__(self, catalogue: Catalogue, size: int = 32) -> None:
+        self._catalogue = catalogue
         self._sealed = frozenset(coordinate for coordinate, tier in catalogue.tiers() if tier is Tier.SEALED)
         self._views: LRUCache[frozenset[str], SchemaView] = LRUCache(size)
 
     def view(self, openable: frozenset[str]) -> SchemaView:
-        """The view of a caller to whom these coordinates could be opened."""
-        hidden = self._sealed - openable
-        view = self._views.get(hidden)
+        """The view of a caller to whom these coordinates could be opened, for some purpose and on some basis.
+
+        SEALED fields that never could do not exist for it. Everything else validates for everybody, so that one query
+        serves all callers; but introspection, and suggestions in errors, show only what could be opened.
+        """
+        closed = frozenset(self._closed(openable))
+        view = self._views.get(closed)
         if view is None:
-            view = self._views[hidden] = SchemaView(hidden, executable_schema(hidden))
+            hidden = self._sealed - openable
+            view = SchemaView(hidden, executable_schema(hidden), executable_schema(closed))
+            self._views[closed] = view
         return view
+
+    def _closed(self, openable: frozenset[str]) -> Iterator[str]:
+        """The fields that could never be opened; where that is so for a type's rows, the answer that holds them."""
+        for record in self._catalogue.records.values():
+            if record.name not in openable:
+                yield f"Enterprise.{record.field}"
+            yield from (coordinate for name in record.fields if (coordinate := f"{record.name}.{name}") not in openable)

@@ -13,7 +13,7 @@ from strawberry.types.base import StrawberryList, StrawberryOptional
 from strawberry.types.field import StrawberryField
 
 from schema.agency import Agency
-from schema.answers import answer_type
+from schema.answers import AccessReason, Decision, answer_type
 from schema.catalogue import RecordType
 from schema.declare import Argument, declared
 from schema.output_values import Code
@@ -61,17 +61,28 @@ class CodeIdentity:
     )
 
 
-@strawberry.type(description=bilingual("The caller, as the gateway knows it.", "网关所识别的调用者。"))
-class Viewer:
-    """Who asks, and why."""
-
-    subject: str = strawberry.field(description=bilingual("The user or system that asks.", "发起查询的用户或系统。"))
-    organisation: str = strawberry.field(description=bilingual("Its organisation.", "所属组织。"))
-    roles: list[str] = strawberry.field(description=bilingual("Its roles.", "角色。"))
-    purpose: str | None = strawberry.field(
-        description=bilingual("The purpose of this request.", "本次请求声明的用途。")
+@strawberry.type(
+    description=bilingual(
+        "What the caller gets to see of one coordinate, and what it lacks for more.", "对某一坐标的可见程度及尚缺条件。"
     )
-    purposes: list[str] = strawberry.field(description=bilingual("The purposes that it may give.", "可声明的用途。"))
+)
+class ViewerAccess:
+    """One decision of the caller's own, on no company in particular."""
+
+    coordinate: str = strawberry.field(
+        description=bilingual(
+            "The field (Penalty.amount), or the record type for its rows (Penalty).",
+            "字段（Penalty.amount），或以记录类型表示其行（Penalty）。",
+        )
+    )
+    agency: Agency = strawberry.field(description=bilingual("The agency that supplies it.", "提供该数据的机构。"))
+    decision: Decision = strawberry.field(description=bilingual("What the caller gets to see.", "可见程度。"))
+    mask: str | None = strawberry.field(
+        description=bilingual("The mask, where the value is masked.", "所用的脱敏方式。")
+    )
+    reason: AccessReason | None = strawberry.field(
+        description=bilingual("What the caller lacks; null where it is clear.", "所缺条件；完全可见时为空。")
+    )
 
 
 def _answer(record: RecordType, cls: type[Record]) -> StrawberryField:
@@ -118,6 +129,29 @@ Enterprise: Final = create_type(
         "具有统一社会信用代码的企业或其他组织。返回此对象并不表示有机构掌握其信息。",
     ),
     directives=[Key(fields=FieldSet("creditCode"))],
+)
+
+Viewer: Final = create_type(
+    "Viewer",
+    [
+        declared("subject", str, bilingual("The user or system that asks.", "发起查询的用户或系统。")),
+        declared("organisation", str, bilingual("Its organisation.", "所属组织。")),
+        declared("roles", StrawberryList(str), bilingual("Its roles.", "角色。")),
+        declared("purpose", StrawberryOptional(str), bilingual("The purpose of this request.", "本次请求声明的用途。")),
+        declared("purposes", StrawberryList(str), bilingual("The purposes that it may give.", "可声明的用途。")),
+        declared(
+            "access",
+            StrawberryList(ViewerAccess),
+            bilingual(
+                "What it may see for a purpose, of a company for which no legal basis holds.",
+                "在无任何法律依据的情况下，为某一用途可见的内容。",
+            ),
+            Argument(
+                "purpose", StrawberryOptional(str), bilingual("This request's, if left out.", "缺省为本次请求的用途。")
+            ),
+        ),
+    ],
+    description=bilingual("The caller, as the gateway knows it.", "网关所识别的调用者。"),
 )
 
 Query: Final = create_type(

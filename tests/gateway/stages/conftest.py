@@ -18,8 +18,8 @@ from gateway.limits import Limits
 from gateway.messages import Principal, Received
 from gateway.pipeline import Gateway, Secrets
 from gateway.prepare import Preparer
+from gateway.tables import Tables
 from gateway.views import Views
-from policies.compile import compile_tables, openable
 from policies.consent import ConsentVerifier
 from policies.load import load_policy, read_directory
 from policies.publicity import load_publicity
@@ -86,26 +86,16 @@ class MemorySupply:
         return frozenset().union(*(request.columns for request in self.requests if request.dataset == dataset_id))
 
 
-class TablesHere:
-    """Tables compiled in this process, kept between tests."""
+class CompilerHere:
+    """Compiles in this process, and keeps what it compiled between tests."""
 
     kept: ClassVar[dict[Any, Any]] = {}
 
-    def __init__(self, policy: Any, cells: Mapping[str, frozenset[str]]) -> None:
-        self._policy, self._cells = policy, cells
-
-    async def table(self, caller: Any) -> Any:
-        return self._once(caller, lambda: compile_tables(self._policy, self._cells, caller))
-
-    async def openable(self, roles: frozenset[str], organisation: str) -> Any:
-        key = (roles, organisation)
-        return self._once(key, lambda: openable(self._policy, self._cells, roles, organisation))
-
-    def _once(self, key: Any, make: Callable[[], Any]) -> Any:
-        whole = (self._policy.version, tuple(sorted((k, *sorted(v)) for k, v in self._cells.items())), key)
-        if whole not in self.kept:
-            self.kept[whole] = make()
-        return self.kept[whole]
+    async def run(self, make: Callable[..., Any], policy: Any, cells: Mapping[str, frozenset[str]], *args: Any) -> Any:
+        key = (make, policy.version, frozenset(cells.items()), args)
+        if key not in self.kept:
+            self.kept[key] = make(policy, cells, *args)
+        return self.kept[key]
 
 
 DATASETS = {
@@ -195,7 +185,7 @@ def build_world(
     publicity = load_publicity(ROOT / "policies" / "publicity")
     gateway = Gateway(
         policy=policy,
-        tables=TablesHere(policy, cells(datasets)),
+        tables=Tables(policy, cells(datasets), CompilerHere()),
         preparer=Preparer(datasets, AGENCIES, publicity),
         views=Views(CATALOGUE),
         documents=Documents(CATALOGUE, limits or Limits()),

@@ -18,7 +18,7 @@ from schema.graphql_schema import executable_schema
 from schema.records import catalogue
 
 CATALOGUE = catalogue()
-VIEW = SchemaView(frozenset(), executable_schema(frozenset()))
+VIEW = SchemaView(frozenset(), executable_schema(frozenset()), executable_schema(frozenset()))
 
 
 def read(text: str, variables: dict[str, object] | None = None, name: str | None = None, **limits: int) -> Operation:
@@ -115,7 +115,7 @@ def test_a_field_hidden_from_a_caller_is_unknown_to_it_although_another_has_read
     documents.read(VIEW, text, None, {})
     hidden = frozenset({"Penalty.informant"})
     with pytest.raises(OperationInvalid, match="Cannot query field 'informant' on type 'Penalty'"):
-        documents.read(SchemaView(hidden, executable_schema(hidden)), text, None, {})
+        documents.read(SchemaView(hidden, executable_schema(hidden), executable_schema(hidden)), text, None, {})
 
 
 @pytest.mark.parametrize(

@@ -469,3 +469,47 @@ async def test_money_dates_and_codes_are_written_as_the_contract_says(make_world
             "kind": {"code": "fine", "label": "罚款"},
         }
     ]
+
+
+async def test_introspection_shows_only_what_could_be_opened_to_the_caller_and_the_rest_still_validates(
+    make_world, codes, principals
+) -> None:
+    world = make_world()
+    introspection = '{ __schema { types { name } } __type(name: "Enterprise") { fields { name } } }'
+    for principal, sees in ((principals.company, True), (principals.anybody, False)):
+        shown = (await world.ask(introspection, principal))["data"]
+        assert ("taxPayments" in {field["name"] for field in shown["__type"]["fields"]}) is sees
+        assert ("TaxPayment" in {type_["name"] for type_ in shown["__schema"]["types"]}) is sees
+    asked = await world.ask(
+        "query ($c: CreditCode!) { enterprise(code: $c) { taxPayments { status records { year } } } }",
+        principals.anybody,
+        c=codes.hangzhou,
+    )
+    assert "errors" not in asked
+
+
+async def test_suggestions_in_errors_name_only_what_could_be_opened_to_the_caller(make_world, principals) -> None:
+    world = make_world()
+    misspelt = '{ enterprise(code: "x") { taxPaymets { status } } }'
+    known = await world.ask(misspelt, principals.company)
+    assert "Did you mean 'taxPayments'" in known["errors"][0]["message"]
+    unknown = await world.ask(misspelt, principals.anybody)
+    assert "taxPayments" not in unknown["errors"][0]["message"]
+
+
+async def test_me_tells_what_one_may_see_for_a_purpose_and_what_the_rest_would_need(make_world) -> None:
+    query = """{ me { access(purpose: "credit.underwriting") { coordinate agency { id } decision mask reason }
+                      none: access { coordinate reason } } }"""
+    me = (await make_world().ask(query))["data"]["me"]
+    told = {(entry["agency"]["id"], entry["coordinate"]): entry for entry in me["access"]}
+    assert told["tax", "TaxArrears.balance"]["mask"] == "bucket"
+    assert told["tax", "TaxArrears.balance"]["reason"] == "NEEDS_CONSENT"
+    assert told["registry", "Registration.name"]["decision"] == "CLEAR"
+    assert told["registry", "Registration.name"]["reason"] is None
+    assert {entry["coordinate"]: entry["reason"] for entry in me["none"]}["TaxArrears.balance"] == "NEEDS_PURPOSE"
+    assert "informant" not in str(me)
+
+
+async def test_me_says_that_a_purpose_is_none(make_world) -> None:
+    answer = await make_world().ask('{ me { access(purpose: "credit.underwritting") { coordinate } } }')
+    assert answer["errors"][0]["extensions"]["code"] == "PURPOSE_INVALID"
