@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import datetime as dt
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
+from pathlib import Path
 
 from connectors.contract import Dataset, RecordShape
 from connectors.describe import describe
@@ -17,32 +20,30 @@ from connectors.supply import open_supply
 from gateway.agencies import AgencyProfile
 from gateway.audit import AuditLog
 from gateway.document import Documents
+from gateway.editions import Editions, Loaded
 from gateway.errors import SettingsInvalidError
 from gateway.pipeline import Gateway, Secrets
 from gateway.prepare import Preparer
 from gateway.settings import PREFIX, Settings
-from gateway.tables import Cells, Compiler, Tables
+from gateway.tables import Cells, Compiler
 from gateway.tokens import load_key_set
 from gateway.views import Views
 from policies.consent import ANY_COMPANY, ConsentIssuer, ConsentVerifier
-from policies.load import load_policy, read_directory
-from policies.policy import Policy
-from policies.publicity import Publicity, load_publicity
+from policies.load import PolicyFiles, load_policy, read_directory
+from policies.publicity import load_publicity
+from policies.store.contract import Store
+from policies.store.open import open_store
 from schema.catalogue import Catalogue, Tier
 from schema.records import catalogue as build_catalogue
 
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """What an installation's files say: the manifests, checked against the catalogue, and the policy, checked against
-    both.
-    """
+    """The manifests of an installation, checked against the catalogue, and what they supply."""
 
     catalogue: Catalogue
     manifests: tuple[Manifest, ...]
     datasets: Mapping[str, Dataset]
-    policy: Policy
-    publicity: Publicity
 
     @property
     def agencies(self) -> Mapping[str, AgencyProfile]:
@@ -66,15 +67,24 @@ class Installation:
             supplied[dataset.agency].update(f"{dataset.record}.{field}" for field in dataset.fields)
         return {agency: frozenset(coordinates) for agency, coordinates in supplied.items()}
 
+    def load(self, files: PolicyFiles) -> Loaded:
+        """The policy in these files, checked against the manifests. Raises `PolicyInvalid`, `PublicityInvalid`."""
+        return load_version(files, self.catalogue, tuple(manifest.agency for manifest in self.manifests))
+
+
+def load_version(
+    files: PolicyFiles, catalogue: Catalogue, agencies: Collection[str], now: dt.datetime | None = None
+) -> Loaded:
+    """What a version's files say at `now` (by default, this moment). Raises `PolicyInvalid` or `PublicityInvalid`."""
+    return Loaded(load_policy(files, catalogue, agencies, now=now), load_publicity(files))
+
 
 def read_installation(settings: Settings) -> Installation:
-    """Reads and checks all files. Raises `ManifestInvalid` or `PolicyInvalid` with every mistake found."""
+    """Reads and checks the manifests. Raises `ManifestInvalid` with every mistake found."""
     catalogue = build_catalogue()
     manifests = load_manifests(settings.manifests, record_shapes(catalogue))
     datasets = {dataset.id: dataset for manifest in manifests for dataset in describe(manifest)}
-    policy = load_policy(read_directory(settings.policies), catalogue, [manifest.agency for manifest in manifests])
-    publicity = load_publicity(settings.policies / "publicity")
-    return Installation(catalogue, tuple(manifests), datasets, policy, publicity)
+    return Installation(catalogue, manifests, datasets)
 
 
 def record_shapes(catalogue: Catalogue) -> Mapping[str, RecordShape]:
@@ -104,21 +114,84 @@ async def open_gateway(settings: Settings, environment: Mapping[str, str]) -> As
         supply = await open_supply(installation.manifests, record_shapes(installation.catalogue), supply_settings)
         stack.push_async_callback(supply.close)
         compiler = await stack.enter_async_context(Compiler())
+        editions = await stack.enter_async_context(_policy_in_force(settings, installation, compiler))
         yield Gateway(
-            policy=installation.policy,
-            tables=Tables(installation.policy, installation.cells, compiler),
-            preparer=Preparer(installation.datasets, installation.agencies, installation.publicity),
+            editions=editions,
             views=Views(installation.catalogue),
             documents=Documents(installation.catalogue, settings.limits.operation()),
             supply=supply,
             agencies=installation.agencies,
-            publicity=installation.publicity,
-            consents=ConsentVerifier(_consent_issuers(settings), settings.audience, installation.policy.purposes),
+            consents=ConsentVerifier(_consent_issuers(settings), settings.audience, editions.current.policy.purposes),
             audit=audit,
             shared=shared_datasets(installation.datasets.values(), installation.catalogue),
             limits=settings.limits.operation(),
             secrets=secrets,
         )
+
+
+@asynccontextmanager
+async def _policy_in_force(
+    settings: Settings, installation: Installation, compiler: Compiler
+) -> AsyncIterator[Editions]:
+    """The policy of the settings, followed for as long as the context lasts.
+
+    A plain directory stays as it was read, but for the dates in it; a store's versions come into force as published.
+    """
+    agencies = tuple(manifest.agency for manifest in installation.manifests)
+
+    async def load(files: PolicyFiles) -> Loaded:
+        return await compiler.run(load_version, files, installation.catalogue, agencies)
+
+    editions = Editions(
+        load=load,
+        prepare=lambda publicity: Preparer(installation.datasets, installation.agencies, publicity),
+        compiler=compiler,
+        cells=installation.cells,
+        max_staleness=settings.policy_max_staleness,
+    )
+    async with AsyncExitStack() as stack:
+        if is_plain(settings.policies):
+            files = read_directory(Path(settings.policies))
+            await editions.adopt(files)
+            following = [editions.keep_dates(lambda: _given(files))]
+        else:
+            store = await open_store(settings.policies)
+            stack.push_async_callback(store.close)
+            await editions.adopt((await store.latest()).files)
+            following = [editions.follow(store), editions.keep_dates(lambda: _latest_files(store))]
+        tasks = [asyncio.create_task(work, name="policy") for work in following]
+        stack.push_async_callback(_cancel, tasks)
+        yield editions
+
+
+def is_plain(policies: str) -> bool:
+    """Whether the address of the policies is a directory with the files of one version, and no store of versions."""
+    return "://" not in policies and (Path(policies) / "version.yaml").is_file()
+
+
+async def policy_files(address: str) -> PolicyFiles:
+    """The files of the policy at this address: those of a plain directory, or of a store's latest version."""
+    if is_plain(address):
+        return read_directory(Path(address))
+    store = await open_store(address)
+    try:
+        return (await store.latest()).files
+    finally:
+        await store.close()
+
+
+async def _given(files: PolicyFiles) -> PolicyFiles:
+    return files
+
+
+async def _latest_files(store: Store) -> PolicyFiles:
+    return (await store.latest()).files
+
+
+async def _cancel(tasks: Collection[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def shared_datasets(datasets: Iterable[Dataset], catalogue: Catalogue) -> frozenset[str]:

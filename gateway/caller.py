@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from graphql import GraphQLError
@@ -59,6 +59,8 @@ def check_caller(received: Received, policy: Policy, verifier: ConsentVerifier, 
             raise PurposeInvalid(GraphQLError(str(error))) from None
     consents: list[Consent] = []
     refused: list[tuple[int, ConsentRefused]] = []
+    # The purposes are those of the version that this request is decided by.
+    verifier = replace(verifier, purposes=policy.purposes)
     for index, token in enumerate(received.consents):
         try:
             consents.append(verifier.verify(token, principal.organisation, purpose, now))

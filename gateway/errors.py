@@ -242,3 +242,13 @@ class DeadlineExceededError(HttpError):
             "The deadline passed before an answer was ready. Allow more time (X-Timeout-Ms) or ask for less.",
             {"Retry-After": "1"},
         )
+
+
+class PolicyNotLoadedError(HttpError):
+    """No policy version is in force yet."""
+
+    code = "POLICY_NOT_LOADED"
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__("No policy is in force yet, so nothing can be decided. Try again later.", {"Retry-After": "5"})

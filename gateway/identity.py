@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final, Protocol
 
 from gateway.api_keys import ApiKeys, read_api_keys
@@ -31,12 +31,17 @@ class Organisation(Protocol):
 
 
 class Authenticator:
-    """Turns credentials into principals. `organisations` are the policy's, by id; `anonymous` tells whether a caller
-    without credentials is let in.
+    """Turns credentials into principals. `organisations` gives those of the policy in force, by id; `anonymous` tells
+    whether a caller without credentials is let in.
     """
 
     def __init__(
-        self, tokens: TokenVerifier, api_keys: ApiKeys, organisations: Mapping[str, Organisation], *, anonymous: bool
+        self,
+        tokens: TokenVerifier,
+        api_keys: ApiKeys,
+        organisations: Callable[[], Mapping[str, Organisation]],
+        *,
+        anonymous: bool,
     ) -> None:
         self._tokens = tokens
         self._api_keys = api_keys
@@ -60,7 +65,7 @@ class Authenticator:
         raise CredentialsRequiredError
 
     def _registered(self, principal: Principal) -> Principal:
-        organisation = self._organisations.get(principal.organisation)
+        organisation = self._organisations().get(principal.organisation)
         name = principal.organisation[:64]
         if organisation is None:
             raise OrganisationUnknownError(f"The organisation {name!r} is not registered here.")
@@ -71,7 +76,7 @@ class Authenticator:
         return principal
 
 
-def load_authenticator(settings: Settings, organisations: Mapping[str, Organisation]) -> Authenticator:
+def load_authenticator(settings: Settings, organisations: Callable[[], Mapping[str, Organisation]]) -> Authenticator:
     """The authenticator that the settings describe. Raises `SettingsInvalidError`."""
     tokens = TokenVerifier(load_issuer(issuer, settings.audience) for issuer in settings.issuers)
     keys = read_api_keys(settings.api_keys_file) if settings.api_keys_file else ()

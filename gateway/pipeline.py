@@ -12,6 +12,7 @@ from gateway.arguments import slices
 from gateway.audit import AuditLog
 from gateway.caller import Caller, check_caller
 from gateway.document import Documents
+from gateway.editions import Editions
 from gateway.encode import encode, encode_refusal, failure_errors
 from gateway.enterprise import Enterprises
 from gateway.errors import DeadlineExceededError
@@ -20,18 +21,15 @@ from gateway.join import Joiner, Mask
 from gateway.limits import Limits
 from gateway.local import run_local
 from gateway.messages import Answered, Received
-from gateway.prepare import Preparer
 from gateway.record import answer_record, refusal_record
 from gateway.refusals import RequestRefused
 from gateway.roots import root_companies
 from gateway.shape import Agencies
-from gateway.tables import Tables
 from gateway.viewer import local_roots
 from gateway.views import Views
 from policies.consent import ConsentVerifier
 from policies.masks import MaskContext, apply_mask
-from policies.policy import Policy
-from policies.publicity import CHINA, Publicity
+from policies.publicity import CHINA
 from schema.values import Value
 
 GRACE: Final = 1.0
@@ -53,14 +51,11 @@ class Gateway:
     `shared` names the datasets whose cached rows may serve every organisation.
     """
 
-    policy: Policy
-    tables: Tables
-    preparer: Preparer
+    editions: Editions
     views: Views
     documents: Documents
     supply: Supply
     agencies: Agencies
-    publicity: Publicity
     consents: ConsentVerifier
     audit: AuditLog
     shared: frozenset[str]
@@ -78,11 +73,11 @@ class Gateway:
             raise DeadlineExceededError from None
 
     async def _answer(self, received: Received) -> Answered:
-        started = _now()
+        started, edition = _now(), self.editions.current
         extensions = {"requestId": received.request_id}
         try:
-            caller = check_caller(received, self.policy, self.consents, started)
-            openable = await self.tables.openable(received.principal.roles, received.principal.organisation)
+            caller = check_caller(received, edition.policy, self.consents, started)
+            openable = await edition.tables.openable(received.principal.roles, received.principal.organisation)
             view = self.views.view(openable)
             operation, variables = self.documents.read(
                 view, received.query, received.operation_name, received.variables
@@ -95,16 +90,16 @@ class Gateway:
         mask = self._mask(caller)
         federation = Federation(
             supply=self.supply,
-            tables=self.tables,
-            preparer=self.preparer,
-            joiner=Joiner(self.publicity, started.astimezone(CHINA).date(), mask, self.secrets.cursors),
+            tables=edition.tables,
+            preparer=edition.preparer,
+            joiner=Joiner(edition.publicity, started.astimezone(CHINA).date(), mask, self.secrets.cursors),
             caller=caller,
             shared=self.shared,
             limit=self.limits.companies,
             deadline=received.deadline,
         )
         answers = await federation.run(operation, companies, wanted)
-        roots = local_roots(caller, self.tables, self.agencies)
+        roots = local_roots(caller, edition.tables, self.agencies)
         local, local_errors = await run_local(operation, view.shown, received.variables, roots)
         data = None
         if local is not None:

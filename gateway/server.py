@@ -66,10 +66,10 @@ def application(gateway: Gateway, settings: Settings) -> Starlette:
 
     return create_app(
         pipeline=gateway,
-        authenticator=load_authenticator(settings, gateway.policy.organisations),
+        authenticator=load_authenticator(settings, lambda: gateway.editions.current.policy.organisations),
         settings=settings,
         record_refusal=record_refusal,
-        readiness={"audit": gateway.audit.check},
+        readiness={"audit": gateway.audit.check, "policy": gateway.editions.check},
         extra_routes=console_routes(),
     )
 

@@ -105,8 +105,12 @@ class Settings(BaseSettings):
     manifests: Path = Field(
         default=Path(str(files("connectors") / "agencies")), description="The directory with one manifest per agency."
     )
-    policies: Path = Field(
-        default=Path(str(files("policies"))), description="The directory with the policy's versions."
+    policies: str = Field(
+        default=str(files("policies")),
+        description="A directory with one policy, or a store of versions: a directory, or a database by URL.",
+    )
+    policy_max_staleness: float = Field(
+        default=60.0, gt=0, description="Seconds without word of the store, after which only PUBLIC data is shown."
     )
     secret: SecretStr | None = Field(
         default=None,

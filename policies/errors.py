@@ -119,3 +119,168 @@ class PublicityInvalid(PolicyError):  # it names a state of the file
     """The dated publicity rules cannot be read."""
 
     code: ClassVar[str] = "PUBLICITY_INVALID"
+
+
+class StoreError(PolicyError):
+    """What the store of policy versions refuses or cannot do; each reason is a subclass with its own code."""
+
+    code: ClassVar[str] = "STORE_ERROR"
+
+
+class StoreUnavailable(StoreError):
+    """The store cannot be reached, read or written. Whether a write took effect must be looked up."""
+
+    code: ClassVar[str] = "STORE_UNAVAILABLE"
+
+
+class StoreTooNew(StoreError):
+    """The database was migrated by a newer release than this one."""
+
+    code: ClassVar[str] = "STORE_TOO_NEW"
+
+
+class StoreEmpty(StoreError):
+    """The store holds no version yet."""
+
+    code: ClassVar[str] = "STORE_EMPTY"
+
+
+class StoreNotEmpty(StoreError):
+    """An archive is restored only into a store that holds nothing."""
+
+    code: ClassVar[str] = "STORE_NOT_EMPTY"
+
+
+class ArchiveInvalid(StoreError):
+    """What should be restored is no archive of a store, or is damaged."""
+
+    code: ClassVar[str] = "ARCHIVE_INVALID"
+
+
+class VersionUnknown(StoreError):
+    """The store holds no version of this number."""
+
+    code: ClassVar[str] = "VERSION_UNKNOWN"
+
+
+class VersionDamaged(StoreError):
+    """A published version is no longer what was published. The message names the version and the file."""
+
+    code: ClassVar[str] = "VERSION_DAMAGED"
+
+
+class VersionConflict(StoreError):
+    """Somebody else has published in between."""
+
+    code: ClassVar[str] = "VERSION_CONFLICT"
+
+
+class DraftUnknown(StoreError):
+    """The store holds no draft of this id."""
+
+    code: ClassVar[str] = "DRAFT_UNKNOWN"
+
+
+class DraftChanged(StoreError):
+    """The draft was changed by somebody else in between."""
+
+    code: ClassVar[str] = "DRAFT_CHANGED"
+
+
+class FileNameInvalid(StoreError):
+    """A name that no policy file can have."""
+
+    code: ClassVar[str] = "FILE_NAME_INVALID"
+
+
+class AdministrationRefused(PolicyError):
+    """An act on the policy that the rules of changing it do not allow; each reason is a subclass with its own code. The
+    message says what would be needed.
+    """
+
+    code: ClassVar[str] = "ADMINISTRATION_REFUSED"
+
+
+class NotAnAdministrator(AdministrationRefused):
+    """The actor lacks the role that keeps policies."""
+
+    code: ClassVar[str] = "NOT_AN_ADMINISTRATOR"
+
+
+class BeyondDelegation(AdministrationRefused):
+    """An agency's administrator reaches beyond the rules on the data of its own agency and of those below it."""
+
+    code: ClassVar[str] = "BEYOND_DELEGATION"
+
+
+class NotTheAuthor(AdministrationRefused):
+    """Only its author changes a draft."""
+
+    code: ClassVar[str] = "NOT_THE_AUTHOR"
+
+
+class ReasonMissing(AdministrationRefused):
+    """Each change says why."""
+
+    code: ClassVar[str] = "REASON_MISSING"
+
+
+class NothingChanged(AdministrationRefused):
+    """The draft says what the latest version says already."""
+
+    code: ClassVar[str] = "NOTHING_CHANGED"
+
+
+class AuthorCannotApprove(AdministrationRefused):
+    """The author of a draft is not its approver."""
+
+    code: ClassVar[str] = "AUTHOR_CANNOT_APPROVE"
+
+
+class NotConcerned(AdministrationRefused):
+    """The draft touches nothing that this administrator answers for."""
+
+    code: ClassVar[str] = "NOT_CONCERNED"
+
+
+class ApprovalMissing(AdministrationRefused):
+    """Nobody but the author stands for the draft as it is now."""
+
+    code: ClassVar[str] = "APPROVAL_MISSING"
+
+
+class OwnerApprovalMissing(AdministrationRefused):
+    """The draft opens data of agencies that have not approved it."""
+
+    code: ClassVar[str] = "OWNER_APPROVAL_MISSING"
+
+
+class ReviewedOther(AdministrationRefused):
+    """The approver has read the draft as it was, not as it is."""
+
+    code: ClassVar[str] = "REVIEWED_OTHER"
+
+
+class DraftOutdated(AdministrationRefused):
+    """Another version was published since the draft's base; none of the files that both changed is the same."""
+
+    code: ClassVar[str] = "DRAFT_OUTDATED"
+
+
+class DraftConflict(AdministrationRefused):
+    """Files of the draft were changed by a version published since its base. `files` names them."""
+
+    code: ClassVar[str] = "DRAFT_CONFLICT"
+
+    def __init__(self, draft: str, files: Sequence[str]) -> None:
+        self.files = tuple(files)
+        super().__init__(
+            f"the draft {draft} and a version published since its base both changed {', '.join(files)}; take those "
+            "files from the latest version, make the change again, and propose it on that base"
+        )
+
+
+class NotADeny(AdministrationRefused):
+    """An emergency adds one rule that denies, from now on, and nothing else."""
+
+    code: ClassVar[str] = "NOT_A_DENY"

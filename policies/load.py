@@ -26,6 +26,14 @@ from policies.tree import Tree
 from policies.vocabulary import check_keys, read_organisations, read_trees
 from schema.catalogue import Catalogue
 
+_PATTERNS: Final = (
+    "version.yaml",
+    "trees.yaml",
+    "organisations.yaml",
+    "rules/*.yaml",
+    "publicity/*.yaml",
+    "tests/*.yaml",
+)
 _VERSION_KEYS: Final = ("number", "published_at", "by", "why")
 
 
@@ -45,7 +53,7 @@ PolicyFiles = Mapping[str, bytes]
 
 def read_directory(directory: Path) -> PolicyFiles:
     """The policy's files in a directory."""
-    names = (path for pattern in ("*.yaml", "rules/*.yaml", "tests/*.yaml") for path in directory.glob(pattern))
+    names = (path for pattern in _PATTERNS for path in directory.glob(pattern))
     return {path.relative_to(directory).as_posix(): path.read_bytes() for path in sorted(names)}
 
 

@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta, timezone
 from enum import StrEnum
-from pathlib import Path
 from typing import Final
 
 from policies.errors import PublicityInvalid
 from policies.located import Findings, Located, read
 from schema.catalogue import RecordType
 from schema.values import Code, Value
+
+_FOLDER: Final = "publicity/"
 
 CHINA: Final = timezone(timedelta(hours=8), "CST")
 """China Standard Time, in which days are counted (no summer time since 1991)."""
@@ -114,17 +115,17 @@ def _add_months(start: date, months: int) -> date:
     return date(year, month + 1, min(start.day, monthrange(year, month + 1)[1]))
 
 
-def load_publicity(directory: Path) -> Publicity:
-    """The regimes in a directory, one a file. Raises `PublicityInvalid`, which names file and line."""
-    regimes = sorted(map(_read_regime, sorted(directory.glob("*.yaml"))), key=lambda regime: regime.starts)
+def load_publicity(files: Mapping[str, bytes]) -> Publicity:
+    """The regimes among a policy's files, `publicity/*.yaml`. Raises `PublicityInvalid`, which names file and line."""
+    regimes = [_read_regime(name, content) for name, content in files.items() if name.startswith(_FOLDER)]
     if not regimes:
-        raise PublicityInvalid(f"no publicity rules (*.yaml) in {directory}")
-    return Publicity(tuple(regimes))
+        raise PublicityInvalid(f"the policy has no publicity rules ({_FOLDER}*.yaml)")
+    return Publicity(tuple(sorted(regimes, key=lambda regime: regime.starts)))
 
 
-def _read_regime(path: Path) -> Regime:
-    findings = Findings(path.name)
-    entries = findings.entries(read(path.read_bytes(), findings) or Located({}, 1), "publicity")
+def _read_regime(name: str, content: bytes) -> Regime:
+    findings = Findings(name)
+    entries = findings.entries(read(content, findings) or Located({}, 1), "publicity")
     try:
         regime = Regime(
             starts=date.fromisoformat(_text(entries, "from", findings)),

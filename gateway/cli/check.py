@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,11 +14,11 @@ from connectors.environment import missing_references
 from connectors.errors import ManifestInvalid
 from connectors.manifest import Manifest
 from connectors.manifest_file import load_manifest, manifest_json_schema
-from gateway.assembly import record_shapes
+from gateway.assembly import policy_files, record_shapes
 from gateway.cli.output import FAILED, Json, failing_plainly, print_json, print_table
 from gateway.settings import load_settings
 from policies.errors import PolicyInvalid
-from policies.load import load_policy, read_directory
+from policies.load import PolicyFiles, load_policy
 from policies.publicity import load_publicity
 from schema.records import catalogue
 
@@ -39,7 +40,8 @@ def check(
     with failing_plainly():
         settings = load_settings()
         manifests, faults = _manifests(settings.manifests)
-        faults += _policies(settings.policies, [manifest.agency for manifest in manifests])
+        files = asyncio.run(policy_files(settings.policies))
+        faults += _policies(files, [manifest.agency for manifest in manifests])
     unset = [reason for manifest in manifests for reason in missing_references(manifest, os.environ)]
     if json:
         print_json({"manifests": len(manifests), "mistakes": faults, "notSet": unset})
@@ -70,10 +72,10 @@ def _manifests(directory: Path) -> tuple[list[Manifest], list[Fault]]:
     return good, faults
 
 
-def _policies(directory: Path, agencies: list[str]) -> list[Fault]:
-    load_publicity(directory / "publicity")
+def _policies(files: PolicyFiles, agencies: list[str]) -> list[Fault]:
+    load_publicity(files)
     try:
-        load_policy(read_directory(directory), catalogue(), agencies)
+        load_policy(files, catalogue(), agencies)
     except PolicyInvalid as error:
         return [
             {"file": found.file, "line": found.line, "message": found.message, "hint": found.hint or ""}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import Annotated, Any
@@ -11,18 +12,21 @@ import typer
 from graphql import ListTypeNode, NonNullTypeNode, OperationDefinitionNode, print_ast
 
 from gateway.arguments import slices
-from gateway.assembly import Installation, read_installation
+from gateway.assembly import Installation, policy_files, read_installation
 from gateway.cli.output import FAILED, Json, failing_plainly, print_json, print_table
 from gateway.document import Documents, parsed
+from gateway.editions import Loaded
 from gateway.explain import explain
+from gateway.limits import Limits
 from gateway.plan import Plan, companies_at
 from gateway.prepare import Preparer
 from gateway.refusals import RequestRefused
 from gateway.roots import root_companies
-from gateway.settings import Settings, load_settings
+from gateway.settings import load_settings
 from gateway.views import Views
 from policies.compile import compile_table, openable
 from policies.decision import Basis, CallerClass
+from policies.policy import Policy
 
 
 def plan(  # noqa: PLR0913 - the options of a command
@@ -49,10 +53,11 @@ def plan(  # noqa: PLR0913 - the options of a command
     with failing_plainly():
         settings = load_settings()
         installation = read_installation(settings)
-        who = _caller_class(installation, caller, purpose, frozenset(basis or ()))
+        loaded = installation.load(asyncio.run(policy_files(settings.policies)))
+        who = _caller_class(loaded.policy, caller, purpose, frozenset(basis or ()))
         try:
             text, values = file.read(), orjson.loads(variables)
-            document = _explain(installation, settings, who, text, values, companies)
+            document = _explain(installation, loaded, settings.limits.operation(), who, text, values, companies)
         except orjson.JSONDecodeError as error:
             raise typer.BadParameter(f"is not JSON: {error}", param_hint="--variables") from None
         except RequestRefused as refused:
@@ -65,13 +70,13 @@ def plan(  # noqa: PLR0913 - the options of a command
         _show(document, f"{caller.partition('@')[0]} of {who.organisation}")
 
 
-def _caller_class(installation: Installation, caller: str, purpose: str | None, bases: frozenset[Basis]) -> CallerClass:
+def _caller_class(policy: Policy, caller: str, purpose: str | None, bases: frozenset[Basis]) -> CallerClass:
     """The class that `role` or `role@organisation` names; without one, the first organisation that holds the role."""
     role, _, organisation = caller.partition("@")
-    holders = [one.id for one in installation.policy.organisations.values() if role in one.roles]
+    holders = [one.id for one in policy.organisations.values() if role in one.roles]
     if not holders:
-        near = get_close_matches(role, installation.policy.roles, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"roles: {', '.join(installation.policy.roles)}"
+        near = get_close_matches(role, policy.roles, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"roles: {', '.join(policy.roles)}"
         raise typer.BadParameter(f"no organisation is registered for the role {role}; {hint}", param_hint="--as")
     organisation = organisation or holders[0]
     if organisation not in holders:
@@ -79,29 +84,29 @@ def _caller_class(installation: Installation, caller: str, purpose: str | None, 
             f"{organisation} is not registered for {role}; these are: {', '.join(holders)}", param_hint="--as"
         )
     if purpose is not None:
-        installation.policy.check_purpose(organisation, purpose)
+        policy.check_purpose(organisation, purpose)
     scope = frozenset({"PUBLIC", "AUTHORISED", "RESTRICTED"}) if Basis.CONSENT in bases else frozenset[str]()
     return CallerClass(frozenset({role}), organisation, purpose, bases, scope)
 
 
 def _explain(  # noqa: PLR0913, PLR0917 - all that a plan depends on
     installation: Installation,
-    settings: Settings,
+    loaded: Loaded,
+    limits: Limits,
     who: CallerClass,
     text: str,
     values: dict[str, Any],
     companies: int | None,
 ) -> dict[str, Any]:
-    limits = settings.limits.operation()
-    opened = openable(installation.policy, installation.cells, who.roles, who.organisation)
+    opened = openable(loaded.policy, installation.cells, who.roles, who.organisation)
     view = Views(installation.catalogue).view(opened)
     documents = Documents(installation.catalogue, limits)
     operation, coerced = documents.read(view, text, None, {**_placeholders(text), **values})
     wanted = slices(operation, coerced, limits)
-    preparer = Preparer(installation.datasets, installation.agencies, installation.publicity)
+    preparer = Preparer(installation.datasets, installation.agencies, loaded.publicity)
 
     def made(caller_class: CallerClass) -> Plan:
-        table = compile_table(installation.policy, installation.cells, caller_class)
+        table = compile_table(loaded.policy, installation.cells, caller_class)
         return preparer.prepare(operation, wanted, table).plan
 
     beyond = replace(who, bases=frozenset[Basis](), consent_scope=frozenset[str]())

@@ -106,7 +106,7 @@ def settings(signer: Signer) -> Settings:
 
 @pytest.fixture
 def authenticator(settings: Settings, organisations: Mapping[str, Registered]) -> Authenticator:
-    return load_authenticator(settings, organisations)
+    return load_authenticator(settings, lambda: organisations)
 
 
 @pytest.fixture

@@ -334,7 +334,7 @@ def strict(signer: Any, entry: dict[str, Any], organisations: Mapping[str, Any])
     """An authenticator that lets no anonymous caller in."""
     tokens = TokenVerifier([load_issuer(signer.settings, "xinqiao")])
     keys = ApiKeys([ApiKey.model_validate(entry)], PEPPER, clock=lambda: NOW)
-    return Authenticator(tokens, keys, organisations, anonymous=False)
+    return Authenticator(tokens, keys, lambda: organisations, anonymous=False)
 
 
 def test_a_caller_comes_by_token_or_by_key(strict: Authenticator, signer: Any, secret: str) -> None:
@@ -383,7 +383,7 @@ def test_a_registration_that_ends_ends_for_tokens_already_checked(
 ) -> None:
     registered = dict(organisations)
     authenticator = Authenticator(
-        TokenVerifier([load_issuer(signer.settings, "xinqiao")]), ApiKeys((), ""), registered, anonymous=False
+        TokenVerifier([load_issuer(signer.settings, "xinqiao")]), ApiKeys((), ""), lambda: registered, anonymous=False
     )
     text = f"Bearer {signer.token()}"
     authenticator.authenticate(text, None)

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 import policies
 from policies.errors import PublicityInvalid
+from policies.load import read_directory
 from policies.publicity import Publicity, Standing, load_publicity
 from schema.catalogue import FieldSpec, RecordType, Tier
 from schema.values import Code, Kind, Value
 
-RULES = load_publicity(Path(policies.__file__).parent / "publicity")
+RULES = load_publicity(read_directory(Path(policies.__file__).parent))
 PUBLISHED, OVER, UNREADABLE = Standing.PUBLISHED, Standing.OVER, Standing.UNREADABLE
 TODAY = date(2026, 11, 24)
 
@@ -141,19 +142,18 @@ def test_every_row_has_a_standing_and_what_is_over_stays_over(row: dict[str, Val
         ("periods: [", "NOT_YAML"),
     ],
 )
-def test_rules_that_cannot_be_read_are_refused_by_file(tmp_path: Path, change: str, message: str) -> None:
+def test_rules_that_cannot_be_read_are_refused_by_file(change: str, message: str) -> None:
     lines = {"from": "2026-04-01", "source": "x", "ended_by": "[repairedOn]", "periods": "[]"}
     key, _, value = change.partition(": ")
     content = "".join(f"{name}: {text}\n" for name, text in (lines | {key.rstrip(":"): value}).items())
-    (tmp_path / "2026-04-01.yaml").write_text(content)
     with pytest.raises(PublicityInvalid, match=message) as caught:
-        load_publicity(tmp_path)
+        load_publicity({"publicity/2026-04-01.yaml": content.encode()})
     assert "2026-04-01.yaml" in str(caught.value)
 
 
-def test_no_rules_at_all_are_refused(tmp_path: Path) -> None:
+def test_no_rules_at_all_are_refused() -> None:
     with pytest.raises(PublicityInvalid, match="no publicity rules"):
-        load_publicity(tmp_path)
+        load_publicity({})
 
 
 def test_the_rules_name_their_source() -> None:

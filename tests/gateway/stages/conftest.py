@@ -14,6 +14,7 @@ import pytest
 from connectors.contract import CompanyRows, Coverage, Dataset, FailureCode, FetchRequest, Outcome, Row
 from gateway.agencies import AgencyProfile
 from gateway.document import Documents
+from gateway.editions import Edition
 from gateway.limits import Limits
 from gateway.messages import Principal, Received
 from gateway.pipeline import Gateway, Secrets
@@ -136,6 +137,13 @@ class KeptAudit:
         self.lines.append(orjson.loads(orjson.dumps(record)))
 
 
+@dataclass(frozen=True)
+class FixedEdition:
+    """A policy that stays in force."""
+
+    current: Edition
+
+
 BANK = Principal("officer", "first-bank", frozenset({"bank.officer"}))
 INSPECTOR = Principal("inspector", "tax-bureau-zhejiang", frozenset({"tax.inspector"}))
 REGULATOR = Principal("regulator", "zhejiang-regulator", frozenset({"regulator.provincial"}))
@@ -182,16 +190,20 @@ def build_world(
     files = dict(read_directory(ROOT / "policies"))
     files["rules/nation.yaml"] += more_rules.encode()
     policy = load_policy(files, CATALOGUE, [*AGENCIES, "customs", "environment"])
-    publicity = load_publicity(ROOT / "policies" / "publicity")
+    publicity = load_publicity(files)
     gateway = Gateway(
-        policy=policy,
-        tables=Tables(policy, cells(datasets), CompilerHere()),
-        preparer=Preparer(datasets, AGENCIES, publicity),
+        editions=FixedEdition(
+            Edition(
+                policy,
+                publicity,
+                Tables(policy, cells(datasets), CompilerHere()),
+                Preparer(datasets, AGENCIES, publicity),
+            )
+        ),
         views=Views(CATALOGUE),
         documents=Documents(CATALOGUE, limits or Limits()),
         supply=memory,
         agencies=AGENCIES,
-        publicity=publicity,
         consents=consents or ConsentVerifier({}, "xinqiao", policy.purposes),
         audit=audit,
         shared=frozenset(),

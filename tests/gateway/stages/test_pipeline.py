@@ -432,7 +432,7 @@ async def test_the_audit_names_companies_decisions_rules_and_outcomes_and_holds_
     assert line["organisation"] == "first-bank"
     assert line["purpose"] == "credit.underwriting"
     assert line["companies"] == [codes.hangzhou]
-    assert line["policy"] == world.gateway.policy.version
+    assert line["policy"] == world.gateway.editions.current.policy.version
     assert {agency["dataset"]: agency["status"] for agency in line["agencies"]} == {
         "guangdong-penalties/Penalty": "ANSWERED",
         "zhejiang-penalties/Penalty": "ANSWERED",

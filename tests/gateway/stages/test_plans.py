@@ -34,11 +34,13 @@ def made(world, path: Path) -> bytes:
         frozenset({role}), organisation, purpose, bases, frozenset({"AUTHORISED", "RESTRICTED"} if bases else ())
     )
     gateway = world.gateway
-    view = gateway.views.view(asyncio.run(gateway.tables.openable(who.roles, who.organisation)))
+    view = gateway.views.view(asyncio.run(gateway.editions.current.tables.openable(who.roles, who.organisation)))
     operation, variables = gateway.documents.read(view, text, None, {"codes": []})
     wanted = slices(operation, variables, Limits())
     plan, beyond = (
-        gateway.preparer.prepare(operation, wanted, asyncio.run(gateway.tables.table(one))).plan
+        gateway.editions.current.preparer.prepare(
+            operation, wanted, asyncio.run(gateway.editions.current.tables.table(one))
+        ).plan
         for one in (who, replace(who, bases=frozenset(), consent_scope=frozenset()))
     )
     companies = companies_at({root.enterprise: COMPANIES for root in operation.federated}, wanted, Limits().companies)

@@ -134,7 +134,7 @@ def whole_of(make_world, codes, principals) -> Callable[[str], Whole]:
     def whole(who: str) -> Whole:
         principal = getattr(principals, who)
         purpose = {"bank": "credit.underwriting", "regulator": "supervision.inspection"}.get(who)
-        hidden = asyncio.run(world.gateway.tables.openable(principal.roles, principal.organisation))
+        hidden = asyncio.run(world.gateway.editions.current.tables.openable(principal.roles, principal.organisation))
         schema = world.gateway.views.view(hidden).schema
         query = f"""query ($codes: [CreditCode!]!) {{ enterprises(codes: $codes)
                     {everything(schema, schema.type_map["Enterprise"], LEVELS)} }}"""

@@ -1,0 +1,189 @@
+"""The policy version in force, with all that is made of it; a new one takes its place as a whole.
+
+A request takes the edition in force when it begins and keeps it to its end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+
+from gateway.errors import PolicyNotLoadedError
+from gateway.prepare import Preparer
+from gateway.tables import Cells, Compiler, Tables
+from policies.errors import PolicyError, StoreUnavailable
+from policies.load import PolicyFiles
+from policies.policy import Policy
+from policies.publicity import Publicity
+from policies.store.contract import Store
+from schema.catalogue import Tier
+
+WARMING_SECONDS: Final = 0.5
+"""How long a new version may wait for the tables that the one before had in use. A publish takes effect on every
+instance within a second."""
+
+HEARTBEAT_SECONDS: Final = 5.0
+"""How often the store is asked whether it is there."""
+
+RETRY_SECONDS: Final = 1.0
+"""How long to wait before a store that cannot be reached is asked again."""
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a version's files say."""
+
+    policy: Policy
+    publicity: Publicity
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Edition:
+    """One policy version at work."""
+
+    policy: Policy
+    publicity: Publicity
+    tables: Tables
+    preparer: Preparer
+
+
+class Editions:
+    """Makes editions, and holds the one in force.
+
+    `load` reads a version's files; `cells` are the coordinates that each agency supplies. Where the store of versions
+    has not been reached for longer than `max_staleness` seconds, whatever is not PUBLIC is withheld: a deny that was
+    published meanwhile must reach this instance or stop it. `clock` is monotonic, in seconds.
+    """
+
+    def __init__(  # noqa: PLR0913 - the parts that an edition is made of
+        self,
+        *,
+        load: Callable[[PolicyFiles], Awaitable[Loaded]],
+        prepare: Callable[[Publicity], Preparer],
+        compiler: Compiler,
+        cells: Cells,
+        max_staleness: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._load = load
+        self._prepare = prepare
+        self._compiler = compiler
+        self._cells = cells
+        self._max_staleness = max_staleness
+        self._clock = clock
+        self._adopting = asyncio.Lock()
+        self._changed = asyncio.Event()
+        self._current: Edition | None = None
+        self._public: Edition | None = None
+        self._reached: float | None = None
+
+    @property
+    def current(self) -> Edition:
+        """The edition in force. Raises `PolicyNotLoadedError` before there is one."""
+        edition = self._public if self._stale() else self._current
+        if edition is None:
+            raise PolicyNotLoadedError
+        return edition
+
+    async def check(self) -> str | None:
+        """Whether the policy can be relied on, as a `gateway.health.Check`."""
+        if self._current is None:
+            return "is not loaded"
+        if self._stale():
+            return f"has not been confirmed by its store for {self._max_staleness:g} s; only PUBLIC data is shown"
+        return None
+
+    async def adopt(self, files: PolicyFiles) -> None:
+        """Puts the version in these files into force, once it is loaded and the tables in use are made for it.
+
+        Raises `PolicyError`, and changes nothing, where the files are no sound policy.
+        """
+        async with self._adopting:
+            loaded = await self._load(files)
+            edition = self._edition(loaded, self._cells)
+            await self._warm(edition)
+            self._current, self._public = edition, self._edition(loaded, _public_cells(loaded.policy, self._cells))
+            self._changed.set()
+        _log.info("policy in force", version=loaded.policy.version)
+
+    async def follow(self, store: Store) -> None:
+        """Adopts each version that is published, for as long as it runs; one that cannot be loaded is left out."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._watch(store), name="policy watch")
+            group.create_task(self._beat(store), name="policy heartbeat")
+
+    async def keep_dates(
+        self, files: Callable[[], Awaitable[PolicyFiles]], clock: Callable[[], datetime] = _now
+    ) -> None:
+        """Adopts the version in force again whenever a rule's validity begins or ends, for as long as it runs."""
+        while True:
+            self._changed.clear()
+            change = self.current.policy.next_change
+            seconds = (change - clock()).total_seconds() if change else None
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._changed.wait()
+            except TimeoutError:
+                await self.adopt(await files())
+
+    async def _watch(self, store: Store) -> None:
+        while True:
+            try:
+                async for number in store.changes():
+                    await self._adopt_version(store, number)
+            except StoreUnavailable:
+                _log.warning("policy store cannot be reached")
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _adopt_version(self, store: Store, number: int) -> None:
+        try:
+            await self.adopt((await store.version(number)).files)
+        except StoreUnavailable:
+            raise
+        except PolicyError as error:
+            _log.error("policy version cannot be loaded", version=number, code=error.code)
+
+    async def _beat(self, store: Store) -> None:
+        while True:
+            with contextlib.suppress(StoreUnavailable):
+                await store.latest_number()
+                self._reached = self._clock()
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+
+    def _edition(self, loaded: Loaded, cells: Cells) -> Edition:
+        tables = Tables(loaded.policy, cells, self._compiler)
+        return Edition(loaded.policy, loaded.publicity, tables, self._prepare(loaded.publicity))
+
+    async def _warm(self, edition: Edition) -> None:
+        """Makes the tables that are in use, as many as the time allows; the rest are made when they are asked for."""
+        if self._current is None:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(WARMING_SECONDS):
+                for caller_class in self._current.tables.classes():
+                    await edition.tables.table(caller_class)
+
+    def _stale(self) -> bool:
+        """Whether the store, if there is one, has been silent for too long."""
+        return self._reached is not None and self._clock() - self._reached > self._max_staleness
+
+
+def _public_cells(policy: Policy, cells: Mapping[str, frozenset[str]]) -> Cells:
+    """The cells of tier PUBLIC: a table without a cell withholds it."""
+    return {
+        agency: frozenset(coordinate for coordinate in coordinates if policy.tiers[coordinate] is Tier.PUBLIC)
+        for agency, coordinates in cells.items()
+    }

@@ -1,0 +1,69 @@
+"""One deny, added to a rule file as it stands: every comment and line of the file is kept."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import replace
+
+from ruamel.yaml import YAML
+from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
+
+from policies.errors import NotADeny
+from policies.located import Findings, Located, read
+from policies.policy import Policy, RuleEffect
+
+Entries = dict[str, str | list[str]]
+
+
+def deny_entries(rule: str) -> Entries:
+    """The entries of a rule that is written as in a rule file, alone. Raises `NotADeny`."""
+    findings = Findings("the rule")
+    document = read(rule.encode(errors="replace"), findings)
+    if document and isinstance(document.value, tuple) and len(document.value) == 1:
+        (document,) = document.value
+    if findings.found or document is None or not isinstance(document.value, dict):
+        reason = f" ({findings.found[0]})" if findings.found else ""
+        raise NotADeny(f"an emergency takes one rule, written as in a rule file{reason}")
+    if RuleEffect.DENY not in document.value or RuleEffect.ALLOW in document.value:
+        raise NotADeny("an emergency takes one rule that denies; propose a draft for any other change")
+    return {key: _plain(item) for key, item in document.value.items()}
+
+
+def add_rule(content: bytes | None, entries: Entries) -> bytes:
+    """The content of a rule file with one more rule. A file that is not there begins with it."""
+    text = (content or b"").decode()
+    rules = _rules(text)
+    if isinstance(rules, SequenceNode) and rules.flow_style:
+        first = rules.start_mark.index + 1
+        item = json.dumps(entries, ensure_ascii=False) + (", " if rules.value else "")
+        return f"{text[:first]}{item}{text[first:]}".encode()
+    if text and not text.endswith("\n"):
+        text += "\n"
+    if rules is None:
+        text += "rules:\n"
+    indent = " " * (rules.start_mark.column if isinstance(rules, SequenceNode) else 2)
+    lines = (f"{key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in entries.items())
+    return (text + f"{indent}- " + f"{indent}  ".join(lines)).encode()
+
+
+def only_denies(before: Policy, after: Policy) -> bool:
+    """Whether `after` has more denies than `before`, and otherwise the same rows."""
+    was, now = (Counter(replace(row, priority=0) for row in policy.rows) for policy in (before, after))
+    added = now - was
+    return bool(added) and not was - now and all(row.effect is RuleEffect.DENY for row in added)
+
+
+def _rules(text: str) -> SequenceNode | ScalarNode | None:
+    """What stands under `rules`, None where the file has no such key."""
+    node = YAML(typ="safe", pure=True).compose(text)
+    entries = node.value if isinstance(node, MappingNode) else ()
+    return next((item for key, item in entries if key.value == "rules"), None)
+
+
+def _plain(item: Located) -> str | list[str]:
+    items = item.value if isinstance(item.value, tuple) else (item,)
+    texts = [one.value for one in items if isinstance(one.value, str)]
+    if len(texts) != len(items):
+        raise NotADeny("an entry of a rule holds one name, or a list of names")
+    return texts if isinstance(item.value, tuple) else texts[0]

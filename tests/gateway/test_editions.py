@@ -1,0 +1,187 @@
+"""Versions of the policy come into force as wholes, within a second, and only sound ones."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.assembly import load_version
+from gateway.editions import Editions
+from policies.decision import CallerClass, Effect
+from policies.errors import PolicyInvalid, StoreUnavailable
+from policies.load import PolicyFiles, read_directory
+from policies.store.initial import initialise
+from policies.store.model import new_version
+from policies.store.open import open_store
+from schema.records import catalogue
+
+FILES = read_directory(Path(__file__).parents[2] / "policies")
+AGENCIES = ("registry", "court", "tax", "customs", "environment", "zhejiang-penalties", "guangdong-penalties")
+CELLS = {"registry": frozenset({"Registration", "Registration.name", "Registration.paidInCapital"})}
+ANYBODY = CallerClass(frozenset({"anonymous"}), "public", None)
+COMPANY = CallerClass(frozenset({"company"}), "company", None)
+NOW = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
+DENY = b"""
+  - {id: emergency, deny: Registration.name, of: any, to: any, for: any, given: any, note: Stop.}
+"""
+
+
+class Here:
+    """Compiles in this process."""
+
+    async def run(self, make: Any, *args: Any) -> Any:
+        return make(*args)
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def with_rule(rule: bytes) -> PolicyFiles:
+    return {**FILES, "rules/nation.yaml": FILES["rules/nation.yaml"] + rule}
+
+
+def make_editions(clock: Clock | None = None) -> Editions:
+    async def load(files: PolicyFiles) -> Any:
+        return load_version(files, catalogue(), AGENCIES)
+
+    return Editions(
+        load=load,
+        prepare=lambda _publicity: None,
+        compiler=Here(),
+        cells=CELLS,
+        max_staleness=60,
+        clock=clock or Clock(),
+    )
+
+
+async def name_for(editions: Editions, who: CallerClass = ANYBODY) -> Effect:
+    return (await editions.current.tables.table(who)).at("registry", "Registration.name").effect
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Any]:
+    opened = await open_store(str(tmp_path / "store"), poll=0.02)
+    await initialise(opened, FILES, by="first", why="start", at=NOW)
+    yield opened
+    await opened.close()
+
+
+async def in_force(editions: Editions, number: int) -> None:
+    async with asyncio.timeout(10):
+        while not editions.current.policy.version.startswith(f"{number}-"):  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.01)
+
+
+async def test_a_version_that_somebody_publishes_comes_into_force_and_a_request_keeps_the_one_it_began_with(
+    store: Any,
+) -> None:
+    editions = make_editions()
+    await editions.adopt((await store.latest()).files)
+    following = asyncio.create_task(editions.follow(store))
+    begun = editions.current
+    assert await name_for(editions) is Effect.CLEAR
+    await store.publish(new_version(2, with_rule(DENY), published_at=NOW, by="someone", why="stop"), expected=1)
+    await in_force(editions, 2)
+    assert await name_for(editions) is Effect.WITHHELD
+    assert (await begun.tables.table(ANYBODY)).at("registry", "Registration.name").effect is Effect.CLEAR
+    following.cancel()
+
+
+async def test_the_tables_in_use_are_made_before_a_version_comes_into_force() -> None:
+    editions = make_editions()
+    await editions.adopt(FILES)
+    await editions.current.tables.table(ANYBODY)
+    await editions.adopt(with_rule(DENY))
+    assert editions.current.tables.classes() == (ANYBODY,)
+
+
+async def test_files_that_are_no_policy_change_nothing() -> None:
+    editions = make_editions()
+    await editions.adopt(FILES)
+    before = editions.current
+    with pytest.raises(PolicyInvalid):
+        await editions.adopt(with_rule(b"\n  - {id: broken, alow: PUBLIC}\n"))
+    assert editions.current is before
+
+
+async def test_a_published_version_that_cannot_be_loaded_is_left_out_and_the_next_one_is_not(store: Any) -> None:
+    editions = make_editions()
+    await editions.adopt((await store.latest()).files)
+    following = asyncio.create_task(editions.follow(store))
+    broken = new_version(2, with_rule(b"\n  - nonsense\n"), published_at=NOW, by="someone", why="by mistake")
+    await store.publish(broken, expected=1)
+    await store.publish(new_version(3, with_rule(DENY), published_at=NOW, by="someone", why="stop"), expected=2)
+    await in_force(editions, 3)
+    assert await name_for(editions) is Effect.WITHHELD
+    following.cancel()
+
+
+class SilentStore:
+    """A store that is reached once and never again."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+
+    async def latest_number(self) -> int:
+        if self.asked.is_set():
+            raise StoreUnavailable("gone")
+        self.asked.set()
+        return 1
+
+    async def changes(self) -> AsyncIterator[int]:
+        await asyncio.Event().wait()
+        yield 1
+
+
+async def test_without_word_of_the_store_only_public_data_is_shown_and_the_instance_is_not_ready() -> None:
+    clock, silent = Clock(), SilentStore()
+    editions = make_editions(clock)
+    await editions.adopt(FILES)
+    following = asyncio.create_task(editions.follow(silent))
+    await silent.asked.wait()
+    own = CallerClass(COMPANY.roles, COMPANY.organisation, "self.review", frozenset({"self"}))
+
+    async def seen() -> tuple[Effect, Effect]:
+        table = await editions.current.tables.table(own)
+        return tuple(table.at("registry", f"Registration.{name}").effect for name in ("name", "paidInCapital"))
+
+    assert await seen() == (Effect.CLEAR, Effect.CLEAR)
+    assert await editions.check() is None
+    clock.now = 61.0
+    assert await seen() == (Effect.CLEAR, Effect.WITHHELD)
+    assert "store" in (await editions.check() or "")
+    following.cancel()
+
+
+async def test_a_rule_comes_into_force_on_its_day_without_anybody_publishing() -> None:
+    days = [dt.datetime(2026, 11, 30, 15, 59, 59, tzinfo=dt.UTC), dt.datetime(2026, 11, 30, 16, tzinfo=dt.UTC)]
+    files = with_rule(DENY.replace(b"given: any,", b"given: any, from: 2026-12-01,"))
+    loads: list[dt.datetime] = []
+
+    async def load(given: PolicyFiles) -> Any:
+        loads.append(days[len(loads)])
+        return load_version(given, catalogue(), AGENCIES, now=loads[-1])
+
+    editions = make_editions()
+    editions._load = load
+    await editions.adopt(files)
+    assert editions.current.policy.next_change == days[1]
+    assert await name_for(editions) is Effect.CLEAR
+
+    async def given() -> PolicyFiles:
+        return files
+
+    keeping = asyncio.create_task(editions.keep_dates(given, clock=lambda: days[1]))
+    async with asyncio.timeout(10):
+        while await name_for(editions) is not Effect.WITHHELD:  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.01)
+    keeping.cancel()
