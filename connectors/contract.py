@@ -111,7 +111,8 @@ class CompanyRows:
     """What one dataset said of one company.
 
     `as_of` is the agency's own date of its data, `not_older_than` now less the dataset's time to live; both carry an
-    offset. `unmapped` counts values and rows that could not be mapped (they make the outcome INCOMPLETE).
+    offset. `unmapped` counts values and rows that could not be mapped (they make the outcome INCOMPLETE);
+    `unreadable` names the fields of a row, by its index, whose values could not: they are None, and yet not absent.
     """
 
     outcome: Outcome
@@ -121,6 +122,7 @@ class CompanyRows:
     failure: FailureCode | None = None
     retryable: bool = False
     unmapped: int = 0
+    unreadable: Mapping[int, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

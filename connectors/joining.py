@@ -43,8 +43,8 @@ class Joiner:
         joined: dict[CreditCode, CompanyRows] = {}
         for code in codes:
             own = rows.get(code, ())
-            mapped, unmapped = self._map(own, names)
-            unmapped += unkeyed + answer.dropped
+            mapped, unreadable, surplus = self._map(own, names)
+            unmapped = sum(map(len, unreadable.values())) + surplus + unkeyed + answer.dropped
             whole = not unmapped and not answer.truncated
             known = bool(own) or code in named
             joined[code] = CompanyRows(
@@ -53,6 +53,7 @@ class Joiner:
                 as_of=self._as_of(own, answer),
                 failure=self._failure(known=known or code in unknown, truncated=answer.truncated),
                 unmapped=unmapped,
+                unreadable=unreadable,
             )
         return joined
 
@@ -74,26 +75,29 @@ class Joiner:
         as_of = self.dataset.as_of
         return answer.as_of or constant_moment(as_of) or latest_moment(rows, as_of, nested=self.dataset.nested)
 
-    def _map(self, raw_rows: Sequence[RawRow], names: frozenset[str]) -> tuple[tuple[Row, ...], int]:
-        """The mapped rows without duplicates, and how many of their values could not be mapped.
+    def _map(
+        self, raw_rows: Sequence[RawRow], names: frozenset[str]
+    ) -> tuple[tuple[Row, ...], Mapping[int, frozenset[str]], int]:
+        """The mapped rows without duplicates; the fields that could not be mapped, by row; and how many rows are more
+        than the type can have.
 
         A duplicate has a record id that was there before; without record ids, it is alike in all columns that the
         agency has. Rows that are only alike in the columns asked for are different records.
         """
         rows: list[Row] = []
         seen: set[object] = set()
-        unmapped = 0
+        unreadable: dict[int, frozenset[str]] = {}
         for raw in raw_rows:
             identity = self._identity(raw)
             if identity is not None and identity in seen:
                 continue
             seen.add(identity)
             row, failed = self.mapper.row(raw, names)
+            if failed:
+                unreadable[len(rows)] = failed
             rows.append(row)
-            unmapped += failed
-        if self.shape.single and len(rows) > 1:
-            return tuple(rows[:1]), unmapped + len(rows) - 1
-        return tuple(rows), unmapped
+        surplus = max(len(rows) - 1, 0) if self.shape.single else 0
+        return tuple(rows[: len(rows) - surplus]), unreadable, surplus
 
     def _identity(self, raw: RawRow) -> object:
         if RECORD_ID in self.mapper.fields:

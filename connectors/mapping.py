@@ -48,17 +48,17 @@ class RowMapper:
         """The agency's columns that these canonical fields need."""
         return frozenset[str]().union(*(self.fields[name].columns for name in names))
 
-    def row(self, raw: RawRow, names: Iterable[str]) -> tuple[Row, int]:
-        """The named fields of the row, and how many of them could not be mapped (these are None). Never raises."""
+    def row(self, raw: RawRow, names: Iterable[str]) -> tuple[Row, frozenset[str]]:
+        """The named fields of the row, and those of them that could not be mapped (these are None). Never raises."""
         row: dict[str, Value] = {}
-        unmapped = 0
+        unmapped: list[str] = []
         for name in names:
             try:
                 row[name] = self.fields[name].read(raw)
             except (ValueError, ArithmeticError):
                 row[name] = None
-                unmapped += 1
-        return row, unmapped
+                unmapped.append(name)
+        return row, frozenset(unmapped)
 
 
 def compile_mapper(dataset: DatasetManifest, shape: RecordShape, nothings: Iterable[str]) -> RowMapper:

@@ -12,6 +12,7 @@ from typing import Final
 from connectors.contract import Dataset
 from gateway.operation import AnswerSelection, Operation
 from policies.decision import Decision, DecisionTable, Effect
+from policies.policy import Act
 from policies.publicity import Publicity
 from schema.catalogue import RecordType, Tier
 
@@ -35,6 +36,11 @@ class Sight:
     withheld: bool
     decisions: Mapping[str, Decision]
     ordered_by: Decision | None
+
+    def coordinates(self, record: str) -> Iterator[tuple[str, Decision]]:
+        """The decision on the rows and on each selected field, by coordinate."""
+        yield record, self.rows
+        yield from ((f"{record}.{field}", decision) for field, decision in self.decisions.items())
 
     @property
     def columns(self) -> frozenset[str]:
@@ -63,11 +69,13 @@ class Supplier:
         """Whether the dataset may not be asked."""
         return self.sight.withheld
 
-    def coordinates(self) -> Iterator[tuple[str, Decision]]:
-        """The decision on the rows and on each selected field, by coordinate."""
-        yield self.dataset.record, self.sight.rows
-        for field, decision in self.sight.decisions.items():
-            yield f"{self.dataset.record}.{field}", decision
+    def coordinates(self) -> Iterator[tuple[Act, str, Decision]]:
+        """The decisions on the rows and on each selected field; for records past their publicity period only where some
+        of them may be shown.
+        """
+        yield from ((Act.READ, *decided) for decided in self.sight.coordinates(self.dataset.record))
+        if not self.expired.withheld:
+            yield from ((Act.READ_EXPIRED, *decided) for decided in self.expired.coordinates(self.dataset.record))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +124,12 @@ def authorise(
                 for dataset in datasets
                 if dataset.record == answer.record.name
             )
-            access = tuple(entry for supplier in suppliers for entry in _access(answer.record, supplier))
-            answers[answer] = AuthorisedAnswer(answer, suppliers, access)
+            told = tuple(
+                entry
+                for supplier in suppliers
+                for entry in access(answer.record, supplier.dataset.agency, supplier.sight)
+            )
+            answers[answer] = AuthorisedAnswer(answer, suppliers, told)
     return Authorised(table.version, answers)
 
 
@@ -154,15 +166,14 @@ def _sight(
     return Sight(rows, withheld, decisions, order if order and order.effect is not Effect.WITHHELD else None)
 
 
-def _access(record: RecordType, supplier: Supplier) -> list[Access]:
-    agency = supplier.dataset.agency
-    if supplier.sight.rows.effect is Effect.WITHHELD:
-        return [Access(record.name, agency, supplier.sight.rows)]
-    return [
-        Access(f"{record.name}.{field}", agency, decision)
-        for field, decision in supplier.sight.decisions.items()
-        if decision.effect is not Effect.CLEAR and not _sealed(record, field, decision)
-    ]
+def access(record: RecordType, agency: str, sight: Sight) -> Iterator[Access]:
+    """What is told of the decisions that are not CLEAR."""
+    if sight.rows.effect is Effect.WITHHELD:
+        yield Access(record.name, agency, sight.rows)
+        return
+    for field, decision in sight.decisions.items():
+        if decision.effect is not Effect.CLEAR and not _sealed(record, field, decision):
+            yield Access(f"{record.name}.{field}", agency, decision)
 
 
 def _sealed(record: RecordType, field: str, decision: Decision) -> bool:

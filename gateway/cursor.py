@@ -34,12 +34,12 @@ class CursorInvalid(GatewayError):
     code = "CURSOR_INVALID"
 
 
-def record_digest(key: bytes, agency: str, identity: str) -> str:
+def record_digest(key: bytes, *parts: str) -> str:
     """A short digest by which records of one date and agency are told apart, ordered as says nothing of their ids.
 
     Keyed, so that a caller from whom the id is withheld cannot test a guess against it.
     """
-    return blake2b(f"{agency}\0{identity}".encode(), key=key, digest_size=8).hexdigest()
+    return blake2b("\0".join(parts).encode(), key=key, digest_size=8).hexdigest()
 
 
 def encode(position: Position) -> str:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Final
+from operator import itemgetter
+from typing import Any, Final, TypeVar
 
 from cachetools import LRUCache
 from graphql import (
     DirectiveNode,
     DocumentNode,
+    FieldNode,
+    FieldsOnCorrectTypeRule,
     FragmentDefinitionNode,
     GraphQLError,
     GraphQLSchema,
     GraphQLSyntaxError,
     OperationDefinitionNode,
     OperationType,
+    SelectionSetNode,
     VariableNode,
     Visitor,
     get_operation_ast,
@@ -36,11 +41,19 @@ from gateway.refusals import (
     SyntaxInvalid,
     VariablesInvalid,
 )
-from gateway.selection import FieldBudgetExceeded, Normaliser
+from gateway.selection import FieldBudgetExceeded, Normaliser, Selection
 from schema.catalogue import Catalogue
 
 MAX_ERRORS: Final = 20
 """How many validation or coercion errors one answer lists."""
+
+LARGE_LISTS: Final = frozenset(
+    {("Query", "__schema"), ("Query", "__type"), ("Query", "agencies"), ("Viewer", "access")}
+)
+MAX_LARGE_LISTS: Final = 5
+"""How often one operation may ask for each of these: they cost no agency anything, but us."""
+
+_Kept = TypeVar("_Kept")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +72,22 @@ class _Parsed:
     document: DocumentNode
     definition: OperationDefinitionNode
     directive_variables: tuple[str, ...]
+    characters: int
 
 
 class Documents:
     """Reads operations, and keeps those that it has read.
 
-    Two bounded caches, least recently used out first: texts that were parsed and validated, and operations as
-    normalised for the values of their `@skip` and `@include` variables. Refused texts are not kept.
+    Two caches, least recently used out first: texts that were parsed and validated, and operations as normalised for
+    the values of their `@skip` and `@include` variables. Both hold at most `size` characters of text: what is kept of a
+    text is up to a hundred times as large. Refused texts are not kept.
     """
 
-    def __init__(self, catalogue: Catalogue, limits: Limits, size: int = 1_000) -> None:
+    def __init__(self, catalogue: Catalogue, limits: Limits, size: int = 1_000_000) -> None:
         self._catalogue = catalogue
         self._limits = limits
-        self._parsed: LRUCache[str, _Parsed] = LRUCache(size)
-        self._operations: LRUCache[str, Operation] = LRUCache(size)
+        self._parsed: LRUCache[str, _Parsed] = LRUCache(size, getsizeof=lambda kept: kept.characters)
+        self._operations: LRUCache[str, tuple[int, Operation]] = LRUCache(size, getsizeof=lambda kept: kept[0])
 
     def read(
         self, view: SchemaView, text: str, operation_name: str | None, variables: Mapping[str, Any]
@@ -83,19 +98,21 @@ class Documents:
         digest = _digest(*sorted(view.hidden), operation_name or "", text)
         parsed = self._parsed.get(digest)
         if parsed is None:
-            parsed = self._parsed[digest] = self._parse(view, text, operation_name)
+            parsed = self._parse(view, text, operation_name)
+            _keep(self._parsed, digest, parsed)
         values = _coerce(view.schema, parsed.definition, variables)
         variant = _digest(digest, *(str(values.coerced.get(name)) for name in parsed.directive_variables))
-        operation = self._operations.get(variant)
-        if operation is None:
-            operation = self._operations[variant] = self._normalise(view.schema, parsed, values, variant)
-        return operation, values
+        kept = self._operations.get(variant)
+        if kept is None:
+            kept = (parsed.characters, self._normalise(view.schema, parsed, values, variant))
+            _keep(self._operations, variant, kept)
+        return kept[1], values
 
     def _parse(self, view: SchemaView, text: str, operation_name: str | None) -> _Parsed:
+        if len(text) > self._limits.characters:
+            message = f"The operation's text has more than {self._limits.characters} characters; ask for less at once."
+            raise LimitExceeded(GraphQLError(message))
         document = parsed(text, self._limits.tokens)
-        errors = validate(view.schema, document, max_errors=MAX_ERRORS, hide_suggestions=True)
-        if errors:
-            raise OperationInvalid(*_with_suggestions(errors, view, document))
         definition = get_operation_ast(document, operation_name)
         if definition is None:
             raise OperationUnknown(_no_operation(document, operation_name))
@@ -103,7 +120,11 @@ class Documents:
             raise OperationUnsupported(
                 GraphQLError(f"A {definition.operation.value} cannot be run here: this gateway only answers queries.")
             )
-        return _Parsed(document, definition, _directive_variables(document))
+        _check_written(document, self._limits)
+        errors = validate(view.schema, document, max_errors=MAX_ERRORS, hide_suggestions=True)
+        if errors:
+            raise OperationInvalid(*_with_suggestions(errors, view, document))
+        return _Parsed(document, definition, _directive_variables(document), len(text))
 
     def _normalise(self, schema: GraphQLSchema, parsed: _Parsed, values: VariableValues, digest: str) -> Operation:
         query = schema.query_type
@@ -121,6 +142,7 @@ class Documents:
             raise _over("levels", self._limits.depth)
         if aliases(selections) > self._limits.aliases:
             raise _over("aliases", self._limits.aliases)
+        _check_local(selections)
         return Operation(
             id=digest,
             schema=schema,
@@ -140,6 +162,44 @@ def parsed(text: str, tokens: int | None = None) -> DocumentNode:
         raise SyntaxInvalid(error) from None
 
 
+def _keep(cache: LRUCache[str, _Kept], key: str, value: _Kept) -> None:
+    """Keeps the value, unless it alone is larger than the cache."""
+    if cache.getsizeof(value) <= cache.maxsize:
+        cache[key] = value
+
+
+def _check_written(document: DocumentNode, limits: Limits) -> None:
+    """Raises `LimitExceeded` for what would take validation long: it compares all fields of one response key."""
+    sets: list[SelectionSetNode] = []
+
+    class Finder(Visitor):
+        def enter_selection_set(self, node: SelectionSetNode, *_: object) -> None:
+            sets.append(node)
+
+    visit(document, Finder())
+    fields = [[node for node in one.selections if isinstance(node, FieldNode)] for one in sets]
+    if sum(map(len, fields)) > limits.fields:
+        raise LimitExceeded(GraphQLError(f"The operation has more than {limits.fields} fields; ask for less at once."))
+    for nodes in fields:
+        keys = Counter(node.alias.value if node.alias else node.name.value for node in nodes)
+        key, times = max(keys.items(), key=itemgetter(1), default=("", 0))
+        if times > limits.repeats:
+            message = (
+                f"The response key {key!r} stands {times} times in one selection set; {limits.repeats} are the most."
+            )
+            raise LimitExceeded(GraphQLError(message))
+
+
+def _check_local(selections: tuple[Selection, ...]) -> None:
+    """Raises `LimitExceeded` where one request asks for a large list of ours too often."""
+    walked = (part for selection in selections if selection.name not in FEDERATED_ROOTS for part in selection.walk())
+    times = Counter(part.name for part in walked if (part.parent, part.name) in LARGE_LISTS)
+    for name, number in times.items():
+        if number > MAX_LARGE_LISTS:
+            message = f"The operation asks for {name} {number} times; {MAX_LARGE_LISTS} are the most."
+            raise LimitExceeded(GraphQLError(message))
+
+
 def _digest(*parts: str) -> str:
     return sha256("\0".join(parts).encode()).hexdigest()
 
@@ -153,7 +213,7 @@ def _coerce(schema: GraphQLSchema, definition: OperationDefinitionNode, variable
 
 def _with_suggestions(errors: list[GraphQLError], view: SchemaView, document: DocumentNode) -> Iterator[GraphQLError]:
     """The errors, each with the suggestions that the schema shown to the caller gives for it."""
-    suggesting = validate(view.shown, document, max_errors=MAX_ERRORS)
+    suggesting = validate(view.shown, document, rules=[FieldsOnCorrectTypeRule], max_errors=MAX_ERRORS)
     for error in errors:
         at_the_same_place = (other for other in suggesting if other.locations == error.locations)
         yield next((other for other in at_the_same_place if other.message.startswith(error.message)), error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -9,7 +10,7 @@ import orjson
 
 from connectors.contract import FailureCode
 from gateway.join import Joined
-from gateway.operation import AnswerSelection
+from gateway.operation import RECORDS, AnswerSelection
 from schema.credit_code import CreditCode
 
 _FAILED: Final[Mapping[FailureCode, str]] = {
@@ -36,19 +37,23 @@ def encode_refusal(errors: Sequence[Mapping[str, Any]], extensions: Mapping[str,
 
 
 def failure_errors(joined: Mapping[tuple[AnswerSelection, CreditCode], Joined]) -> list[dict[str, Any]]:
-    """The errors for failed datasets: one for each dataset and failure, with the number of companies, and only of those
-    whose records are null by it.
+    """The errors for failed datasets, one for each, with its most frequent failure and the number of companies; only of
+    answers whose records were asked for and are null by it.
     """
-    companies: dict[tuple[str, str, FailureCode], set[CreditCode]] = {}
-    for (_, code), answer in joined.items():
-        if answer.records is None:
+    failed: defaultdict[tuple[str, str], dict[CreditCode, FailureCode]] = defaultdict(dict)
+    for (selection, code), answer in joined.items():
+        if answer.records is None and any(part.name in RECORDS for part in selection.selection.selections):
             for source in answer.sources:
                 if source.failure:
-                    companies.setdefault((source.dataset, source.agency, source.failure), set()).add(code)
-    return [
-        {
-            "message": f"{dataset} {_FAILED[failure]}; records of {len(codes)} companies are missing.",
-            "extensions": {"code": failure, "agency": agency, "dataset": dataset, "companies": len(codes)},
-        }
-        for (dataset, agency, failure), codes in sorted(companies.items())
-    ]
+                    failed[source.dataset, source.agency][code] = source.failure
+    return [_failure_error(dataset, agency, failures) for (dataset, agency), failures in sorted(failed.items())]
+
+
+def _failure_error(dataset: str, agency: str, failures: Mapping[CreditCode, FailureCode]) -> dict[str, Any]:
+    ((failure, _),) = Counter(failures.values()).most_common(1)
+    number = len(failures)
+    companies = "1 company" if number == 1 else f"{number} companies"
+    return {
+        "message": f"{dataset} {_FAILED[failure]}: no records of {companies}.",
+        "extensions": {"code": failure, "agency": agency, "dataset": dataset, "companies": number},
+    }

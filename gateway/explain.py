@@ -50,11 +50,12 @@ def _decisions(supplier: Supplier) -> list[dict[str, Any]]:
     return [
         {
             "agency": supplier.dataset.agency,
+            "act": act.value,
             "coordinate": coordinate,
             "decision": decision.effect.value,
             "mask": decision.mask,
             "rule": decision.rule,
             "reason": decision.reason.value if decision.reason else None,
         }
-        for coordinate, decision in supplier.coordinates()
+        for act, coordinate, decision in supplier.coordinates()
     ]

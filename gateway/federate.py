@@ -9,12 +9,13 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from connectors.contract import CompanyRows, FailureCode, Outcome, Supply
 from gateway.arguments import Slice
 from gateway.authorise import Supplier
 from gateway.caller import Caller
-from gateway.fetch import Fetched, Place, fetch_level, pushed
+from gateway.fetch import Fetched, Place, fetch_level
 from gateway.join import Joined, Joiner, Said, linked
 from gateway.operation import AnswerSelection, EnterpriseSelection, Operation
 from gateway.prepare import Prepared, Preparer
@@ -25,6 +26,10 @@ from schema.credit_code import CreditCode
 
 Level = Mapping[EnterpriseSelection, Iterable[CreditCode]]
 """The companies of one level by where they appear; no company twice at one place."""
+
+
+COMPANIES_AT_ONCE: Final = 50
+"""How many companies are joined before other requests get their turn."""
 
 
 @dataclass(slots=True)
@@ -65,9 +70,9 @@ class Federation:
             places = await self._places(operation, admitted, slices, answers)
             fetched = await fetch_level(places, slices, self.supply, self._partition, self.deadline)
             for place in places:
-                self._join(place, slices, _said(fetched, place, slices), answers)
+                await self._join(place, slices, _said(fetched), answers)
             for place in await self._places(operation, over, slices, answers):
-                self._join(place, slices, _over_limit, answers)
+                await self._join(place, slices, _over_limit, answers)
             level = _next_level(places, answers)
         return answers
 
@@ -106,16 +111,17 @@ class Federation:
                 answers.prepared.update(((enterprise, code), prepared) for code in of_class)
         return places
 
-    def _join(self, place: Place, slices: Mapping[AnswerSelection, Slice], said: Said, answers: Answers) -> None:
+    async def _join(self, place: Place, slices: Mapping[AnswerSelection, Slice], said: Said, answers: Answers) -> None:
         for answer in place.enterprise.answers:
             authorised = place.plan.authorised.answers[answer]
-            for code in place.codes:
+            for number, code in enumerate(place.codes, 1):
                 answers.joined[answer, code] = self.joiner.join(authorised, slices[answer], code, said)
+                if number % COMPANIES_AT_ONCE == 0:
+                    await asyncio.sleep(0)
 
 
-def _said(fetched: Fetched, place: Place, slices: Mapping[AnswerSelection, Slice]) -> Said:
-    filters = {fetch.dataset.id: pushed(fetch, slices) for fetch in place.plan.fetches[place.enterprise]}
-    return lambda supplier, code: fetched.get((supplier.dataset.id, filters[supplier.dataset.id], code))
+def _said(fetched: Fetched) -> Said:
+    return lambda supplier, code: fetched.get((supplier.dataset.id, code))
 
 
 def _over_limit(_supplier: Supplier, _code: CreditCode) -> CompanyRows:

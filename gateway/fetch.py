@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from connectors.contract import CompanyRows, FetchRequest, Supply
 from gateway.arguments import Slice
 from gateway.operation import AnswerSelection, EnterpriseSelection
-from gateway.plan import Fetch, Plan
+from gateway.plan import Plan
 from schema.credit_code import CreditCode
 
 Filters = tuple[tuple[str, dt.date], ...]
@@ -30,20 +30,26 @@ class Place:
 Partition = Callable[[str], str]
 """The share of the cache that this caller may use, by dataset."""
 
-Fetched = Mapping[tuple[str, Filters, CreditCode], CompanyRows]
-"""What each dataset said of each company under the filters that it was given."""
+Fetched = Mapping[tuple[str, CreditCode], CompanyRows]
+"""What each dataset said of each company."""
 
 
-def pushed(fetch: Fetch, slices: Mapping[AnswerSelection, Slice]) -> Filters:
-    """The filters that the agency can apply for this fetch: those that all its answers have in common. Every filter is
-    applied to what comes back too, so that leaving one out only costs rows.
+def pushed(places: Iterable[Place], slices: Mapping[AnswerSelection, Slice]) -> Mapping[str, Filters]:
+    """The filters that each dataset can apply itself at this level: those that all its answers have in common. Every
+    filter is applied to what comes back too, so that leaving one out only costs rows, and splitting calls by filter
+    would cost the agency.
     """
-    common = set.intersection(*(set(slices[answer].filters.items()) for answer in fetch.answers))
-    return tuple(sorted((name, bound) for name, bound in common if name in fetch.dataset.filters))
+    common: dict[str, set[tuple[str, dt.date]]] = {}
+    for place in places:
+        for fetch in place.plan.fetches[place.enterprise]:
+            for answer in fetch.answers:
+                filters = {item for item in slices[answer].filters.items() if item[0] in fetch.dataset.filters}
+                common.setdefault(fetch.dataset.id, filters).intersection_update(filters)
+    return {dataset: tuple(sorted(filters)) for dataset, filters in common.items()}
 
 
 async def fetch_level(
-    places: Iterable[Place],
+    places: Sequence[Place],
     slices: Mapping[AnswerSelection, Slice],
     supply: Supply,
     partition: Partition,
@@ -57,28 +63,29 @@ async def fetch_level(
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(supply.fetch(request)) for request in requests]
     return {
-        (request.dataset, tuple(sorted(request.filters.items())), code): rows
+        (request.dataset, code): rows
         for request, task in zip(requests, tasks, strict=True)
         for code, rows in task.result().items()
     }
 
 
 def level_requests(
-    places: Iterable[Place],
+    places: Sequence[Place],
     slices: Mapping[AnswerSelection, Slice],
     partition: Partition,
     deadline: float,
 ) -> Sequence[FetchRequest]:
     """The level's requests. A company that is at several places is asked about once, with all the columns needed."""
-    wanted: defaultdict[tuple[str, Filters], dict[CreditCode, frozenset[str]]] = defaultdict(dict)
+    filters = pushed(places, slices)
+    wanted: defaultdict[str, dict[CreditCode, frozenset[str]]] = defaultdict(dict)
     for place in places:
         for fetch in place.plan.fetches[place.enterprise]:
-            columns = wanted[fetch.dataset.id, pushed(fetch, slices)]
+            columns = wanted[fetch.dataset.id]
             for code in filter(fetch.dataset.coverage.may_know, place.codes):
                 columns[code] = columns.get(code, frozenset()) | fetch.all_columns
     return [
-        FetchRequest(dataset, tuple(codes), columns, dict(filters), partition(dataset), deadline)
-        for (dataset, filters), by_code in sorted(wanted.items())
+        FetchRequest(dataset, tuple(codes), columns, dict(filters[dataset]), partition(dataset), deadline)
+        for dataset, by_code in sorted(wanted.items())
         for columns, codes in _by_columns(by_code).items()
     ]
 

@@ -6,13 +6,14 @@ A next level's companies come from here: only records that are shown lead on.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from connectors.contract import CompanyRows, FailureCode, Outcome, Row
 from gateway.arguments import Slice
-from gateway.authorise import IDENTITY, Access, AuthorisedAnswer, Sight, Supplier
+from gateway.authorise import IDENTITY, Access, AuthorisedAnswer, Sight, Supplier, access
 from gateway.cursor import Position, record_digest
 from policies.decision import Effect
 from policies.publicity import Publicity, Standing
@@ -86,14 +87,15 @@ Mask = Callable[[str, str, Value], Value]
 
 @dataclass(frozen=True, slots=True)
 class Joiner:
-    """What joining needs besides the rows: today's date for publicity periods, the caller's masks, and the key of the
-    digests in cursors.
+    """What joining needs besides the rows: today's date for publicity periods, the caller's masks, and for the digests
+    in cursors a key and the `audience` that they are for, so that no two audiences can compare theirs.
     """
 
     publicity: Publicity
     today: dt.date
     mask: Mask
     cursor_key: bytes
+    audience: str
 
     def join(
         self,
@@ -107,35 +109,48 @@ class Joiner:
         found: list[Record] = []
         for supplier in authorised.suppliers:
             rows = None if supplier.withheld else said(supplier, code)
-            records, whole = self._records(authorised.answer.record, supplier, rows, slice_) if rows else ([], True)
+            records, whole = (
+                self._records(authorised.answer.record, supplier, code, rows, slice_) if rows else ([], True)
+            )
             found.extend(records)
             sources.append(_source(supplier, code, rows, whole=whole))
         status = _status(sources)
-        if not found and status is not AnswerStatus.COMPLETE:
-            return Joined(status, tuple(sources), authorised.access, None, None)
         found.sort(key=lambda record: record.position.key())
         after = slice_.after.key() if slice_.after else None
         rest = [record for record in found if after is None or record.position.key() > after]
         page = tuple(rest[: slice_.first])
-        return Joined(status, tuple(sources), authorised.access, page, len(rest) > len(page))
+        if not page and status is not AnswerStatus.COMPLETE:
+            return Joined(status, tuple(sources), authorised.access, None, None)
+        told = (*authorised.access, *_expired_access(authorised, page))
+        return Joined(status, tuple(sources), told, page, len(rest) > len(page))
 
     def _records(
-        self, record: RecordType, supplier: Supplier, answer: CompanyRows, slice_: Slice
+        self, record: RecordType, supplier: Supplier, code: CreditCode, answer: CompanyRows, slice_: Slice
     ) -> tuple[list[Record], bool]:
         """The rows that may be shown, and whether all rows could be judged."""
         records: list[Record] = []
+        seen: Counter[str] = Counter()
         whole = True
         for index, row in enumerate(answer.rows):
-            standing = self.publicity.standing(record, row, self.today)
+            standing = self.publicity.standing(record, row, self.today, answer.unreadable.get(index, ()))
             sight = supplier.expired if standing is Standing.OVER else supplier.sight
-            passed = not sight.withheld and _passes(record, row, slice_.filters)
+            passed = standing is not Standing.NOT_YET and not sight.withheld and _passes(record, row, slice_.filters)
             if standing is Standing.UNREADABLE or passed is None:
                 whole = False
             elif passed:
-                digest = record_digest(self.cursor_key, supplier.dataset.agency, str(row.get(IDENTITY) or index))
+                digest = self._digest(supplier, code, row, seen)
                 position = Position(self._date(record, sight, row), supplier.dataset.agency, digest)
                 records.append(Record(supplier, sight, row, answer.as_of, position))
         return records, whole
+
+    def _digest(self, supplier: Supplier, code: CreditCode, row: Row, seen: Counter[str]) -> str:
+        """What tells the record from the company's others: its id, or its content and how often that was `seen`."""
+        identity = row.get(IDENTITY)
+        if identity is None:
+            content = repr(sorted(row.items()))
+            seen[content] += 1
+            identity = f"{content}\0{seen[content]}"
+        return record_digest(self.cursor_key, self.audience, supplier.dataset.id, code.text, str(identity))
 
     def _date(self, record: RecordType, sight: Sight, row: Row) -> dt.date | None:
         """The date by which the record is sorted, as the caller sees it."""
@@ -163,8 +178,11 @@ def _source(supplier: Supplier, code: CreditCode, rows: CompanyRows | None, *, w
     agency, dataset = supplier.dataset.agency, supplier.dataset.id
     if not supplier.dataset.coverage.may_know(code):
         return SourceOutcome(agency, dataset, SourceStatus.NOT_ASKED)
-    if rows is None:
+    if supplier.withheld:
         return SourceOutcome(agency, dataset, SourceStatus.WITHHELD)
+    if rows is None:
+        # Asked, and nothing was said of this company: never to be read as there being nothing.
+        rows = CompanyRows(Outcome.FAILED, failure=FailureCode.AGENCY_BAD_RESPONSE)
     status = SourceStatus(rows.outcome.value)
     if rows.outcome is Outcome.ANSWERED and not whole:
         status = SourceStatus.INCOMPLETE
@@ -180,6 +198,14 @@ def _status(sources: Iterable[SourceOutcome]) -> AnswerStatus:
     if covering <= {SourceStatus.FAILED, SourceStatus.WITHHELD}:
         return AnswerStatus.UNAVAILABLE
     return AnswerStatus.PARTIAL
+
+
+def _expired_access(authorised: AuthorisedAnswer, page: Iterable[Record]) -> Iterator[Access]:
+    """What is not clear of the records on the page that are past their publicity period."""
+    shown = {record.sight for record in page}
+    for supplier in authorised.suppliers:
+        if supplier.expired in shown:
+            yield from access(authorised.answer.record, supplier.dataset.agency, supplier.expired)
 
 
 def linked(record: Record, field: str) -> CreditCode | None:

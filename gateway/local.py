@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from inspect import isawaitable
 from typing import Any
 
@@ -10,18 +10,25 @@ from graphql import (
     DocumentNode,
     FragmentDefinitionNode,
     GraphQLSchema,
+    Node,
     OperationDefinitionNode,
     OperationType,
     SelectionSetNode,
+    VariableNode,
+    Visitor,
     execute,
+    visit,
 )
 
 from gateway.operation import Operation
 
+LocalResult = tuple[dict[str, Any] | None, list[dict[str, Any]]]
+"""The data of the local roots, None where an error left nothing of it, and the errors."""
+
 
 async def run_local(
     operation: Operation, shown: GraphQLSchema, variables: Mapping[str, Any], root_value: Mapping[str, Any]
-) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
+) -> LocalResult:
     """The data and errors of the operation's local roots. `shown` is the schema that introspection tells of;
     `root_value` holds the other roots' values, or functions that give them, by field name.
     """
@@ -36,11 +43,30 @@ async def run_local(
 def _local_document(operation: Operation) -> DocumentNode:
     """The document with one operation that selects the local roots alone."""
     nodes = tuple(node for selection in operation.local for node in selection.nodes)
+    fragments = tuple(node for node in operation.document.definitions if isinstance(node, FragmentDefinitionNode))
+    used = _variables((*nodes, *fragments))
     definition = OperationDefinitionNode(
         operation=OperationType.QUERY,
-        variable_definitions=operation.definition.variable_definitions,
+        # Others may be of types that the schema shown to the caller does not have.
+        variable_definitions=tuple(
+            definition
+            for definition in operation.definition.variable_definitions or ()
+            if definition.variable.name.value in used
+        ),
         directives=(),
         selection_set=SelectionSetNode(selections=nodes),
     )
-    fragments = (node for node in operation.document.definitions if isinstance(node, FragmentDefinitionNode))
     return DocumentNode(definitions=(definition, *fragments))
+
+
+def _variables(nodes: Iterable[Node]) -> frozenset[str]:
+    """The variables that are used in these nodes."""
+    used: set[str] = set()
+
+    class Finder(Visitor):
+        def enter_variable(self, node: VariableNode, *_: object) -> None:
+            used.add(node.name.value)
+
+    for node in nodes:
+        visit(node, Finder())
+    return frozenset(used)

@@ -12,17 +12,18 @@ from gateway.arguments import slices
 from gateway.audit import AuditLog
 from gateway.caller import Caller, check_caller
 from gateway.document import Documents
-from gateway.editions import Editions
+from gateway.editions import Edition, Editions
 from gateway.encode import encode, encode_refusal, failure_errors
 from gateway.enterprise import Enterprises
-from gateway.errors import DeadlineExceededError
+from gateway.errors import DeadlineExceededError, MethodNotAllowedError
 from gateway.federate import Federation
 from gateway.join import Joiner, Mask
 from gateway.limits import Limits
 from gateway.local import run_local
 from gateway.messages import Answered, Received
-from gateway.record import answer_record, refusal_record
-from gateway.refusals import RequestRefused
+from gateway.question import Question
+from gateway.record import answer_record, asked_record, refusal_record
+from gateway.refusals import LimitExceeded, OperationUnsupported, RequestRefused
 from gateway.roots import root_companies
 from gateway.shape import Agencies
 from gateway.viewer import local_roots
@@ -74,41 +75,69 @@ class Gateway:
 
     async def _answer(self, received: Received) -> Answered:
         started, edition = _now(), self.editions.current
-        extensions = {"requestId": received.request_id}
         try:
-            caller = check_caller(received, edition.policy, self.consents, started)
-            openable = await edition.tables.openable(received.principal.roles, received.principal.organisation)
-            view = self.views.view(openable)
-            operation, variables = self.documents.read(
-                view, received.query, received.operation_name, received.variables
-            )
-            wanted = slices(operation, variables, self.limits)
-            companies = root_companies(operation, variables, self.limits)
+            question = await self._read(received, edition, started)
+        except OperationUnsupported as refused:
+            if received.read_only:
+                raise MethodNotAllowedError(str(refused), allow="POST") from None
+            return await self._refuse(received, refused, started)
         except RequestRefused as refused:
-            await self.audit.append(refusal_record(received.request_id, received.principal, refused.code, started))
-            return Answered(encode_refusal(refused.formatted(), extensions), executed=False)
+            return await self._refuse(received, refused, started)
+        try:
+            return await self._execute(received, edition, question, started)
+        except LimitExceeded as refused:
+            await self.audit.append(asked_record(received, question, started))
+            return Answered(encode_refusal(refused.formatted(), {"requestId": received.request_id}), executed=False)
+        except BaseException:
+            # Agencies have been asked about these companies, whatever becomes of the answer.
+            await self.audit.append(asked_record(received, question, started))
+            raise
+
+    async def _read(self, received: Received, edition: Edition, now: dt.datetime) -> Question:
+        """What is asked, and by whom. Raises `RequestRefused`."""
+        caller = check_caller(received, edition.policy, self.consents, now)
+        openable = await edition.tables.openable(received.principal.roles, received.principal.organisation)
+        view = self.views.view(openable)
+        operation, variables = self.documents.read(view, received.query, received.operation_name, received.variables)
+        roots = local_roots(caller, edition.tables, self.agencies, openable)
+        return Question(
+            caller,
+            operation,
+            slices(operation, variables, self.limits),
+            root_companies(operation, variables, self.limits),
+            await run_local(operation, view.shown, received.variables, roots),
+        )
+
+    async def _execute(
+        self, received: Received, edition: Edition, question: Question, started: dt.datetime
+    ) -> Answered:
+        caller, operation, companies = question.caller, question.operation, question.companies
         mask = self._mask(caller)
+        audience = f"{caller.principal.organisation}\0{caller.purpose or ''}"
         federation = Federation(
             supply=self.supply,
             tables=edition.tables,
             preparer=edition.preparer,
-            joiner=Joiner(edition.publicity, started.astimezone(CHINA).date(), mask, self.secrets.cursors),
+            joiner=Joiner(edition.publicity, started.astimezone(CHINA).date(), mask, self.secrets.cursors, audience),
             caller=caller,
             shared=self.shared,
             limit=self.limits.companies,
             deadline=received.deadline,
         )
-        answers = await federation.run(operation, companies, wanted)
-        roots = local_roots(caller, edition.tables, self.agencies)
-        local, local_errors = await run_local(operation, view.shown, received.variables, roots)
+        answers = await federation.run(operation, companies, question.slices)
+        local, local_errors = question.local
         data = None
         if local is not None:
-            found = {**local, **Enterprises(answers, mask).roots(companies)}
+            found = {**local, **Enterprises(answers, mask, self.limits.written).roots(companies)}
             data = {key: found[key] for key in operation.keys}
         errors = [*companies.errors, *local_errors, *failure_errors(answers.joined)]
-        body = encode(data, errors, {**extensions, **caller.notices()})
+        body = encode(data, errors, {"requestId": received.request_id, **caller.notices()})
         await self.audit.append(answer_record(received, caller, operation, answers, started=started, ended=_now()))
         return Answered(body, executed=True)
+
+    async def _refuse(self, received: Received, refused: RequestRefused, started: dt.datetime) -> Answered:
+        await self.audit.append(refusal_record(received.request_id, received.principal, refused.code, started))
+        return Answered(encode_refusal(refused.formatted(), {"requestId": received.request_id}), executed=False)
 
     def _mask(self, caller: Caller) -> Mask:
         """The masks as they fall out for this caller."""

@@ -14,6 +14,7 @@ from gateway.fetch import Place
 from gateway.join import SourceStatus
 from gateway.messages import Principal, Received
 from gateway.operation import Operation
+from gateway.question import Question
 from policies.decision import CallerClass
 
 
@@ -32,6 +33,20 @@ def asked_by(request_id: str, principal: Principal | None, now: dt.datetime) -> 
 def refusal_record(request_id: str, principal: Principal | None, code: str, now: dt.datetime) -> dict[str, Any]:
     """A request that was not executed, and why not, by the error's code."""
     return {**asked_by(request_id, principal, now), "outcome": "REFUSED", "code": code}
+
+
+def asked_record(received: Received, question: Question, now: dt.datetime) -> dict[str, Any]:
+    """A request whose companies agencies were asked about, and which was not answered: whoever asked went away, the
+    deadline passed, or the answer was too large. Where the HTTP edge knows why, a line of its own says so.
+    """
+    return {
+        **asked_by(received.request_id, received.principal, now),
+        "outcome": "ASKED",
+        "purpose": question.caller.purpose,
+        "operation": question.operation.id,
+        "policy": question.caller.policy.version,
+        "companies": sorted(code.text for code in question.companies.distinct()),
+    }
 
 
 def answer_record(  # noqa: PLR0913 - the parts of the record
@@ -72,13 +87,14 @@ def _class(caller_class: CallerClass, place: Place) -> Mapping[str, Any]:
         "decisions": [
             {
                 "agency": supplier.dataset.agency,
+                "act": act,
                 "coordinate": coordinate,
                 "decision": decision.effect,
                 "mask": decision.mask,
                 "rule": decision.rule,
             }
             for supplier in suppliers
-            for coordinate, decision in supplier.coordinates()
+            for act, coordinate, decision in supplier.coordinates()
         ],
     }
 

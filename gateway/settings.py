@@ -66,7 +66,11 @@ class LimitSettings(_Group):
     """What one request may cost."""
 
     request_bytes: int = Field(default=1_048_576, gt=0, description="The most bytes of a body or of a query string.")
+    characters: int = Field(default=_LIMITS.characters, gt=0, description="The most characters of an operation's text.")
     tokens: int = Field(default=_LIMITS.tokens, gt=0, description="The most tokens of an operation's text.")
+    repeats: int = Field(
+        default=_LIMITS.repeats, gt=0, description="How often one response key may stand in a selection set."
+    )
     fields: int = Field(default=_LIMITS.fields, gt=0, description="The most fields, after fragments are expanded.")
     depth: int = Field(default=_LIMITS.depth, gt=0, description="The deepest nesting, after fragments are expanded.")
     aliases: int = Field(default=_LIMITS.aliases, gt=0, description="The most aliases.")
@@ -74,6 +78,9 @@ class LimitSettings(_Group):
         default=_LIMITS.companies, gt=0, description="The most distinct companies, at all levels together."
     )
     page: int = Field(default=_LIMITS.page, gt=0, description="The most records that `first` may ask for.")
+    written: int = Field(
+        default=_LIMITS.written, gt=0, description="The most companies and records in an answer, duplicates counted."
+    )
 
     def operation(self) -> Limits:
         """The limits that the pipeline holds an operation to (`request_bytes` is the HTTP edge's)."""

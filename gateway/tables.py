@@ -44,11 +44,14 @@ class Compiler:
 
     async def run(self, make: Callable[..., Made], *args: object) -> Made:
         """What `make` gives for these arguments, all of it picklable."""
-        loop = asyncio.get_running_loop()
+        loop, process = asyncio.get_running_loop(), self._process
         try:
-            return await loop.run_in_executor(self._process, make, *args)
+            return await loop.run_in_executor(process, make, *args)
         except BrokenProcessPool:
-            self._process = _start_process()
+            # Of all who waited for it, the first to notice starts the next one.
+            if self._process is process and process:
+                self._process = _start_process()
+                process.shutdown(wait=False)
             return await loop.run_in_executor(self._process, make, *args)
 
 

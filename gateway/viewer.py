@@ -17,8 +17,12 @@ from schema.catalogue import Tier
 from schema.sdl import subgraph_sdl
 
 
-def local_roots(caller: Caller, tables: Tables, agencies: Mapping[str, AgencyProfile]) -> Mapping[str, Any]:
-    """The root value from which graphql-core reads `me`, `agencies` and `_service`."""
+def local_roots(
+    caller: Caller, tables: Tables, agencies: Mapping[str, AgencyProfile], openable: frozenset[str]
+) -> Mapping[str, Any]:
+    """The root value from which graphql-core reads `me`, `agencies` and `_service`. `openable` are the coordinates that
+    could be opened to the caller; of others `me` tells nothing.
+    """
     profiles = {
         agency.id: {"id": agency.id, "name": agency.name, "nameZh": agency.name_zh, "records": list(agency.records)}
         for agency in agencies.values()
@@ -33,7 +37,7 @@ def local_roots(caller: Caller, tables: Tables, agencies: Mapping[str, AgencyPro
             _access(coordinate, profiles[agency], decision)
             for agency, cells in sorted(table.cells.items())
             for coordinate, decision in sorted(cells.items())
-            if caller.policy.tiers[coordinate] is not Tier.SEALED or decision.effect is not Effect.WITHHELD
+            if coordinate in openable and _may_be_told(caller.policy.tiers[coordinate], decision)
         ]
 
     return {
@@ -48,6 +52,10 @@ def local_roots(caller: Caller, tables: Tables, agencies: Mapping[str, AgencyPro
         "agencies": list(profiles.values()),
         "_service": lambda _info: {"sdl": subgraph_sdl()},
     }
+
+
+def _may_be_told(tier: Tier, decision: Decision) -> bool:
+    return tier is not Tier.SEALED or decision.effect is not Effect.WITHHELD
 
 
 def _access(coordinate: str, agency: Mapping[str, Any], decision: Decision) -> Mapping[str, Any]:

@@ -1,8 +1,8 @@
 """The ways to change a policy: propose, rebase, approve, publish, roll back, withdraw, and deny in an emergency.
 
 Every way but the last ends in a draft, which one writes and another approves (four eyes). What is published is, byte
-for byte, what was approved: an approval holds for one digest, on one base. A draft that opens data to more callers needs
-the approval of the agencies whose data it is, or of one above each of them in the tree, as well.
+for byte, what was approved: an approval holds for one digest, on one base. A draft that opens data to more callers
+needs the approval of the agencies whose data it is, or of one above each of them in the tree, as well.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ class Actor:
 
 def check_administrator(actor: Actor, agencies: Tree) -> None:
     """Raises `NotAnAdministrator` unless the actor keeps policies, for an agency of the tree or centrally."""
-    if ADMINISTRATOR not in actor.roles or not actor.subject:
+    if ADMINISTRATOR not in actor.roles or not actor.subject.strip():
         raise NotAnAdministrator(f"changing the policy needs the role `{ADMINISTRATOR}`")
     if actor.agency is not None and actor.agency not in agencies:
         raise NotAnAdministrator(

@@ -46,7 +46,7 @@ def redact(_value: Value, _context: MaskContext) -> Value:
 
 
 _SEPARATORS: Final = re.compile(r"([、,，;；/])")
-_DIGIT: Final = re.compile(r"\d")
+_NUMBER: Final = re.compile(r"[+(（]?\d[\d\s()（）+*-]*[A-Za-z]?")
 _HIDDEN: Final = "**"
 _ENDS: Final = (3, 2)
 _SHORTEST_IDENTITY: Final = 8
@@ -55,15 +55,16 @@ _SHORTEST_IDENTITY: Final = 8
 def partial(value: Value, _context: MaskContext) -> Value:
     """A person's family name or initial (`王**`, `J**`); of a number its ends (`138***78`).
 
-    Each name in a list is masked. Preserves neither length nor order; equal values stay equal, but different ones often
-    become equal too. Text with a digit counts as a number; one shorter than 8 characters keeps nothing.
+    Each name in a list is masked, whatever stands beside it. Preserves neither length nor order; equal values stay
+    equal, but different ones often become equal too. Only text of digits and signs, with a letter at most at its end,
+    counts as a number; one shorter than 8 characters keeps nothing.
     """
     names = _SEPARATORS.split(_text(value))
     return "".join(name if _SEPARATORS.fullmatch(name) else _hide(name.strip()) for name in names)
 
 
 def _hide(name: str) -> str:
-    if _DIGIT.search(name):
+    if _NUMBER.fullmatch(name):
         head, tail = _ENDS
         return f"{name[:head]}***{name[-tail:]}" if len(name) >= _SHORTEST_IDENTITY else _HIDDEN
     return name[0] + _HIDDEN if len(name) > 1 else _HIDDEN

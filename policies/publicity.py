@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from calendar import monthrange
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta, timezone
 from enum import StrEnum
@@ -28,10 +28,11 @@ PUBLISHED_UNTIL: Final = "publishedUntil"
 
 
 class Standing(StrEnum):
-    """Whether a record may be shown: yes; no, for it is outside its window or repaired; nobody can tell."""
+    """Whether a record may be shown: yes; no longer (past its period or repaired); not yet; nobody can tell."""
 
     PUBLISHED = "PUBLISHED"
     OVER = "OVER"
+    NOT_YET = "NOT_YET"
     UNREADABLE = "UNREADABLE"
 
 
@@ -81,16 +82,24 @@ class Publicity:
                 names.update((period.counted_from, period.by))
         return frozenset(names & record.fields.keys())
 
-    def standing(self, record: RecordType, row: Mapping[str, Value], today: date) -> Standing:
-        """Whether a row may be shown today. `row` lacks the columns that its supplier does not have.
+    def standing(
+        self, record: RecordType, row: Mapping[str, Value], today: date, unreadable: Collection[str] = ()
+    ) -> Standing:
+        """Whether a row may be shown today. `row` lacks the columns that its supplier does not have; `unreadable` names
+        those in which the supplier has something that is no date.
 
-        UNREADABLE: the type's period is counted from a date, and neither that date nor `publishedUntil` can be read.
+        UNREADABLE: a date that could end the publicity cannot be read; or the type's period is counted from a date, and
+        neither that date nor `publishedUntil` is there.
         """
         regime = self.regime(today)
         ended = [_day(row, field) for field in regime.ended_by if field in record.fields]
         starts, until = _day(row, PUBLISHED_FROM), _day(row, PUBLISHED_UNTIL)
-        if any(day and day <= today for day in ended) or (starts and today < starts) or (until and until < today):
+        if starts and today < starts:
+            return Standing.NOT_YET
+        if any(day and day <= today for day in ended) or (until and until < today):
             return Standing.OVER
+        if not {PUBLISHED_FROM, PUBLISHED_UNTIL, *regime.ended_by}.isdisjoint(unreadable):
+            return Standing.UNREADABLE
         period = regime.periods.get(record.name)
         if period is None:
             return Standing.PUBLISHED

@@ -23,8 +23,8 @@ def executable_schema(hidden: frozenset[str]) -> GraphQLSchema:
     # The SDL is our own and the tests validate it; doing so again would double the time.
     whole = build_ast_schema(document(hidden), assume_valid=True)
     schema = GraphQLSchema(whole.query_type, directives=whole.directives, assume_valid=True)
-    for name, read in _READERS.items():
-        scalar = cast("GraphQLScalarType", schema.type_map[name])
+    for name in _READERS.keys() & schema.type_map.keys():
+        read, scalar = _READERS[name], cast("GraphQLScalarType", schema.type_map[name])
         scalar.coerce_input_value = read
         scalar.coerce_input_literal = _literal_reader(name, read)
     return schema

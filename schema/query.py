@@ -141,7 +141,7 @@ Viewer: Final = create_type(
         declared("purposes", StrawberryList(str), bilingual("The purposes that it may give.", "可声明的用途。")),
         declared(
             "access",
-            StrawberryList(ViewerAccess),
+            StrawberryOptional(StrawberryList(ViewerAccess)),
             bilingual(
                 "What it may see for a purpose, of a company for which no legal basis holds.",
                 "在无任何法律依据的情况下，为某一用途可见的内容。",

@@ -9,11 +9,19 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
+from asyncpg.exceptions import InterfaceError, PostgresError  # type: ignore[import-untyped]
 from sqlalchemy import ColumnElement, Table, delete, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from policies.errors import DraftChanged, DraftUnknown, StoreUnavailable, VersionConflict, VersionUnknown
+from policies.errors import (
+    DraftChanged,
+    DraftUnknown,
+    StoreUnavailable,
+    VersionConflict,
+    VersionDamaged,
+    VersionUnknown,
+)
 from policies.store.contract import Store
 from policies.store.migrations import migrate
 from policies.store.model import Approval, Draft, Version, check_names, checked, sha256
@@ -58,17 +66,20 @@ class SqlStore(Store):
             if row is None:
                 raise VersionUnknown(f"there is no version {number}; the latest is {await _latest(connection)}")
             files = await _rows(connection, VERSION_FILES, VERSION_FILES.c.version == row.number)
-            version = Version(
-                row.number,
-                row.digest,
-                {file.name: bytes(file.content) for file in files},
-                datetime.fromisoformat(row.published_at),
-                row.published_by,
-                row.why,
-                await _approvals(connection, _subject(row.number)),
-                row.restores,
-                row.emergency,
-            )
+            try:
+                version = Version(
+                    row.number,
+                    row.digest,
+                    {file.name: bytes(file.content) for file in files},
+                    datetime.fromisoformat(row.published_at),
+                    row.published_by,
+                    row.why,
+                    await _approvals(connection, _subject(row.number)),
+                    row.restores,
+                    row.emergency,
+                )
+            except (TypeError, ValueError) as error:
+                raise VersionDamaged(f"version {number} is not what was published: its rows cannot be read") from error
         return checked(version, {file.name: file.digest for file in files})
 
     async def versions(self) -> tuple[Version, ...]:
@@ -179,25 +190,25 @@ class SqlStore(Store):
             def wake(*_: object) -> None:
                 woken.set()
 
-            async with asyncio.timeout(self._deadline):
-                await raw.add_listener(CHANNEL, wake)
             try:
-                yield woken
-            finally:
-                # Thrown away, not returned to the pool: it may be broken, or still be listening.
-                await connection.invalidate()
+                await raw.add_listener(CHANNEL, wake)
+            except (PostgresError, InterfaceError) as error:
+                raise StoreUnavailable(f"the policy store cannot be used: {type(error).__name__}") from error
+            yield woken
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[AsyncConnection]:
+        """A connection that is thrown away at the end, not kept for others: it listens."""
         connection = self._engine.connect()
         try:
             async with asyncio.timeout(self._deadline):
                 await connection.start()
-        except (SQLAlchemyError, OSError) as error:
+        except (SQLAlchemyError, OSError) as error:  # the deadline's end is an OSError too
             raise StoreUnavailable(f"the policy store cannot be used: {type(error).__name__}") from error
         try:
             yield connection
         finally:
+            await connection.invalidate()
             await connection.close()
 
 

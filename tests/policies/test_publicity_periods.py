@@ -97,7 +97,7 @@ def test_the_nations_longest_period_ends_what_an_agency_would_show_longer() -> N
 
 
 def test_a_record_is_not_shown_before_its_publicity_begins() -> None:
-    assert RULES.standing(HONOUR, {"publishedFrom": date(2026, 11, 25)}, TODAY) is OVER
+    assert RULES.standing(HONOUR, {"publishedFrom": date(2026, 11, 25)}, TODAY) is Standing.NOT_YET
     assert RULES.standing(HONOUR, {"publishedFrom": TODAY}, TODAY) is PUBLISHED
 
 

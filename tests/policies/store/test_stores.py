@@ -175,9 +175,7 @@ async def test_changes_begin_with_the_latest_and_tell_each_number_once(
         assert [await anext(changes), await anext(changes)] == [4, 5]
 
 
-async def test_a_draft_read_while_it_is_saved_is_one_or_the_other(
-    store: Store, address: str, open_at: Opened
-) -> None:
+async def test_a_draft_read_while_it_is_saved_is_one_or_the_other(store: Store, address: str, open_at: Opened) -> None:
     other = await open_at(address)
     saved = await store.save_draft(replace(DRAFT, why="0", files={"a.yaml": b"0"}))
 

@@ -1,0 +1,23 @@
+"""One request, read and found sound: who asks, what, and about whom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gateway.arguments import Slice
+from gateway.caller import Caller
+from gateway.local import LocalResult
+from gateway.operation import AnswerSelection, Operation
+from gateway.roots import RootCompanies
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is about to be asked of the agencies. `local` is what the roots gave that no agency is asked for."""
+
+    caller: Caller
+    operation: Operation
+    slices: Mapping[AnswerSelection, Slice]
+    companies: RootCompanies
+    local: LocalResult
