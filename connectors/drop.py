@@ -36,9 +36,10 @@ class DropUnusable(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class DropFormat:
-    """How the drops are written. `key` is the column of the company's code."""
+    """How the drops are written. `key` is the column of the company's code, `columns` are those that must be there."""
 
     key: str
+    columns: frozenset[str]
     encoding: str
     delimiter: str
 
@@ -116,6 +117,9 @@ def _header(record: bytes, drop_format: DropFormat) -> tuple[str, ...]:
     header = tuple(name.strip() for name in _fields(record.removeprefix(_BOM), drop_format))
     if drop_format.key not in header or len(set(header)) != len(header):
         raise DropUnusable(f"its first line has no column {drop_format.key!r}, or a column twice")
+    missing = sorted(drop_format.columns.difference(header))
+    if missing:
+        raise DropUnusable(f"its first line has no column {missing[0]!r}, which the manifest reads")
     return header
 
 

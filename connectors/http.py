@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, NoReturn
@@ -15,6 +16,12 @@ from connectors.contract import FailureCode
 from connectors.errors import AgencyFailure
 
 OK: Final = 200
+KEEP_ALIVE_SECONDS: Final = 2.0
+"""How long an idle connection is kept: less than servers do (uvicorn 5 s), so that they rarely close it first."""
+
+_BROKEN: Final = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
+"""What comes of a connection that the agency closed while it was idle."""
+
 _SERVER_ERRORS: Final = range(500, 600)
 _OVERLOADED: Final = frozenset({429, 503})
 
@@ -51,7 +58,11 @@ class HttpClient:
         self._largest = largest
         self._client = httpx.AsyncClient(
             headers={"Accept": "application/json", **headers},
-            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+            limits=httpx.Limits(
+                max_connections=connections,
+                max_keepalive_connections=connections,
+                keepalive_expiry=KEEP_ALIVE_SECONDS,
+            ),
             follow_redirects=False,
             trust_env=False,
         )
@@ -62,13 +73,7 @@ class HttpClient:
         `timeout` is in seconds, for each of connecting, writing and reading. Raises `AgencyFailure`.
         """
         try:
-            async with self._client.stream(
-                request.method,
-                self._address + request.path,
-                params=list(request.query) or None,
-                json=request.body,
-                timeout=timeout,
-            ) as response:
+            async with self._response(request, timeout) as response:
                 if response.status_code in accept:
                     return HttpAnswer(response.status_code, None)
                 if response.status_code != OK:
@@ -77,6 +82,27 @@ class HttpClient:
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict) as error:
             raise failure_of(error, request.place) from None
         return HttpAnswer(OK, _parse(request.place, content))
+
+    @asynccontextmanager
+    async def _response(self, request: HttpRequest, timeout: float) -> AsyncIterator[httpx.Response]:  # noqa: ASYNC109
+        """The response, its body unread. Asked once more where the connection breaks before it begins: it may have been
+        a stale one, and asking changes nothing at the agency.
+        """
+        sent = self._client.build_request(
+            request.method,
+            self._address + request.path,
+            params=list(request.query) or None,
+            json=request.body,
+            timeout=timeout,
+        )
+        try:
+            response = await self._client.send(sent, stream=True)
+        except _BROKEN:
+            response = await self._client.send(sent, stream=True)
+        try:
+            yield response
+        finally:
+            await response.aclose()
 
     async def close(self) -> None:
         """Closes the connections."""

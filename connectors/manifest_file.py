@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, get_args
 
@@ -37,8 +37,32 @@ def load_manifest(path: Path, shapes: Mapping[str, RecordShape]) -> Manifest:
 
 
 def load_manifests(directory: Path, shapes: Mapping[str, RecordShape]) -> tuple[Manifest, ...]:
-    """Every `*.yaml` of a directory, in the order of their names. Raises `ManifestInvalid` for the first bad one."""
-    return tuple(load_manifest(path, shapes) for path in sorted(directory.glob("*.yaml")))
+    """Every manifest of a directory, in the order of their files. Raises `ManifestInvalid` for the first bad one."""
+    manifests = tuple(load_manifest(path, shapes) for path in manifest_paths(directory))
+    for path, finding in clashes(directory, manifests):
+        raise ManifestInvalid(str(path), [finding])
+    return manifests
+
+
+def manifest_paths(directory: Path) -> tuple[Path, ...]:
+    """The manifests' files, `*.yaml`. Raises `ManifestInvalid` where there is none, or a file that looks like one."""
+    odd = sorted(directory.glob("*.yml"))
+    if odd:
+        raise ManifestInvalid(str(odd[0]), [Finding(1, "", "would not be read", "name it *.yaml")])
+    paths = tuple(sorted(directory.glob("*.yaml")))
+    if not paths:
+        raise ManifestInvalid(str(directory), [Finding(1, "", "there is no manifest (*.yaml)", "check the directory")])
+    return paths
+
+
+def clashes(directory: Path, manifests: Sequence[Manifest]) -> Iterator[tuple[Path, Finding]]:
+    """A finding for each manifest whose agency another one has already."""
+    seen: set[str] = set()
+    for manifest in manifests:
+        if manifest.agency in seen:
+            message = f"a second manifest of the agency {manifest.agency!r}"
+            yield directory, Finding(1, "agency", message, "an agency has one manifest")
+        seen.add(manifest.agency)
 
 
 def manifest_json_schema() -> dict[str, Any]:

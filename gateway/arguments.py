@@ -64,6 +64,12 @@ def _slice(answer: AnswerSelection, values: Mapping[str, Any], limits: Limits) -
     except cursor.CursorInvalid:
         raise _invalid(answer, "after", "is not a cursor of this gateway; pass an endCursor as it came") from None
     filters = {name: values[name] for name in answer.record.filters if values.get(name) is not None}
+    lower = [
+        filters[name] for name, (_, operator) in answer.record.filters.items() if operator == ">=" and name in filters
+    ]
+    for name, (_, operator) in answer.record.filters.items():
+        if operator == "<=" and name in filters and lower and filters[name] < max(lower):
+            raise _invalid(answer, name, "is before the date from which records are asked for; nothing lies between")
     return Slice(first, position, filters)
 
 

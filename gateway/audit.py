@@ -37,6 +37,7 @@ class AuditLog:
         self._waiting: list[tuple[bytes, asyncio.Future[bool]]] = []
         self._writer: asyncio.Task[None] | None = None
         self._closed = False
+        self._failing = False
 
     async def __aenter__(self) -> Self:
         """Opens the file. Raises `AuditUnavailableError`."""
@@ -61,7 +62,7 @@ class AuditLog:
             await self._commit(b"")
         except AuditUnavailableError:
             return "cannot be written"
-        return None
+        return "could not be written last time" if self._failing else None
 
     async def _commit(self, line: bytes) -> None:
         if self._closed:
@@ -86,6 +87,9 @@ class AuditLog:
     def _write(self, lines: bytes) -> bool:
         """Runs in the log's thread, as all that touches the file does."""
         try:
+            if self._descriptor is not None and not _names(self._path, self._descriptor):
+                _log.error("audit log was moved or removed; a new one is begun", path=str(self._path))
+                self._close()
             if self._descriptor is None:
                 self._descriptor = _open(self._path)
             rest = memoryview(lines)
@@ -95,8 +99,11 @@ class AuditLog:
         except OSError as error:
             # After a failed sync the kernel may call the lost pages clean, so this descriptor is not believed again.
             self._close()
+            self._failing = True
             _log.error("audit log cannot be written", path=str(self._path), error=error.strerror)
             return False
+        if lines:
+            self._failing = False
         return True
 
     def _close(self) -> None:
@@ -117,6 +124,15 @@ def _open(path: Path) -> int:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def _names(path: Path, descriptor: int) -> bool:
+    """Whether the path still leads to the open file."""
+    try:
+        found, opened = path.stat(), os.fstat(descriptor)
+    except FileNotFoundError:
+        return False
+    return (found.st_dev, found.st_ino) == (opened.st_dev, opened.st_ino)
 
 
 def _lock(descriptor: int) -> None:

@@ -33,7 +33,7 @@ from policies.masks import MaskContext, apply_mask
 from policies.publicity import CHINA
 from schema.values import Value
 
-GRACE: Final = 1.0
+GRACE: Final = 5.0
 """Seconds past the deadline, by which the agencies have been given up, for shaping and recording what there is."""
 
 

@@ -75,15 +75,12 @@ def application(gateway: Gateway, settings: Settings) -> Starlette:
 
 
 async def interrupted() -> None:
-    """Returns when the process is told to end (SIGINT, SIGTERM)."""
+    """Returns when the process is told to end (SIGINT, SIGTERM, SIGHUP)."""
     loop, told = asyncio.get_running_loop(), asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    # Left in place: a second interrupt must not cut short what the first one set going.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, told.set)
-    try:
-        await told.wait()
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
+    await told.wait()
 
 
 class _Server(uvicorn.Server):

@@ -26,8 +26,12 @@ def sdl() -> str:
 @cache
 def subgraph_sdl() -> str:
     """The contract as a router that composes subgraphs gets it: without SEALED fields."""
-    sealed = {coordinate for coordinate, tier in catalogue().tiers() if tier is Tier.SEALED}
-    return _tidy(print_ast(document(sealed)))
+    return _tidy(print_ast(document(sealed())))
+
+
+def sealed() -> frozenset[str]:
+    """The coordinates of all SEALED fields."""
+    return frozenset(coordinate for coordinate, tier in catalogue().tiers() if tier is Tier.SEALED)
 
 
 def document(hidden: Collection[str]) -> DocumentNode:

@@ -74,7 +74,7 @@ class FileSource:
     def __init__(self, dataset: FileDataset, directory: Path) -> None:
         self._dataset = dataset
         self._directory = directory
-        self._format = DropFormat(dataset.key.path or "", dataset.encoding, dataset.delimiter)
+        self._format = DropFormat(dataset.key.path or "", dataset.paths(), dataset.encoding, dataset.delimiter)
         self._index: DropIndex | None = None
         self._refused: Stamp | None = None
         self._building: asyncio.Task[None] | None = None
@@ -120,9 +120,14 @@ class FileSource:
         )
 
     async def _refresh(self) -> None:
-        """Starts indexing if there is a drop that is neither indexed nor refused."""
+        """Starts indexing if there is a drop that is neither indexed nor refused. Where there is no drop any more, the
+        one that was there is not answered from: nobody stands for it.
+        """
         found = await asyncio.to_thread(self._newest)
-        if found is None or (self._building is not None and not self._building.done()):
+        if self._building is not None and not self._building.done():
+            return
+        if found is None:
+            self._index = None
             return
         if found[1] not in {self._index.stamp if self._index else None, self._refused}:
             self._building = asyncio.create_task(self._build(*found))

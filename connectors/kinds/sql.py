@@ -15,6 +15,7 @@ from sqlalchemy.engine import URL, CursorResult
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
 from sqlalchemy.sql import quoted_name
 from sqlalchemy.sql.expression import ColumnClause, TableClause
 
@@ -212,11 +213,13 @@ def _open_engine(manifest: SqlManifest) -> AsyncEngine:
             "default_transaction_read_only": "on",
             "statement_timeout": str(round(manifest.timeout * 1000)),
         }
+    common: dict[str, Any] = {"connect_args": arguments, "hide_parameters": True, "isolation_level": "AUTOCOMMIT"}
+    if driver.startswith("sqlite"):
+        # A file opened for each call: one that took its name meanwhile is seen, and one that is gone is missed.
+        return create_async_engine(url, poolclass=NullPool, **common)
     return create_async_engine(
         url,
-        connect_args=arguments,
-        hide_parameters=True,
-        isolation_level="AUTOCOMMIT",
+        **common,
         max_overflow=0,
         pool_pre_ping=True,
         pool_size=manifest.concurrency,

@@ -13,7 +13,7 @@ import typer
 from connectors.environment import missing_references
 from connectors.errors import ManifestInvalid
 from connectors.manifest import Manifest
-from connectors.manifest_file import load_manifest, manifest_json_schema
+from connectors.manifest_file import clashes, load_manifest, manifest_json_schema, manifest_paths
 from gateway.assembly import policy_files, record_shapes
 from gateway.cli.output import FAILED, Json, failing_plainly, print_json, print_table
 from gateway.settings import load_settings
@@ -56,20 +56,30 @@ def _manifests(directory: Path) -> tuple[list[Manifest], list[Fault]]:
     shapes = record_shapes(catalogue())
     good: list[Manifest] = []
     faults: list[Fault] = []
-    for path in sorted(directory.glob("*.yaml")):
+    try:
+        paths = manifest_paths(directory)
+    except ManifestInvalid as error:
+        return [], _faults(error)
+    for path in paths:
         try:
             good.append(load_manifest(path, shapes))
         except ManifestInvalid as error:
-            faults += [
-                {
-                    "file": error.file,
-                    "line": found.line,
-                    "message": f"{found.path}: {found.message}",
-                    "hint": found.hint,
-                }
-                for found in error.findings
-            ]
+            faults += _faults(error)
+    for place, found in clashes(directory, good):
+        faults += _faults(ManifestInvalid(str(place), [found]))
     return good, faults
+
+
+def _faults(error: ManifestInvalid) -> list[Fault]:
+    return [
+        {
+            "file": error.file,
+            "line": found.line,
+            "message": f"{found.path}: {found.message}" if found.path else found.message,
+            "hint": found.hint,
+        }
+        for found in error.findings
+    ]
 
 
 def _policies(files: PolicyFiles, agencies: list[str]) -> list[Fault]:

@@ -72,7 +72,7 @@ class Demonstration:
 
 def demo(
     *,
-    port: Annotated[int, typer.Option(help="The port to listen on; 0 takes a free one.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="The port to listen on; 0 takes a free one.")] = 8000,
     seed: Annotated[int, typer.Option(help="Which nation: the same seed gives the same one.")] = SEED,
     postgres: Annotated[
         str | None, typer.Option(help="A PostgreSQL database for the business registry, in place of SQLite.")
@@ -151,7 +151,9 @@ def _tell(demonstration: Demonstration) -> None:
         typer.echo(f"\n  {caller.key}\n  {demonstration.tokens[caller.key]}")
     typer.echo(f"\nThe consent of {demonstration.company} to the bank (header X-Consent):")
     typer.echo(f"\n  {demonstration.consent}")
-    typer.echo("\nTo paste into another terminal, with one of the tokens in place of ...:\n")
+    typer.echo(
+        "\nTo paste into another terminal, with one of the tokens in place of ... (the purpose is the bank's):\n"
+    )
     typer.echo(_curl(demonstration))
     print_table("\nAgencies", ("agency", "address"), list(demonstration.nation.agencies.items()))
     typer.echo(f"Xinqiao answers at {demonstration.url}. Ctrl-C stops everything.")

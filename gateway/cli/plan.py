@@ -75,8 +75,9 @@ def _caller_class(policy: Policy, caller: str, purpose: str | None, bases: froze
     role, _, organisation = caller.partition("@")
     holders = [one.id for one in policy.organisations.values() if role in one.roles]
     if not holders:
-        near = get_close_matches(role, policy.roles, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"roles: {', '.join(policy.roles)}"
+        held = sorted({name for one in policy.organisations.values() for name in one.roles})
+        near = get_close_matches(role, held, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"roles: {', '.join(held)}"
         raise typer.BadParameter(f"no organisation is registered for the role {role}; {hint}", param_hint="--as")
     organisation = organisation or holders[0]
     if organisation not in holders:

@@ -32,12 +32,20 @@ def query(  # noqa: PLR0913 - the options of a command
     json: Json = False,
 ) -> None:
     """Ask a running gateway, and print what it answers."""
-    if urlsplit(url).scheme not in {"http", "https"}:
-        raise typer.BadParameter("must begin with http:// or https://", param_hint="--url")
+    try:
+        known = urlsplit(url).scheme in {"http", "https"}
+    except ValueError:
+        known = False
+    if not known:
+        raise typer.BadParameter("must be an address that begins with http:// or https://", param_hint="--url")
     try:
         body = {"query": file.read(), "variables": orjson.loads(variables)}
     except orjson.JSONDecodeError as error:
         raise typer.BadParameter(f"is not JSON: {error}", param_hint="--variables") from None
+    except UnicodeDecodeError:
+        raise typer.BadParameter("is not UTF-8", param_hint="file") from None
+    if not (f"{token or ''}{purpose or ''}{''.join(consent or [])}").isascii():
+        raise typer.BadParameter("tokens, purposes and consents are plain ASCII", param_hint="--token, --purpose")
     answer = _ask(url, body, _headers(token, purpose, consent or []))
     if json:
         print_json(answer)
@@ -82,7 +90,11 @@ def _show(answer: Mapping[str, Any]) -> None:
         columns = list(dict.fromkeys(column for row in rows for column in row))
         print_table(title, columns, ([row.get(column, "") for column in columns] for row in rows))
     for error in answer.get("errors", ()):
-        typer.echo(f"{error.get('extensions', {}).get('code', 'ERROR')}: {error['message']}", err=True)
+        path = ".".join(str(part) for part in error.get("path", ()))
+        place = f" ({path})" if path else ""
+        typer.echo(f"{error.get('extensions', {}).get('code', 'ERROR')}: {error['message']}{place}", err=True)
+    for refused in answer.get("extensions", {}).get("consents", ()):
+        typer.echo(f"{refused['code']}: consent {refused['index'] + 1}: {refused['message']}", err=True)
 
 
 def _tables(path: str, value: Mapping[str, Any]) -> Iterator[tuple[str, list[dict[str, str]]]]:

@@ -21,6 +21,6 @@ def sdl(
 ) -> None:
     """Print the schema (SDL; with --json the result of the introspection query)."""
     if json:
-        print_json(introspection_from_schema(executable_schema(frozenset())))
+        print_json(introspection_from_schema(executable_schema(contract.sealed() if subgraph else frozenset())))
     else:
         typer.echo(contract.subgraph_sdl() if subgraph else contract.sdl(), nl=False)

@@ -17,7 +17,9 @@ from gateway.settings import Settings, load_settings
 def serve(
     *,
     host: Annotated[str | None, typer.Option(help="The address to listen on, instead of the setting.")] = None,
-    port: Annotated[int | None, typer.Option(help="The port to listen on; 0 takes a free one.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65_535, help="The port to listen on; 0 takes a free one.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Serve the gateway that the settings describe (environment variables XINQIAO_..., docs/settings.md)."""
