@@ -112,6 +112,9 @@ def read(content: bytes | None, findings: Findings) -> Located | None:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         findings.add(line, "NOT_YAML", f"not YAML: {error.problem}")
         return None
+    except RecursionError:
+        findings.add(1, "NOT_YAML", "nested too deeply")
+        return None
     except YAMLError as error:
         findings.add(1, "NOT_YAML", f"not YAML: {type(error).__name__}")
         return None

@@ -39,7 +39,8 @@ class Rule:
 
     def changes(self) -> tuple[datetime, ...]:
         """The moments at which the rule's validity begins and ends."""
-        begins = (self.starts, self.ends + timedelta(days=1) if self.ends else None)
+        # The last day of the calendar has none after it: until then is for ever.
+        begins = (self.starts, self.ends + timedelta(days=1) if self.ends and self.ends < date.max else None)
         return tuple(datetime.combine(day, time(), CHINA) for day in begins if day)
 
     def meaning(self) -> tuple[object, ...]:

@@ -47,11 +47,13 @@ class Tree:
 
 def cycle_through(parents: Mapping[str, str], name: str) -> tuple[str, ...] | None:
     """The cycle that `name` is part of, from `name` back to itself, or None."""
-    path = [name]
-    while (parent := parents.get(path[-1])) is not None:
+    path = {name: None}
+    last = name
+    while (parent := parents.get(last)) is not None:
         if parent == name:
             return (*path, name)
         if parent in path:
             return None
-        path.append(parent)
+        path[parent] = None
+        last = parent
     return None
