@@ -187,8 +187,8 @@ def _mask(
     if effect is RuleEffect.DENY:
         findings.add(line, "MASK_ON_DENY", "what is denied cannot be masked as well")
         return None
-    name = findings.text(entries["masked"], "masked")
-    (mask,) = known((Located(name, line),) if name else (), MASKS, "mask", findings) or (None,)
+    written = findings.text(entries["masked"], "masked")
+    (mask,) = known((Located(written, line),) if written else (), MASKS, "mask", findings) or (None,)
     for name in objects if mask else ():
         text = str(name.value)
         if text in catalogue.records:

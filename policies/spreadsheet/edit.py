@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 from policies.spreadsheet.sheet import KEYS, LISTS, RuleTexts, rule_items
@@ -35,7 +36,7 @@ def edited(content: bytes, before: Sequence[RuleTexts], after: Sequence[RuleText
 def _spans(lines: Sequence[str], starts: Sequence[int]) -> list[tuple[int, int]]:
     """Where each rule begins and ends. Blank lines and comments behind a rule are not part of it."""
     spans = []
-    for start, following in zip(starts, (*starts[1:], len(lines)), strict=True):
+    for start, following in pairwise((*starts, len(lines))):
         end = following
         while end > start + 1 and (not lines[end - 1].strip() or lines[end - 1].lstrip().startswith("#")):
             end -= 1

@@ -17,7 +17,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 from policies.errors import Finding, PolicyInvalid
 from policies.load import PolicyFiles, load_policy
 from policies.located import Findings, Located, read
-from policies.rulebook import NATION, Vocabulary, check_together, read_rules
+from policies.rulebook import NATION, Placed, Vocabulary, check_together, read_rules
 from policies.spreadsheet.edit import edited
 from policies.spreadsheet.sheet import (
     BASE_CELL,
@@ -98,16 +98,22 @@ def _drafted(
 def _opened(content: bytes) -> Workbook:
     """The workbook, inside its bounds. openpyxl refuses entities in XML where defusedxml is installed."""
     try:
-        with zipfile.ZipFile(BytesIO(content)) as archive:
-            parts = archive.infolist()
-        if len(content) > _MOST_BYTES or len(parts) > _MOST_PARTS or sum(p.file_size for p in parts) > _MOST_UNPACKED:
-            raise PolicyInvalid([Finding("workbook", 1, "TOO_LARGE", "the workbook is too large", "export it anew")])
-        return load_workbook(BytesIO(content))
-    except PolicyInvalid:
-        raise
+        fits = _fits(content)
+        book = load_workbook(BytesIO(content)) if fits else None
     except Exception as error:
         message = f"the file cannot be read as a workbook ({type(error).__name__})"
         raise PolicyInvalid([Finding("workbook", 1, "UNREADABLE", message, "save it as .xlsx")]) from error
+    if book is None:
+        raise PolicyInvalid([Finding("workbook", 1, "TOO_LARGE", "the workbook is too large", "export it anew")])
+    return book
+
+
+def _fits(content: bytes) -> bool:
+    if len(content) > _MOST_BYTES:
+        return False
+    with zipfile.ZipFile(BytesIO(content)) as archive:
+        parts = archive.infolist()
+    return len(parts) <= _MOST_PARTS and sum(part.file_size for part in parts) <= _MOST_UNPACKED
 
 
 def _check_book(book: Workbook, digest: str, found: list[Finding]) -> None:
@@ -172,8 +178,7 @@ def _rows(sheet: Worksheet, written: Collection[tuple[str, ...]], found: list[Fi
 
 
 def _note(cell: Cell | MergedCell, code: str, message: str, hint: str, found: list[Finding]) -> None:
-    title = cell.parent.title if cell.parent else ""
-    found.append(Finding(f"{title}!{cell.coordinate}", cell.row or 1, code, message, hint))
+    found.append(Finding(f"{RULES}!{cell.coordinate}", cell.row or 1, code, message, hint))
 
 
 def _text(cell: Cell | MergedCell, found: list[Finding]) -> str:
@@ -200,7 +205,7 @@ def _check_rules(
     _, organisations = read_organisations(_document(base, "organisations.yaml"), trees, Findings(""))
     vocabulary = Vocabulary(catalogue, trees, frozenset(organisations))
     findings = Findings(RULES)
-    placed = []
+    placed: list[Placed] = []
     for row, rule in rules.items():
         stem = rule["file"]
         if stem != NATION and stem not in trees.agencies:

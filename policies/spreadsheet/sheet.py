@@ -29,7 +29,7 @@ COLUMNS: Final = (
     ("until", "Until 截止日"),
     ("note", "Note 备注"),
 )
-"""The columns of the rules: each a key of a rule (`effect` and `things` together are `allow` or `deny`), its heading."""
+"""The columns of the rules: each a key of a rule (`effect` and `things`: `allow` or `deny`) and its heading."""
 
 KEYS: Final = tuple(key for key, _ in COLUMNS)
 LISTS: Final = frozenset({"things", "of", "to", "at", "for", "given", "act"})

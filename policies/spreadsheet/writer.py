@@ -9,6 +9,7 @@ from typing import Final
 
 from openpyxl import Workbook
 from openpyxl.styles import Alignment, Font
+from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.worksheet import Worksheet
 
@@ -56,7 +57,8 @@ def to_workbook(files: PolicyFiles, catalogue: Catalogue, cells: Mapping[str, fr
     book = Workbook()
     book.remove(book.worksheets[0])
     _write_guide(book.create_sheet(GUIDE), digest_of(files))
-    _write_rules(book.create_sheet(RULES), files, policy)
+    _write_rules(book.create_sheet(RULES), files)
+    _offer(book[RULES], book.create_sheet("Lists 选项"), policy)
     for purpose in (None, *policy.purposes):
         sheet = book.create_sheet(f"{MATRIX_PREFIX}{purpose or ROOT}"[:31])
         for row in _matrix(policy, catalogue, cells, purpose):
@@ -88,25 +90,22 @@ def _write_guide(sheet: Worksheet, digest: str) -> None:
     sheet.protection.enable()
 
 
-def _write_rules(sheet: Worksheet, files: PolicyFiles, policy: Policy) -> None:
+def _write_rules(sheet: Worksheet, files: PolicyFiles) -> None:
     _append(sheet, [heading for _, heading in COLUMNS])
     for rules in rule_files(files).values():
         for _, rule in rules:
             _append(sheet, [shown(rule[key]) for key in KEYS])
-    for cell in sheet[1]:
+    for column, cell in enumerate(sheet[1], 1):
         cell.font = Font(bold=True)
-        sheet.column_dimensions[cell.column_letter].width = 24
+        sheet.column_dimensions[get_column_letter(column)].width = 24
     sheet.freeze_panes = "C2"
     for row in sheet.iter_rows(min_row=2):
         for cell in row:
             cell.alignment = Alignment(wrap_text=True, vertical="top")
-    _offer(sheet, policy)
 
 
-def _offer(sheet: Worksheet, policy: Policy) -> None:
+def _offer(sheet: Worksheet, lists: Worksheet, policy: Policy) -> None:
     """Lists to choose from. Those of columns that may hold several names warn and do not refuse."""
-    book = sheet.parent
-    lists = book.create_sheet("Lists 选项")
     options = {
         "effect": tuple(RuleEffect),
         "masked": tuple(MASKS),
@@ -117,13 +116,13 @@ def _offer(sheet: Worksheet, policy: Policy) -> None:
     for column, (key, names) in enumerate(options.items(), 1):
         for row, name in enumerate((key, *names), 1):
             lists.cell(row, column, str(name))
-        letter = lists.cell(1, column).column_letter
+        letter = get_column_letter(column)
         validation = DataValidation(
             "list", formula1=f"'{lists.title}'!${letter}$2:${letter}${len(names) + 1}", allow_blank=True
         )
         validation.showErrorMessage = True
         validation.errorStyle = "stop" if key in {"effect", "masked"} else "warning"
-        target = sheet.cell(1, KEYS.index(key) + 1).column_letter
+        target = get_column_letter(KEYS.index(key) + 1)
         validation.add(f"{target}2:{target}{sheet.max_row + _SPARE_ROWS}")
         sheet.add_data_validation(validation)
     lists.protection.enable()
