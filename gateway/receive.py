@@ -33,6 +33,10 @@ from gateway.settings import DeadlineSettings, Settings
 
 METHODS: Final = ("GET", "HEAD", "POST")
 
+MAX_DRAINED: Final = 32
+"""How many times the limit is read of a body that is too large, and thrown away: many clients do not look at an answer
+before they have sent all of theirs, and would see nothing but a broken connection."""
+
 MAX_CONSENTS: Final = 20
 """The most consents of one request; each is a signature to check."""
 
@@ -120,12 +124,15 @@ def _check_content(headers: Headers) -> None:
 
 async def _body(request: Request, most: int) -> bytes:
     body = bytearray()
+    length = 0
     async for chunk in request.stream():
-        body += chunk
-        if len(body) > most:
-            raise BodyTooLargeError(
-                f"The body is longer than {most} bytes. Split the request, or ask for fewer companies."
-            )
+        length += len(chunk)
+        if length <= most:
+            body += chunk
+        elif length > most * MAX_DRAINED:
+            break
+    if length > most:
+        raise BodyTooLargeError(f"The body is longer than {most} bytes. Split the request, or ask for fewer companies.")
     return bytes(body)
 
 
