@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -128,19 +129,31 @@ async def test_a_failed_sync_closes_the_door_to_all_who_wait_until_the_disk_work
     assert records(path)[-1] == {"n": 6}
 
 
-@pytest.fixture
-def _small_files() -> Iterator[None]:
-    """No file may grow over 4,096 bytes: the kernel writes up to there, as on a disk that fills up."""
+@contextmanager
+def small_files() -> Iterator[None]:
+    """No file may grow over 4,096 bytes: the kernel writes up to there, as on a disk that fills up.
+
+    Not a fixture: it would still hold when pytest writes its own output, which may be a file.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4_096, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    signal.signal(signal.SIGXFSZ, ignored)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, ignored)
 
 
-@pytest.mark.usefixtures("_small_files")
 async def test_a_record_torn_by_a_full_disk_is_never_acknowledged_nor_merged_with_the_next(path: Path) -> None:
+    with small_files():
+        acknowledged = await fill(path)
+    assert acknowledged == [0, 1, 2, 3]
+    assert [record["n"] for record in records(path)] == [0, 1, 2, 3, "short"]
+
+
+async def fill(path: Path) -> list[int]:
+    """The numbers of the long records that were acknowledged; then a short one is appended."""
     async with AuditLog(path) as log:
         acknowledged = []
         for n in range(9):
@@ -150,8 +163,7 @@ async def test_a_record_torn_by_a_full_disk_is_never_acknowledged_nor_merged_wit
                 continue
             acknowledged.append(n)
         await log.append({"n": "short"})
-    assert acknowledged == [0, 1, 2, 3]
-    assert [record["n"] for record in records(path)] == [0, 1, 2, 3, "short"]
+    return acknowledged
 
 
 @pytest.fixture(params=[b'{"n": 2', b"x" * 200_000, b'{"n": 2}\0\0\0'], ids=["short", "long", "zeroes"])
