@@ -156,6 +156,8 @@ def _from_query_string(text: bytes, most: int) -> dict[str, Any]:
 
 
 def _json(text: str | bytes, place: str) -> Any:  # noqa: ANN401 - any JSON
+    if not text:
+        raise RequestMalformedError(f"{place} is empty; it must be JSON.")
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
