@@ -143,3 +143,19 @@ async def test_look_ups_go_on_while_a_large_drop_is_indexed(tmp_path: Path, open
     assert await asyncio.wait_for(name_of(supply, 0), 2) == "small"
     await indexed(supply)
     assert await name_of(supply, 0) == "large"
+
+
+async def test_a_drop_that_is_gone_is_no_longer_answered_from(tmp_path: Path, open_one: Any) -> None:
+    path = drop(tmp_path, f"{CODES[0].text},there,,\r\n")
+    supply = await open_one(MANIFEST, str(tmp_path))
+    assert await name_of(supply, 0) == "there"
+    path.unlink()
+    answer = (await ask(supply, CODES[:1], ["name"]))[CODES[0]]
+    assert (answer.outcome, answer.failure) == (Outcome.FAILED, FailureCode.AGENCY_UNAVAILABLE)
+
+
+async def test_a_drop_without_a_column_that_the_manifest_reads_is_refused(tmp_path: Path, open_one: Any) -> None:
+    drop(tmp_path, f"{CODES[0].text},甲,,\r\n", header=HEADER.replace("地址", "住址"))
+    supply = await open_one(MANIFEST, str(tmp_path))
+    answer = (await ask(supply, CODES[:1], ["name"]))[CODES[0]]
+    assert (answer.outcome, answer.failure) == (Outcome.FAILED, FailureCode.AGENCY_UNAVAILABLE)

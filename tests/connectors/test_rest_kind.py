@@ -364,3 +364,15 @@ async def test_codes_of_an_unlisted_value_keep_their_row(agency: Agency, open_on
     rows = (await ask(await open_one(manifest, agency.address), CODES[:1]))[CODES[0]]
     assert [row["kind"] for row in rows.rows] == [Code("fine", "罚款"), None]
     assert (rows.outcome, rows.unmapped) == (Outcome.INCOMPLETE, 1)
+
+
+async def test_a_connection_that_breaks_before_an_answer_begins_is_tried_once_more(
+    agency: Agency, open_one: Any
+) -> None:
+    async def answer(_: Asked) -> Any:
+        return b"" if len(agency.asked) == 1 else {"items": []}
+
+    agency.answer = answer
+    answers = await ask(await open_one(SINGLE, agency.address), CODES[:1])
+    assert answers[CODES[0]].outcome is Outcome.ANSWERED
+    assert len(agency.asked) == 2

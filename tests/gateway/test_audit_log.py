@@ -237,3 +237,22 @@ def test_kill_9_loses_no_record_that_was_acknowledged(path: Path) -> None:
 async def append(path: Path, record: dict[str, Any]) -> None:
     async with AuditLog(path) as log:
         await log.append(record)
+
+
+async def test_a_log_that_is_moved_away_is_begun_anew_under_its_name(path: Path) -> None:
+    async with AuditLog(path) as log:
+        await log.append({"n": 1})
+        path.rename(path.with_suffix(".old"))  # noqa: ASYNC240 - a test
+        await log.append({"n": 2})
+    assert records(path.with_suffix(".old")) == [{"n": 1}]
+    assert records(path) == [{"n": 2}]
+
+
+async def test_a_log_that_could_not_keep_a_record_is_not_ready_until_it_keeps_one(path: Path) -> None:
+    with small_files():
+        async with AuditLog(path) as log:
+            with pytest.raises(AuditUnavailableError):
+                await log.append({"text": "x" * 5_000})
+            assert await log.check() is not None
+            await log.append({"n": 1})
+            assert await log.check() is None

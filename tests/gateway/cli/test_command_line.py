@@ -121,3 +121,27 @@ def test_serve_says_what_is_missing(run) -> None:
     said = run("serve")
     assert said.exit_code == 2
     assert "XINQIAO_SECRET is not set" in said.output
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({}, "there is no manifest"),
+        ({"court.yml": "court.yaml"}, "name it *.yaml"),
+        ({"a.yaml": "court.yaml", "b.yaml": "court.yaml"}, "a second manifest of the agency 'court'"),
+    ],
+    ids=["none", "another ending", "the same agency twice"],
+)
+def test_check_finds_manifests_that_would_be_missing_or_clash(
+    run, tmp_path: Path, files: dict[str, str], message: str
+) -> None:
+    for name, source in files.items():
+        shutil.copy(ROOT / "connectors/agencies" / source, tmp_path / name)
+    said = run("check", "--json", variables={"XINQIAO_MANIFESTS": str(tmp_path)})
+    assert said.exit_code == 1
+    mistakes = orjson.loads(said.output)["mistakes"]
+    assert any(message in f"{mistake['message']} {mistake['hint']}" for mistake in mistakes)
+
+
+def test_the_subgraph_s_introspection_knows_no_sealed_field(run) -> None:
+    assert "informant" not in run("sdl", "--subgraph", "--json").output

@@ -233,3 +233,13 @@ async def test_a_compiler_that_dies_is_replaced_once() -> None:
         pids = await asyncio.gather(*(compiler.run(os.getpid) for _ in range(20)))
         assert len(set(pids)) == 1
         assert pids[0] != first
+
+
+async def test_a_range_of_dates_that_ends_before_it_begins_is_refused(make_world, codes) -> None:
+    answer = await make_world().ask(
+        """query ($c: CreditCode!) { enterprise(code: $c) {
+             penalties(decidedFrom: "2026-02-03", decidedTo: "2020-01-01") { status records { facts } } } }""",
+        c=codes.hangzhou,
+    )
+    assert "data" not in answer
+    assert answer["errors"][0]["extensions"]["code"] == "ARGUMENT_INVALID"
