@@ -112,7 +112,7 @@ class Documents:
         if len(text) > self._limits.characters:
             message = f"The operation's text has more than {self._limits.characters} characters; ask for less at once."
             raise LimitExceeded(GraphQLError(message))
-        document = parsed(text, self._limits.tokens)
+        document = parse_document(text, self._limits.tokens)
         definition = get_operation_ast(document, operation_name)
         if definition is None:
             raise OperationUnknown(_no_operation(document, operation_name))
@@ -154,7 +154,7 @@ class Documents:
         )
 
 
-def parsed(text: str, tokens: int | None = None) -> DocumentNode:
+def parse_document(text: str, tokens: int | None = None) -> DocumentNode:
     """The document, of at most so many tokens. Raises `SyntaxInvalid`."""
     try:
         return parse(text, max_lexical_tokens=tokens)

@@ -17,6 +17,9 @@ from schema.catalogue import Catalogue, RecordType
 FEDERATED_ROOTS: Final = frozenset({"enterprise", "enterprises", "_entities"})
 """The root fields that run through the plan; graphql-core runs all others."""
 
+RECORDS: Final = frozenset({"record", "records"})
+"""The fields of an answer that hold its records."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AnswerSelection:
@@ -115,10 +118,6 @@ def _answer(
     )
     fields = frozenset(field.name for field in selected if field.name in record.fields)
     return AnswerSelection(selection, record, fields, links)
-
-
-RECORDS: Final = frozenset({"record", "records"})
-"""The fields of an answer that hold its records."""
 
 
 def depth(selections: tuple[Selection, ...]) -> int:

@@ -132,7 +132,7 @@ class Gateway:
             data = {key: found[key] for key in operation.keys}
         errors = [*companies.errors, *local_errors, *failure_errors(answers.joined)]
         body = encode(data, errors, {"requestId": received.request_id, **caller.notices()})
-        await self.audit.append(answer_record(received, caller, operation, answers, started=started, ended=_now()))
+        await self.audit.append(answer_record(received, question, answers, started=started, ended=_now()))
         return Answered(body, executed=True)
 
     async def _refuse(self, received: Received, refused: RequestRefused, started: dt.datetime) -> Answered:

@@ -8,12 +8,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from connectors.contract import FailureCode
-from gateway.caller import Caller
 from gateway.federate import Answers
 from gateway.fetch import Place
 from gateway.join import SourceStatus
 from gateway.messages import Principal, Received
-from gateway.operation import Operation
 from gateway.question import Question
 from policies.decision import CallerClass
 
@@ -41,37 +39,36 @@ def asked_record(received: Received, question: Question, now: dt.datetime) -> di
     """
     return {
         **asked_by(received.request_id, received.principal, now),
+        **_question(question),
         "outcome": "ASKED",
-        "purpose": question.caller.purpose,
-        "operation": question.operation.id,
-        "policy": question.caller.policy.version,
         "companies": sorted(code.text for code in question.companies.distinct()),
     }
 
 
-def answer_record(  # noqa: PLR0913 - the parts of the record
-    received: Received,
-    caller: Caller,
-    operation: Operation,
-    answers: Answers,
-    *,
-    started: dt.datetime,
-    ended: dt.datetime,
+def answer_record(
+    received: Received, question: Question, answers: Answers, *, started: dt.datetime, ended: dt.datetime
 ) -> dict[str, Any]:
     """A request that was answered: the operation, the companies, what was decided and how each agency fared."""
     return {
         **asked_by(received.request_id, received.principal, started),
+        **_question(question),
         "outcome": "ANSWERED",
-        "purpose": caller.purpose,
-        "consents": [consent.id for consent in caller.consents],
-        "consentsRefused": [refused.code for _, refused in caller.refused_consents],
-        "operation": operation.id,
+        "consents": [consent.id for consent in question.caller.consents],
+        "consentsRefused": [refused.code for _, refused in question.caller.refused_consents],
         "operationName": received.operation_name,
-        "policy": caller.policy.version,
         "companies": sorted(code.text for code in answers.companies),
         "classes": [_class(caller_class, place) for caller_class, place in answers.places],
         "agencies": list(_outcomes(answers)),
         "milliseconds": round((ended - started).total_seconds() * 1_000, 1),
+    }
+
+
+def _question(question: Question) -> dict[str, Any]:
+    """What was asked, and under which policy version."""
+    return {
+        "purpose": question.caller.purpose,
+        "operation": question.operation.id,
+        "policy": question.caller.policy.version,
     }
 
 

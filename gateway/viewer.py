@@ -7,7 +7,7 @@ from typing import Any
 
 from graphql import GraphQLError
 
-from gateway.agencies import AgencyProfile
+from gateway.agencies import GETTERS, AgencyProfile
 from gateway.caller import Caller
 from gateway.tables import Tables
 from policies.decision import CallerClass, Decision, Effect
@@ -23,10 +23,7 @@ def local_roots(
     """The root value from which graphql-core reads `me`, `agencies` and `_service`. `openable` are the coordinates that
     could be opened to the caller; of others `me` tells nothing.
     """
-    profiles = {
-        agency.id: {"id": agency.id, "name": agency.name, "nameZh": agency.name_zh, "records": list(agency.records)}
-        for agency in agencies.values()
-    }
+    profiles = {agency.id: {name: read(agency) for name, read in GETTERS.items()} for agency in agencies.values()}
 
     async def access(_info: object, purpose: str | None = caller.purpose) -> list[Mapping[str, Any]]:
         principal = caller.principal

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from cachetools import LRUCache
 
 from gateway.document import SchemaView
-from schema.catalogue import Catalogue, Tier
+from schema.catalogue import Catalogue
 from schema.graphql_schema import executable_schema
+from schema.sdl import sealed
 
 
 class Views:
@@ -16,7 +17,6 @@ class Views:
 
     def __init__(self, catalogue: Catalogue, size: int = 32) -> None:
         self._catalogue = catalogue
-        self._sealed = frozenset(coordinate for coordinate, tier in catalogue.tiers() if tier is Tier.SEALED)
         self._views: LRUCache[frozenset[str], SchemaView] = LRUCache(size)
 
     def view(self, openable: frozenset[str]) -> SchemaView:
@@ -25,12 +25,11 @@ class Views:
         SEALED fields that never could do not exist for it. Everything else validates for everybody, so that one query
         serves all callers; but introspection, and suggestions in errors, show only what could be opened.
         """
-        closed = frozenset(self._closed(openable))
-        view = self._views.get(closed)
+        view = self._views.get(openable)
         if view is None:
-            hidden = self._sealed - openable
+            hidden, closed = sealed() - openable, frozenset(self._closed(openable))
             view = SchemaView(hidden, executable_schema(hidden), executable_schema(closed))
-            self._views[closed] = view
+            self._views[openable] = view
         return view
 
     def _closed(self, openable: frozenset[str]) -> Iterator[str]:

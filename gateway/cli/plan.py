@@ -14,7 +14,7 @@ from graphql import ListTypeNode, NonNullTypeNode, OperationDefinitionNode, prin
 from gateway.arguments import slices
 from gateway.assembly import Installation, policy_files, read_installation
 from gateway.cli.output import FAILED, Json, failing_plainly, print_json, print_table
-from gateway.document import Documents, parsed
+from gateway.document import Documents, parse_document
 from gateway.editions import Loaded
 from gateway.explain import explain
 from gateway.limits import Limits
@@ -119,7 +119,7 @@ def _explain(  # noqa: PLR0913, PLR0917 - all that a plan depends on
 def _placeholders(text: str) -> dict[str, Any]:
     """A value for each variable that holds credit codes, for when none is given. Raises `SyntaxInvalid`."""
     values: dict[str, Any] = {}
-    for node in parsed(text).definitions:
+    for node in parse_document(text).definitions:
         for variable in node.variable_definitions or () if isinstance(node, OperationDefinitionNode) else ():
             required = variable.type.type if isinstance(variable.type, NonNullTypeNode) else variable.type
             if print_ast(required).strip("[]!") == "CreditCode":
