@@ -101,12 +101,13 @@ def record_shapes(catalogue: Catalogue) -> Mapping[str, RecordShape]:
 
 
 @asynccontextmanager
-async def open_gateway(settings: Settings, environment: Mapping[str, str]) -> AsyncIterator[Gateway]:
+async def open_gateway(
+    settings: Settings, installation: Installation, environment: Mapping[str, str]
+) -> AsyncIterator[Gateway]:
     """The gateway, open for as long as the context lasts. `environment` holds the manifests' `${NAME}`.
 
     Raises the packages' errors where something is wrong or missing.
     """
-    installation = read_installation(settings)
     secrets = _secrets(settings)
     supply_settings = SupplySettings(environment, cached_rows=settings.cache_entries)
     async with AsyncExitStack() as stack:

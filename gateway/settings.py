@@ -87,6 +87,21 @@ class LimitSettings(_Group):
         return Limits(**self.model_dump(exclude={"request_bytes"}))
 
 
+class AdministrationSettings(_Group):
+    """What changing the policy takes, beside the role for it."""
+
+    methods: tuple[str, ...] = Field(
+        default=("mfa", "hwk", "sc"),
+        description="Ways to log in (`amr`, RFC 8176) of which an administrator's token must name one.",
+    )
+    levels: tuple[str, ...] = Field(
+        default=(), description="Levels of login (`acr`) that do as well as one of these ways."
+    )
+    login_seconds: float = Field(default=3_600.0, gt=0, description="How many seconds a login is good for.")
+    request_bytes: int = Field(default=16_777_216, gt=0, description="The most bytes of a body; drafts hold all rules.")
+    deadline: float = Field(default=120.0, gt=0, description="Seconds that an analysis of the policy may take.")
+
+
 class DeadlineSettings(_Group):
     """How long a request may take."""
 
@@ -143,6 +158,9 @@ class Settings(BaseSettings):
     consent_issuers: tuple[ConsentIssuerSettings, ...] = Field(default=(), description="Whose signed consents count.")
     limits: LimitSettings = Field(default=LimitSettings(), description="What one request may cost.")
     deadline: DeadlineSettings = Field(default=DeadlineSettings(), description="How long a request may take.")
+    administration: AdministrationSettings = Field(
+        default=AdministrationSettings(), description="What changing the policy takes."
+    )
     audit_file: Path = Field(default=Path("var/audit.jsonl"), description="The audit log: one JSON line a request.")
     cache_entries: int = Field(default=100_000, ge=0, description="The most entries in the cache of raw rows.")
     log_format: Literal["json", "console"] = Field(default="json", description="The log's format, on standard error.")

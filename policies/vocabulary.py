@@ -15,7 +15,7 @@ from policies.tree import MAX_LEVELS, ROOT, Tree, cycle_through
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(?:[._-][a-z0-9]+)*")
 _DIVISION: Final = re.compile(r"\d{2}(?:\d{2}){0,2}")
 _TREES: Final = ("roles", "purposes", "agencies")
-_ORGANISATION_KEYS: Final = ("name", "name_zh", "parent", "division", "roles", "purposes")
+_ORGANISATION_KEYS: Final = ("name", "name_zh", "parent", "division", "roles", "purposes", "administers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,4 +143,15 @@ def _organisation(name: Located, item: Located, trees: Trees, findings: Findings
         division=division,
         roles=frozenset(known(columns["roles"], trees.roles.parents, "role", findings)),
         purposes=frozenset(known(columns["purposes"], trees.purposes.parents, "purpose", findings)),
+        administers=_administered(entries.get("administers"), trees, findings),
     )
+
+
+def _administered(item: Located | None, trees: Trees, findings: Findings) -> str | None:
+    if item is None:
+        return None
+    names = findings.texts(item, "administers")
+    if len(names) > 1:
+        findings.add(item.line, "SEVERAL_AGENCIES", "`administers` holds one agency", "name one that lies above them")
+    found = known(names, (ROOT, *trees.agencies), "agency", findings)
+    return found[0] if found else None

@@ -1,4 +1,4 @@
-"""The command line: `xinqiao serve | demo | query | plan | check | sdl`.
+"""The command line: `xinqiao serve | demo | query | plan | check | sdl | policy`.
 
 Exit status: 0 done; 1 the answer, the manifests or the policies have errors; 2 the command was not understood, or
 something that it needs is missing.
@@ -11,6 +11,7 @@ import typer
 from gateway.cli.check import check
 from gateway.cli.demo import demo
 from gateway.cli.plan import plan
+from gateway.cli.policy import policy
 from gateway.cli.query import query
 from gateway.cli.sdl import sdl
 from gateway.cli.serve import serve
@@ -24,5 +25,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+app.add_typer(policy, name="policy")
 for command in (serve, demo, query, plan, check, sdl):
     app.command()(command)
