@@ -130,7 +130,7 @@ def test_a_consent_that_does_not_count_is_refused_with_its_reason(
 
 def test_every_reason_has_a_code_of_its_own() -> None:
     codes = {refusal.code for refusal in ConsentRefused.__subclasses__()}
-    assert len(codes) == len(ConsentRefused.__subclasses__()) == 9
+    assert len(codes) == len(ConsentRefused.__subclasses__()) == 11
 
 
 def test_a_consent_for_a_purpose_covers_those_below_it_and_not_those_above() -> None:
