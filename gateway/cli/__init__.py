@@ -1,4 +1,4 @@
-"""The command line: `xinqiao serve | demo | query | plan | check | sdl`.
+"""The command line: `xinqiao serve | demo | query | plan | check | sdl | consent`.
 
 Exit status: 0 done; 1 the answer, the manifests or the policies have errors; 2 the command was not understood, or
 something that it needs is missing.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import typer
 
 from gateway.cli.check import check
+from gateway.cli.consent import app as consent
 from gateway.cli.demo import demo
 from gateway.cli.plan import plan
 from gateway.cli.query import query
@@ -26,3 +27,4 @@ app = typer.Typer(
 
 for command in (serve, demo, query, plan, check, sdl):
     app.command()(command)
+app.add_typer(consent)
