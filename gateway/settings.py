@@ -60,6 +60,10 @@ class ConsentIssuerSettings(SignerSettings):
         default=(),
         description="The companies that it may sign for: credit codes or divisions (GB/T 2260 prefixes); empty: any.",
     )
+    revocations: Path | None = Field(
+        default=None,
+        description="The file with its signed revocation list; none: its consents hold until they expire.",
+    )
 
 
 class LimitSettings(_Group):
@@ -139,6 +143,12 @@ class Settings(BaseSettings):
         min_length=32,
         description="What pseudonyms and cursors are keyed with: hard to guess, the same on every instance.",
     )
+    pseudonym_generation: int = Field(
+        default=1,
+        ge=1,
+        le=999_999,
+        description="Which generation of pseudonyms (mask `hmac`): raise it to replace them all by new ones.",
+    )
     audience: str = Field(
         default="xinqiao",
         min_length=1,
@@ -172,9 +182,9 @@ class Settings(BaseSettings):
     def _consistent(self) -> Self:
         if (self.api_keys_file is None) != (self.api_keys_pepper is None):
             raise ValueError(f"{PREFIX}API_KEYS_FILE and {PREFIX}API_KEYS_PEPPER go together: set both or neither")
-        names = [issuer.id for issuer in self.issuers]
-        if len(names) != len(set(names)):
-            raise ValueError(f"{PREFIX}ISSUERS names an issuer twice")
+        for setting, issuers in (("ISSUERS", self.issuers), ("CONSENT_ISSUERS", self.consent_issuers)):
+            if len(issuers) != len({issuer.id for issuer in issuers}):
+                raise ValueError(f"{PREFIX}{setting} names an issuer twice")
         return self
 
     @classmethod

@@ -8,7 +8,9 @@ from gateway.cli.policy.changing import approve, deny, import_, propose, publish
 from gateway.cli.policy.keeping import backup, init, restore
 from gateway.cli.policy.reading import drafts, export, pull, show, versions
 
-policy = typer.Typer(no_args_is_help=True, help="Who sees what: read it, change it, and know what a change does.")
+policy = typer.Typer(
+    name="policy", no_args_is_help=True, help="Who sees what: read it, change it, and know what a change does."
+)
 
 for command in (
     versions,
