@@ -36,21 +36,24 @@ def compile_table(
     """The table of one class of caller. `cells` holds the coordinates that each agency supplies, `Penalty` and
     `Penalty.amount`. Roles that the policy does not let the caller's organisation hold count for nothing.
     """
-    callers = _Callers(
-        policy,
-        Verdicts(policy, cells, caller.organisation, act),
-        _held_roles(policy, caller.organisation, caller.roles),
-    )
+    callers = _callers(policy, cells, caller.organisation, caller.roles, act)
     situation = _Situation(caller.purpose, caller.bases, caller.consent_scope)
     others = policy.purposes_of(caller.organisation) - {caller.purpose}
     advice = tuple(_advice(situation, sorted(others)))
-    return DecisionTable(
-        policy.version,
-        {
-            agency: {coordinate: callers.explained(agency, coordinate, situation, advice) for coordinate in coordinates}
-            for agency, coordinates in cells.items()
-        },
-    )
+    made: dict[tuple[str, tuple[str, ...]], Decision] = {}
+    columns: dict[tuple[tuple[str, int], ...], dict[str, Decision]] = {}
+    shared: dict[Decision, Decision] = {}
+    table: dict[str, Mapping[str, Decision]] = {}
+    for agency, coordinates in cells.items():
+        column: dict[str, Decision] = {}
+        for coordinate in sorted(coordinates):
+            key = (coordinate, callers.alike(agency, coordinate))
+            if key not in made:
+                decision = callers.explained(agency, coordinate, situation, advice)
+                made[key] = shared.setdefault(decision, decision)
+            column[coordinate] = made[key]
+        table[agency] = columns.setdefault(tuple((name, id(decision)) for name, decision in column.items()), column)
+    return DecisionTable(policy.version, table)
 
 
 def compile_tables(policy: Policy, cells: Mapping[str, frozenset[str]], caller: CallerClass) -> DecisionTable:
@@ -67,28 +70,31 @@ def openable(
     """The coordinates that some purpose of the organisation (or none) and some set of bases could open to these roles,
     at some agency.
     """
-    callers = _Callers(
-        policy, Verdicts(policy, cells, organisation, Act.READ), _held_roles(policy, organisation, roles)
-    )
+    callers = _callers(policy, cells, organisation, roles, Act.READ)
     situations = [
         _Situation(purpose, frozenset(bases), _WHOLE_SCOPE)
         for purpose in (None, *sorted(policy.purposes_of(organisation)))
         for size in range(len(Basis) + 1)
         for bases in combinations(Basis, size)
     ]
-    return frozenset(
-        coordinate
-        for agency, coordinates in cells.items()
-        for coordinate in coordinates
-        if any(
-            callers.decision(agency, coordinate, situation).effect is not Effect.WITHHELD for situation in situations
-        )
-    )
+    opened: set[str] = set()
+    tried: set[tuple[str, tuple[str, ...]]] = set()
+    for agency, coordinates in cells.items():
+        for coordinate in coordinates - opened:
+            key = (coordinate, callers.alike(agency, coordinate))
+            decisions = (callers.decision(agency, coordinate, situation) for situation in situations)
+            if key not in tried and any(decision.effect is not Effect.WITHHELD for decision in decisions):
+                opened.add(coordinate)
+            tried.add(key)
+    return frozenset(opened)
 
 
-def _held_roles(policy: Policy, organisation: str, roles: frozenset[str]) -> tuple[str, ...]:
+def _callers(
+    policy: Policy, cells: Mapping[str, frozenset[str]], organisation: str, roles: frozenset[str], act: Act
+) -> _Callers:
     known = policy.organisations.get(organisation)
-    return tuple(sorted(roles & known.roles)) if known else ()
+    held = tuple(sorted(roles & known.roles)) if known else ()
+    return _Callers(policy, Verdicts(policy, cells, organisation, held, act), held)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +148,10 @@ class _Callers:
     policy: Policy
     verdicts: Verdicts
     roles: tuple[str, ...]
+
+    def alike(self, agency: str, coordinate: str) -> tuple[str, ...]:
+        """Agencies for which this is the same have the same decisions on the coordinate."""
+        return self.verdicts.alike(agency, coordinate) if coordinate in self.policy.tiers else ()
 
     def explained(self, agency: str, coordinate: str, situation: _Situation, advice: tuple[_Advice, ...]) -> Decision:
         """The decision, with the reason where it is not CLEAR."""
