@@ -85,7 +85,7 @@ class Matrix:
 
     def deciding(self, place: Place) -> tuple[str, ...]:
         """The ids of the rules that deny or grant here."""
-        verdicts = Verdicts(self.policy, self._cells, ROOT, Act.READ)
+        verdicts = Verdicts(self.policy, self._cells, ROOT, (place.role,), Act.READ)
         verdict = verdicts.verdict(Asker(place.role, place.purpose, place.basis), place.agency, place.coordinate)
         named = {verdict.denied, self.at(place).rule, *(grant.rule for grant in verdict.grants)}
         return tuple(sorted(filter(None, named)))
