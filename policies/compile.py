@@ -102,7 +102,7 @@ class _Situation:
     def bases_for(self, coordinate: str, tier: Tier) -> tuple[str, ...]:
         """The bases that hold for this coordinate, `none` where none does."""
         bases = self.bases
-        if Basis.CONSENT in bases and not _in_scope(coordinate, tier, self.consent_scope):
+        if Basis.CONSENT in bases and not in_scope(coordinate, tier, self.consent_scope):
             bases = bases - {Basis.CONSENT}
         return tuple(sorted(bases)) or (NO_BASIS,)
 
@@ -112,7 +112,7 @@ class _Situation:
         return _Situation(self.purpose, self.bases | {basis}, scope)
 
 
-def _in_scope(coordinate: str, tier: Tier, scope: frozenset[str]) -> bool:
+def in_scope(coordinate: str, tier: Tier, scope: frozenset[str]) -> bool:
     """Whether a consent with this scope names the coordinate. A field cannot be read without its rows, so a scope that
     names a field takes in that there are records.
     """
@@ -192,10 +192,10 @@ def _widest(grants: list[Grant]) -> Decision:
 
 def _wider(one: Decision, other: Decision) -> bool:
     """Whether `one` shows strictly more than `other`."""
-    return _width(one) > _width(other)
+    return width(one) > width(other)
 
 
-def _width(decision: Decision) -> int:
+def width(decision: Decision) -> int:
     """How much a decision shows. Masks other than `redact` are incomparable, so they count the same."""
     if decision.effect is Effect.MASKED:
         return 1 if decision.mask == REDACT else 2

@@ -1,0 +1,46 @@
+"""Recorded requests decided again, by any policy; whatever was decided then may be of another version."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from policies.analysis.shapes import Shape
+from policies.compile import compile_tables
+from policies.decision import CallerClass, Decision
+from policies.policy import Act, Policy
+
+Cells = Mapping[str, frozenset[str]]
+"""The coordinates (`Penalty`, `Penalty.amount`) that each agency supplies."""
+
+Cell = tuple[str, Act, str]
+"""An agency, an act and a coordinate."""
+
+Decisions = Mapping[Cell, Decision]
+
+
+def asked_cells(shapes: Iterable[Shape], cells: Cells) -> dict[CallerClass, dict[str, frozenset[str]]]:
+    """By class of caller, what it asked for at each agency. What is no longer supplied is left out."""
+    found: dict[CallerClass, dict[str, set[str]]] = {}
+    for shape in shapes:
+        for asked in shape.asked:
+            agencies = found.setdefault(asked.caller, {})
+            for agency, coordinate in asked.coordinates:
+                agencies.setdefault(agency, set()).add(coordinate)
+    return {
+        caller: {agency: frozenset(names) & cells.get(agency, frozenset()) for agency, names in agencies.items()}
+        for caller, agencies in found.items()
+    }
+
+
+def decide(policy: Policy, caller: CallerClass, asked: Cells) -> Decisions:
+    """The policy's decision on each coordinate that this class asked for, for either act."""
+    # What is decided on a field depends on its rows, so these are decided too.
+    whole = {agency: names | {name.partition(".")[0] for name in names} for agency, names in asked.items()}
+    table = compile_tables(policy, whole, caller)
+    acts = ((Act.READ, table.at), (Act.READ_EXPIRED, table.at_expired))
+    return {
+        (agency, act, coordinate): at(agency, coordinate)
+        for agency, names in asked.items()
+        for coordinate in sorted(names)
+        for act, at in acts
+    }
