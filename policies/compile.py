@@ -99,20 +99,20 @@ class _Situation:
     bases: frozenset[Basis]
     consent_scope: frozenset[str]
 
-    def bases_for(self, coordinate: str, tier: Tier) -> tuple[str, ...]:
-        """The bases that hold for this coordinate, `none` where none does."""
-        bases = self.bases
-        if Basis.CONSENT in bases and not in_scope(coordinate, tier, self.consent_scope):
-            bases = bases - {Basis.CONSENT}
-        return tuple(sorted(bases)) or (NO_BASIS,)
-
     def with_basis(self, basis: Basis) -> _Situation:
         """The same, were this basis to hold (a consent to everything)."""
         scope = _WHOLE_SCOPE if basis is Basis.CONSENT else self.consent_scope
         return _Situation(self.purpose, self.bases | {basis}, scope)
 
 
-def in_scope(coordinate: str, tier: Tier, scope: frozenset[str]) -> bool:
+def bases_on(coordinate: str, tier: Tier, bases: frozenset[Basis], consent_scope: frozenset[str]) -> tuple[str, ...]:
+    """Of the bases that hold for a company those that hold for this coordinate, `none` where none does."""
+    if Basis.CONSENT in bases and not _in_scope(coordinate, tier, consent_scope):
+        bases = bases - {Basis.CONSENT}
+    return tuple(sorted(bases)) or (NO_BASIS,)
+
+
+def _in_scope(coordinate: str, tier: Tier, scope: frozenset[str]) -> bool:
     """Whether a consent with this scope names the coordinate. A field cannot be read without its rows, so a scope that
     names a field takes in that there are records.
     """
@@ -166,7 +166,7 @@ class _Callers:
 
     def _alone(self, agency: str, coordinate: str, situation: _Situation) -> Decision:
         """The decision on a coordinate alone."""
-        bases = situation.bases_for(coordinate, self.policy.tiers[coordinate])
+        bases = bases_on(coordinate, self.policy.tiers[coordinate], situation.bases, situation.consent_scope)
         verdicts = [
             self.verdicts.verdict(Asker(role, situation.purpose, basis), agency, coordinate)
             for role in self.roles

@@ -67,19 +67,37 @@ def load_policy(
     `agencies` are the ids of the manifests. Rules outside their validity are left out. Raises `PolicyInvalid` with
     every mistake found in all files.
     """
+    publication, vocabulary, organisations, placed = _read_all(files, catalogue, agencies)
+    rules = tuple(one.rule for one in placed)
+    return _policy(publication, vocabulary, organisations, rules, now or datetime.now(UTC))
+
+
+def load_rules(files: PolicyFiles, catalogue: Catalogue, agencies: Collection[str]) -> tuple[Placed, ...]:
+    """The rules in a policy's files, each with its place, whether they are valid today or not. Raises `PolicyInvalid`
+    as `load_policy` does.
+    """
+    _, _, _, placed = _read_all(files, catalogue, agencies)
+    return placed
+
+
+_Organisations = tuple[Tree, Mapping[str, Organisation]]
+
+
+def _read_all(
+    files: PolicyFiles, catalogue: Catalogue, agencies: Collection[str]
+) -> tuple[_Publication, Vocabulary, _Organisations, tuple[Placed, ...]]:
     reading = _Reading(files, [])
     publication = _publication(*reading.read("version.yaml"))
     document, findings = reading.read("trees.yaml")
     trees = read_trees(document, agencies, findings)
     document, findings = reading.read("organisations.yaml")
-    organisation_tree, organisations = read_organisations(document, trees, findings)
-    vocabulary = Vocabulary(catalogue, trees, frozenset(organisations))
+    organisations = read_organisations(document, trees, findings)
+    vocabulary = Vocabulary(catalogue, trees, frozenset(organisations[1]))
     placed = _read_rules(reading, vocabulary)
     found = reading.findings() + check_together(placed, vocabulary)
     if found or publication is None:
         raise PolicyInvalid(found)
-    rules = tuple(one.rule for one in placed)
-    return _policy(publication, vocabulary, (organisation_tree, organisations), rules, now or datetime.now(UTC))
+    return publication, vocabulary, organisations, placed
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +156,7 @@ def _moment(text: str | None) -> datetime | None:
 def _policy(
     publication: _Publication,
     vocabulary: Vocabulary,
-    organisations: tuple[Tree, Mapping[str, Organisation]],
+    organisations: _Organisations,
     rules: Collection[Rule],
     now: datetime,
 ) -> Policy:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from enum import StrEnum
 
 from policies.analysis.shapes import Shape
 from policies.compile import compile_tables
 from policies.decision import CallerClass, Decision
+from policies.errors import PurposeRefused
 from policies.policy import Act, Policy
 
 Cells = Mapping[str, frozenset[str]]
@@ -16,6 +18,30 @@ Cell = tuple[str, Act, str]
 """An agency, an act and a coordinate."""
 
 Decisions = Mapping[Cell, Decision]
+
+
+class Hindrance(StrEnum):
+    """Why a request cannot be replayed: it would be refused, or the log cannot tell which bases would hold."""
+
+    ORGANISATION_UNKNOWN = "ORGANISATION_UNKNOWN"
+    ROLE_NOT_REGISTERED = "ROLE_NOT_REGISTERED"
+    PURPOSE_REFUSED = "PURPOSE_REFUSED"
+    BASES_UNSURE = "BASES_UNSURE"
+
+
+def refusal(policy: Policy, caller: CallerClass) -> Hindrance | None:
+    """Why the policy refuses every request of such callers; None where it does not."""
+    organisation = policy.organisations.get(caller.organisation)
+    if organisation is None:
+        return Hindrance.ORGANISATION_UNKNOWN
+    if not caller.roles <= organisation.roles:
+        return Hindrance.ROLE_NOT_REGISTERED
+    try:
+        if caller.purpose is not None:
+            policy.check_purpose(caller.organisation, caller.purpose)
+    except PurposeRefused:
+        return Hindrance.PURPOSE_REFUSED
+    return None
 
 
 def asked_cells(shapes: Iterable[Shape], cells: Cells) -> dict[CallerClass, dict[str, frozenset[str]]]:

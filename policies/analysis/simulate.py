@@ -5,24 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 from policies.analysis.direction import Direction, direction
-from policies.analysis.replay import Cell, Cells, Decisions, asked_cells, decide
+from policies.analysis.replay import Cell, Cells, Decisions, Hindrance, asked_cells, decide, refusal
 from policies.analysis.shapes import Shape
 from policies.decision import Basis, CallerClass, Decision
-from policies.errors import PurposeRefused
 from policies.policy import Policy
-
-
-class Hindrance(StrEnum):
-    """Why a request cannot be replayed: it would be refused, or the log cannot tell which bases would hold."""
-
-    ORGANISATION_UNKNOWN = "ORGANISATION_UNKNOWN"
-    ROLE_NOT_REGISTERED = "ROLE_NOT_REGISTERED"
-    PURPOSE_REFUSED = "PURPOSE_REFUSED"
-    BASES_UNSURE = "BASES_UNSURE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,28 +101,13 @@ _Changed = Mapping[CallerClass, Mapping[Cell, tuple[Decision, Decision]]]
 def _hindered(before: Policy, after: Policy, shape: Shape) -> _Hindered | None:
     """Why requests of this shape cannot be replayed, and which way that is; None where they can."""
     caller = shape.asked[0].caller  # the classes of one request differ in their bases alone
-    was, is_ = _refusal(before, caller), _refusal(after, caller)
+    was, is_ = refusal(before, caller), refusal(after, caller)
     hindrance, way = is_ or was, Direction.SAME
     if not (was and is_):
         way = Direction.NARROWER if is_ else Direction.WIDER
     if hindrance is None and _bases_unsure(before, after, shape):
         hindrance, way = Hindrance.BASES_UNSURE, Direction.OTHER
     return (caller.roles, caller.organisation, caller.purpose, hindrance, way) if hindrance else None
-
-
-def _refusal(policy: Policy, caller: CallerClass) -> Hindrance | None:
-    """Why the policy refuses every request of such callers."""
-    organisation = policy.organisations.get(caller.organisation)
-    if organisation is None:
-        return Hindrance.ORGANISATION_UNKNOWN
-    if not caller.roles <= organisation.roles:
-        return Hindrance.ROLE_NOT_REGISTERED
-    try:
-        if caller.purpose is not None:
-            policy.check_purpose(caller.organisation, caller.purpose)
-    except PurposeRefused:
-        return Hindrance.PURPOSE_REFUSED
-    return None
 
 
 def _bases_unsure(before: Policy, after: Policy, shape: Shape) -> bool:
