@@ -33,7 +33,7 @@ class Served:
 def narrowed(rule: Rule, served: Collection[Served], policy: Policy) -> Rule:
     """The rule with every column but its things cut to what it served; the rule itself where all of it was used.
 
-    Names that together are all those below another are written as that one.
+    Several names that are all those below another are written as that one.
     """
     roles = {role for one in served for role in _roles(rule, one.caller, policy)}
     purposes = {one.caller.purpose for one in served}
@@ -123,7 +123,7 @@ def _organisations(rule: Rule, used: Collection[str], policy: Policy) -> tuple[s
 
 
 def _cut(names: Iterable[str], used: Collection[str | None], tree: Tree) -> tuple[str, ...]:
-    """The fewest names that cover what was used below `names`, and nothing else."""
+    """Few names below `names` that cover what was used."""
     return tuple(dict.fromkeys(found for name in names for found in _cover(name, used, tree)))
 
 
@@ -132,6 +132,7 @@ def _cover(name: str, used: Collection[str | None], tree: Tree) -> tuple[str, ..
         return (name,)
     children = [child for child, parent in tree.parents.items() if parent == name]
     parts = [_cover(child, used, tree) for child in children]
-    if children and all(part == (child,) for child, part in zip(children, parts, strict=True)):
+    several = len(children) > 1 or name == ROOT
+    if several and all(part == (child,) for child, part in zip(children, parts, strict=True)):
         return (name,)
     return tuple(found for part in parts for found in part)
