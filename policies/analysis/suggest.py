@@ -142,9 +142,11 @@ class _Trial:
         cut = narrowed(rule, served, self.standing.policy)
         supplied = frozenset().union(*self.standing.cells.values())
         taken = {placed.rule.id for placed in self.standing.placed}
-        for rules in (named(cut, served, self.standing.policy, supplied, taken), (cut,)):
-            if rules != (rule,):
-                yield rules
+        # Others may need this rule for their rows: with fewer roles theirs would show fields of records nobody sees.
+        for one in (cut, replace(cut, roles=rule.roles)):
+            for rules in (named(one, served, self.standing.policy, supplied, taken), (one,)):
+                if rules != (rule,):
+                    yield rules
 
     def harmless(self, rule: Rule, rules: tuple[Rule, ...], kept: _Replacements) -> bool:
         """Whether no recorded decision changes when these rules take the rule's place, alone or beside those kept."""
