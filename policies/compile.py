@@ -61,6 +61,22 @@ def compile_tables(policy: Policy, cells: Mapping[str, frozenset[str]], caller: 
     return replace(table, expired=compile_table(policy, cells, caller, act=Act.READ_EXPIRED).cells)
 
 
+def bare_decisions(
+    policy: Policy, cells: Mapping[str, frozenset[str]], caller: CallerClass, act: Act
+) -> Mapping[str, Mapping[str, Decision]]:
+    """The decisions that `compile_table` makes, without their reasons, which are most of its work."""
+    callers = _Callers(
+        policy,
+        Verdicts(policy, cells, caller.organisation, act),
+        _held_roles(policy, caller.organisation, caller.roles),
+    )
+    situation = _Situation(caller.purpose, caller.bases, caller.consent_scope)
+    return {
+        agency: {coordinate: callers.decision(agency, coordinate, situation) for coordinate in coordinates}
+        for agency, coordinates in cells.items()
+    }
+
+
 def openable(
     policy: Policy, cells: Mapping[str, frozenset[str]], roles: frozenset[str], organisation: str
 ) -> frozenset[str]:

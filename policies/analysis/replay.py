@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 from policies.analysis.shapes import Shape
-from policies.compile import compile_tables
+from policies.compile import bare_decisions
 from policies.decision import CallerClass, Decision
 from policies.errors import PurposeRefused
 from policies.policy import Act, Policy
@@ -45,13 +45,14 @@ def refusal(policy: Policy, caller: CallerClass) -> Hindrance | None:
 
 
 def asked_cells(shapes: Iterable[Shape], cells: Cells) -> dict[CallerClass, dict[str, frozenset[str]]]:
-    """By class of caller, what it asked for at each agency. What is no longer supplied is left out."""
+    """By class of caller, what it asked for at each agency, rows included. What is no longer supplied is left out."""
     found: dict[CallerClass, dict[str, set[str]]] = {}
     for shape in shapes:
         for asked in shape.asked:
             agencies = found.setdefault(asked.caller, {})
             for agency, coordinate in asked.coordinates:
-                agencies.setdefault(agency, set()).add(coordinate)
+                # What is decided on a field depends on its rows.
+                agencies.setdefault(agency, set()).update((coordinate, coordinate.partition(".")[0]))
     return {
         caller: {agency: frozenset(names) & cells.get(agency, frozenset()) for agency, names in agencies.items()}
         for caller, agencies in found.items()
@@ -59,14 +60,10 @@ def asked_cells(shapes: Iterable[Shape], cells: Cells) -> dict[CallerClass, dict
 
 
 def decide(policy: Policy, caller: CallerClass, asked: Cells) -> Decisions:
-    """The policy's decision on each coordinate that this class asked for, for either act."""
-    # What is decided on a field depends on its rows, so these are decided too.
-    whole = {agency: names | {name.partition(".")[0] for name in names} for agency, names in asked.items()}
-    table = compile_tables(policy, whole, caller)
-    acts = ((Act.READ, table.at), (Act.READ_EXPIRED, table.at_expired))
+    """The policy's decision on each coordinate that this class asked for, for either act, without its reason."""
     return {
-        (agency, act, coordinate): at(agency, coordinate)
-        for agency, names in asked.items()
-        for coordinate in sorted(names)
-        for act, at in acts
+        (agency, act, coordinate): decision
+        for act in Act
+        for agency, decisions in bare_decisions(policy, asked, caller, act).items()
+        for coordinate, decision in sorted(decisions.items())
     }

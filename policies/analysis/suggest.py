@@ -23,7 +23,7 @@ from policies.rule import Rule, publish
 from policies.rulebook import Placed, Vocabulary, check_together
 from policies.tree import ROOT
 from policies.vocabulary import Trees
-from schema.catalogue import Catalogue
+from schema.catalogue import Catalogue, Tier
 
 
 class Finding(StrEnum):
@@ -169,11 +169,10 @@ class _Trial:
             return False
         policy = _policy(self.standing, placed, self.now)
         return not any(
-            direction(was, decided[cell]) is not Direction.SAME
+            direction(self.decisions[caller][cell], decision) is not Direction.SAME
             for caller, asked in self.asked.items()
             if _concerns(rule, caller, policy)
-            for decided in (decide(policy, caller, asked),)
-            for cell, was in self.decisions[caller].items()
+            for cell, decision in decide(policy, caller, _reached(rule, asked, policy)).items()
         )
 
 
@@ -213,3 +212,14 @@ def _concerns(rule: Rule, caller: CallerClass, policy: Policy) -> bool:
         and bool(set(rule.organisations) & {ROOT, *policy.organisation_tree.lineage(caller.organisation)})
         and bool(set(rule.purposes) & purposes)
     )
+
+
+def _reached(rule: Rule, asked: Cells, policy: Policy) -> Cells:
+    """Of what was asked for the agencies and the records that the rule, or one narrower, can match."""
+    names = set(rule.objects)
+    records = None if names & {ROOT, *Tier} else {name.partition(".")[0] for name in names}
+    return {
+        agency: frozenset(name for name in coordinates if records is None or name.partition(".")[0] in records)
+        for agency, coordinates in asked.items()
+        if set(rule.agencies) & {ROOT, *policy.agencies.lineage(agency)}
+    }
