@@ -64,6 +64,18 @@ def compile_tables(policy: Policy, cells: Mapping[str, frozenset[str]], caller: 
     return replace(table, expired=compile_table(policy, cells, caller, act=Act.READ_EXPIRED).cells)
 
 
+def bare_decisions(
+    policy: Policy, cells: Mapping[str, frozenset[str]], caller: CallerClass, act: Act
+) -> Mapping[str, Mapping[str, Decision]]:
+    """The decisions that `compile_table` makes, without their reasons, which are most of its work."""
+    callers = _callers(policy, cells, caller.organisation, caller.roles, act)
+    situation = _Situation(caller.purpose, caller.bases, caller.consent_scope)
+    return {
+        agency: {coordinate: callers.decision(agency, coordinate, situation) for coordinate in coordinates}
+        for agency, coordinates in cells.items()
+    }
+
+
 def openable(
     policy: Policy, cells: Mapping[str, frozenset[str]], roles: frozenset[str], organisation: str
 ) -> frozenset[str]:
@@ -105,17 +117,17 @@ class _Situation:
     bases: frozenset[Basis]
     consent_scope: frozenset[str]
 
-    def bases_for(self, coordinate: str, tier: Tier) -> tuple[str, ...]:
-        """The bases that hold for this coordinate, `none` where none does."""
-        bases = self.bases
-        if Basis.CONSENT in bases and not _in_scope(coordinate, tier, self.consent_scope):
-            bases = bases - {Basis.CONSENT}
-        return tuple(sorted(bases)) or (NO_BASIS,)
-
     def with_basis(self, basis: Basis) -> _Situation:
         """The same, were this basis to hold (a consent to everything)."""
         scope = _WHOLE_SCOPE if basis is Basis.CONSENT else self.consent_scope
         return _Situation(self.purpose, self.bases | {basis}, scope)
+
+
+def bases_on(coordinate: str, tier: Tier, bases: frozenset[Basis], consent_scope: frozenset[str]) -> tuple[str, ...]:
+    """Of the bases that hold for a company those that hold for this coordinate, `none` where none does."""
+    if Basis.CONSENT in bases and not _in_scope(coordinate, tier, consent_scope):
+        bases = bases - {Basis.CONSENT}
+    return tuple(sorted(bases)) or (NO_BASIS,)
 
 
 def _in_scope(coordinate: str, tier: Tier, scope: frozenset[str]) -> bool:
@@ -176,7 +188,7 @@ class _Callers:
 
     def _alone(self, agency: str, coordinate: str, situation: _Situation) -> Decision:
         """The decision on a coordinate alone."""
-        bases = situation.bases_for(coordinate, self.policy.tiers[coordinate])
+        bases = bases_on(coordinate, self.policy.tiers[coordinate], situation.bases, situation.consent_scope)
         verdicts = [
             self.verdicts.verdict(Asker(role, situation.purpose, basis), agency, coordinate)
             for role in self.roles
@@ -202,10 +214,10 @@ def _widest(grants: list[Grant]) -> Decision:
 
 def _wider(one: Decision, other: Decision) -> bool:
     """Whether `one` shows strictly more than `other`."""
-    return _width(one) > _width(other)
+    return width(one) > width(other)
 
 
-def _width(decision: Decision) -> int:
+def width(decision: Decision) -> int:
     """How much a decision shows. Masks other than `redact` are incomparable, so they count the same."""
     if decision.effect is Effect.MASKED:
         return 1 if decision.mask == REDACT else 2

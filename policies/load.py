@@ -72,6 +72,24 @@ def load_policy(
     return PolicyReader(catalogue, agencies).load(files, now or datetime.now(UTC))
 
 
+def load_rules(files: PolicyFiles, catalogue: Catalogue, agencies: Collection[str]) -> tuple[Placed, ...]:
+    """The rules in a policy's files, each with its place, whether they are valid today or not. Raises `PolicyInvalid`
+    as `load_policy` does.
+    """
+    return PolicyReader(catalogue, agencies).read(files).placed
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """All that a policy's files say."""
+
+    publication: _Publication
+    vocabulary: Vocabulary
+    organisation_tree: Tree
+    organisations: Mapping[str, Organisation]
+    placed: tuple[Placed, ...]
+
+
 class PolicyReader:
     """Loads one version after another, and reads again only the files that changed since the one before."""
 
@@ -82,22 +100,26 @@ class PolicyReader:
 
     def load(self, files: PolicyFiles, now: datetime) -> Policy:
         """As `load_policy`."""
+        return _policy(self.read(files), now)
+
+    def read(self, files: PolicyFiles) -> _Whole:
+        """All that the files say. Raises `PolicyInvalid` with every mistake found in them."""
         reading = Reading(files, self._before, {})
         publication = reading.read("version.yaml", _publication)
         trees = reading.read("trees.yaml", lambda document, found: read_trees(document, self._agencies, found))
-        organisations = reading.read(
+        organisation_tree, organisations = reading.read(
             "organisations.yaml",
             lambda document, found: read_organisations(document, trees, found),
             beside=("trees.yaml",),
         )
-        vocabulary = Vocabulary(self._catalogue, trees, organisations[1].keys())
+        vocabulary = Vocabulary(self._catalogue, trees, organisations.keys())
         placed = _read_rules(reading, vocabulary)
         # Kept even of a version that is refused: the next one is much the same.
         self._before = reading.done
         found = reading.findings() + check_together(placed, vocabulary)
         if found or publication is None:
             raise PolicyInvalid(found)
-        return _policy(publication, vocabulary, organisations, [one.rule for one in placed], now)
+        return _Whole(publication, vocabulary, organisation_tree, organisations, placed)
 
 
 def _read_rules(reading: Reading, vocabulary: Vocabulary) -> tuple[Placed, ...]:
@@ -144,15 +166,11 @@ def _moment(text: str | None) -> datetime | None:
     return moment if moment and moment.tzinfo else None
 
 
-def _policy(
-    publication: _Publication,
-    vocabulary: Vocabulary,
-    organisations: tuple[Tree, Mapping[str, Organisation]],
-    rules: Collection[Rule],
-    now: datetime,
-) -> Policy:
+def _policy(whole: _Whole, now: datetime) -> Policy:
+    publication, organisations = whole.publication, whole.organisations
+    rules = [one.rule for one in whole.placed]
     rows = publish(rule for rule in rules if rule.active(now))
-    trees, catalogue = vocabulary.trees, vocabulary.catalogue
+    trees, catalogue = whole.vocabulary.trees, whole.vocabulary.catalogue
     tiers = dict(catalogue.tiers())
     masks = {
         f"{record.name}.{field.name}": field.mask
@@ -163,7 +181,7 @@ def _policy(
     content = (
         [row.values() for row in rows],
         [dict(tree.parents) for tree in (trees.roles, trees.purposes, trees.agencies)],
-        sorted(_canonical(organisation) for organisation in organisations[1].values()),
+        sorted(_canonical(organisation) for organisation in organisations.values()),
         tiers,
         masks,
     )
@@ -176,8 +194,8 @@ def _policy(
         roles=trees.roles,
         purposes=trees.purposes,
         agencies=trees.agencies,
-        organisation_tree=organisations[0],
-        organisations=organisations[1],
+        organisation_tree=whole.organisation_tree,
+        organisations=organisations,
         tiers=tiers,
         default_masks=masks,
         next_change=_next_change(rules, now),
