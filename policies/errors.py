@@ -40,7 +40,13 @@ class PolicyInvalid(PolicyError):  # it names a state of the policy
 
     def __reduce__(self) -> tuple[type[PolicyInvalid], tuple[tuple[Finding, ...]]]:
         """Pickles by its findings: policies are compiled, and may be loaded, in another process."""
-        return PolicyInvalid, (self.findings,)
+        return type(self), (self.findings,)
+
+
+class PublicityInvalid(PolicyInvalid):
+    """The dated publicity rules cannot be read, or name what there is not."""
+
+    code: ClassVar[str] = "PUBLICITY_INVALID"
 
 
 class CasbinConflictError(PolicyError):
@@ -113,12 +119,6 @@ class ConsentBeyondIssuer(ConsentRefused):
     """Its issuer may not sign for this company."""
 
     code: ClassVar[str] = "CONSENT_BEYOND_ISSUER"
-
-
-class PublicityInvalid(PolicyError):  # it names a state of the file
-    """The dated publicity rules cannot be read."""
-
-    code: ClassVar[str] = "PUBLICITY_INVALID"
 
 
 class StoreError(PolicyError):
