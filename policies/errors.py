@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import ClassVar
 
 
@@ -11,6 +12,13 @@ class PolicyError(Exception):
     """The root of this package's errors. `code` is stable and public."""
 
     code: ClassVar[str] = "POLICY_ERROR"
+
+
+class Severity(StrEnum):
+    """What a finding means: the policy is refused, or somebody should look."""
+
+    ERROR = "error"
+    WARNING = "warning"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -22,6 +30,7 @@ class Finding:
     code: str
     message: str
     hint: str | None = None
+    severity: Severity = Severity.ERROR
 
     def __str__(self) -> str:
         """One line for a person: `rules/nation.yaml:12: UNKNOWN_FIELD: ...`."""

@@ -5,6 +5,8 @@
 - `organisations.yaml`: who may ask, in which roles, for which purposes
 - `rules/nation.yaml`: rules on any agency's data
 - `rules/<agency>.yaml`: rules on the data of that agency and of those below it
+- `publicity/*.yaml`, `tests/*.yaml`, `fields.yaml`: read elsewhere; a mistake in the last two does not keep a
+  policy from being loaded
 """
 
 from __future__ import annotations
@@ -24,13 +26,14 @@ from policies.policy import Organisation, Policy
 from policies.rule import Rule, publish
 from policies.rulebook import NATION, Placed, Vocabulary, check_together, read_rules
 from policies.tree import Tree
-from policies.vocabulary import check_keys, read_organisations, read_trees
+from policies.vocabulary import Trees, check_keys, read_organisations, read_trees
 from schema.catalogue import Catalogue
 
 _PATTERNS: Final = (
     "version.yaml",
     "trees.yaml",
     "organisations.yaml",
+    "fields.yaml",
     "rules/*.yaml",
     "publicity/*.yaml",
     "tests/*.yaml",
@@ -80,6 +83,12 @@ def load_policy(
         raise PolicyInvalid(found)
     rules = tuple(one.rule for one in placed)
     return _policy(publication, vocabulary, (organisation_tree, organisations), rules, now or datetime.now(UTC))
+
+
+def placed_rules(files: PolicyFiles, policy: Policy, catalogue: Catalogue) -> tuple[Placed, ...]:
+    """All rules of a policy that was loaded from these files, those outside their validity too."""
+    vocabulary = Vocabulary(catalogue, Trees(policy.roles, policy.purposes, policy.agencies), policy.organisations)
+    return _read_rules(_Reading(files, []), vocabulary)
 
 
 @dataclass(frozen=True, slots=True)

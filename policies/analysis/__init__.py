@@ -1,0 +1,1 @@
+"""What a policy, or a change of one, means: compared, explained, replayed."""
