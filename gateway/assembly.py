@@ -76,7 +76,7 @@ def load_version(
     files: PolicyFiles, catalogue: Catalogue, agencies: Collection[str], now: dt.datetime | None = None
 ) -> Loaded:
     """What a version's files say at `now` (by default, this moment). Raises `PolicyInvalid` or `PublicityInvalid`."""
-    return Loaded(load_policy(files, catalogue, agencies, now=now), load_publicity(files))
+    return Loaded(load_policy(files, catalogue, agencies, now=now), load_publicity(files, catalogue))
 
 
 def read_installation(settings: Settings) -> Installation:

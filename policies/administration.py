@@ -35,6 +35,7 @@ from policies.errors import (
 )
 from policies.load import PolicyFiles, load_policy
 from policies.policy import Policy
+from policies.publicity import CHINA, Publicity, load_publicity, publicity_widens
 from policies.store.contract import Store
 from policies.store.model import (
     VERSION_FILE,
@@ -64,14 +65,16 @@ _EMERGENCY_TRIES: Final = 5
 class Administration:
     """The verbs by which administrators change the policy in a store.
 
-    `agencies` are the ids of the manifests; `clock` gives this moment, with its offset. Each verb gives what it made.
-    Refusals are `AdministrationRefused`; a policy that does not load is `PolicyInvalid`; the store's own are
-    `StoreError`. Where `record` fails, nothing is done, and its error is raised.
+    `agencies` are the ids of the manifests, and `cells` holds the coordinates that each supplies; `clock` gives this
+    moment, with its offset. Each verb gives what it made. Refusals are `AdministrationRefused`; a policy that does not
+    load is `PolicyInvalid`; the store's own are `StoreError`. Where `record` fails, nothing is done, and its error is
+    raised.
     """
 
     store: Store
     catalogue: Catalogue
     agencies: Collection[str]
+    cells: Mapping[str, Collection[str]]
     widens: Widens
     record: Record
     clock: Callable[[], datetime]
@@ -211,7 +214,7 @@ class Administration:
 
     async def _emergency(self, actor: Actor, latest: Version, files: PolicyFiles, why: str) -> Version:
         check_names(files)
-        before, after = await self._load(latest.files), await self._load(files)
+        (before, _), (after, _) = await self._load(latest.files), await self._load(files)
         if not only_denies(before, after):
             raise NotADeny(
                 "the rule denies nothing from this moment on; propose a draft for a change that begins later"
@@ -287,24 +290,27 @@ class Administration:
 
     async def _widened(self, base: Version, draft: Draft) -> frozenset[str]:
         """The agencies whose data the draft opens wider, now or when a rule's validity begins or ends later."""
-        moment: datetime | None = self.clock()
+        now = self.clock()
+        moment: datetime | None = now
         widened: frozenset[str] = frozenset()
         while moment:
-            after = await self._load(draft.files, moment)
+            after, shows = await self._load(draft.files, moment)
             try:
-                before = await self._load(base.files, moment)
+                before, showed = await self._load(base.files, moment)
             except PolicyInvalid:
                 # Nobody can tell what is in force where it does not load any more, so all agencies must agree.
                 return frozenset(after.agencies)
             widened |= await self.widens(before, after)
+            widened |= publicity_widens(showed, shows, self.catalogue, self.cells, now.astimezone(CHINA).date())
             moment = min((change for change in (before.next_change, after.next_change) if change), default=None)
         return widened
 
-    async def _load(self, files: PolicyFiles, moment: datetime | None = None) -> Policy:
-        """The policy in these files, loaded beside the event loop."""
+    async def _load(self, files: PolicyFiles, moment: datetime | None = None) -> tuple[Policy, Publicity]:
+        """What these files say, loaded beside the event loop, just as a gateway loads it."""
         now = moment or self.clock()
         named = {**files, VERSION_FILE: publication(1, now, "draft", "draft")}
-        return await asyncio.to_thread(load_policy, named, self.catalogue, self.agencies, now=now)
+        policy = await asyncio.to_thread(load_policy, named, self.catalogue, self.agencies, now=now)
+        return policy, await asyncio.to_thread(load_publicity, named, self.catalogue)
 
     async def _record(self, actor: Actor, act: str, why: str, **told: object) -> None:
         who = {"subject": actor.subject, "organisation": actor.organisation, "agency": actor.agency}

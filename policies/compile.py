@@ -26,7 +26,7 @@ from policies.rulebook import OBJECTION
 from policies.verdicts import Asker, Grant, Verdicts
 from schema.catalogue import Tier
 
-_WHOLE_SCOPE: Final = frozenset(str(tier) for tier in Tier)
+WHOLE_SCOPE: Final = frozenset(str(tier) for tier in Tier)
 """The scope of a consent to everything."""
 
 
@@ -84,7 +84,7 @@ def openable(
     """
     callers = _callers(policy, cells, organisation, roles, Act.READ)
     situations = [
-        _Situation(purpose, frozenset(bases), _WHOLE_SCOPE)
+        _Situation(purpose, frozenset(bases), WHOLE_SCOPE)
         for purpose in (None, *sorted(policy.purposes_of(organisation)))
         for size in range(len(Basis) + 1)
         for bases in combinations(Basis, size)
@@ -119,7 +119,7 @@ class _Situation:
 
     def with_basis(self, basis: Basis) -> _Situation:
         """The same, were this basis to hold (a consent to everything)."""
-        scope = _WHOLE_SCOPE if basis is Basis.CONSENT else self.consent_scope
+        scope = WHOLE_SCOPE if basis is Basis.CONSENT else self.consent_scope
         return _Situation(self.purpose, self.bases | {basis}, scope)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import ClassVar
 
 
@@ -11,6 +12,13 @@ class PolicyError(Exception):
     """The root of this package's errors. `code` is stable and public."""
 
     code: ClassVar[str] = "POLICY_ERROR"
+
+
+class Severity(StrEnum):
+    """What a finding means: the policy is refused, or somebody should look."""
+
+    ERROR = "error"
+    WARNING = "warning"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -22,6 +30,7 @@ class Finding:
     code: str
     message: str
     hint: str | None = None
+    severity: Severity = Severity.ERROR
 
     def __str__(self) -> str:
         """One line for a person: `rules/nation.yaml:12: UNKNOWN_FIELD: ...`."""
@@ -40,7 +49,13 @@ class PolicyInvalid(PolicyError):  # it names a state of the policy
 
     def __reduce__(self) -> tuple[type[PolicyInvalid], tuple[tuple[Finding, ...]]]:
         """Pickles by its findings: policies are compiled, and may be loaded, in another process."""
-        return PolicyInvalid, (self.findings,)
+        return type(self), (self.findings,)
+
+
+class PublicityInvalid(PolicyInvalid):
+    """The dated publicity rules cannot be read, or name what there is not."""
+
+    code: ClassVar[str] = "PUBLICITY_INVALID"
 
 
 class CasbinConflictError(PolicyError):
@@ -137,12 +152,6 @@ class ConsentScopeInvalid(PolicyError):  # it names a state of the scope
     """A consent's scope that names what is not in the catalogue."""
 
     code: ClassVar[str] = "CONSENT_SCOPE_INVALID"
-
-
-class PublicityInvalid(PolicyError):  # it names a state of the file
-    """The dated publicity rules cannot be read."""
-
-    code: ClassVar[str] = "PUBLICITY_INVALID"
 
 
 class StoreError(PolicyError):

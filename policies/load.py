@@ -5,6 +5,8 @@
 - `organisations.yaml`: who may ask, in which roles, for which purposes
 - `rules/nation.yaml`: rules on any agency's data
 - `rules/<agency>.yaml`: rules on the data of that agency and of those below it
+- `publicity/*.yaml`, `tests/*.yaml`, `fields.yaml`: read elsewhere; a mistake in the last two does not keep a
+  policy from being loaded
 """
 
 from __future__ import annotations
@@ -26,13 +28,14 @@ from policies.reading import Key, Read, Reading
 from policies.rule import Rule, publish
 from policies.rulebook import NATION, Placed, Vocabulary, check_together, read_rules
 from policies.tree import ROOT, Tree
-from policies.vocabulary import check_keys, read_organisations, read_trees
+from policies.vocabulary import Trees, check_keys, read_organisations, read_trees
 from schema.catalogue import Catalogue
 
 _PATTERNS: Final = (
     "version.yaml",
     "trees.yaml",
     "organisations.yaml",
+    "fields.yaml",
     "rules/*.yaml",
     "publicity/*.yaml",
     "tests/*.yaml",
@@ -72,11 +75,10 @@ def load_policy(
     return PolicyReader(catalogue, agencies).load(files, now or datetime.now(UTC))
 
 
-def load_rules(files: PolicyFiles, catalogue: Catalogue, agencies: Collection[str]) -> tuple[Placed, ...]:
-    """The rules in a policy's files, each with its place, whether they are valid today or not. Raises `PolicyInvalid`
-    as `load_policy` does.
-    """
-    return PolicyReader(catalogue, agencies).read(files).placed
+def placed_rules(files: PolicyFiles, policy: Policy, catalogue: Catalogue) -> tuple[Placed, ...]:
+    """All rules of a policy that was loaded from these files, those outside their validity too."""
+    vocabulary = Vocabulary(catalogue, Trees(policy.roles, policy.purposes, policy.agencies), policy.organisations)
+    return _read_rules(Reading(files, {}, {}), vocabulary)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +102,9 @@ class PolicyReader:
 
     def load(self, files: PolicyFiles, now: datetime) -> Policy:
         """As `load_policy`."""
-        return _policy(self.read(files), now)
+        return _policy(self._read(files), now)
 
-    def read(self, files: PolicyFiles) -> _Whole:
+    def _read(self, files: PolicyFiles) -> _Whole:
         """All that the files say. Raises `PolicyInvalid` with every mistake found in them."""
         reading = Reading(files, self._before, {})
         publication = reading.read("version.yaml", _publication)

@@ -5,6 +5,7 @@ The rules in force today decide on every record, whenever it was made: to show i
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from calendar import monthrange
 from collections.abc import Collection, Mapping
@@ -13,12 +14,18 @@ from datetime import date, timedelta, timezone
 from enum import StrEnum
 from typing import Final
 
-from policies.errors import PublicityInvalid
+from policies.errors import Finding, PublicityInvalid
 from policies.located import Findings, Located, read
-from schema.catalogue import RecordType
-from schema.values import Code, Value
+from policies.vocabulary import check_keys, known
+from schema.catalogue import Catalogue, RecordType
+from schema.values import Code, Kind, Value
 
 _FOLDER: Final = "publicity/"
+_REGIME_KEYS: Final = ("from", "source", "ended_by", "periods")
+_PERIOD_KEYS: Final = ("record", "counted_from", "by", "months")
+_MONTHS: Final = re.compile(r"[0-9]{1,5}")
+_BOUNDS: Final = 2
+_NEEDS_DATE: Final = "publicity ends on a day: name a date"
 
 CHINA: Final = timezone(timedelta(hours=8), "CST")
 """China Standard Time, in which days are counted (no summer time since 1991)."""
@@ -46,11 +53,19 @@ class Period:
     by: str
     months: Mapping[str, tuple[int, int]]
 
+    @property
+    def longest(self) -> int:
+        """The most months of all codes."""
+        return max(most for _, most in self.months.values())
+
+    def most(self, code: str | None) -> int:
+        """The most months of this code."""
+        _, most = self.months.get(code or "", (0, self.longest))
+        return most
+
     def last_day(self, start: date, code: str | None) -> date:
         """The last day on which a record may be shown."""
-        longest = max(most for _, most in self.months.values())
-        _, most = self.months.get(code or "", (0, longest))
-        return _add_months(start, most)
+        return _add_months(start, self.most(code))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,47 +139,148 @@ def _add_months(start: date, months: int) -> date:
     return date(year, month + 1, min(start.day, monthrange(year, month + 1)[1]))
 
 
-def load_publicity(files: Mapping[str, bytes]) -> Publicity:
-    """The regimes among a policy's files, `publicity/*.yaml`. Raises `PublicityInvalid`, which names file and line."""
-    regimes = [_read_regime(name, content) for name, content in files.items() if name.startswith(_FOLDER)]
-    if not regimes:
-        raise PublicityInvalid(f"the policy has no publicity rules ({_FOLDER}*.yaml)")
-    return Publicity(tuple(sorted(regimes, key=lambda regime: regime.starts)))
+def load_publicity(files: Mapping[str, bytes], catalogue: Catalogue) -> Publicity:
+    """The regimes among a policy's files, `publicity/*.yaml`, checked against the catalogue: a misspelt record type or
+    field would never end anything. Raises `PublicityInvalid` with every mistake found in all files.
+    """
+    noted = [(Findings(name), content) for name, content in sorted(files.items()) if name.startswith(_FOLDER)]
+    regimes: dict[date, Regime] = {}
+    for findings, content in noted:
+        regime = _read_regime(content, catalogue, findings)
+        if regime and regimes.setdefault(regime.starts, regime) is not regime:
+            findings.add(
+                1, "DUPLICATE_DAY", f"other publicity rules begin on {regime.starts} too", "keep one of the two"
+            )
+    found = [finding for findings, _ in noted for finding in findings.found]
+    if not noted:
+        found.append(Finding(_FOLDER, 1, "MISSING_FILE", "the policy has no publicity rules", f"add {_FOLDER}*.yaml"))
+    if found:
+        raise PublicityInvalid(found)
+    return Publicity(tuple(regimes[day] for day in sorted(regimes)))
 
 
-def _read_regime(name: str, content: bytes) -> Regime:
-    findings = Findings(name)
-    entries = findings.entries(read(content, findings) or Located({}, 1), "publicity")
+def _read_regime(content: bytes, catalogue: Catalogue, findings: Findings) -> Regime | None:
+    document = read(content, findings)
+    if document is None:
+        return None
+    entries = findings.entries(document, "publicity")
+    if not _whole(entries, _REGIME_KEYS, document.line, findings):
+        return None
+    starts = _date(entries["from"], findings)
+    regime = Regime(
+        starts=starts or date.min,
+        source=findings.text(entries["source"], "source") or "",
+        ended_by=_ends(findings.texts(entries["ended_by"], "ended_by"), catalogue, findings),
+        periods=_periods(findings.items(entries["periods"], "periods"), catalogue, findings),
+    )
+    return None if findings.found else regime
+
+
+def _whole(entries: Mapping[str, Located], keys: Collection[str], line: int, findings: Findings) -> bool:
+    """Whether each of the keys is there; one that is not, and any other, is a finding."""
+    check_keys(entries, keys, findings)
+    missing = ", ".join(f"`{key}`" for key in keys if key not in entries)
+    if missing:
+        findings.add(line, "MISSING_KEY", f"the publicity rules lack {missing}")
+    return not missing
+
+
+def _date(located: Located, findings: Findings) -> date | None:
+    text = findings.text(located, "from")
     try:
-        regime = Regime(
-            starts=date.fromisoformat(_text(entries, "from", findings)),
-            source=_text(entries, "source", findings),
-            ended_by=tuple(str(item.value) for item in findings.texts(entries["ended_by"], "ended_by")),
-            periods=dict(_period(item, findings) for item in findings.items(entries["periods"], "periods")),
-        )
-    except (KeyError, ValueError) as error:
-        findings.add(1, "BAD_PUBLICITY", f"the rules lack or misspell {error}")
-    if findings.found:
-        raise PublicityInvalid("\n".join(map(str, findings.found)))
-    return regime
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        findings.add(located.line, "BAD_DATE", f"`from: {text}` is not a day", "write it as 2026-04-01")
+        return None
 
 
-def _period(item: Located, findings: Findings) -> tuple[str, Period]:
-    entries = findings.entries(item, "periods")
-    months = {
-        severity: _least_and_most(bounds, findings)
-        for severity, bounds in findings.entries(entries["months"], "months").items()
-    }
-    names = {key: _text(entries, key, findings) for key in ("record", "counted_from", "by")}
-    return names["record"], Period(names["counted_from"], names["by"], months)
+def _ends(names: Collection[Located], catalogue: Catalogue, findings: Findings) -> tuple[str, ...]:
+    """The fields whose date ends publicity: each is a date in every record type that has it, and one has it."""
+    kinds: dict[str, set[Kind]] = {}
+    for record in catalogue.records.values():
+        for field in record.fields.values():
+            kinds.setdefault(field.name, set()).add(field.kind)
+    found = known(names, kinds, "field", findings)
+    for name in names:
+        if kinds.get(str(name.value), {Kind.DATE}) != {Kind.DATE}:
+            findings.add(name.line, "NOT_A_DATE", f"`{name.value}` is not a date in every record type", _NEEDS_DATE)
+    return found
+
+
+def _periods(items: Collection[Located], catalogue: Catalogue, findings: Findings) -> dict[str, Period]:
+    periods: dict[str, Period] = {}
+    for item in items:
+        entries = findings.entries(item, "periods")
+        if not _whole(entries, _PERIOD_KEYS, item.line, findings):
+            continue
+        name = findings.text(entries["record"], "record") or ""
+        if name in periods:
+            findings.add(item.line, "DUPLICATE_PERIOD", f"the period of `{name}` stands twice", "remove one of the two")
+        if name:
+            known((Located(name, entries["record"].line),), catalogue.records, "type", findings)
+        periods[name] = _period(entries, catalogue.records.get(name), findings)
+    return periods
+
+
+def _period(entries: Mapping[str, Located], record: RecordType | None, findings: Findings) -> Period:
+    """The period of one record type, whose fields are not checked where the type is unknown."""
+    counted_from = _field("counted_from", Kind.DATE, entries, record, findings)
+    by = _field("by", Kind.CODE, entries, record, findings)
+    written = findings.entries(entries["months"], "months")
+    if not written:
+        findings.add(entries["months"].line, "EMPTY", "`months` names no code, so nothing would ever end")
+    return Period(counted_from, by, {code: _least_and_most(bounds, findings) for code, bounds in written.items()})
+
+
+def _field(key: str, kind: Kind, entries: Mapping[str, Located], record: RecordType | None, findings: Findings) -> str:
+    """The field that a key names, which is of this kind."""
+    located = entries[key]
+    name = findings.text(located, key) or ""
+    if name and record and known((Located(name, located.line),), record.fields, "field", findings):
+        actual = record.fields[name].kind
+        if actual is not kind:
+            message = f"`{key}` needs a field of the kind {kind}, and `{record.name}.{name}` is {actual}"
+            findings.add(located.line, f"NOT_A_{kind.upper()}", message)
+    return name
 
 
 def _least_and_most(bounds: Located, findings: Findings) -> tuple[int, int]:
-    least, most = (int(str(item.value)) for item in findings.texts(bounds, "months"))
-    if not 0 <= least <= most:
+    texts = [str(item.value) for item in findings.texts(bounds, "months")]
+    if len(texts) != _BOUNDS or not all(_MONTHS.fullmatch(text) for text in texts):
+        findings.add(bounds.line, "BAD_PERIOD", "a period is the least and the most number of months", "as in [3, 12]")
+        return 0, 0
+    least, most = map(int, texts)
+    if least > most:
         findings.add(bounds.line, "BAD_PERIOD", "the least number of months is above the most")
     return least, most
 
 
-def _text(entries: Mapping[str, Located], key: str, findings: Findings) -> str:
-    return findings.text(entries[key], key) or ""
+def publicity_widens(
+    before: Publicity, after: Publicity, catalogue: Catalogue, cells: Mapping[str, Collection[str]], today: date
+) -> frozenset[str]:
+    """The agencies of whose records `after` would show some, from today on, that `before` would not. `cells` holds the
+    coordinates that each agency supplies.
+
+    What cannot be compared counts as wider: a period counted from another date, or by another code.
+    """
+    days = {today, *(regime.starts for one in (before, after) for regime in one.regimes if regime.starts > today)}
+    wider = {
+        record.name
+        for record in catalogue.records.values()
+        if any(_wider(record, before.regime(day), after.regime(day)) for day in days)
+    }
+    return frozenset(agency for agency, supplied in cells.items() if not wider.isdisjoint(supplied))
+
+
+def _wider(record: RecordType, before: Regime, after: Regime) -> bool:
+    """Whether a record of this type could be public under `after` that would be over under `before`."""
+    if record.fields.keys() & (set(before.ended_by) - set(after.ended_by)):
+        return True
+    old, new = before.periods.get(record.name), after.periods.get(record.name)
+    if old is None or new is None:
+        return old is not None
+    if old.counted_from != new.counted_from:
+        return True
+    if old.by != new.by:
+        return new.longest > min(most for _, most in old.months.values())
+    return any(new.most(code) > old.most(code) for code in (None, *old.months, *new.months))

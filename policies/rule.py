@@ -53,7 +53,7 @@ def publish(rules: Iterable[Rule]) -> tuple[Row, ...]:
     """The rows of these rules: denies first, then clear grants, then masked ones, by id within each, with the unique
     priorities 1, 2, 3 ... (casbin breaks ties by position, and an allow with the lower number beats a later deny).
     """
-    ordered = sorted(rules, key=lambda rule: (_band(rule), rule.id))
+    ordered = sorted(rules, key=lambda rule: (band(rule), rule.id))
     expanded = ((rule, columns) for rule in ordered for columns in _columns(rule))
     return tuple(
         Row(
@@ -73,7 +73,8 @@ def publish(rules: Iterable[Rule]) -> tuple[Row, ...]:
     )
 
 
-def _band(rule: Rule) -> int:
+def band(rule: Rule) -> int:
+    """Where the rule comes: denies first (0), then clear grants (1), then masked ones (2)."""
     if rule.effect is RuleEffect.DENY:
         return 0
     return 2 if rule.mask else 1

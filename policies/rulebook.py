@@ -117,8 +117,8 @@ def _objects(names: Iterable[Located], effect: RuleEffect, catalogue: Catalogue,
     found = []
     for name in names:
         text = str(name.value)
-        if not _exists(text, catalogue):
-            _unknown_object(name, catalogue, findings)
+        if not exists(text, catalogue):
+            note_unknown(name, catalogue, findings)
         elif text.endswith(f".{OBJECTION}"):
             message = f"`{text}` follows its record: it is shown whenever the record is"
             findings.add(name.line, "OBJECTION", message, "write the rule on the record type")
@@ -130,14 +130,16 @@ def _objects(names: Iterable[Located], effect: RuleEffect, catalogue: Catalogue,
     return tuple(found)
 
 
-def _exists(name: str, catalogue: Catalogue) -> bool:
+def exists(name: str, catalogue: Catalogue) -> bool:
+    """Whether an object of a rule is one: `any`, a tier, a record type, `Type.field` or `Type.*`."""
     if name == ROOT or name in Tier.__members__:
         return True
     record, dot, field = name.partition(".")
     return record in catalogue.records and (not dot or field == "*" or catalogue.field(name) is not None)
 
 
-def _unknown_object(name: Located, catalogue: Catalogue, findings: Findings) -> None:
+def note_unknown(name: Located, catalogue: Catalogue, findings: Findings) -> None:
+    """Notes an object that is none, with the likeliest one."""
     text = str(name.value)
     record, dot, field = text.partition(".")
     if dot and record in catalogue.records:

@@ -70,7 +70,7 @@ class Desk:
         async def record(act: Mapping[str, Any]) -> None:
             await live.audit.append(act)
 
-        return Administration(live.store, self.catalogue, self.cells, self._widens, record, _now)
+        return Administration(live.store, self.catalogue, self.cells, self.cells, self._widens, record, _now)
 
     async def files(self, reference: Reference) -> PolicyFiles:
         """The files of a policy. Raises `VersionUnknown`, `DraftUnknown`, `PolicyStoreMissingError`."""

@@ -83,15 +83,16 @@ def _faults(error: ManifestInvalid) -> list[Fault]:
 
 
 def _policies(files: PolicyFiles, agencies: list[str]) -> list[Fault]:
-    load_publicity(files)
-    try:
-        load_policy(files, catalogue(), agencies)
-    except PolicyInvalid as error:
-        return [
-            {"file": found.file, "line": found.line, "message": found.message, "hint": found.hint or ""}
-            for found in error.findings
-        ]
-    return []
+    faults: list[Fault] = []
+    for load in (lambda: load_policy(files, catalogue(), agencies), lambda: load_publicity(files, catalogue())):
+        try:
+            load()
+        except PolicyInvalid as error:
+            faults += [
+                {"file": found.file, "line": found.line, "message": found.message, "hint": found.hint or ""}
+                for found in error.findings
+            ]
+    return faults
 
 
 def _show(manifests: int, faults: list[Fault], unset: list[str]) -> None:

@@ -27,6 +27,7 @@ from policies.errors import (
     NotTheAuthor,
     OwnerApprovalMissing,
     PolicyInvalid,
+    PublicityInvalid,
     ReasonMissing,
     ReviewedOther,
     VersionConflict,
@@ -37,9 +38,11 @@ from policies.store.contract import Store
 from policies.store.initial import initialise
 from policies.store.model import Draft, Version, authored
 from policies.store.open import open_store
-from schema.catalogue import Catalogue
+from schema.catalogue import Catalogue, FieldSpec, Tier
+from schema.values import Kind
 
 AGENCIES = ("tax", "registry", "zhejiang")
+CELLS = {"tax": {"TaxPayment"}, "registry": {"TaxPayment"}, "zhejiang": {"Penalty"}}
 ADMINISTRATOR = frozenset({"policy.admin"})
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
 
@@ -61,11 +64,13 @@ NATION = b"""\
 rules:
   - {id: public, allow: PUBLIC, of: any, to: any, for: any, given: any, note: x}
 """
+PUBLICITY = b"{from: 2026-04-01, source: x, ended_by: [repairedOn], periods: [%b]}\n"
+PERIOD = b"{record: Penalty, counted_from: decidedOn, by: severity, months: {minor: [0, %d]}}"
 EMPTY = b"# nothing yet\nrules: []\n"
 FILES: PolicyFiles = {
     "trees.yaml": TREES,
     "organisations.yaml": b"organisations: {}\n",
-    "publicity/2026-04-01.yaml": b"# publicity\n",
+    "publicity/2026-04-01.yaml": PUBLICITY % (PERIOD % 3),
     "rules/nation.yaml": NATION,
     "rules/tax.yaml": EMPTY,
     "rules/market.yaml": EMPTY,
@@ -114,6 +119,15 @@ class Office:
         return await self.administration.publish(actor, draft.id)
 
 
+@pytest.fixture
+def catalogue(catalogue: Catalogue) -> Catalogue:
+    """With what publicity periods are counted by."""
+    penalty = catalogue.records["Penalty"]
+    kinds = {"decidedOn": Kind.DATE, "repairedOn": Kind.DATE, "severity": Kind.CODE}
+    more = {name: FieldSpec(name, kind, Tier.PUBLIC, name, name) for name, kind in kinds.items()}
+    return Catalogue({**catalogue.records, "Penalty": replace(penalty, fields={**penalty.fields, **more})})
+
+
 @pytest.fixture(params=["directory", "sqlite"])
 async def office(request: pytest.FixtureRequest, tmp_path: Path, catalogue: Catalogue) -> AsyncIterator[Office]:
     place = str(tmp_path / "store") if request.param == "directory" else f"sqlite+aiosqlite:///{tmp_path / 'store.db'}"
@@ -124,7 +138,7 @@ async def office(request: pytest.FixtureRequest, tmp_path: Path, catalogue: Cata
     async def record(act: Mapping[str, object]) -> None:
         acts.append(act)
 
-    yield Office(store, Administration(store, catalogue, AGENCIES, widens, record, lambda: NOW), acts)
+    yield Office(store, Administration(store, catalogue, AGENCIES, CELLS, widens, record, lambda: NOW), acts)
     await store.close()
 
 
@@ -374,6 +388,34 @@ async def test_a_deny_that_ends_earlier_opens_data(office: Office) -> None:
     await office.published(AL, {"rules/tax.yaml": DENY}, BO)
     with pytest.raises(OwnerApprovalMissing, match="tax"):
         await office.published(AL, {"rules/tax.yaml": rule("stop", "deny", "tax", ", until: 2027-01-01")}, BO)
+
+
+@pytest.mark.parametrize(
+    "opened",
+    [PUBLICITY % (PERIOD % 4), PUBLICITY % b"", (PUBLICITY % (PERIOD % 3)).replace(b"repairedOn", b"")],
+    ids=["a longer period", "no period", "repair ends nothing"],
+)
+async def test_publicity_that_shows_more_needs_the_approval_of_those_who_supply_it(
+    office: Office, opened: bytes
+) -> None:
+    with pytest.raises(OwnerApprovalMissing, match="data of zhejiang;"):
+        await office.published(AL, {"publicity/2026-04-01.yaml": opened}, BO)
+
+
+async def test_publicity_that_shows_less_needs_no_owners_approval(office: Office) -> None:
+    version = await office.published(AL, {"publicity/2026-04-01.yaml": PUBLICITY % (PERIOD % 2)}, BO)
+    assert version.number == 2
+
+
+@pytest.mark.parametrize("broken", [None, b"{", PUBLICITY % (PERIOD % 3).replace(b"Penalty", b"Penaltie")])
+async def test_a_draft_whose_publicity_rules_do_not_load_is_not_approved_or_published(
+    office: Office, broken: bytes | None
+) -> None:
+    draft = await office.propose(AL, {"publicity/2026-04-01.yaml": broken})
+    with pytest.raises(PublicityInvalid):
+        await office.administration.approve(BO, draft.id, draft.digest)
+    with pytest.raises(PublicityInvalid):
+        await office.administration.publish(AL, draft.id)
 
 
 # --- Drafts ---------------------------------------------------------------------------------------------------------

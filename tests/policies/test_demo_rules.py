@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import policies
+from policies.analysis.rule_tests import run_tests
 from policies.compile import compile_table, openable
 from policies.decision import Basis, CallerClass, Decision, DecisionTable, Effect, Reason
 from policies.load import load_policy, read_directory
@@ -134,6 +135,13 @@ def test_anonymous_callers_see_public_data_through_its_masks_and_nothing_else(ta
 def test_sealed_data_is_invisible_to_all(policy: Policy) -> None:
     for organisation in policy.organisations.values():
         assert not openable(policy, CELLS, organisation.roles, organisation.id) & SEALED
+
+
+def test_the_tests_beside_the_rules_pass_and_reach_every_rule(policy: Policy) -> None:
+    report = run_tests(policy, read_directory(Path(policies.__file__).parent), CELLS, CATALOGUE)
+    assert report.passed, [*report.findings, *(one for one in report.outcomes if not one.passed)]
+    assert report.coverage.findings() == ()
+    assert all(role.asked for role in report.coverage.roles)
 
 
 def test_every_rule_says_why(policy: Policy) -> None:

@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 import policies
 from policies.errors import PublicityInvalid
 from policies.load import read_directory
-from policies.publicity import Publicity, Standing, load_publicity
+from policies.publicity import Period, Publicity, Regime, Standing, load_publicity, publicity_widens
 from schema.catalogue import FieldSpec, RecordType, Tier
+from schema.records import catalogue
 from schema.values import Code, Kind, Value
 
-RULES = load_publicity(read_directory(Path(policies.__file__).parent))
+CATALOGUE = catalogue()
+RULES = load_publicity(read_directory(Path(policies.__file__).parent), CATALOGUE)
 PUBLISHED, OVER, UNREADABLE = Standing.PUBLISHED, Standing.OVER, Standing.UNREADABLE
 TODAY = date(2026, 11, 24)
 
@@ -131,29 +133,138 @@ def test_every_row_has_a_standing_and_what_is_over_stays_over(row: dict[str, Val
         assert RULES.standing(PENALTY, row, date.max) is OVER
 
 
+PERIOD = {"record": "Penalty", "counted_from": "decidedOn", "by": "severity", "months": "{minor: [1, 3]}"}
+
+AGAIN = "{record: Penalty, counted_from: decidedOn, by: severity, months: {minor: [0, 1]}}"
+
+
+def written(**changes: str | None) -> bytes:
+    """Publicity rules in YAML, begun on line 1, with one period on lines 5 to 8; None takes a line away."""
+    top = {"from": "2026-04-01", "source": "x", "ended_by": "[repairedOn]"}
+    lines = [f"{key}: {value}" for key, value in (top | changes).items() if key not in PERIOD and value is not None]
+    entries = {key: changes.get(key, value) for key, value in PERIOD.items()}
+    period = [f"{key}: {value}" for key, value in entries.items() if value is not None]
+    periods = [] if "periods" in changes else ["periods:", "  - " + "\n    ".join(period)]
+    return "\n".join([*lines, *periods, ""]).encode()
+
+
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("changes", "line", "code", "hint"),
     [
-        ("from: soon", "soon"),
-        ("ended_by:", "ended_by"),
-        ("periods: [{record: Penalty}]", "months"),
-        ("periods: [{record: Penalty, counted_from: x, by: y, months: {minor: [3, 1]}}]", "BAD_PERIOD"),
-        ("periods: [{record: Penalty, counted_from: x, by: y, months: {minor: [3]}}]", "expected 2"),
-        ("periods: [", "NOT_YAML"),
+        ({"from": "soon"}, 1, "BAD_DATE", "2026-04-01"),
+        ({"from": None}, 1, "MISSING_KEY", ""),
+        ({"ended_by": ""}, 3, "NOT_A_NAME", ""),
+        ({"ended_by": "[repairedOn, repiaredOn]"}, 3, "UNKNOWN_FIELD", "`repairedOn`"),
+        ({"ended_by": "amount"}, 3, "NOT_A_DATE", ""),
+        ({"endedBy": "x"}, 4, "UNKNOWN_KEY", "`ended_by`"),
+        ({"periods": "[{record: Penalty}]"}, 4, "MISSING_KEY", ""),
+        ({"periods": "["}, 5, "NOT_YAML", ""),
+        ({"record": "Penaltie"}, 5, "UNKNOWN_TYPE", "`Penalty`"),
+        ({"record": ""}, 5, "NOT_A_TEXT", ""),
+        ({"counted_from": "decideOn"}, 6, "UNKNOWN_FIELD", "`decidedOn`"),
+        ({"counted_from": "facts"}, 6, "NOT_A_DATE", ""),
+        ({"by": "severety"}, 7, "UNKNOWN_FIELD", "`severity`"),
+        ({"by": "decidedOn"}, 7, "NOT_A_CODE", ""),
+        ({"months": "{}"}, 8, "EMPTY", ""),
+        ({"months": "{minor: [3, 1]}"}, 8, "BAD_PERIOD", ""),
+        ({"months": "{minor: [3]}"}, 8, "BAD_PERIOD", "[3, 12]"),
+        ({"months": "{minor: [a, b]}"}, 8, "BAD_PERIOD", ""),
+        ({"months": "{minor: [-1, 3]}"}, 8, "BAD_PERIOD", ""),
+        ({"months": f"{{minor: [0, 3]}}\n  - {AGAIN}"}, 9, "DUPLICATE_PERIOD", "remove"),
     ],
 )
-def test_rules_that_cannot_be_read_are_refused_by_file(change: str, message: str) -> None:
-    lines = {"from": "2026-04-01", "source": "x", "ended_by": "[repairedOn]", "periods": "[]"}
-    key, _, value = change.partition(": ")
-    content = "".join(f"{name}: {text}\n" for name, text in (lines | {key.rstrip(":"): value}).items())
-    with pytest.raises(PublicityInvalid, match=message) as caught:
-        load_publicity({"publicity/2026-04-01.yaml": content.encode()})
-    assert "2026-04-01.yaml" in str(caught.value)
+def test_a_mistake_is_refused_by_file_and_line_with_the_likely_name(
+    changes: dict[str, str | None], line: int, code: str, hint: str
+) -> None:
+    with pytest.raises(PublicityInvalid) as caught:
+        load_publicity({"publicity/2026-04-01.yaml": written(**changes)}, CATALOGUE)
+    (found,) = caught.value.findings
+    assert (found.file, found.line, found.code) == ("publicity/2026-04-01.yaml", line, code)
+    assert hint in (found.hint or "")
+
+
+def test_mistakes_of_all_files_are_told_at_once() -> None:
+    files = {"publicity/a.yaml": b"\xff", "publicity/b.yaml": b"\xef\xbb\xbf" + written(record="Penaltie")}
+    with pytest.raises(PublicityInvalid) as caught:
+        load_publicity(files, CATALOGUE)
+    assert [(found.file, found.code) for found in caught.value.findings] == [
+        ("publicity/a.yaml", "UNREADABLE"),
+        ("publicity/b.yaml", "BYTE_ORDER_MARK"),
+        ("publicity/b.yaml", "UNKNOWN_TYPE"),
+    ]
+
+
+def test_two_files_for_one_day_are_refused() -> None:
+    with pytest.raises(PublicityInvalid, match="DUPLICATE_DAY"):
+        load_publicity({"publicity/a.yaml": written(), "publicity/b.yaml": written()}, CATALOGUE)
 
 
 def test_no_rules_at_all_are_refused() -> None:
     with pytest.raises(PublicityInvalid, match="no publicity rules"):
-        load_publicity({})
+        load_publicity({}, CATALOGUE)
+
+
+CELLS = {"registry": {"Registration"}, "court": {"AbnormalListing", "Penalty.facts"}, "zhejiang": {"Penalty"}}
+
+
+def rules(starts: date = date(2026, 4, 1), *ended_by: str, by: str = "severity", **months: int) -> Publicity:
+    """One regime, with one period, of penalties, unless no months are given."""
+    period = Period("decidedOn", by, {code: (0, most) for code, most in months.items()})
+    return Publicity((Regime(starts, "x", ended_by, {"Penalty": period} if months else {}),))
+
+
+BEGUN = date(2026, 4, 1)
+LATER = date(2027, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "agencies"),
+    [
+        (rules(BEGUN, minor=3), rules(BEGUN, minor=3), set()),
+        (rules(BEGUN, minor=3), rules(BEGUN, minor=2), set()),
+        (rules(BEGUN, minor=3), rules(BEGUN, minor=4), {"zhejiang"}),
+        (rules(BEGUN, minor=3), rules(BEGUN), {"zhejiang"}),
+        (rules(BEGUN), rules(BEGUN, minor=3), set()),
+        (rules(BEGUN, minor=3, serious=36), rules(BEGUN, serious=36), {"zhejiang"}),
+        (rules(BEGUN, minor=3), rules(BEGUN, minor=3, serious=36), {"zhejiang"}),
+        (rules(BEGUN, minor=3), rules(BEGUN, by="kind", minor=3), set()),
+        (rules(BEGUN, minor=3, serious=36), rules(BEGUN, by="kind", minor=3, serious=36), {"zhejiang"}),
+        (rules(BEGUN, "removedOn"), rules(BEGUN), {"court"}),
+        (rules(BEGUN), rules(BEGUN, "removedOn"), set()),
+        (rules(BEGUN, "repairedOn"), rules(BEGUN, "removedOn"), {"zhejiang"}),
+    ],
+)
+def test_what_shows_more_names_those_who_supply_it(before: Publicity, after: Publicity, agencies: set[str]) -> None:
+    assert publicity_widens(before, after, CATALOGUE, CELLS, TODAY) == agencies
+
+
+def test_what_shows_more_only_later_counts_and_what_is_past_does_not() -> None:
+    now, later = rules(BEGUN, minor=3), rules(LATER, minor=4)
+    both = Publicity((*now.regimes, *later.regimes))
+    assert publicity_widens(now, both, CATALOGUE, CELLS, TODAY) == {"zhejiang"}
+    past = Publicity((*rules(date(1900, 1, 1), minor=36).regimes, *now.regimes))
+    assert publicity_widens(now, past, CATALOGUE, CELLS, TODAY) == set()
+
+
+@given(
+    months=st.tuples(*(st.dictionaries(st.sampled_from(["a", "b"]), st.integers(0, 5), max_size=2) for _ in range(2))),
+    ended_by=st.tuples(*(st.sets(st.sampled_from(["repairedOn", "removedOn"])) for _ in range(2))),
+    row=st.fixed_dictionaries(
+        {},
+        optional={
+            "decidedOn": st.dates(date(2026, 6, 1), TODAY),
+            "repairedOn": st.dates(date(2026, 6, 1), date(2027, 1, 1)),
+            "severity": st.sampled_from(["a", "b", "c"]).map(Code),
+        },
+    ),
+)
+def test_what_does_not_widen_shows_nothing_that_was_over(
+    months: tuple[dict[str, int], ...], ended_by: tuple[set[str], ...], row: dict[str, Value]
+) -> None:
+    before, after = (rules(BEGUN, *ends, **most) for ends, most in zip(ended_by, months, strict=True))
+    if not publicity_widens(before, after, CATALOGUE, {"zhejiang": {"Penalty"}}, TODAY):
+        shown = after.standing(CATALOGUE.records["Penalty"], row, TODAY) is PUBLISHED
+        assert not shown or before.standing(CATALOGUE.records["Penalty"], row, TODAY) is PUBLISHED
 
 
 def test_the_rules_name_their_source() -> None:

@@ -197,7 +197,7 @@ def build_world(
     files = dict(read_directory(ROOT / "policies"))
     files["rules/nation.yaml"] += more_rules.encode()
     policy = load_policy(files, CATALOGUE, [*AGENCIES, "customs", "environment"])
-    publicity = load_publicity(files)
+    publicity = load_publicity(files, CATALOGUE)
     gateway = Gateway(
         editions=FixedEdition(
             Edition(

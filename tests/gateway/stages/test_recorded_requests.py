@@ -11,7 +11,7 @@ from policies.analysis.simulate import simulate
 from policies.analysis.suggest import Finding, Standing, suggest
 from policies.analysis.written import rule_text
 from policies.decision import CallerClass, Effect
-from policies.load import load_policy, load_rules, read_directory
+from policies.load import load_policy, placed_rules, read_directory
 from schema.records import catalogue
 
 ROOT = Path(__file__).parents[3]
@@ -63,7 +63,7 @@ async def test_the_demonstrations_rules_are_cut_to_what_a_bank_really_asked_and_
             await log.append(line)
     evidence = read_evidence([path], NOW - dt.timedelta(days=90))
     policy = world.gateway.editions.current.policy
-    placed = load_rules(read_directory(ROOT / "policies"), catalogue(), policy.agencies)
+    placed = placed_rules(read_directory(ROOT / "policies"), policy, catalogue())
     cells = {
         agency: frozenset(policy.tiers) for agency in ("registry", "tax", "zhejiang-penalties", "guangdong-penalties")
     }

@@ -16,7 +16,7 @@ from policies.analysis.shapes import Decided, Evidence, Gathering
 from policies.analysis.simulate import simulate
 from policies.analysis.suggest import Finding, Standing, Suggestion, suggest
 from policies.decision import Basis, CallerClass
-from policies.load import load_policy, load_rules, read_directory
+from policies.load import load_policy, placed_rules, read_directory
 from policies.policy import Act
 from policies.rule import publish
 from schema.catalogue import Catalogue
@@ -50,8 +50,8 @@ def evidence_of(*asked: Asking, days: int = 100, ago: int = 1, rule: str | None 
 def standing_of(write_policy: Callable[..., Path], catalogue: Catalogue, cells: Cells) -> Callable[..., Standing]:
     def make(rules: str, **files: str) -> Standing:
         contents = read_directory(write_policy("rules:\n" + rules, **files))
-        placed = load_rules(contents, catalogue, AGENCIES)
-        return Standing(placed, load_policy(contents, catalogue, AGENCIES, now=NOW), catalogue, cells)
+        policy = load_policy(contents, catalogue, AGENCIES, now=NOW)
+        return Standing(placed_rules(contents, policy, catalogue), policy, catalogue, cells)
 
     return make
 
@@ -227,7 +227,7 @@ def test_suggestions_pasted_into_the_file_load_and_change_no_recorded_decision(
     files = read_directory(write_policy("rules:\n" + kept))
     after = load_policy(files, catalogue, AGENCIES, now=NOW)
     wanted = [new for one in standing.placed for new in _now(one.rule, suggestions)]
-    assert [one.rule for one in load_rules(files, catalogue, AGENCIES)] == wanted
+    assert [one.rule for one in placed_rules(files, after, catalogue)] == wanted
     assert after.rows == publish(wanted)
     assert simulate(standing.policy, after, standing.cells, evidence.shapes).changes == ()
 
