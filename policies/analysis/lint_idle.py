@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from policies.analysis.lint_space import EVERY_BASIS, JURISDICTION, Box, Space, bits
+from policies.analysis.lint_space import EVERY_BASIS, Box, Space, bits
 from policies.policy import Policy, RuleEffect
 from policies.rule import Rule, band
 from policies.rulebook import Placed
@@ -103,8 +103,6 @@ class _Idleness:
             return Idle(placed, "no agency that it speaks of supplies what it names, as far as it can have an effect")
         if not parts[0].box.askers:
             return Idle(placed, self._space.lacking(placed.rule))
-        if not any(self._possible(part) for part in parts):
-            return Idle(placed, "jurisdiction never holds for them: none of their organisations has a division")
         targets = [target for part in parts for target in self._targets(part)]
         if not targets:
             return Idle(placed, "no rule shows them the records themselves")
@@ -116,10 +114,6 @@ class _Idleness:
             before |= {other.rule.id: other.placed for other in others}
         return Idle(placed, None, tuple(before.values()))
 
-    def _possible(self, part: _Part) -> int:
-        """The part's bases, without jurisdiction where it never holds."""
-        return part.box.bases if part.box.askers & self._space.divided else part.box.bases & ~JURISDICTION
-
     def _targets(self, part: _Part) -> Iterator[tuple[_Part, Box]]:
         """What the part can decide: what it shows clear and what it shows through a mask apart."""
         for act in bits(part.box.acts):
@@ -130,7 +124,7 @@ class _Idleness:
             masked = cells & self._masked(part)
             for some in (masked, cells & ~masked):
                 if some:
-                    yield part, Box(part.box.askers, some, self._possible(part), act)
+                    yield part, part.box._replace(cells=some, acts=act)
 
     def _masked(self, part: _Part) -> int:
         """The cells that the part shows through a mask at most."""

@@ -21,7 +21,6 @@ from schema.catalogue import Tier
 _BASES: Final = {basis: 1 << place for place, basis in enumerate((NO_BASIS, *Basis))}
 _ACTS: Final = {act: 1 << place for place, act in enumerate(Act)}
 EVERY_BASIS: Final = (1 << len(_BASES)) - 1
-JURISDICTION: Final = _BASES[Basis.JURISDICTION]
 
 
 class Box(NamedTuple):
@@ -63,8 +62,6 @@ class Space:
         self._objects: defaultdict[str, int] = defaultdict(int)
         self._colleagues: defaultdict[object, int] = defaultdict(int)
         self._widened: dict[int, int] = {}
-        self.divided = 0
-        """The askers whose organisation has a division, so that jurisdiction can hold for them."""
         self.rows = 0
         """The cells that are whether records exist."""
         self.floored = 0
@@ -81,20 +78,18 @@ class Space:
                 named.intersection(policy.organisation_tree.lineage(organisation.id)),
                 organisation.roles,
                 policy.purposes_of(organisation.id),
-                organisation.division is not None,
             )
             for organisation in policy.organisations.values()
         }
         bit = 1
-        for kind in sorted(kinds, key=lambda kind: [sorted(names) for names in kind[:3]] + [[str(kind[3])]]):
-            organisations, roles, purposes, divided = kind
+        for kind in sorted(kinds, key=lambda kind: [sorted(names) for names in kind]):
+            organisations, roles, purposes = kind
             for role in sorted(roles):
                 for purpose in (None, *sorted(purposes)):
                     _put(self._organisations, {*organisations, ROOT}, bit)
                     _put(self._roles, policy.roles.lineage(role), bit)
                     _put(self._purposes, policy.purposes.lineage(purpose) if purpose else (ROOT,), bit)
                     self._colleagues[kind, purpose] |= bit
-                    self.divided |= bit if divided else 0
                     bit <<= 1
 
     def _place_cells(self, cells: Mapping[str, Collection[str]]) -> None:

@@ -156,7 +156,6 @@ def test_a_rule_that_begins_when_another_is_over_is_not_shadowed_by_it(check: Li
         (rule("x", "Penalty.amount", to="bank", for_="supervision"), "no organisation has both"),
         (rule("x", "Penalty.amount", of="registry"), "supplies"),
         (rule("x", "Penalty.amount", of="tax"), "supplies"),
-        (rule("x", "RESTRICTED", to="bank", given="jurisdiction"), "division"),
         (
             rule("x", "TaxPayment.year", to="bank") + rule("y", "TaxPayment", to="bank", at="bureau"),
             "the records themselves",
