@@ -49,7 +49,7 @@ def keys(
     if json:
         print_json({"kid": made.kid, "keys": number})
     else:
-        typer.echo(f"{key} is the private key {made.kid}; {jwks} holds {number} public keys.")
+        typer.echo(f"{key} is the private key {made.kid}; public keys in {jwks}: {number}.")
 
 
 @consent.command()

@@ -205,6 +205,14 @@ async def test_a_list_signed_with_a_key_that_was_taken_out_no_longer_counts(nota
     assert await notary.seen(key=NEW) == "COUNTS"
 
 
+async def test_a_list_is_not_kept_beyond_its_key_where_an_older_one_follows_it(notary: Notary) -> None:
+    notary.revoke(minutes=1)
+    assert await notary.seen() == "COUNTS"
+    notary.publish(NEW)
+    notary.revoke(key=NEW)
+    assert await notary.seen(key=NEW) == "CONSENT_REVOCATION_UNKNOWN"
+
+
 @pytest.mark.parametrize("content", ["", "{", '{"keys": []}', '{"keys": [{"kty": "EC"}]}', None, "private"])
 async def test_a_broken_key_set_leaves_the_keys_and_is_logged_without_any_key(
     tmp_path: Path, content: str | None, logged: list[Any]
@@ -224,6 +232,23 @@ async def test_a_broken_key_set_leaves_the_keys_and_is_logged_without_any_key(
     assert str(NEW.as_dict(private=True)["d"]) not in str(logged)
     notary.publish(NEW)
     assert await notary.seen(key=NEW) == "COUNTS"
+
+
+async def test_a_key_set_that_could_not_be_read_for_once_is_read_again_though_it_has_not_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notary = Notary(tmp_path, revokes=False)
+    notary.publish(OLD)
+    assert await notary.seen() == "COUNTS"
+
+    def failing(_settings: object) -> None:
+        raise SettingsInvalidError("the disk is away")
+
+    notary.publish(NEW)
+    with monkeypatch.context() as disk:
+        disk.setattr(consents_module, "load_key_set", failing)
+        assert await notary.seen() == "COUNTS"
+    assert await notary.seen() == "CONSENT_FORGED"
 
 
 async def test_a_gateway_does_not_start_without_an_issuers_keys(notary: Notary) -> None:

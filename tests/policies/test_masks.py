@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -66,19 +68,39 @@ def test_last4_keeps_four_characters_of_at_least_eight(value: str, masked: str |
     assert apply_mask("last4", value, CONTEXT) == masked
 
 
-def test_hmac_keeps_equality_only_within_organisation_purpose_and_field() -> None:
-    others = [
-        MaskContext("second-bank", "credit", "Penalty.person", CONTEXT.secret),
-        MaskContext("first-bank", "credit.monitoring", "Penalty.person", CONTEXT.secret),
-        MaskContext("first-bank", None, "Penalty.person", CONTEXT.secret),
-        MaskContext("first-bank", "credit", "Penalty.facts", CONTEXT.secret),
-        MaskContext("first-bank", "credit", "Penalty.person", b"another secret"),
-        MaskContext("first-bankcredit", "", "Penalty.person", CONTEXT.secret),
-    ]
-    pseudonyms = {apply_mask("hmac", "王小明", context) for context in (CONTEXT, *others)}
-    assert len(pseudonyms) == 7
-    assert None not in pseudonyms
-    assert apply_mask("hmac", "王小明", CONTEXT) == apply_mask("hmac", "王小明", CONTEXT)
+@given(
+    contexts=st.lists(
+        st.builds(
+            MaskContext,
+            st.sampled_from(["first-bank", "second-bank", "first-bankcredit"]),
+            st.sampled_from(["credit", "credit.monitoring", None]),
+            st.sampled_from(["Penalty.person", "Penalty.facts"]),
+            st.sampled_from([b"a secret", b"another secret"]),
+            st.integers(1, 3),
+        ),
+        min_size=2,
+        unique=True,
+    ),
+    name=st.text(min_size=1).filter(str.strip),
+)
+def test_hmac_keeps_equality_only_within_organisation_purpose_field_secret_and_generation(
+    contexts: list[MaskContext], name: str
+) -> None:
+    pseudonyms = [apply_mask("hmac", name, context) for context in contexts]
+    assert len(set(pseudonyms)) == len(contexts)
+    assert pseudonyms == [apply_mask("hmac", name, context) for context in contexts]
+
+
+@given(st.lists(st.text(min_size=1).map(str.strip).filter(bool), min_size=2, unique=True))
+def test_hmac_keeps_different_values_apart(names: list[str]) -> None:
+    assert len({apply_mask("hmac", name, CONTEXT) for name in names}) == len(names)
+
+
+@pytest.mark.parametrize("generation", [1, 27])
+def test_a_pseudonym_begins_with_its_generation_and_tells_nothing_of_its_length(generation: int) -> None:
+    for name in ("王", "王小明", "A very long name indeed, longer than any pseudonym is"):
+        masked = apply_mask("hmac", name, replace(CONTEXT, generation=generation))
+        assert re.fullmatch(rf"{generation}\.[0-9a-f]{{32}}", str(masked))
 
 
 def test_hmac_without_a_secret_redacts() -> None:

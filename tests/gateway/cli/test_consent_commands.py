@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime as dt
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -8,10 +9,11 @@ from typing import Any
 import orjson
 import pytest
 from click.testing import Result
-from joserfc.jwk import ECKey, OctKey
+from joserfc.jwk import ECKey, KeySet, OctKey
 from typer.testing import CliRunner
 
 from gateway.cli import app
+from policies.revocation import issue_revocations, read_revocations
 
 COMPANY = "91330100799655058B"
 ISSUER = "https://consent.example"
@@ -133,6 +135,16 @@ def test_a_list_signed_with_an_older_key_is_carried_on_with_the_key_set(issuer: 
     assert "--jwks" in refused.output
     said = issuer("revoke", "c-2", "--key", "new.jwk", *listing, "--jwks", "jwks.json", "--json")
     assert orjson.loads(said.stdout)["revoked"] == ["c-1", "c-2"]
+
+
+def test_a_list_is_never_dated_before_the_one_that_it_carries_on(issuer: Run) -> None:
+    key = ECKey.import_key(orjson.loads(Path("issuer.jwk").read_bytes()))
+    ahead = dt.datetime.now(dt.UTC).replace(microsecond=0) + dt.timedelta(seconds=30)
+    before = issue_revocations(key, issuer=ISSUER, revoked=["c-1"], issued=ahead, expires=ahead + dt.timedelta(hours=1))
+    Path("revocations.jwt").write_text(before)
+    said = issuer("revoke", "--key", "issuer.jwk", "--issuer", ISSUER, "--list", "revocations.jwt")
+    after = read_revocations(said.stdout.encode(), ISSUER, KeySet([key]), ahead.timestamp())
+    assert (after.revoked, after.issued) == ({"c-1"}, ahead.timestamp())
 
 
 @pytest.mark.parametrize(
