@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from connectors.settings import SupplySettings
 from connectors.supply import open_supply
 from gateway.agencies import AgencyProfile
 from gateway.audit import AuditLog
+from gateway.compiler import Compiler
 from gateway.consents import ConsentIssuers
 from gateway.document import Documents
 from gateway.editions import Editions, Loaded
@@ -26,8 +28,9 @@ from gateway.errors import SettingsInvalidError
 from gateway.pipeline import Gateway, Secrets
 from gateway.prepare import Preparer
 from gateway.settings import PREFIX, Settings
-from gateway.tables import Cells, Compiler
+from gateway.tables import TableSource, announce
 from gateway.views import Views
+from gateway.workshop import Announced, Cells, open_workshop
 from policies.consent import ConsentVerifier
 from policies.load import PolicyFiles, load_policy, read_directory
 from policies.publicity import load_publicity
@@ -114,7 +117,7 @@ async def open_gateway(
         audit = await stack.enter_async_context(AuditLog(settings.audit_file))
         supply = await open_supply(installation.manifests, record_shapes(installation.catalogue), supply_settings)
         stack.push_async_callback(supply.close)
-        compiler = await stack.enter_async_context(Compiler())
+        compiler = await stack.enter_async_context(Compiler(_workshop(installation)))
         editions = await stack.enter_async_context(_policy_in_force(settings, installation, compiler))
         verifier = ConsentVerifier({}, settings.audience, editions.current.policy.purposes)
         consents = ConsentIssuers(settings.consent_issuers, verifier)
@@ -142,16 +145,13 @@ async def _policy_in_force(
 
     A plain directory stays as it was read, but for the dates in it; a store's versions come into force as published.
     """
-    agencies = tuple(manifest.agency for manifest in installation.manifests)
 
-    async def load(files: PolicyFiles) -> Loaded:
-        return await compiler.run(load_version, files, installation.catalogue, agencies)
+    async def load(files: PolicyFiles) -> tuple[Announced, TableSource]:
+        return await announce(compiler, files, dt.datetime.now(dt.UTC))
 
     editions = Editions(
         load=load,
         prepare=lambda publicity: Preparer(installation.datasets, installation.agencies, publicity),
-        compiler=compiler,
-        cells=installation.cells,
         max_staleness=settings.policy_max_staleness,
     )
     async with AsyncExitStack() as stack:
@@ -167,6 +167,12 @@ async def _policy_in_force(
         tasks = [asyncio.create_task(work, name="policy") for work in following]
         stack.push_async_callback(_cancel, tasks)
         yield editions
+
+
+def _workshop(installation: Installation) -> Callable[[], None]:
+    """What opens the workshop of the process that compiles."""
+    agencies = tuple(manifest.agency for manifest in installation.manifests)
+    return partial(open_workshop, installation.catalogue, agencies, installation.cells)
 
 
 def is_plain(policies: str) -> bool:

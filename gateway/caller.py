@@ -15,7 +15,7 @@ from policies.basis import bases_for
 from policies.consent import Consent, ConsentVerifier
 from policies.decision import CallerClass
 from policies.errors import ConsentRefused, PurposeRefused
-from policies.policy import Policy
+from policies.policy import Outline
 from schema.credit_code import CreditCode
 
 
@@ -26,7 +26,7 @@ class Caller:
     `refused_consents` are those that do not count, each with its place in the request and the reason.
     """
 
-    policy: Policy
+    policy: Outline
     principal: Principal
     purpose: str | None
     consents: tuple[Consent, ...]
@@ -49,7 +49,7 @@ class Caller:
         }
 
 
-def check_caller(received: Received, policy: Policy, verifier: ConsentVerifier, now: dt.datetime) -> Caller:
+def check_caller(received: Received, policy: Outline, verifier: ConsentVerifier, now: dt.datetime) -> Caller:
     """The request's caller. Raises `PurposeInvalid`; a consent that does not count is told of, not an error."""
     principal, purpose = received.principal, received.purpose
     if purpose is not None:

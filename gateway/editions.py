@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -17,13 +17,13 @@ import structlog
 
 from gateway.errors import PolicyNotLoadedError
 from gateway.prepare import Preparer
-from gateway.tables import Cells, Compiler, Tables
+from gateway.tables import Tables, TableSource
+from gateway.workshop import Announced
 from policies.errors import PolicyError, StoreUnavailable
 from policies.load import PolicyFiles
-from policies.policy import Policy
+from policies.policy import Outline, Policy
 from policies.publicity import Publicity
 from policies.store.contract import Store
-from schema.catalogue import Tier
 
 WARMING_SECONDS: Final = 0.5
 """How long a new version may wait for the tables that the one before had in use. A publish takes effect on every
@@ -33,7 +33,7 @@ HEARTBEAT_SECONDS: Final = 5.0
 """How often the store is asked whether it is there."""
 
 RETRY_SECONDS: Final = 1.0
-"""How long to wait before a store that cannot be reached is asked again."""
+"""How long to wait before what failed (a store that cannot be reached, say) is tried again."""
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -54,7 +54,7 @@ class Loaded:
 class Edition:
     """One policy version at work."""
 
-    policy: Policy
+    policy: Outline
     publicity: Publicity
     tables: Tables
     preparer: Preparer
@@ -63,25 +63,21 @@ class Edition:
 class Editions:
     """Makes editions, and holds the one in force.
 
-    `load` reads a version's files; `cells` are the coordinates that each agency supplies. Where the store of versions
-    has not been reached for longer than `max_staleness` seconds, whatever is not PUBLIC is withheld: a deny that was
-    published meanwhile must reach this instance or stop it. `clock` is monotonic, in seconds.
+    `load` reads a version's files. Where the store of versions has not been reached for longer than `max_staleness`
+    seconds, whatever is not PUBLIC is withheld: a deny that was published meanwhile must reach this instance or stop
+    it. `clock` is monotonic, in seconds.
     """
 
-    def __init__(  # noqa: PLR0913 - the parts that an edition is made of
+    def __init__(
         self,
         *,
-        load: Callable[[PolicyFiles], Awaitable[Loaded]],
+        load: Callable[[PolicyFiles], Awaitable[tuple[Announced, TableSource]]],
         prepare: Callable[[Publicity], Preparer],
-        compiler: Compiler,
-        cells: Cells,
         max_staleness: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._load = load
         self._prepare = prepare
-        self._compiler = compiler
-        self._cells = cells
         self._max_staleness = max_staleness
         self._clock = clock
         self._adopting = asyncio.Lock()
@@ -112,15 +108,12 @@ class Editions:
         Raises `PolicyError`, and changes nothing, where the files are no sound policy.
         """
         async with self._adopting:
-            loaded = await self._load(files)
-            edition = self._edition(loaded, self._cells)
-            await self._warm(edition)
-            self._current, self._public = edition, self._edition(loaded, _public_cells(loaded.policy, self._cells))
-            self._changed.set()
-        _log.info("policy in force", version=loaded.policy.version)
+            await self._adopt(files)
 
     async def follow(self, store: Store) -> None:
-        """Adopts each version that is published, for as long as it runs; one that cannot be loaded is left out."""
+        """Adopts each version that is published, for as long as it runs; one that is no sound policy is left out. What
+        else goes wrong is logged, and tried again.
+        """
         async with asyncio.TaskGroup() as group:
             group.create_task(self._watch(store), name="policy watch")
             group.create_task(self._beat(store), name="policy heartbeat")
@@ -128,7 +121,9 @@ class Editions:
     async def keep_dates(
         self, files: Callable[[], Awaitable[PolicyFiles]], clock: Callable[[], datetime] = _now
     ) -> None:
-        """Adopts the version in force again whenever a rule's validity begins or ends, for as long as it runs."""
+        """Adopts the version in force again whenever a rule's validity begins or ends, for as long as it runs.
+        What goes wrong is logged, and tried again.
+        """
         while True:
             self._changed.clear()
             change = self.current.policy.next_change
@@ -137,7 +132,24 @@ class Editions:
                 async with asyncio.timeout(seconds):
                     await self._changed.wait()
             except TimeoutError:
-                await self.adopt(await files())
+                await self._adopt_again(files)
+
+    async def _adopt(self, files: PolicyFiles) -> None:
+        told, source = await self._load(files)
+        edition, public = (self._edition(told, source, public=public) for public in (False, True))
+        await self._warm(edition)
+        self._current, self._public = edition, public
+        self._changed.set()
+        _log.info("policy in force", version=told.policy.version)
+
+    async def _adopt_again(self, files: Callable[[], Awaitable[PolicyFiles]]) -> None:
+        try:
+            async with self._adopting:
+                # Read in here: a version that is adopted meanwhile must not give way to the one before it.
+                await self._adopt(await files())
+        except Exception:  # noqa: BLE001  # whatever it is, the next rule's day must not be missed for it
+            _log.exception("policy cannot be loaded again")
+            await asyncio.sleep(RETRY_SECONDS)
 
     async def _watch(self, store: Store) -> None:
         while True:
@@ -146,26 +158,35 @@ class Editions:
                     await self._adopt_version(store, number)
             except StoreUnavailable:
                 _log.warning("policy store cannot be reached")
+            except Exception:  # noqa: BLE001  # whatever it is, the versions after this one must not be missed for it
+                _log.exception("policy version cannot be adopted")
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _adopt_version(self, store: Store, number: int) -> None:
-        try:
-            await self.adopt((await store.version(number)).files)
-        except StoreUnavailable:
-            raise
-        except PolicyError as error:
-            _log.error("policy version cannot be loaded", version=number, code=error.code)
+        async with self._adopting:
+            if self._current and number <= self._current.policy.number:
+                return
+            try:
+                await self._adopt((await store.version(number)).files)
+            except StoreUnavailable:
+                raise
+            except PolicyError as error:
+                _log.error("policy version cannot be loaded", version=number, code=error.code)
 
     async def _beat(self, store: Store) -> None:
         while True:
-            with contextlib.suppress(StoreUnavailable):
+            try:
                 await store.latest_number()
                 self._reached = self._clock()
+            except StoreUnavailable:
+                pass
+            except Exception:  # noqa: BLE001  # whatever it is, the store must be asked again
+                _log.exception("policy store does not answer")
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
-    def _edition(self, loaded: Loaded, cells: Cells) -> Edition:
-        tables = Tables(loaded.policy, cells, self._compiler)
-        return Edition(loaded.policy, loaded.publicity, tables, self._prepare(loaded.publicity))
+    def _edition(self, told: Announced, source: TableSource, *, public: bool) -> Edition:
+        tables = Tables(told.policy.organisations, told.representatives, source, public=public)
+        return Edition(told.policy, told.publicity, tables, self._prepare(told.publicity))
 
     async def _warm(self, edition: Edition) -> None:
         """Makes the tables that are in use, as many as the time allows; the rest are made when they are asked for."""
@@ -179,11 +200,3 @@ class Editions:
     def _stale(self) -> bool:
         """Whether the store, if there is one, has been silent for too long."""
         return self._reached is not None and self._clock() - self._reached > self._max_staleness
-
-
-def _public_cells(policy: Policy, cells: Mapping[str, frozenset[str]]) -> Cells:
-    """The cells of tier PUBLIC: a table without a cell withholds it."""
-    return {
-        agency: frozenset(coordinate for coordinate in coordinates if policy.tiers[coordinate] is Tier.PUBLIC)
-        for agency, coordinates in cells.items()
-    }

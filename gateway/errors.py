@@ -275,6 +275,12 @@ class DeadlineExceededError(HttpError):
         )
 
 
+class VersionNotHeldError(GatewayError):
+    """The compiling process does not hold this version of the policy (any more), and must be given its files."""
+
+    code = "VERSION_NOT_HELD"
+
+
 class PolicyNotLoadedError(HttpError):
     """No policy version is in force yet."""
 

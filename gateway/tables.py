@@ -1,89 +1,121 @@
-"""Decision tables, compiled once per class of caller in a process of their own.
-
-Compiling asks casbin hundreds of times; in a thread that would still hold the interpreter, and with it every request.
-"""
+"""Decision tables, compiled once for all callers whom no rule tells apart."""
 
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
-import signal
-from collections.abc import Callable, Hashable, Mapping
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from typing import Any, Self, TypeVar, cast
+from collections.abc import Callable, Coroutine, Hashable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from secrets import token_hex
+from typing import Any, Protocol, TypeVar, cast
 
 from cachetools import LRUCache
 
-from policies.compile import compile_tables, openable
+from gateway.compiler import Compiler
+from gateway.errors import VersionNotHeldError
+from gateway.workshop import Announced, Workshop, in_workshop
 from policies.decision import CallerClass, DecisionTable
-from policies.policy import Policy
-from policies.tree import ROOT
-
-Cells = Mapping[str, frozenset[str]]
-"""The coordinates (`Penalty`, `Penalty.amount`) that each agency supplies."""
+from policies.load import PolicyFiles
+from policies.policy import Organisation
 
 Made = TypeVar("Made")
 
 
-class Compiler:
-    """A process that compiles; an async context. One that dies is started again."""
+class TableSource(Protocol):
+    """Makes the tables of one policy version; `public` ones withhold all that is not of tier PUBLIC."""
 
-    def __init__(self) -> None:
-        self._process: ProcessPoolExecutor | None = None
+    async def table(self, caller: CallerClass, *, public: bool) -> DecisionTable:
+        """Every decision for this class of caller."""
 
-    async def __aenter__(self) -> Self:
-        """Starts the process."""
-        self._process = _start_process()
-        return self
+    async def openable(self, roles: frozenset[str], organisation: str, *, public: bool) -> frozenset[str]:
+        """The coordinates that some purpose and basis could open to these callers, whichever agency supplies them."""
 
-    async def __aexit__(self, *_: object) -> None:
-        """Ends the process, once what it is compiling is done."""
-        if self._process:
-            await asyncio.to_thread(self._process.shutdown, wait=True, cancel_futures=True)
 
-    async def run(self, make: Callable[..., Made], *args: object) -> Made:
-        """What `make` gives for these arguments, all of it picklable."""
-        loop, process = asyncio.get_running_loop(), self._process
+@dataclass(frozen=True, slots=True, eq=False)
+class CompiledVersion:
+    """A version in the compiling process, held there under `key`. A process that does not know it, because it was
+    started anew or has seen too many others, is given the files again, as they stood at `now`.
+    """
+
+    compiler: Compiler
+    key: str
+    files: PolicyFiles
+    now: datetime
+
+    async def table(self, caller: CallerClass, *, public: bool) -> DecisionTable:
+        """As in `TableSource`."""
+        return await self._ask(partial(Workshop.table, public=public), caller)
+
+    async def openable(self, roles: frozenset[str], organisation: str, *, public: bool) -> frozenset[str]:
+        """As in `TableSource`."""
+        return await self._ask(partial(Workshop.openable, public=public), roles, organisation)
+
+    async def _ask(self, make: Callable[..., Made], *args: object) -> Made:
         try:
-            return await loop.run_in_executor(process, make, *args)
-        except BrokenProcessPool:
-            # Of all who waited for it, the first to notice starts the next one.
-            if self._process is process and process:
-                self._process = _start_process()
-                process.shutdown(wait=False)
-            return await loop.run_in_executor(self._process, make, *args)
+            return await self.compiler.run(in_workshop, make, self.key, *args)
+        except VersionNotHeldError:
+            await self.compiler.run(in_workshop, Workshop.hold, self.key, self.files, self.now, urgent=True)
+            return await self.compiler.run(in_workshop, make, self.key, *args, urgent=True)
+
+
+async def announce(compiler: Compiler, files: PolicyFiles, now: datetime) -> tuple[Announced, CompiledVersion]:
+    """What the version in these files says at `now`, and the source of its tables.
+
+    Raises `PolicyInvalid`, `PublicityInvalid`.
+    """
+    version = CompiledVersion(compiler, token_hex(8), files, now)
+    told = await compiler.run(in_workshop, Workshop.announce, version.key, files, now, urgent=True)
+    return told, version
 
 
 class Tables:
     """The tables of one policy version.
 
-    The `size` most recently used are kept; requests that need the same cold table wait for one compilation.
+    `organisations` are the policy's, `representatives` those whose tables serve for others too. The `size` most
+    recently used tables are kept; requests that need the same cold one wait for one compilation.
     """
 
-    def __init__(self, policy: Policy, cells: Cells, compiler: Compiler, size: int = 1_000) -> None:
-        self._policy = policy
-        self._cells = cells
-        self._compiler = compiler
+    def __init__(
+        self,
+        organisations: Mapping[str, Organisation],
+        representatives: Mapping[str, str],
+        source: TableSource,
+        *,
+        public: bool = False,
+        size: int = 1_000,
+    ) -> None:
+        self._organisations = organisations
+        self._representatives = representatives
+        self._source = source
+        self._public = public
         self._made: LRUCache[Hashable, asyncio.Future[Any]] = LRUCache(size)
 
     async def table(self, caller: CallerClass) -> DecisionTable:
         """Every decision for this class of caller."""
-        return await self._once(caller, compile_tables, self._policy, self._cells, caller)
+        roles, organisation = self._alike(caller.roles, caller.organisation)
+        key = replace(caller, roles=roles, organisation=organisation)
+        return await self._once(key, lambda: self._source.table(key, public=self._public))
 
     async def openable(self, roles: frozenset[str], organisation: str) -> frozenset[str]:
         """The coordinates that some purpose and basis could open to these callers, whichever agency supplies them."""
-        cells = {**self._cells, ROOT: frozenset(self._policy.tiers)}
-        return await self._once((roles, organisation), openable, self._policy, cells, roles, organisation)
+        key = self._alike(roles, organisation)
+        return await self._once(key, lambda: self._source.openable(*key, public=self._public))
 
     def classes(self) -> tuple[CallerClass, ...]:
         """The classes whose tables are kept."""
         return tuple(key for key in self._made if isinstance(key, CallerClass))
 
-    async def _once(self, key: Hashable, make: Callable[..., Made], *args: object) -> Made:
+    def _alike(self, roles: frozenset[str], organisation: str) -> tuple[frozenset[str], str]:
+        """The roles that count, and the organisation whose table serves."""
+        known = self._organisations.get(organisation)
+        held = roles & known.roles if known else frozenset[str]()
+        return held, self._representatives.get(organisation, organisation)
+
+    async def _once(self, key: Hashable, make: Callable[[], Coroutine[Any, Any, Made]]) -> Made:
         future = self._made.get(key)
         if future is None:
-            future = asyncio.ensure_future(self._compiler.run(make, *args))
+            future = asyncio.ensure_future(make())
             future.add_done_callback(lambda done: self._forget_failed(key, done))
             self._made[key] = future
         # Shielded: a caller that goes away must not take the table from the others that wait for it.
@@ -92,13 +124,3 @@ class Tables:
     def _forget_failed(self, key: Hashable, done: asyncio.Future[Any]) -> None:
         if (done.cancelled() or done.exception()) and self._made.get(key) is done:
             del self._made[key]
-
-
-def _start_process() -> ProcessPoolExecutor:
-    # An interrupt from the terminal reaches the whole group: the parent alone decides when this process ends.
-    return ProcessPoolExecutor(
-        max_workers=1,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=signal.signal,
-        initargs=(signal.SIGINT, signal.SIG_IGN),
-    )

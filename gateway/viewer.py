@@ -12,7 +12,7 @@ from gateway.caller import Caller
 from gateway.tables import Tables
 from policies.decision import CallerClass, Decision, Effect
 from policies.errors import PurposeRefused
-from policies.policy import Policy
+from policies.policy import Outline
 from schema.catalogue import Tier
 from schema.sdl import subgraph_sdl
 
@@ -65,7 +65,7 @@ def _access(coordinate: str, agency: Mapping[str, Any], decision: Decision) -> M
     }
 
 
-def _check(policy: Policy, organisation: str, purpose: str) -> None:
+def _check(policy: Outline, organisation: str, purpose: str) -> None:
     try:
         policy.check_purpose(organisation, purpose)
     except PurposeRefused as error:

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 from policies.consent import Consent
 from policies.decision import Basis
-from policies.policy import Policy
+from policies.policy import Outline
 from schema.credit_code import CreditCode
 
 
 def bases_for(
-    code: CreditCode, policy: Policy, organisation: str, company: str | None, consents: Iterable[Consent]
+    code: CreditCode, policy: Outline, organisation: str, company: str | None, consents: Iterable[Consent]
 ) -> tuple[frozenset[Basis], frozenset[str]]:
     """The bases that hold for the company `code`, and what its consents name (tiers and coordinates; theirs together).
 

@@ -6,7 +6,7 @@ Immutable and picklable, so that tables can be compiled in another process.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from difflib import get_close_matches
 from enum import StrEnum
@@ -94,9 +94,9 @@ class Organisation:
     administers: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """One immutable version.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outline:
+    """One immutable version without its rows: what requests need of it beside the decisions.
 
     `version` is the number with the first 12 hexadecimal digits of SHA-256 over all that decides. `tiers` and
     `default_masks` are the catalogue's, by coordinate. `next_change` is when a rule's validity next begins or ends:
@@ -107,7 +107,6 @@ class Policy:
     published_at: datetime
     published_by: str
     why: str
-    rows: tuple[Row, ...]
     roles: Tree
     purposes: Tree
     agencies: Tree
@@ -116,6 +115,11 @@ class Policy:
     tiers: Mapping[str, Tier]
     default_masks: Mapping[str, str]
     next_change: datetime | None
+
+    @property
+    def number(self) -> int:
+        """The version's number."""
+        return int(self.version.partition("-")[0])
 
     def purposes_of(self, organisation: str) -> frozenset[str]:
         """Every purpose that the organisation is registered for, children included; none if it is unknown."""
@@ -141,3 +145,14 @@ class Policy:
                 f"the organisation `{organisation}` is not registered for the purpose `{purpose}` "
                 f"(registered: {registered})"
             )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy(Outline):
+    """One immutable version, whole."""
+
+    rows: tuple[Row, ...]
+
+    def outline(self) -> Outline:
+        """The version without its rows."""
+        return Outline(**{part.name: getattr(self, part.name) for part in fields(Outline)})

@@ -9,7 +9,7 @@ from gateway.messages import Principal
 from gateway.settings import AdministrationSettings
 from gateway.tokens import LEEWAY
 from policies.delegation import ADMINISTRATOR, Actor
-from policies.policy import Policy
+from policies.policy import Outline
 from policies.tree import ROOT
 
 
@@ -33,7 +33,7 @@ def check_login(principal: Principal, settings: AdministrationSettings, now: flo
         )
 
 
-def actor_of(principal: Principal, policy: Policy) -> Actor:
+def actor_of(principal: Principal, policy: Outline) -> Actor:
     """The caller as an administrator. Raises `NotAdministratorError`."""
     organisation = policy.organisations.get(principal.organisation)
     administers = organisation.administers if organisation else None

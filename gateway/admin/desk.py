@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from gateway.audit import AuditLog
+from gateway.compiler import Compiler
 from gateway.errors import PolicyStoreMissingError
-from gateway.tables import Cells, Compiler
+from gateway.workshop import Cells
 from policies.administration import Administration
 from policies.analysis.widening import widens
 from policies.delegation import Actor
 from policies.load import PolicyFiles
-from policies.policy import Policy
+from policies.policy import Outline, Policy
 from policies.store.contract import Store
 from schema.catalogue import Catalogue
 
@@ -37,7 +38,7 @@ class Running:
 
     store: Store
     audit: AuditLog
-    in_force: Callable[[], Policy]
+    in_force: Callable[[], Outline]
 
 
 @dataclass(frozen=True, slots=True)

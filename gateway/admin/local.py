@@ -10,8 +10,8 @@ from gateway.admin.endpoint import told
 from gateway.admin.schema import SCHEMA
 from gateway.admin.types import Work
 from gateway.assembly import read_installation
+from gateway.compiler import Compiler
 from gateway.settings import load_settings
-from gateway.tables import Compiler
 from policies.delegation import ADMINISTRATOR, Actor
 
 

@@ -12,10 +12,10 @@ from gateway.admin.desk import Desk, Running
 from gateway.admin.endpoint import AdminGateway
 from gateway.app import GraphQLEndpoint, RecordRefusal
 from gateway.assembly import Installation, is_plain
+from gateway.compiler import Compiler
 from gateway.identity import Authenticator
 from gateway.pipeline import Gateway
 from gateway.settings import DeadlineSettings, Settings
-from gateway.tables import Compiler
 from policies.store.open import open_store
 
 PATH: Final = "/admin/graphql"

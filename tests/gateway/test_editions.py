@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import pytest
 
-from gateway.assembly import load_version
 from gateway.editions import Editions
-from policies.decision import CallerClass, Effect
+from gateway.workshop import Workshop
+from policies.decision import CallerClass, DecisionTable, Effect
 from policies.errors import PolicyInvalid, StoreUnavailable
 from policies.load import PolicyFiles, read_directory
 from policies.store.initial import initialise
@@ -31,11 +33,15 @@ DENY = b"""
 """
 
 
+@dataclass
 class Here:
-    """Compiles in this process."""
+    """A version whose tables are made in this process."""
 
-    async def run(self, make: Any, *args: Any) -> Any:
-        return make(*args)
+    workshop: Workshop
+    key: str
+
+    async def table(self, caller: CallerClass, *, public: bool) -> DecisionTable:
+        return self.workshop.table(self.key, caller, public=public)
 
 
 class Clock:
@@ -49,15 +55,20 @@ def with_rule(rule: bytes) -> PolicyFiles:
     return {**FILES, "rules/nation.yaml": FILES["rules/nation.yaml"] + rule}
 
 
-def make_editions(clock: Clock | None = None) -> Editions:
+def this_moment() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+def make_editions(clock: Clock | None = None, now: Callable[[], dt.datetime] = this_moment) -> Editions:
+    workshop = Workshop(catalogue(), AGENCIES, CELLS)
+
     async def load(files: PolicyFiles) -> Any:
-        return load_version(files, catalogue(), AGENCIES)
+        key = token_hex(8)
+        return workshop.announce(key, files, now()), Here(workshop, key)
 
     return Editions(
         load=load,
         prepare=lambda _publicity: None,
-        compiler=Here(),
-        cells=CELLS,
         max_staleness=60,
         clock=clock or Clock(),
     )
@@ -167,12 +178,11 @@ async def test_a_rule_comes_into_force_on_its_day_without_anybody_publishing() -
     files = with_rule(DENY.replace(b"given: any,", b"given: any, from: 2026-12-01,"))
     loads: list[dt.datetime] = []
 
-    async def load(given: PolicyFiles) -> Any:
+    def now() -> dt.datetime:
         loads.append(days[len(loads)])
-        return load_version(given, catalogue(), AGENCIES, now=loads[-1])
+        return loads[-1]
 
-    editions = make_editions()
-    editions._load = load
+    editions = make_editions(now=now)
     await editions.adopt(files)
     assert editions.current.policy.next_change == days[1]
     assert await name_for(editions) is Effect.CLEAR

@@ -19,12 +19,12 @@ from gateway.admin.open import admin_route
 from gateway.app import create_app
 from gateway.assembly import read_installation
 from gateway.audit import AuditLog
+from gateway.compiler import Compiler
 from gateway.errors import HttpError
 from gateway.identity import load_authenticator
 from gateway.messages import Principal
 from gateway.record import refusal_record
 from gateway.settings import Settings
-from gateway.tables import Compiler
 from policies.load import load_policy, read_directory
 from policies.store.contract import Store
 from policies.store.initial import initialise

@@ -21,8 +21,12 @@ from gateway.pipeline import Gateway, Secrets
 from gateway.prepare import Preparer
 from gateway.tables import Tables
 from gateway.views import Views
+from policies.compile import compile_tables, openable
 from policies.consent import ConsentVerifier
+from policies.decision import CallerClass, DecisionTable
+from policies.likeness import representatives
 from policies.load import load_policy, read_directory
+from policies.policy import Policy
 from policies.publicity import load_publicity
 from schema.credit_code import CreditCode
 from schema.records import catalogue
@@ -87,15 +91,26 @@ class MemorySupply:
         return frozenset().union(*(request.columns for request in self.requests if request.dataset == dataset_id))
 
 
-class CompilerHere:
-    """Compiles in this process, and keeps what it compiled between tests."""
+@dataclass
+class CompiledHere:
+    """Tables that are compiled in this process, and kept between tests."""
 
+    policy: Policy
+    cells: Mapping[str, frozenset[str]]
     kept: ClassVar[dict[Any, Any]] = {}
 
-    async def run(self, make: Callable[..., Any], policy: Any, cells: Mapping[str, frozenset[str]], *args: Any) -> Any:
-        key = (make, policy.version, frozenset(cells.items()), args)
+    async def table(self, caller: CallerClass, *, public: bool) -> DecisionTable:
+        assert not public
+        return self._once(compile_tables, self.cells, caller)
+
+    async def openable(self, roles: frozenset[str], organisation: str, *, public: bool) -> frozenset[str]:
+        assert not public
+        return self._once(openable, {**self.cells, "any": frozenset(self.policy.tiers)}, roles, organisation)
+
+    def _once(self, make: Callable[..., Any], cells: Mapping[str, frozenset[str]], *args: Any) -> Any:
+        key = (make, self.policy.version, frozenset(cells.items()), args)
         if key not in self.kept:
-            self.kept[key] = make(policy, cells, *args)
+            self.kept[key] = make(self.policy, cells, *args)
         return self.kept[key]
 
 
@@ -203,7 +218,7 @@ def build_world(
             Edition(
                 policy,
                 publicity,
-                Tables(policy, cells(datasets), CompilerHere()),
+                Tables(policy.organisations, representatives(policy), CompiledHere(policy, cells(datasets))),
                 Preparer(datasets, AGENCIES, publicity),
             )
         ),

@@ -13,9 +13,9 @@ import orjson
 import pytest
 
 from connectors.contract import CompanyRows, FailureCode, FetchRequest, Outcome
+from gateway.compiler import Compiler
 from gateway.limits import Limits
 from gateway.messages import Principal
-from gateway.tables import Compiler
 from schema.credit_code import CreditCode
 from schema.values import Code
 

@@ -1,0 +1,105 @@
+"""What the compiling process keeps and does: the last versions of the policy, whole, and the tables made of them.
+
+Jobs name a version by its key, so that neither they nor their results carry its rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, TypeVar
+
+from cachetools import LRUCache
+
+from gateway.errors import VersionNotHeldError
+from policies.compile import compile_tables, openable
+from policies.decision import CallerClass, DecisionTable
+from policies.likeness import representatives
+from policies.load import PolicyFiles, PolicyReader
+from policies.policy import Outline, Policy
+from policies.publicity import Publicity, load_publicity
+from policies.tree import ROOT
+from schema.catalogue import Catalogue, Tier
+
+Cells = Mapping[str, frozenset[str]]
+"""The coordinates (`Penalty`, `Penalty.amount`) that each agency supplies."""
+
+KEPT: Final = 4
+"""How many versions are kept: that in force, that which comes, and those that requests under way may still have."""
+
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """What a version says, as far as requests need it. `representatives` are the organisations whose tables serve for
+    those that no rule tells from them.
+    """
+
+    policy: Outline
+    publicity: Publicity
+    representatives: Mapping[str, str]
+
+
+class Workshop:
+    """Loads versions, keeps the last of them, and makes tables."""
+
+    def __init__(self, catalogue: Catalogue, agencies: Collection[str], cells: Cells) -> None:
+        self._catalogue = catalogue
+        self._reader = PolicyReader(catalogue, agencies)
+        self._cells = cells
+        self._versions: LRUCache[str, Policy] = LRUCache(KEPT)
+
+    def announce(self, key: str, files: PolicyFiles, now: datetime) -> Announced:
+        """Holds the version, and tells of it. Raises `PolicyInvalid`, `PublicityInvalid`."""
+        publicity = load_publicity(files, self._catalogue)
+        policy = self._reader.load(files, now)
+        self._versions[key] = policy
+        return Announced(policy.outline(), publicity, representatives(policy))
+
+    def hold(self, key: str, files: PolicyFiles, now: datetime) -> None:
+        """Holds the version in these files, as it stands at `now`, under this key. Raises `PolicyInvalid`."""
+        self._versions[key] = self._reader.load(files, now)
+
+    def table(self, key: str, caller: CallerClass, *, public: bool) -> DecisionTable:
+        """Every decision for this class of caller (`public`: on coordinates of tier PUBLIC alone, so that the others
+        are withheld). Raises `VersionNotHeldError`.
+        """
+        policy = self._version(key)
+        return compile_tables(policy, self._supplied(policy, public=public), caller)
+
+    def openable(self, key: str, roles: frozenset[str], organisation: str, *, public: bool) -> frozenset[str]:
+        """The coordinates that some purpose and basis could open to these callers, whichever agency supplies them.
+
+        Raises `VersionNotHeldError`.
+        """
+        policy = self._version(key)
+        cells = {**self._supplied(policy, public=public), ROOT: frozenset(policy.tiers)}
+        return openable(policy, cells, roles, organisation)
+
+    def _version(self, key: str) -> Policy:
+        policy = self._versions.get(key)
+        if policy is None:
+            raise VersionNotHeldError
+        return policy
+
+    def _supplied(self, policy: Policy, *, public: bool) -> Cells:
+        if not public:
+            return self._cells
+        shown = frozenset(name for name, tier in policy.tiers.items() if tier is Tier.PUBLIC)
+        return {agency: coordinates & shown for agency, coordinates in self._cells.items()}
+
+
+_opened: list[Workshop] = []
+
+
+def open_workshop(catalogue: Catalogue, agencies: Collection[str], cells: Cells) -> None:
+    """Opens the workshop of this process, which has but one."""
+    _opened[:] = [Workshop(catalogue, agencies, cells)]
+
+
+def in_workshop(make: Callable[..., Made], *args: object) -> Made:
+    """What one of the workshop's methods gives for these arguments, in the process that the workshop was opened in."""
+    (workshop,) = _opened
+    return make(workshop, *args)
