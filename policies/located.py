@@ -18,6 +18,11 @@ from policies.errors import Finding
 
 _NULL: Final = "tag:yaml.org,2002:null"
 _BYTE_ORDER_MARK: Final = "\ufeff"
+_LONGEST: Final = 100
+"""The most characters of a name."""
+
+_UNWRITABLE: Final = frozenset({"Cc", "Cs"})
+"""Control characters and surrogates (Unicode, general categories): databases and UTF-8 do not take all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +58,15 @@ class Findings:
 
     def text(self, located: Located, what: str) -> str | None:
         """The text of one value; anything else is a finding."""
-        if isinstance(located.value, str) and located.value:
-            return located.value
-        self.add(located.line, "NOT_A_TEXT", f"`{what}` holds one text")
-        return None
+        if not isinstance(located.value, str) or not located.value:
+            self.add(located.line, "NOT_A_TEXT", f"`{what}` holds one text")
+            return None
+        if any(
+            unicodedata.category(character) in _UNWRITABLE for character in located.value if character not in "\n\t"
+        ):
+            self.add(located.line, "ODD_CHARACTER", f"`{what}` holds a control character, or half of one")
+            return None
+        return located.value
 
     def entries(self, located: Located, what: str) -> dict[str, Located]:
         """The entries of a mapping (none where nothing is written). Anything else is a finding, and so is a name that
@@ -79,8 +89,13 @@ class Findings:
         return ()
 
     def _readable(self, item: Located, what: str) -> bool:
-        """Whether a name is plain ASCII. Look-alikes (full-width punctuation, a byte order mark) would never match."""
+        """Whether a name is plain ASCII and short. Look-alikes (full-width punctuation, a byte order mark) would never
+        match.
+        """
         text = str(item.value)
+        if len(text) > _LONGEST:
+            self.add(item.line, "TOO_LONG", f"a name in `{what}` has more than {_LONGEST} characters")
+            return False
         odd = next((character for character in text if not "!" <= character <= "~"), None)
         if odd is None:
             return True
@@ -115,7 +130,8 @@ def read(content: bytes | None, findings: Findings) -> Located | None:
     except RecursionError:
         findings.add(1, "NOT_YAML", "nested too deeply")
         return None
-    except YAMLError as error:
+    except (YAMLError, ValueError, OverflowError) as error:
+        # The latter two: an escape that is beyond Unicode (`"\UFFFFFFFF"`).
         findings.add(1, "NOT_YAML", f"not YAML: {type(error).__name__}")
         return None
     return Located(None, 1) if node is None else _locate(node, findings, node.start_mark.line + 1)
