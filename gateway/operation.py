@@ -26,7 +26,7 @@ class AnswerSelection:
     """One answer field of an enterprise (`penalties`), as selected under one response key.
 
     `fields` are the record fields selected, by name, below `record` or `records`; `links` the nested enterprises among
-    them, as (record field, response key, selection).
+    them.
     """
 
     selection: Selection
@@ -54,10 +54,12 @@ class EnterpriseSelection:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Link:
-    """A record field that leads to another enterprise (`Shareholder.holder`), under one response key."""
+    """A record field that leads to another enterprise (`Shareholder.holder`), at one place: `keys` are the response
+    keys of the records and of the field in them.
+    """
 
     field: str
-    key: str
+    keys: tuple[str, str]
     enterprise: EnterpriseSelection
 
 
@@ -110,13 +112,14 @@ def _answer(
     selection: Selection, path: tuple[str, ...], level: int, by_field: Mapping[str, RecordType]
 ) -> AnswerSelection:
     record = by_field[selection.name]
-    selected = [field for part in selection.selections if part.name in RECORDS for field in part.selections]
+    parts = [part for part in selection.selections if part.name in RECORDS]
+    selected = [(part.key, field) for part in parts for field in part.selections]
     links = tuple(
-        Link(field.name, field.key, _enterprise(field.selections, (*path, field.key), level + 1, by_field))
-        for field in selected
+        Link(field.name, (key, field.key), _enterprise(field.selections, (*path, field.key), level + 1, by_field))
+        for key, field in selected
         if field.name in record.fields and record.fields[field.name].link
     )
-    fields = frozenset(field.name for field in selected if field.name in record.fields)
+    fields = frozenset(field.name for _, field in selected if field.name in record.fields)
     return AnswerSelection(selection, record, fields, links)
 
 

@@ -123,7 +123,7 @@ _ACCESS: Final[Mapping[str, Writer]] = {
 def _records_reader(selection: Selection, authorised: AuthorisedAnswer, agencies: Agencies) -> Writer:
     """Writes the selected fields of each record by what the caller sees of it."""
     writers = {
-        sight: _record_writer(selection.selections, authorised.answer, sight, agencies)
+        sight: _record_writer(selection, authorised.answer, sight, agencies)
         for supplier in authorised.suppliers
         for sight in (supplier.sight, supplier.expired)
     }
@@ -145,19 +145,16 @@ def _records_reader(selection: Selection, authorised: AuthorisedAnswer, agencies
     return write_first
 
 
-def _record_writer(
-    selections: tuple[Selection, ...], answer: AnswerSelection, sight: Sight, agencies: Agencies
-) -> RecordReader:
-    links = {link.key: link for link in answer.links}
+def _record_writer(records: Selection, answer: AnswerSelection, sight: Sight, agencies: Agencies) -> RecordReader:
+    links = {link.keys: link for link in answer.links}
 
     def reader(selection: Selection) -> RecordReader:
         if selection.name == "source":
             return _record_source_reader(selection.selections, agencies)
-        if selection.key in links:
-            return _link_reader(links[selection.key])
-        return _field_reader(selection, answer, sight)
+        link = links.get((records.key, selection.key))
+        return _link_reader(link) if link else _field_reader(selection, answer, sight)
 
-    return keyed_writer(selections, reader)
+    return keyed_writer(records.selections, reader)
 
 
 def _record_source_reader(selections: tuple[Selection, ...], agencies: Agencies) -> RecordReader:

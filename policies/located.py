@@ -23,6 +23,11 @@ _NOTHING: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _BYTE_ORDER_MARK: Final = "\ufeff"
 _Event = Any
 """One of PyYAML's events, which have no types."""
+_LONGEST: Final = 100
+"""The most characters of a name."""
+
+_UNWRITABLE: Final = frozenset({"Cc", "Cs"})
+"""Control characters and surrogates (Unicode, general categories): databases and UTF-8 do not take all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +63,15 @@ class Findings:
 
     def text(self, located: Located, what: str) -> str | None:
         """The text of one value; anything else is a finding."""
-        if isinstance(located.value, str) and located.value:
-            return located.value
-        self.add(located.line, "NOT_A_TEXT", f"`{what}` holds one text")
-        return None
+        if not isinstance(located.value, str) or not located.value:
+            self.add(located.line, "NOT_A_TEXT", f"`{what}` holds one text")
+            return None
+        if any(
+            unicodedata.category(character) in _UNWRITABLE for character in located.value if character not in "\n\t"
+        ):
+            self.add(located.line, "ODD_CHARACTER", f"`{what}` holds a control character, or half of one")
+            return None
+        return located.value
 
     def entries(self, located: Located, what: str) -> dict[str, Located]:
         """The entries of a mapping (none where nothing is written). Anything else is a finding, and so is a name that
@@ -84,8 +94,13 @@ class Findings:
         return ()
 
     def _readable(self, item: Located, what: str) -> bool:
-        """Whether a name is plain ASCII. Look-alikes (full-width punctuation, a byte order mark) would never match."""
+        """Whether a name is plain ASCII and short. Look-alikes (full-width punctuation, a byte order mark) would never
+        match.
+        """
         text = str(item.value)
+        if len(text) > _LONGEST:
+            self.add(item.line, "TOO_LONG", f"a name in `{what}` has more than {_LONGEST} characters")
+            return False
         odd = next((character for character in text if not "!" <= character <= "~"), None)
         if odd is None:
             return True
@@ -116,7 +131,8 @@ def read(content: bytes | None, findings: Findings) -> Located | None:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         findings.add(line, "NOT_YAML", f"not YAML: {error.problem}")
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        # The latter two: an escape that is beyond Unicode (`"\UFFFFFFFF"`).
         findings.add(1, "NOT_YAML", f"not YAML: {type(error).__name__}")
     return None
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from itertools import product
+from math import prod
 
 from policies.policy import ANY_BASIS, ANY_ORGANISATION, ANY_PURPOSE, Act, Row, RuleEffect
 from policies.publicity import CHINA
@@ -42,6 +43,11 @@ class Rule:
         # The last day of the calendar has none after it: until then is for ever.
         begins = (self.starts, self.ends + timedelta(days=1) if self.ends and self.ends < date.max else None)
         return tuple(datetime.combine(day, time(), CHINA) for day in begins if day)
+
+    def size(self) -> int:
+        """How many rows it makes."""
+        columns = (self.agencies, self.roles, self.organisations, self.objects, self.acts, self.purposes, self.bases)
+        return prod(map(len, columns))
 
     def meaning(self) -> tuple[object, ...]:
         """All that the rule says, whatever its id, its note and the order of its lists."""

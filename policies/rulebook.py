@@ -27,6 +27,9 @@ _COLUMNS: Final = ("of", "to", "for", "given")
 _REQUIRED: Final = ("id", *_COLUMNS, "note")
 _BASES: Final = (ROOT, NO_BASIS, *Basis)
 _ACTS: Final = (ROOT, *Act)
+MAX_ROWS: Final = 10_000
+"""The most rows of casbin's policy that one rule may make: each combination of the names in its columns is one."""
+
 OBJECTION: Final = "objection"
 """The dispute mark, which always travels with its record."""
 
@@ -99,13 +102,24 @@ def _rule(
     )
     if rule.starts and rule.ends and rule.ends < rule.starts:
         findings.add(entries["until"].line, "NEVER_VALID", f"the rule `{rule.id}` ends before it begins")
+    if rule.size() > MAX_ROWS:
+        message = f"the rule `{rule.id}` combines its names to more than {MAX_ROWS} rows"
+        findings.add(line, "TOO_WIDE", message, f"write `{ROOT}`, or a name that stands above several")
     return rule
 
 
 def _names(key: str, entries: Mapping[str, Located], findings: Findings) -> tuple[Located, ...]:
     if entries[key].value == ():
         findings.add(entries[key].line, "EMPTY", f"`{key}` names nothing, so the rule would do nothing")
-    return findings.texts(entries[key], key)
+    names = findings.texts(entries[key], key)
+    seen: set[object] = set()
+    for name in names:
+        if name.value in seen:
+            findings.add(
+                name.line, "DUPLICATE_NAME", f"`{name.value}` stands twice in `{key}`", "remove one of the two"
+            )
+        seen.add(name.value)
+    return names
 
 
 def _id(item: Located, findings: Findings) -> str:

@@ -16,7 +16,7 @@ HINTED: Final = 50
 """How many mistakes of a file come with the likely name, which takes a look at every name that there is."""
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(?:[._-][a-z0-9]+)*")
-_DIVISION: Final = re.compile(r"\d{2}(?:\d{2}){0,2}")
+_DIVISION: Final = re.compile(r"[0-9]{2}(?:[0-9]{2}){0,2}")
 _TREES: Final = ("roles", "purposes", "agencies")
 _ORGANISATION_KEYS: Final = ("name", "name_zh", "parent", "division", "roles", "purposes", "administers")
 

@@ -13,7 +13,7 @@ import pytest
 from joserfc.jwk import ECKey
 
 from gateway import consents
-from gateway.assembly import open_gateway, read_installation
+from gateway.assembly import open_gateway
 from gateway.errors import SettingsInvalidError
 from gateway.settings import ConsentIssuerSettings, Settings
 from policies.masks import MaskContext, apply_mask
