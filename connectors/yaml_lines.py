@@ -10,9 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+import yaml  # type: ignore[import-untyped]  # it has no stubs of its own
 
 from connectors.errors import Finding
 
@@ -21,6 +19,9 @@ if TYPE_CHECKING:
 
 LARGEST: Final = 1_000_000
 """The most bytes that are read: a manifest of a hundred datasets has a tenth of it."""
+
+_Node = Any
+"""One of PyYAML's nodes, which have no types."""
 
 _NUMBER: Final = re.compile(r"-?(0|[1-9]\d{0,17})(\.\d{1,17})?", re.ASCII)
 _WORDS: Final[dict[str, bool | None]] = {"true": True, "false": False, "null": None, "~": None, "": None}
@@ -50,16 +51,17 @@ def read_yaml(path: Path) -> LinedDocument:
         if len(text) > LARGEST:
             document.findings.append(Finding(1, "", f"larger than {LARGEST} bytes"))
             return document
-        node = YAML(pure=True).compose(text.decode("utf-8-sig"))
+        # Not libyaml's loader: its builder follows nesting of any depth until the stack of its C code overflows.
+        node = yaml.compose(text.decode("utf-8-sig"), Loader=yaml.SafeLoader)
     except OSError as error:
         document.findings.append(Finding(1, "", f"cannot be read: {error.strerror}"))
     except UnicodeDecodeError as error:
         line = text.count(b"\n", 0, error.start) + 1
         document.findings.append(Finding(line, "", "is not UTF-8", "save it as UTF-8"))
-    except MarkedYAMLError as error:
+    except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         document.findings.append(Finding(line, "", f"not YAML: {error.problem or error.context}"))
-    except (YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, RecursionError) as error:
         document.findings.append(Finding(1, "", f"not YAML: {type(error).__name__}"))
     else:
         document.data = _Builder(document).build(node, "")
@@ -73,7 +75,7 @@ class _Builder:
         self._document = document
         self._seen: set[int] = set()
 
-    def build(self, node: Node | None, path: str) -> Any:  # noqa: ANN401  (plain YAML data)
+    def build(self, node: _Node | None, path: str) -> Any:  # noqa: ANN401  (plain YAML data)
         if node is None:
             return None
         self._document.lines.setdefault(path, node.start_mark.line + 1)
@@ -81,21 +83,21 @@ class _Builder:
             self._complain(node, path, "an alias", "write it out: manifests have no anchors and aliases")
             return None
         self._seen.add(id(node))
-        if isinstance(node, MappingNode):
+        if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
-        if isinstance(node, SequenceNode):
+        if isinstance(node, yaml.SequenceNode):
             return [
                 self.build(item, f"{path}.{index}" if path else str(index)) for index, item in enumerate(node.value)
             ]
-        quoted = isinstance(node, ScalarNode) and node.style in {"'", '"', "|", ">"}
+        quoted = isinstance(node, yaml.ScalarNode) and node.style in {"'", '"', "|", ">"}
         return _scalar(str(node.value), node.tag or "", quoted=quoted)
 
-    def _mapping(self, node: MappingNode, path: str) -> dict[str, Any]:
+    def _mapping(self, node: _Node, path: str) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for key, value in node.value:
-            name = str(key.value) if isinstance(key, ScalarNode) else ""
+            name = str(key.value) if isinstance(key, yaml.ScalarNode) else ""
             place = f"{path}.{name}" if path else name
-            if not isinstance(key, ScalarNode):
+            if not isinstance(key, yaml.ScalarNode):
                 self._complain(key, path, "a key that is no text", "")
             elif name in found:
                 self._complain(key, place, f"{name!r} is there twice", "")
@@ -104,7 +106,7 @@ class _Builder:
                 found[name] = self.build(value, place)
         return found
 
-    def _complain(self, node: Node, path: str, message: str, hint: str) -> None:
+    def _complain(self, node: _Node, path: str, message: str, hint: str) -> None:
         self._document.findings.append(Finding(node.start_mark.line + 1, path, message, hint))
 
 

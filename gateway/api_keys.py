@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from gateway.errors import KeyExpiredError, KeyUnknownError, SettingsInvalidError
 from gateway.messages import Principal
+from policies.located import Findings, Located, read
 
 KEY: Final = re.compile(r"xq_([a-z0-9]{4,32})_([A-Za-z0-9_-]{43})", re.ASCII)
 """A key's text: its id, and 32 random bytes in base64url without padding."""
@@ -50,15 +49,31 @@ class _File(BaseModel):
 def read_api_keys(path: Path) -> tuple[ApiKey, ...]:
     """The entries of a YAML or JSON file, under `keys`. Raises `SettingsInvalidError`, naming file and entry."""
     try:
-        return _File.model_validate(YAML(typ="safe", pure=True).load(path)).keys
+        return _File.model_validate(_read(path)).keys
     except OSError as error:
         raise SettingsInvalidError(f"{path}: the API keys cannot be read: {error.strerror}") from error
-    except YAMLError:
-        raise SettingsInvalidError(f"{path}: not YAML or JSON") from None
     except ValidationError as error:
         faults = error.errors(include_input=False, include_url=False, include_context=False)
         lines = (f"{path}: {'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)
         raise SettingsInvalidError("\n".join(lines)) from None
+
+
+def _read(path: Path) -> object:
+    """The file as texts, lists and mappings. Raises `OSError`, `SettingsInvalidError`."""
+    findings = Findings(path.name)
+    document = read(path.read_bytes(), findings)
+    if findings.found:
+        first = findings.found[0]
+        raise SettingsInvalidError(f"{path}:{first.line}: not YAML or JSON as it should be: {first.message}")
+    return _plain(document) if document else None
+
+
+def _plain(located: Located) -> object:
+    if isinstance(located.value, dict):
+        return {key: _plain(item) for key, item in located.value.items()}
+    if isinstance(located.value, tuple):
+        return [_plain(item) for item in located.value]
+    return located.value
 
 
 def new_secret() -> str:

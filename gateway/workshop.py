@@ -5,6 +5,7 @@ Jobs name a version by its key, so that neither they nor their results carry its
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -54,13 +55,16 @@ class Workshop:
     def announce(self, key: str, files: PolicyFiles, now: datetime) -> Announced:
         """Holds the version, and tells of it. Raises `PolicyInvalid`, `PublicityInvalid`."""
         publicity = load_publicity(files, self._catalogue)
-        policy = self._reader.load(files, now)
-        self._versions[key] = policy
+        self.hold(key, files, now)
+        policy = self._versions[key]
         return Announced(policy.outline(), publicity, representatives(policy))
 
     def hold(self, key: str, files: PolicyFiles, now: datetime) -> None:
         """Holds the version in these files, as it stands at `now`, under this key. Raises `PolicyInvalid`."""
         self._versions[key] = self._reader.load(files, now)
+        # What a version consists of lives long. Looking through it for garbage would take longer than compiling.
+        gc.collect()
+        gc.freeze()
 
     def table(self, key: str, caller: CallerClass, *, public: bool) -> DecisionTable:
         """Every decision for this class of caller (`public`: on coordinates of tier PUBLIC alone, so that the others

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from difflib import get_close_matches
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from policies.errors import PurposeRefused
 from policies.tree import ROOT, Tree
@@ -75,9 +75,9 @@ def is_wide(name: str) -> bool:
     return name == ROOT or name in Tier.__members__ or name.endswith(".*")
 
 
-@dataclass(frozen=True, slots=True)
-class Organisation:
-    """An organisation whose people may ask.
+class Organisation(NamedTuple):
+    """An organisation whose people may ask. (A tuple, for thousands of them travel with each version from the compiling
+    process, and tuples are read in a third of the time.)
 
     `division` is its GB/T 2260 prefix (2, 4 or 6 digits), None where it has no territory. `roles` are those that its
     people may hold, `purposes` those that it is registered for (their children included). `administers` is the agency

@@ -121,8 +121,9 @@ def read_organisations(document: Located, trees: Trees, findings: Findings) -> t
     entries = findings.entries(document, findings.file)
     check_keys(entries, ("organisations",), findings)
     listed = findings.entries(entries.get("organisations", Located({}, document.line)), "organisations")
+    shared: dict[frozenset[str], frozenset[str]] = {}
     made = {
-        name: _organisation(Located(name, item.line), item, trees, findings)
+        name: _organisation(Located(name, item.line), item, trees, shared, findings)
         for name, item in listed.items()
         if check_name(Located(name, item.line), "organisations", findings)
     }
@@ -131,7 +132,10 @@ def read_organisations(document: Located, trees: Trees, findings: Findings) -> t
     return checked_tree(parents, lines, "organisations", findings), made
 
 
-def _organisation(name: Located, item: Located, trees: Trees, findings: Findings) -> Organisation:
+def _organisation(
+    name: Located, item: Located, trees: Trees, shared: dict[frozenset[str], frozenset[str]], findings: Findings
+) -> Organisation:
+    """One organisation. Equal sets of names are the same object in all of them, by `shared`."""
     entries = findings.entries(item, str(name.value))
     check_keys(entries, _ORGANISATION_KEYS, findings)
     for key in ("name", "name_zh", "roles", "purposes"):
@@ -144,14 +148,16 @@ def _organisation(name: Located, item: Located, trees: Trees, findings: Findings
     if division is not None and not _DIVISION.fullmatch(division):
         findings.add(entries["division"].line, "BAD_DIVISION", f"`{division}` is not a division of 2, 4 or 6 digits")
     columns = {key: findings.texts(entries[key], key) if key in entries else () for key in ("roles", "purposes")}
+    roles = frozenset(known(columns["roles"], trees.roles.parents, "role", findings))
+    purposes = frozenset(known(columns["purposes"], trees.purposes.parents, "purpose", findings))
     return Organisation(
         id=str(name.value),
         name=texts.get("name") or "",
         name_zh=texts.get("name_zh") or "",
         parent=texts.get("parent") or ROOT,
         division=division,
-        roles=frozenset(known(columns["roles"], trees.roles.parents, "role", findings)),
-        purposes=frozenset(known(columns["purposes"], trees.purposes.parents, "purpose", findings)),
+        roles=shared.setdefault(roles, roles),
+        purposes=shared.setdefault(purposes, purposes),
         administers=_administered(entries.get("administers"), trees, findings),
     )
 

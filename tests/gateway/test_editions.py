@@ -18,7 +18,7 @@ from policies.decision import CallerClass, DecisionTable, Effect
 from policies.errors import PolicyInvalid, StoreUnavailable
 from policies.load import PolicyFiles, read_directory
 from policies.store.initial import initialise
-from policies.store.model import new_version
+from policies.store.model import Version, new_version
 from policies.store.open import open_store
 from schema.records import catalogue
 
@@ -78,9 +78,14 @@ async def name_for(editions: Editions, who: CallerClass = ANYBODY) -> Effect:
     return (await editions.current.tables.table(who)).at("registry", "Registration.name").effect
 
 
+@pytest.fixture(params=["{}/store", "sqlite+aiosqlite:///{}/store.db"], ids=["directory", "sqlite"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return str(request.param.format(tmp_path))
+
+
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Any]:
-    opened = await open_store(str(tmp_path / "store"), poll=0.02)
+async def store(address: str) -> AsyncIterator[Any]:
+    opened = await open_store(address, poll=0.02)
     await initialise(opened, FILES, by="first", why="start", at=NOW)
     yield opened
     await opened.close()
@@ -105,6 +110,83 @@ async def test_a_version_that_somebody_publishes_comes_into_force_and_a_request_
     assert await name_for(editions) is Effect.WITHHELD
     assert (await begun.tables.table(ANYBODY)).at("registry", "Registration.name").effect is Effect.CLEAR
     following.cancel()
+
+
+async def test_a_publish_reaches_every_instance_and_those_that_come_after_it_see_nothing_older(
+    store: Any, address: str
+) -> None:
+    others = [await open_store(address, poll=0.02) for _ in range(2)]
+    instances = [make_editions() for _ in others]
+    tasks = []
+    for editions, own in zip(instances, others, strict=True):
+        await editions.adopt((await own.latest()).files)
+        tasks.append(asyncio.create_task(editions.follow(own)))
+    await store.publish(new_version(2, with_rule(DENY), published_at=NOW, by="someone", why="stop"), expected=1)
+    for editions in instances:
+        await in_force(editions, 2)
+        assert await name_for(editions) is Effect.WITHHELD
+    for task in tasks:
+        task.cancel()
+    for own in others:
+        await own.close()
+
+
+class FailingOnce:
+    """A store that fails in a way that nobody foresaw, once in each of two ways; then it has versions 2 and 1."""
+
+    def __init__(self) -> None:
+        self.failures = [ZeroDivisionError("listening"), MemoryError("reading")]
+
+    async def latest_number(self) -> int:
+        return 2
+
+    async def changes(self) -> AsyncIterator[int]:
+        if len(self.failures) == 2:
+            raise self.failures.pop()
+        for number in (2, 1):
+            yield number
+        await asyncio.Event().wait()
+
+    async def version(self, number: int) -> Version:
+        if self.failures:
+            raise self.failures.pop()
+        files = with_rule(DENY) if number == 2 else FILES
+        return new_version(number, files, published_at=NOW, by="someone", why="stop")
+
+
+async def test_following_survives_any_error_and_an_older_version_never_takes_the_place_of_a_newer_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gateway.editions.RETRY_SECONDS", 0.0)
+    editions, failing = make_editions(), FailingOnce()
+    await editions.adopt(FILES)
+    following = asyncio.create_task(editions.follow(failing))
+    await in_force(editions, 2)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert failing.failures == []
+    assert editions.current.policy.number == 2
+    following.cancel()
+
+
+async def test_a_day_on_which_the_files_cannot_be_read_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.editions.RETRY_SECONDS", 0.0)
+    before, after = dt.datetime(2026, 11, 30, 15, tzinfo=dt.UTC), dt.datetime(2026, 11, 30, 16, tzinfo=dt.UTC)
+    days, errors = [before, after], [StoreUnavailable("gone"), OSError("worse")]
+    files = with_rule(DENY.replace(b"given: any,", b"given: any, from: 2026-12-01,"))
+    editions = make_editions(now=lambda: days.pop(0))
+    await editions.adopt(files)
+
+    async def read() -> PolicyFiles:
+        if errors:
+            raise errors.pop()
+        return files
+
+    keeping = asyncio.create_task(editions.keep_dates(read, clock=lambda: after))
+    async with asyncio.timeout(10):
+        while await name_for(editions) is not Effect.WITHHELD:  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.01)
+    keeping.cancel()
 
 
 async def test_the_tables_in_use_are_made_before_a_version_comes_into_force() -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from ruamel.yaml import YAML
 
 from policies.compile import compile_table
 from policies.decision import Basis, CallerClass, Decision, Effect
@@ -176,7 +176,7 @@ def plain(content: bytes, key: str, kind: type[Any]) -> Any:
     """What stands under a key of the document, as YAML's base schema has it: texts, lists and mappings. Nothing where
     nothing is written (`null`, which the base schema knows not, is nothing too).
     """
-    document = YAML(typ="base", pure=True).load(content.decode())
+    document = yaml.load(content.decode(), yaml.BaseLoader)  # noqa: S506 - texts, lists and mappings alone
     found = document.get(key) if isinstance(document, dict) else None
     return found if isinstance(found, kind) else kind()
 
