@@ -14,7 +14,7 @@ Pure functions over picklable values, so that they can run in another process.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Final
@@ -23,10 +23,10 @@ from policies.decision import WITHHELD, Basis, CallerClass, Decision, DecisionTa
 from policies.masks import REDACT, widest
 from policies.policy import NO_BASIS, Act, Policy
 from policies.rulebook import OBJECTION
-from policies.verdicts import Asker, Grant, Verdicts
+from policies.verdicts import Asker, Grant, Verdict, Verdicts
 from schema.catalogue import Tier
 
-_WHOLE_SCOPE: Final = frozenset(str(tier) for tier in Tier)
+WHOLE_SCOPE: Final = frozenset(str(tier) for tier in Tier)
 """The scope of a consent to everything."""
 
 
@@ -36,12 +36,12 @@ def compile_table(
     """The table of one class of caller. `cells` holds the coordinates that each agency supplies, `Penalty` and
     `Penalty.amount`. Roles that the policy does not let the caller's organisation hold count for nothing.
     """
-    callers = _Callers(
+    callers = Callers(
         policy,
         Verdicts(policy, cells, caller.organisation, act),
-        _held_roles(policy, caller.organisation, caller.roles),
+        held_roles(policy, caller.organisation, caller.roles),
     )
-    situation = _Situation(caller.purpose, caller.bases, caller.consent_scope)
+    situation = Situation(caller.purpose, caller.bases, caller.consent_scope)
     others = policy.purposes_of(caller.organisation) - {caller.purpose}
     advice = tuple(_advice(situation, sorted(others)))
     return DecisionTable(
@@ -67,11 +67,9 @@ def openable(
     """The coordinates that some purpose of the organisation (or none) and some set of bases could open to these roles,
     at some agency.
     """
-    callers = _Callers(
-        policy, Verdicts(policy, cells, organisation, Act.READ), _held_roles(policy, organisation, roles)
-    )
+    callers = Callers(policy, Verdicts(policy, cells, organisation, Act.READ), held_roles(policy, organisation, roles))
     situations = [
-        _Situation(purpose, frozenset(bases), _WHOLE_SCOPE)
+        Situation(purpose, frozenset(bases), WHOLE_SCOPE)
         for purpose in (None, *sorted(policy.purposes_of(organisation)))
         for size in range(len(Basis) + 1)
         for bases in combinations(Basis, size)
@@ -86,13 +84,14 @@ def openable(
     )
 
 
-def _held_roles(policy: Policy, organisation: str, roles: frozenset[str]) -> tuple[str, ...]:
+def held_roles(policy: Policy, organisation: str, roles: frozenset[str]) -> tuple[str, ...]:
+    """Those of the roles that the policy lets the organisation's people hold."""
     known = policy.organisations.get(organisation)
     return tuple(sorted(roles & known.roles)) if known else ()
 
 
 @dataclass(frozen=True, slots=True)
-class _Situation:
+class Situation:
     """For which purpose somebody asks, and which bases hold for the company."""
 
     purpose: str | None
@@ -106,10 +105,10 @@ class _Situation:
             bases = bases - {Basis.CONSENT}
         return tuple(sorted(bases)) or (NO_BASIS,)
 
-    def with_basis(self, basis: Basis) -> _Situation:
+    def with_basis(self, basis: Basis) -> Situation:
         """The same, were this basis to hold (a consent to everything)."""
-        scope = _WHOLE_SCOPE if basis is Basis.CONSENT else self.consent_scope
-        return _Situation(self.purpose, self.bases | {basis}, scope)
+        scope = WHOLE_SCOPE if basis is Basis.CONSENT else self.consent_scope
+        return Situation(self.purpose, self.bases | {basis}, scope)
 
 
 def _in_scope(coordinate: str, tier: Tier, scope: frozenset[str]) -> bool:
@@ -122,10 +121,10 @@ def _in_scope(coordinate: str, tier: Tier, scope: frozenset[str]) -> bool:
     return not dot and any(name.startswith(f"{record}.") for name in scope)
 
 
-_Advice = tuple[Reason, _Situation]
+_Advice = tuple[Reason, Situation]
 
 
-def _advice(situation: _Situation, purposes: list[str]) -> Iterator[_Advice]:
+def _advice(situation: Situation, purposes: list[str]) -> Iterator[_Advice]:
     """What a caller could lack, the likeliest remedy first, each with its situation if it did not lack it."""
     yield Reason.NEEDS_CONSENT, situation.with_basis(Basis.CONSENT)
     yield Reason.NEEDS_JURISDICTION, situation.with_basis(Basis.JURISDICTION)
@@ -136,14 +135,14 @@ def _advice(situation: _Situation, purposes: list[str]) -> Iterator[_Advice]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Callers:
+class Callers:
     """The people of one organisation in certain roles, and what the rules say to them."""
 
     policy: Policy
     verdicts: Verdicts
     roles: tuple[str, ...]
 
-    def explained(self, agency: str, coordinate: str, situation: _Situation, advice: tuple[_Advice, ...]) -> Decision:
+    def explained(self, agency: str, coordinate: str, situation: Situation, advice: tuple[_Advice, ...]) -> Decision:
         """The decision, with the reason where it is not CLEAR."""
         decision = self.decision(agency, coordinate, situation)
         if decision.effect is Effect.CLEAR:
@@ -154,7 +153,7 @@ class _Callers:
                     return replace(decision, reason=reason)
         return replace(decision, reason=Reason.NOT_AVAILABLE)
 
-    def decision(self, agency: str, coordinate: str, situation: _Situation) -> Decision:
+    def decision(self, agency: str, coordinate: str, situation: Situation) -> Decision:
         """The decision on a coordinate, its rows taken into account."""
         record, dot, field = coordinate.partition(".")
         if coordinate not in self.policy.tiers:
@@ -164,7 +163,7 @@ class _Callers:
             return rows
         return self._alone(agency, coordinate, situation)
 
-    def _alone(self, agency: str, coordinate: str, situation: _Situation) -> Decision:
+    def _alone(self, agency: str, coordinate: str, situation: Situation) -> Decision:
         """The decision on a coordinate alone."""
         bases = situation.bases_for(coordinate, self.policy.tiers[coordinate])
         verdicts = [
@@ -172,10 +171,16 @@ class _Callers:
             for role in self.roles
             for basis in bases
         ]
-        denied = [verdict.denied for verdict in verdicts if verdict.denied]
-        if denied:
-            return Decision(Effect.WITHHELD, rule=min(denied))
-        return _widest([grant for verdict in verdicts for grant in verdict.grants])
+        return weigh(verdicts)
+
+
+def weigh(verdicts: Iterable[Verdict]) -> Decision:
+    """What verdicts come to together: a deny by any of them wins, else the widest grant does."""
+    said = tuple(verdicts)
+    denied = [verdict.denied for verdict in said if verdict.denied]
+    if denied:
+        return Decision(Effect.WITHHELD, rule=min(denied))
+    return _widest([grant for verdict in said for grant in verdict.grants])
 
 
 def _widest(grants: list[Grant]) -> Decision:
@@ -192,10 +197,10 @@ def _widest(grants: list[Grant]) -> Decision:
 
 def _wider(one: Decision, other: Decision) -> bool:
     """Whether `one` shows strictly more than `other`."""
-    return _width(one) > _width(other)
+    return width(one) > width(other)
 
 
-def _width(decision: Decision) -> int:
+def width(decision: Decision) -> int:
     """How much a decision shows. Masks other than `redact` are incomparable, so they count the same."""
     if decision.effect is Effect.MASKED:
         return 1 if decision.mask == REDACT else 2

@@ -111,7 +111,7 @@ class _Bench:
         known = self._verdicts.get(key)
         if known is None:
             rows = (self._ask_named(agency, coordinate), self._ask_wide(agency, coordinate))
-            known = self._verdicts[key] = self._weigh(coordinate, *rows)
+            known = self._verdicts[key] = verdict_of(self._policy, coordinate, *rows)
         return known
 
     def _ask_named(self, agency: str, coordinate: str) -> Row | None:
@@ -133,22 +133,25 @@ class _Bench:
         asked = self._request
         return Request(asked.role, asked.organisation, agency, coordinate, asked.act, asked.purpose, asked.basis)
 
-    def _weigh(self, coordinate: str, named: Row | None, wide: Row | None) -> Verdict:
-        for row in (named, wide):
-            if row and row.effect is RuleEffect.DENY:
-                return Verdict(row.rule, ())
-        grants = []
-        if named:
-            grants.append(Grant(named.rule, named.mask or None))
-        if wide and self._policy.tiers[coordinate] is not Tier.SEALED:
-            grants.append(Grant(wide.rule, self._floor(coordinate, wide.mask or None)))
-        # Whether records exist cannot be half told: a masked grant does not show rows.
-        return Verdict(None, tuple(grant for grant in grants if "." in coordinate or grant.mask is None))
 
-    def _floor(self, coordinate: str, mask: str | None) -> str | None:
-        """What a wide rule gives at most: the field's default mask."""
-        default = self._policy.default_masks.get(coordinate)
-        return narrower(mask, default) if mask and default else mask or default
+def verdict_of(policy: Policy, coordinate: str, named: Row | None, wide: Row | None) -> Verdict:
+    """What the first row that names the coordinate and the first of the wider ones say together."""
+    for row in (named, wide):
+        if row and row.effect is RuleEffect.DENY:
+            return Verdict(row.rule, ())
+    grants = []
+    if named:
+        grants.append(Grant(named.rule, named.mask or None))
+    if wide and policy.tiers[coordinate] is not Tier.SEALED:
+        grants.append(Grant(wide.rule, _floor(policy, coordinate, wide.mask or None)))
+    # Whether records exist cannot be half told: a masked grant does not show rows.
+    return Verdict(None, tuple(grant for grant in grants if "." in coordinate or grant.mask is None))
+
+
+def _floor(policy: Policy, coordinate: str, mask: str | None) -> str | None:
+    """What a wide rule gives at most: the field's default mask."""
+    default = policy.default_masks.get(coordinate)
+    return narrower(mask, default) if mask and default else mask or default
 
 
 def _record(coordinate: str) -> str:
