@@ -14,7 +14,7 @@ from typing import Final
 from policies.analysis.changed import changed_rows
 from policies.analysis.matching import Cell, CellRules, Lineages, Names, RuleIndex
 from policies.compile import weigh
-from policies.decision import Basis, Decision
+from policies.decision import Basis, Decision, Effect
 from policies.policy import ANY_BASIS, ANY_ORGANISATION, ANY_PURPOSE, NO_BASIS, Policy
 from policies.verdicts import Verdict
 
@@ -151,6 +151,19 @@ class LikeCells:
             weigh(verdict for role in together for verdict in self.before.said(occasion.before(role))),
             weigh(verdict for role in together for verdict in self.after.said(occasion.after(role))),
         )
+
+    def decisions(self, occasion: Occasion, roles: Iterable[Role]) -> tuple[Decision, Decision]:
+        """The decisions, before and after, on somebody with these roles: fields are withheld where the rows are."""
+        together = tuple(roles)
+        rows = (
+            weigh(verdict for role in together for verdict in self.before.said_of_rows(occasion.before(role))),
+            weigh(verdict for role in together for verdict in self.after.said_of_rows(occasion.after(role))),
+        )
+        then, now = (
+            fields if record.effect is Effect.CLEAR else record
+            for record, fields in zip(rows, self.alone(occasion, together), strict=True)
+        )
+        return then, now
 
 
 def _sense(verdicts: Iterable[Verdict]) -> tuple[bool, frozenset[str | None]]:

@@ -39,7 +39,7 @@ def registrations(before: Policy, after: Policy) -> Mapping[str, Registration]:
 
 
 def _registrations(before: Policy, after: Policy) -> Iterator[tuple[str, Registration]]:
-    purposes_before, purposes_after = _purposes(before), _purposes(after)
+    purposes_before, purposes_after = registered_purposes(before), registered_purposes(after)
     nothing: frozenset[str] = frozenset()
     for name, now in after.organisations.items():
         then = before.organisations.get(name)
@@ -56,7 +56,7 @@ def _registrations(before: Policy, after: Policy) -> Iterator[tuple[str, Registr
         )
 
 
-def _purposes(policy: Policy) -> Mapping[frozenset[str], frozenset[str]]:
+def registered_purposes(policy: Policy) -> Mapping[frozenset[str], frozenset[str]]:
     """All purposes that a registration for some comes to. Many organisations are registered for the same."""
     one_each = {organisation.purposes: name for name, organisation in policy.organisations.items()}
     return {purposes: policy.purposes_of(name) for purposes, name in one_each.items()}

@@ -56,10 +56,10 @@ def shows_more(before: Decision, after: Decision) -> bool:
         return False
     if after.effect is Effect.CLEAR or before.effect is Effect.WITHHELD:
         return True
-    return after.mask != "redact" and after.mask != before.mask
+    return after.mask not in {"redact", before.mask}
 
 
-def opened(before: Brute, after: Brute, purpose: str | None, moved: bool) -> Iterator[str]:
+def opened(before: Brute, after: Brute, purpose: str | None, *, moved: bool) -> Iterator[str]:
     for roles in subsets(sorted(ROLES)):
         for bases in subsets(list(Basis)):
             for scope in SCOPES if Basis.CONSENT in bases else SCOPES[:1]:
@@ -89,7 +89,7 @@ def test_whatever_opens_to_any_class_of_caller_is_named(
         set(after.purposes.lineage(purpose or "")) - set(before.purposes.lineage(purpose or ""))
     )
     sides = (Brute(before, organisation, act), Brute(after, organisation, act))
-    assert set(opened(*sides, purpose, moved)) <= widens(before, after, CELLS)
+    assert set(opened(*sides, purpose, moved=moved)) <= widens(before, after, CELLS)
 
 
 @settings(max_examples=60, deadline=None)
