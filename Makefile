@@ -22,9 +22,10 @@ format: $(STAMP)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# The files that commands write and review should see: the SDL and the manifests' JSON Schema.
+# The files that commands write and review should see: both schemas and the manifests' JSON Schema.
 generated: $(STAMP)
 	$(BIN)/xinqiao sdl > schema/schema.graphql
+	$(BIN)/xinqiao sdl --admin > gateway/admin/schema.graphql
 	$(BIN)/xinqiao check --json-schema > connectors/manifest.schema.json
 
 lock: $(STAMP)

@@ -19,6 +19,7 @@ from connectors.settings import SupplySettings
 from connectors.supply import open_supply
 from gateway.agencies import AgencyProfile
 from gateway.audit import AuditLog
+from gateway.consents import ConsentIssuers
 from gateway.document import Documents
 from gateway.editions import Editions, Loaded
 from gateway.errors import SettingsInvalidError
@@ -26,9 +27,8 @@ from gateway.pipeline import Gateway, Secrets
 from gateway.prepare import Preparer
 from gateway.settings import PREFIX, Settings
 from gateway.tables import Cells, Compiler
-from gateway.tokens import load_key_set
 from gateway.views import Views
-from policies.consent import ANY_COMPANY, ConsentIssuer, ConsentVerifier
+from policies.consent import ConsentVerifier
 from policies.load import PolicyFiles, load_policy, read_directory
 from policies.publicity import load_publicity
 from policies.store.contract import Store
@@ -101,12 +101,13 @@ def record_shapes(catalogue: Catalogue) -> Mapping[str, RecordShape]:
 
 
 @asynccontextmanager
-async def open_gateway(settings: Settings, environment: Mapping[str, str]) -> AsyncIterator[Gateway]:
+async def open_gateway(
+    settings: Settings, installation: Installation, environment: Mapping[str, str]
+) -> AsyncIterator[Gateway]:
     """The gateway, open for as long as the context lasts. `environment` holds the manifests' `${NAME}`.
 
     Raises the packages' errors where something is wrong or missing.
     """
-    installation = read_installation(settings)
     secrets = _secrets(settings)
     supply_settings = SupplySettings(environment, cached_rows=settings.cache_entries)
     async with AsyncExitStack() as stack:
@@ -115,13 +116,17 @@ async def open_gateway(settings: Settings, environment: Mapping[str, str]) -> As
         stack.push_async_callback(supply.close)
         compiler = await stack.enter_async_context(Compiler())
         editions = await stack.enter_async_context(_policy_in_force(settings, installation, compiler))
+        verifier = ConsentVerifier({}, settings.audience, editions.current.policy.purposes)
+        consents = ConsentIssuers(settings.consent_issuers, verifier)
+        await consents.look()
+        stack.push_async_callback(_cancel, [asyncio.create_task(consents.follow(), name="consent issuers")])
         yield Gateway(
             editions=editions,
             views=Views(installation.catalogue),
             documents=Documents(installation.catalogue, settings.limits.operation()),
             supply=supply,
             agencies=installation.agencies,
-            consents=ConsentVerifier(_consent_issuers(settings), settings.audience, editions.current.policy.purposes),
+            consents=consents,
             audit=audit,
             shared=shared_datasets(installation.datasets.values(), installation.catalogue),
             limits=settings.limits.operation(),
@@ -207,15 +212,6 @@ def shared_datasets(datasets: Iterable[Dataset], catalogue: Catalogue) -> frozen
     return frozenset(dataset.id for dataset in datasets if dataset.shared or public(dataset))
 
 
-def _consent_issuers(settings: Settings) -> Mapping[str, ConsentIssuer]:
-    return {
-        issuer.id: ConsentIssuer(
-            issuer.id, load_key_set(issuer), frozenset(issuer.companies) or frozenset({ANY_COMPANY})
-        )
-        for issuer in settings.consent_issuers
-    }
-
-
 def _secrets(settings: Settings) -> Secrets:
     """The installation's keys, derived from its one secret. Raises `SettingsInvalidError` where there is none."""
     if settings.secret is None:
@@ -223,9 +219,9 @@ def _secrets(settings: Settings) -> Secrets:
             f"{PREFIX}SECRET is not set: at least 32 characters that nobody can guess, the same for all instances. "
             "Pseudonyms and cursors are keyed with it."
         )
-    root = settings.secret.get_secret_value().encode()
+    root, generation = settings.secret.get_secret_value().encode(), settings.pseudonym_generation
 
-    def derive(use: bytes) -> bytes:
-        return blake2b(root, digest_size=32, person=use).digest()
+    def derive(use: bytes, salt: bytes = b"") -> bytes:
+        return blake2b(root, digest_size=32, person=use, salt=salt).digest()
 
-    return Secrets(masks=derive(b"masks"), cursors=derive(b"cursors"))
+    return Secrets(masks=derive(b"masks", generation.to_bytes(16)), cursors=derive(b"cursors"), generation=generation)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 
@@ -229,6 +229,37 @@ class RoleNotRegisteredError(NotRegisteredError):
     """A role that the organisation is not registered for."""
 
     code = "ROLE_NOT_REGISTERED"
+
+
+class LoginInsufficientError(AuthenticationFailedError):
+    """An administrator's login is too weak or too long ago. The answer says what would do (RFC 9470)."""
+
+    code = "LOGIN_INSUFFICIENT"
+
+    def __init__(self, message: str, levels: Sequence[str], seconds: float) -> None:
+        super().__init__(message)
+        wanted = f', acr_values="{" ".join(levels)}"' if levels else ""
+        challenge = f'Bearer realm="xinqiao", error="insufficient_user_authentication"{wanted}, max_age="{seconds:.0f}"'
+        self.headers = {"WWW-Authenticate": challenge}
+
+
+class NotAdministratorError(NotRegisteredError):
+    """A caller who keeps no policies, at the address where policies are kept."""
+
+    code = "NOT_AN_ADMINISTRATOR"
+
+
+class PolicyStoreMissingError(HttpError):
+    """The policy is read from a plain directory, which has no versions and no drafts."""
+
+    code = "POLICY_STORE_MISSING"
+    status = 404
+
+
+class WorkbookUnreadableError(GatewayError):
+    """What was sent as a workbook is none."""
+
+    code = "WORKBOOK_UNREADABLE"
 
 
 class DeadlineExceededError(HttpError):

@@ -8,13 +8,27 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
+class Login:
+    """How the caller proved to its token's issuer who it is: when (seconds since the epoch), by which methods (`amr`,
+    RFC 8176), and to which level (`acr`, OpenID Connect Core 1.0, section 2).
+    """
+
+    at: float
+    methods: frozenset[str]
+    level: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Principal:
-    """The authenticated caller. `company` is its credit code where it speaks for a company itself (basis `self`)."""
+    """The authenticated caller. `company` is its credit code where it speaks for a company itself (basis `self`).
+    `login` is None where it came without a token, or its token does not say.
+    """
 
     subject: str
     organisation: str
     roles: frozenset[str]
     company: str | None = None
+    login: Login | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from connectors.contract import Supply
 from gateway.arguments import slices
 from gateway.audit import AuditLog
 from gateway.caller import Caller, check_caller
+from gateway.consents import Consents
 from gateway.document import Documents
 from gateway.editions import Edition, Editions
 from gateway.encode import encode, encode_refusal, failure_errors
@@ -28,7 +29,6 @@ from gateway.roots import root_companies
 from gateway.shape import Agencies
 from gateway.viewer import local_roots
 from gateway.views import Views
-from policies.consent import ConsentVerifier
 from policies.masks import MaskContext, apply_mask
 from policies.publicity import CHINA
 from schema.values import Value
@@ -39,10 +39,13 @@ GRACE: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """The keys of this installation: of pseudonyms (mask `hmac`) and of the digests in cursors."""
+    """The keys of this installation: of pseudonyms (mask `hmac`), which are of this `generation`, and of the digests in
+    cursors.
+    """
 
     masks: bytes
     cursors: bytes
+    generation: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ class Gateway:
     documents: Documents
     supply: Supply
     agencies: Agencies
-    consents: ConsentVerifier
+    consents: Consents
     audit: AuditLog
     shared: frozenset[str]
     limits: Limits
@@ -95,7 +98,7 @@ class Gateway:
 
     async def _read(self, received: Received, edition: Edition, now: dt.datetime) -> Question:
         """What is asked, and by whom. Raises `RequestRefused`."""
-        caller = check_caller(received, edition.policy, self.consents, now)
+        caller = check_caller(received, edition.policy, self.consents.current, now)
         openable = await edition.tables.openable(received.principal.roles, received.principal.organisation)
         view = self.views.view(openable)
         operation, variables = self.documents.read(view, received.query, received.operation_name, received.variables)
@@ -141,10 +144,11 @@ class Gateway:
 
     def _mask(self, caller: Caller) -> Mask:
         """The masks as they fall out for this caller."""
-        organisation, purpose = caller.principal.organisation, caller.purpose
+        organisation, purpose, secrets = caller.principal.organisation, caller.purpose, self.secrets
 
         def mask(name: str, coordinate: str, value: Value) -> Value:
-            return apply_mask(name, value, MaskContext(organisation, purpose, coordinate, self.secrets.masks))
+            context = MaskContext(organisation, purpose, coordinate, secrets.masks, secrets.generation)
+            return apply_mask(name, value, context)
 
         return mask
 

@@ -53,8 +53,6 @@ def answer_record(
         **asked_by(received.request_id, received.principal, started),
         **_question(question),
         "outcome": "ANSWERED",
-        "consents": [consent.id for consent in question.caller.consents],
-        "consentsRefused": [refused.code for _, refused in question.caller.refused_consents],
         "operationName": received.operation_name,
         "companies": sorted(code.text for code in answers.companies),
         "classes": [_class(caller_class, place) for caller_class, place in answers.places],
@@ -64,11 +62,17 @@ def answer_record(
 
 
 def _question(question: Question) -> dict[str, Any]:
-    """What was asked, and under which policy version."""
+    """What was asked, on which consents, and under which policy version. A refused consent is named by its place in
+    the request.
+    """
     return {
         "purpose": question.caller.purpose,
         "operation": question.operation.id,
         "policy": question.caller.policy.version,
+        "consents": [{"issuer": consent.issuer, "id": consent.id} for consent in question.caller.consents],
+        "consentsRefused": [
+            {"index": index, "code": refused.code} for index, refused in question.caller.refused_consents
+        ],
     }
 
 

@@ -14,8 +14,10 @@ from typing import Final
 import uvicorn
 from starlette.applications import Starlette
 
+from gateway.admin.desk import Desk
+from gateway.admin.open import admin_route, open_desk
 from gateway.app import create_app
-from gateway.assembly import open_gateway
+from gateway.assembly import open_gateway, read_installation
 from gateway.console import console_routes
 from gateway.errors import HttpError, SettingsInvalidError
 from gateway.identity import load_authenticator
@@ -38,9 +40,13 @@ async def running_server(settings: Settings, environment: Mapping[str, str]) -> 
     be opened or the address not be listened on.
     """
     with _listening(settings) as listener:
-        async with open_gateway(settings, environment) as gateway:
+        installation = read_installation(settings)
+        async with (
+            open_gateway(settings, installation, environment) as gateway,
+            open_desk(settings, installation, gateway) as desk,
+        ):
             config = uvicorn.Config(
-                application(gateway, settings),
+                application(gateway, desk, settings),
                 log_config=None,
                 access_log=False,  # addresses of GET requests hold credit codes
                 server_header=False,
@@ -58,19 +64,20 @@ async def running_server(settings: Settings, environment: Mapping[str, str]) -> 
                 await serving
 
 
-def application(gateway: Gateway, settings: Settings) -> Starlette:
-    """The HTTP application over an open gateway."""
+def application(gateway: Gateway, desk: Desk, settings: Settings) -> Starlette:
+    """The HTTP application over an open gateway, and the administrators' desk beside it."""
+    authenticator = load_authenticator(settings, lambda: gateway.editions.current.policy.organisations)
 
     async def record_refusal(request_id: str, principal: Principal | None, error: HttpError) -> None:
         await gateway.audit.append(refusal_record(request_id, principal, error.code, dt.datetime.now(dt.UTC)))
 
     return create_app(
         pipeline=gateway,
-        authenticator=load_authenticator(settings, lambda: gateway.editions.current.policy.organisations),
+        authenticator=authenticator,
         settings=settings,
         record_refusal=record_refusal,
         readiness={"audit": gateway.audit.check, "policy": gateway.editions.check},
-        extra_routes=console_routes(),
+        extra_routes=[*console_routes(), admin_route(desk, authenticator, settings, record_refusal)],
     )
 
 

@@ -60,6 +60,10 @@ class ConsentIssuerSettings(SignerSettings):
         default=(),
         description="The companies that it may sign for: credit codes or divisions (GB/T 2260 prefixes); empty: any.",
     )
+    revocations: Path | None = Field(
+        default=None,
+        description="The file with its signed revocation list; none: its consents hold until they expire.",
+    )
 
 
 class LimitSettings(_Group):
@@ -85,6 +89,21 @@ class LimitSettings(_Group):
     def operation(self) -> Limits:
         """The limits that the pipeline holds an operation to (`request_bytes` is the HTTP edge's)."""
         return Limits(**self.model_dump(exclude={"request_bytes"}))
+
+
+class AdministrationSettings(_Group):
+    """What changing the policy takes, beside the role for it."""
+
+    methods: tuple[str, ...] = Field(
+        default=("mfa", "hwk", "sc"),
+        description="Ways to log in (`amr`, RFC 8176) of which an administrator's token must name one.",
+    )
+    levels: tuple[str, ...] = Field(
+        default=(), description="Levels of login (`acr`) that do as well as one of these ways."
+    )
+    login_seconds: float = Field(default=3_600.0, gt=0, description="How many seconds a login is good for.")
+    request_bytes: int = Field(default=16_777_216, gt=0, description="The most bytes of a body; drafts hold all rules.")
+    deadline: float = Field(default=120.0, gt=0, description="Seconds that an analysis of the policy may take.")
 
 
 class DeadlineSettings(_Group):
@@ -124,6 +143,12 @@ class Settings(BaseSettings):
         min_length=32,
         description="What pseudonyms and cursors are keyed with: hard to guess, the same on every instance.",
     )
+    pseudonym_generation: int = Field(
+        default=1,
+        ge=1,
+        le=999_999,
+        description="Which generation of pseudonyms (mask `hmac`): raise it to replace them all by new ones.",
+    )
     audience: str = Field(
         default="xinqiao",
         min_length=1,
@@ -143,6 +168,9 @@ class Settings(BaseSettings):
     consent_issuers: tuple[ConsentIssuerSettings, ...] = Field(default=(), description="Whose signed consents count.")
     limits: LimitSettings = Field(default=LimitSettings(), description="What one request may cost.")
     deadline: DeadlineSettings = Field(default=DeadlineSettings(), description="How long a request may take.")
+    administration: AdministrationSettings = Field(
+        default=AdministrationSettings(), description="What changing the policy takes."
+    )
     audit_file: Path = Field(default=Path("var/audit.jsonl"), description="The audit log: one JSON line a request.")
     cache_entries: int = Field(default=100_000, ge=0, description="The most entries in the cache of raw rows.")
     log_format: Literal["json", "console"] = Field(default="json", description="The log's format, on standard error.")
@@ -154,9 +182,9 @@ class Settings(BaseSettings):
     def _consistent(self) -> Self:
         if (self.api_keys_file is None) != (self.api_keys_pepper is None):
             raise ValueError(f"{PREFIX}API_KEYS_FILE and {PREFIX}API_KEYS_PEPPER go together: set both or neither")
-        names = [issuer.id for issuer in self.issuers]
-        if len(names) != len(set(names)):
-            raise ValueError(f"{PREFIX}ISSUERS names an issuer twice")
+        for setting, issuers in (("ISSUERS", self.issuers), ("CONSENT_ISSUERS", self.consent_issuers)):
+            if len(issuers) != len({issuer.id for issuer in issuers}):
+                raise ValueError(f"{PREFIX}{setting} names an issuer twice")
         return self
 
     @classmethod

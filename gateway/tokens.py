@@ -39,7 +39,7 @@ from gateway.errors import (
     TokenNotYetValidError,
     TokenSignatureError,
 )
-from gateway.messages import Principal
+from gateway.messages import Login, Principal
 from gateway.settings import IssuerSettings, SignerSettings
 
 LEEWAY: Final = 30
@@ -190,7 +190,17 @@ def _principal(claims: Mapping[str, Any]) -> Principal:
     company = claims.get("company")
     if company is not None and not isinstance(company, str):
         raise TokenMalformedError("The token's claim company must be a credit code.")
-    return Principal(_text(claims, "sub"), _text(claims, "org"), _roles(claims), company)
+    return Principal(_text(claims, "sub"), _text(claims, "org"), _roles(claims), company, _login(claims))
+
+
+def _login(claims: Mapping[str, Any]) -> Login | None:
+    """How the caller logged in, where the token says when: `auth_time`, or `iat` if that is missing."""
+    at = claims.get("auth_time", claims.get("iat"))
+    if isinstance(at, bool) or not isinstance(at, int | float):
+        return None
+    methods, level = claims.get("amr"), claims.get("acr")
+    told = [method for method in methods if isinstance(method, str)] if isinstance(methods, list) else []
+    return Login(at, frozenset(told), level if isinstance(level, str) else None)
 
 
 def _text(claims: Mapping[str, Any], name: str) -> str:

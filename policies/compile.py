@@ -36,21 +36,24 @@ def compile_table(
     """The table of one class of caller. `cells` holds the coordinates that each agency supplies, `Penalty` and
     `Penalty.amount`. Roles that the policy does not let the caller's organisation hold count for nothing.
     """
-    callers = Callers(
-        policy,
-        Verdicts(policy, cells, caller.organisation, act),
-        held_roles(policy, caller.organisation, caller.roles),
-    )
+    callers = _callers(policy, cells, caller.organisation, caller.roles, act)
     situation = Situation(caller.purpose, caller.bases, caller.consent_scope)
     others = policy.purposes_of(caller.organisation) - {caller.purpose}
     advice = tuple(_advice(situation, sorted(others)))
-    return DecisionTable(
-        policy.version,
-        {
-            agency: {coordinate: callers.explained(agency, coordinate, situation, advice) for coordinate in coordinates}
-            for agency, coordinates in cells.items()
-        },
-    )
+    made: dict[tuple[str, tuple[str, ...]], Decision] = {}
+    columns: dict[tuple[tuple[str, int], ...], dict[str, Decision]] = {}
+    shared: dict[Decision, Decision] = {}
+    table: dict[str, Mapping[str, Decision]] = {}
+    for agency, coordinates in cells.items():
+        column: dict[str, Decision] = {}
+        for coordinate in sorted(coordinates):
+            key = (coordinate, callers.alike(agency, coordinate))
+            if key not in made:
+                decision = callers.explained(agency, coordinate, situation, advice)
+                made[key] = shared.setdefault(decision, decision)
+            column[coordinate] = made[key]
+        table[agency] = columns.setdefault(tuple((name, id(decision)) for name, decision in column.items()), column)
+    return DecisionTable(policy.version, table)
 
 
 def compile_tables(policy: Policy, cells: Mapping[str, frozenset[str]], caller: CallerClass) -> DecisionTable:
@@ -61,27 +64,48 @@ def compile_tables(policy: Policy, cells: Mapping[str, frozenset[str]], caller: 
     return replace(table, expired=compile_table(policy, cells, caller, act=Act.READ_EXPIRED).cells)
 
 
+def bare_decisions(
+    policy: Policy, cells: Mapping[str, frozenset[str]], caller: CallerClass, act: Act
+) -> Mapping[str, Mapping[str, Decision]]:
+    """The decisions that `compile_table` makes, without their reasons, which are most of its work."""
+    callers = _callers(policy, cells, caller.organisation, caller.roles, act)
+    situation = Situation(caller.purpose, caller.bases, caller.consent_scope)
+    return {
+        agency: {coordinate: callers.decision(agency, coordinate, situation) for coordinate in coordinates}
+        for agency, coordinates in cells.items()
+    }
+
+
 def openable(
     policy: Policy, cells: Mapping[str, frozenset[str]], roles: frozenset[str], organisation: str
 ) -> frozenset[str]:
     """The coordinates that some purpose of the organisation (or none) and some set of bases could open to these roles,
     at some agency.
     """
-    callers = Callers(policy, Verdicts(policy, cells, organisation, Act.READ), held_roles(policy, organisation, roles))
+    callers = _callers(policy, cells, organisation, roles, Act.READ)
     situations = [
         Situation(purpose, frozenset(bases), WHOLE_SCOPE)
         for purpose in (None, *sorted(policy.purposes_of(organisation)))
         for size in range(len(Basis) + 1)
         for bases in combinations(Basis, size)
     ]
-    return frozenset(
-        coordinate
-        for agency, coordinates in cells.items()
-        for coordinate in coordinates
-        if any(
-            callers.decision(agency, coordinate, situation).effect is not Effect.WITHHELD for situation in situations
-        )
-    )
+    opened: set[str] = set()
+    tried: set[tuple[str, tuple[str, ...]]] = set()
+    for agency, coordinates in cells.items():
+        for coordinate in coordinates - opened:
+            key = (coordinate, callers.alike(agency, coordinate))
+            decisions = (callers.decision(agency, coordinate, situation) for situation in situations)
+            if key not in tried and any(decision.effect is not Effect.WITHHELD for decision in decisions):
+                opened.add(coordinate)
+            tried.add(key)
+    return frozenset(opened)
+
+
+def _callers(
+    policy: Policy, cells: Mapping[str, frozenset[str]], organisation: str, roles: frozenset[str], act: Act
+) -> Callers:
+    held = held_roles(policy, organisation, roles)
+    return Callers(policy, Verdicts(policy, cells, organisation, held, act), held)
 
 
 def held_roles(policy: Policy, organisation: str, roles: frozenset[str]) -> tuple[str, ...]:
@@ -98,17 +122,17 @@ class Situation:
     bases: frozenset[Basis]
     consent_scope: frozenset[str]
 
-    def bases_for(self, coordinate: str, tier: Tier) -> tuple[str, ...]:
-        """The bases that hold for this coordinate, `none` where none does."""
-        bases = self.bases
-        if Basis.CONSENT in bases and not _in_scope(coordinate, tier, self.consent_scope):
-            bases = bases - {Basis.CONSENT}
-        return tuple(sorted(bases)) or (NO_BASIS,)
-
     def with_basis(self, basis: Basis) -> Situation:
         """The same, were this basis to hold (a consent to everything)."""
         scope = WHOLE_SCOPE if basis is Basis.CONSENT else self.consent_scope
         return Situation(self.purpose, self.bases | {basis}, scope)
+
+
+def bases_on(coordinate: str, tier: Tier, bases: frozenset[Basis], consent_scope: frozenset[str]) -> tuple[str, ...]:
+    """Of the bases that hold for a company those that hold for this coordinate, `none` where none does."""
+    if Basis.CONSENT in bases and not _in_scope(coordinate, tier, consent_scope):
+        bases = bases - {Basis.CONSENT}
+    return tuple(sorted(bases)) or (NO_BASIS,)
 
 
 def _in_scope(coordinate: str, tier: Tier, scope: frozenset[str]) -> bool:
@@ -142,6 +166,10 @@ class Callers:
     verdicts: Verdicts
     roles: tuple[str, ...]
 
+    def alike(self, agency: str, coordinate: str) -> tuple[str, ...]:
+        """Agencies for which this is the same have the same decisions on the coordinate."""
+        return self.verdicts.alike(agency, coordinate) if coordinate in self.policy.tiers else ()
+
     def explained(self, agency: str, coordinate: str, situation: Situation, advice: tuple[_Advice, ...]) -> Decision:
         """The decision, with the reason where it is not CLEAR."""
         decision = self.decision(agency, coordinate, situation)
@@ -165,13 +193,12 @@ class Callers:
 
     def _alone(self, agency: str, coordinate: str, situation: Situation) -> Decision:
         """The decision on a coordinate alone."""
-        bases = situation.bases_for(coordinate, self.policy.tiers[coordinate])
-        verdicts = [
+        bases = bases_on(coordinate, self.policy.tiers[coordinate], situation.bases, situation.consent_scope)
+        return weigh(
             self.verdicts.verdict(Asker(role, situation.purpose, basis), agency, coordinate)
             for role in self.roles
             for basis in bases
-        ]
-        return weigh(verdicts)
+        )
 
 
 def weigh(verdicts: Iterable[Verdict]) -> Decision:

@@ -1,24 +1,21 @@
 """Consents: a company's signed word that an organisation may read about it. JWS (RFC 7515) with JWT claims (RFC 7519).
 
 Claims: `iss`, `aud`, `jti`, `iat`, `exp`, optional `nbf`, and ours: `company` (credit code), `organisation` (to whom),
-`purposes` (each covers those below it) and `scope` (tiers, `Type`, `Type.field`, `Type.*`). Keys come from the
-issuer's configured key set alone: `jku`, `x5u` and `jwk` in a token's header are ignored.
+`purposes` (each covers those below it) and `scope` (tiers, `Type`, `Type.field`, `Type.*`).
 """
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar, Final
+from hashlib import sha256
+from typing import Final
 
-from joserfc import jws
-from joserfc.errors import JoseError, UnsupportedAlgorithmError
-from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
-from joserfc.jws import JWSRegistry
+from cachetools import LRUCache
+from joserfc.jwk import KeySet
 
+from policies.claims import Claims
 from policies.errors import (
     ConsentBeyondIssuer,
     ConsentExpired,
@@ -28,31 +25,34 @@ from policies.errors import (
     ConsentMalformed,
     ConsentNotYetValid,
     ConsentOfOtherOrganisation,
+    ConsentRevocationUnknown,
+    ConsentRevoked,
     ConsentWrongAudience,
 )
+from policies.revocation import NEVER_REVOKES, RevocationList
+from policies.signature import SigningKey, decode, sign
 from policies.tree import Tree
 from schema.credit_code import CreditCode, CreditCodeError
 
 ANY_COMPANY: Final = "any"
-ALGORITHMS: Final = frozenset({"ES256", "EdDSA", "Ed25519", "RS256", "PS256"})
-"""Signatures with a public key only: with a shared secret whoever verifies could sign."""
 
 MAX_CHARACTERS: Final = 8_192
 """A consent is about one kilobyte; a longer text is not worth decoding."""
 
-_ALGORITHM_OF_KEY: Final = {"EC": "ES256", "OKP": "Ed25519", "RSA": "PS256"}
-_NOT_A_JWS: Final = (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
+CACHED: Final = 10_000
+"""How many consents are kept whose signature was checked: one check costs about 0.1 ms, and a request may bring 20."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConsentIssuer:
     """Somebody whose signature counts. `companies` are those that it may sign for: credit codes, divisions (GB/T 2260
-    prefixes of 2, 4 or 6 digits) or `any`.
+    prefixes of 2, 4 or 6 digits) or `any`. `revocations` is None where the issuer revokes and its list is not there.
     """
 
     id: str
     keys: KeySet
     companies: frozenset[str]
+    revocations: RevocationList | None = NEVER_REVOKES
 
     def may_sign_for(self, company: CreditCode) -> bool:
         """Whether the issuer may sign for this company; by division only where the division is known."""
@@ -60,6 +60,15 @@ class ConsentIssuer:
             return True
         prefixes = (company.division[:2], company.division[:4], company.division)
         return company.division_known and any(prefix in self.companies for prefix in prefixes)
+
+    def check_revocation(self, consent: str, now: float) -> None:
+        """Raises `ConsentRevoked`, or `ConsentRevocationUnknown` where nobody here can tell."""
+        if self.revocations is not None and consent in self.revocations.revoked:
+            raise ConsentRevoked("the consent was revoked")
+        if self.revocations is None or not self.revocations.is_fresh(now):
+            raise ConsentRevocationUnknown(
+                "whether the consent was revoked cannot be known: its issuer's revocation list is missing or too old"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,124 +84,110 @@ class Consent:
     expires: float
 
 
-class _Registry(JWSRegistry):
-    """joserfc's checks with our list of algorithms. Longer headers than its 512 bytes are read, for a token may carry
-    the key in `jwk`, though nothing looks at it.
-    """
+@dataclass(frozen=True, slots=True)
+class _Genuine:
+    """A consent that its issuer signed with one of these keys; whether it counts depends on when and who asks."""
 
-    max_header_length: ClassVar[int] = 4_096  # type: ignore[misc]  # the library declares it without ClassVar
-
-    def get_alg(self, name: str) -> jws.JWSAlgModel:  # type: ignore[name-defined]  # exported without __all__
-        """The algorithm; without the library's warning that `EdDSA` is now spelt `Ed25519` (RFC 9864)."""
-        if name not in ALGORITHMS:
-            raise UnsupportedAlgorithmError("the algorithm is not allowed")
-        return self.algorithms[name]
+    consent: Consent
+    keys: KeySet
+    company: CreditCode
+    audiences: frozenset[str]
+    begins: float
 
 
 @dataclass(frozen=True, slots=True)
 class ConsentVerifier:
-    """Checks consents. `audience` is this gateway's name, `purposes` the policy's tree."""
+    """Checks consents. `audience` is this gateway's name, `purposes` the policy's tree. `genuine` keeps the consents
+    whose signature was checked, by their digest, for as long as their issuer has the same keys.
+    """
 
     issuers: Mapping[str, ConsentIssuer]
     audience: str
     purposes: Tree
+    genuine: LRUCache[bytes, _Genuine] = field(default_factory=lambda: LRUCache(CACHED), repr=False, compare=False)
 
     def verify(self, token: str, organisation: str, purpose: str | None, now: datetime) -> Consent:
         """The consent in a token, if it lets `organisation` ask for `purpose` at `now`. Raises the subclass of
         `ConsentRefused` that says why it does not count.
         """
-        claims = _Claims(_payload(token))
-        issuer = self.issuers.get(claims.text("iss"))
-        if issuer is None:
-            raise ConsentIssuerUnknown("the consent's issuer is not known here")
-        _check_signature(token, issuer.keys)
-        consent = claims.consent()
-        if self.audience not in claims.texts("aud"):
+        genuine = self._genuine(token)
+        consent, issuer = genuine.consent, self.issuers[genuine.consent.issuer]
+        if self.audience not in genuine.audiences:
             raise ConsentWrongAudience("the consent was given for another gateway")
-        self._check_time(claims, now.timestamp())
+        if now.timestamp() >= consent.expires:
+            raise ConsentExpired("the consent has expired")
+        if now.timestamp() < genuine.begins:
+            raise ConsentNotYetValid("the consent does not hold yet")
         if consent.organisation != organisation:
             raise ConsentOfOtherOrganisation("the consent was given to another organisation")
         if purpose is None or not any(self.purposes.covers(given, purpose) for given in consent.purposes):
             raise ConsentForOtherPurpose("the consent was not given for the purpose of this request")
-        if not issuer.may_sign_for(claims.company()):
+        if not issuer.may_sign_for(genuine.company):
             raise ConsentBeyondIssuer("the consent's issuer may not sign for this company")
+        issuer.check_revocation(consent.id, now.timestamp())
         return consent
 
-    @staticmethod
-    def _check_time(claims: _Claims, now: float) -> None:
-        if now >= claims.moment("exp"):
-            raise ConsentExpired("the consent has expired")
-        if now < max(claims.moment("iat"), claims.moment("nbf", default=0)):
-            raise ConsentNotYetValid("the consent does not hold yet")
+    def _genuine(self, token: str) -> _Genuine:
+        content = _content(token)
+        digest = sha256(content).digest()
+        known = self.genuine.get(digest)
+        if known is not None:
+            issuer = self.issuers.get(known.consent.issuer)
+            if issuer is not None and issuer.keys is known.keys:
+                return known
+        found = self.genuine[digest] = self._checked(content)
+        return found
 
-
-def _payload(token: str) -> object:
-    """The claims before anybody has checked the signature: only `iss` may be believed, to find the keys."""
-    if len(token) > MAX_CHARACTERS:
-        raise ConsentMalformed(f"the consent is longer than {MAX_CHARACTERS} characters")
-    try:
-        return json.loads(jws.extract_compact(token.encode("ascii"), registry=_Registry()).payload)
-    except _NOT_A_JWS:
-        raise ConsentMalformed("the consent is no JWS in compact form (RFC 7515)") from None
-
-
-def _check_signature(token: str, keys: KeySet) -> None:
-    try:
-        jws.deserialize_compact(token, keys, registry=_Registry(algorithms=ALGORITHMS, strict_check_header=False))
-    except _NOT_A_JWS:
-        raise ConsentForged("the consent's signature is not by a key of its issuer") from None
-
-
-class _Claims:
-    """The claims, read by type. Each method raises `ConsentMalformed`."""
-
-    def __init__(self, claims: object) -> None:
-        if not isinstance(claims, dict):
-            raise ConsentMalformed("the consent's payload is no JSON object")
-        self._claims = claims
-
-    def text(self, name: str) -> str:
-        value = self._claims.get(name)
-        if not isinstance(value, str) or not value:
-            raise ConsentMalformed(f"the consent's claim `{name}` must be a text")
-        return value
-
-    def texts(self, name: str) -> frozenset[str]:
-        """A text or a list of texts, at least one."""
-        value = self._claims.get(name)
-        texts = [value] if isinstance(value, str) else value
-        if not isinstance(texts, list) or not texts or not all(isinstance(text, str) and text for text in texts):
-            raise ConsentMalformed(f"the consent's claim `{name}` must be a list of texts")
-        return frozenset(texts)
-
-    def moment(self, name: str, default: float | None = None) -> float:
-        """A NumericDate (RFC 7519, section 2): seconds since the epoch."""
-        value = self._claims.get(name, default)
-        # NaN, which Python's JSON takes, would compare as neither past nor future.
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise ConsentMalformed(f"the consent's claim `{name}` must be a number of seconds")
-        return value
-
-    def company(self) -> CreditCode:
-        try:
-            return CreditCode.parse(self.text("company"))
-        except CreditCodeError:
-            raise ConsentMalformed("the consent's claim `company` is no credit code") from None
-
-    def consent(self) -> Consent:
-        return Consent(
-            id=self.text("jti"),
-            issuer=self.text("iss"),
-            company=self.company().text,
-            organisation=self.text("organisation"),
-            purposes=self.texts("purposes"),
-            scope=self.texts("scope"),
-            expires=self.moment("exp"),
+    def _checked(self, content: bytes) -> _Genuine:
+        signed = decode(content)
+        if signed is None:
+            raise ConsentMalformed("the consent is no JWS in compact form (RFC 7515)")
+        claims = Claims(signed.claims, "consent", ConsentMalformed)
+        issuer = self.issuers.get(claims.text("iss"))
+        if issuer is None:
+            raise ConsentIssuerUnknown("the consent's issuer is not known here")
+        if not signed.is_by(issuer.keys):
+            raise ConsentForged("the consent's signature is not by a key of its issuer")
+        company = _company(claims)
+        return _Genuine(
+            _consent(claims, company),
+            issuer.keys,
+            company,
+            claims.some_texts("aud"),
+            max(claims.moment("iat"), claims.moment("nbf", default=0)),
         )
 
 
+def _content(token: str) -> bytes:
+    if len(token) > MAX_CHARACTERS:
+        raise ConsentMalformed(f"the consent is longer than {MAX_CHARACTERS} characters")
+    try:
+        return token.encode("ascii")
+    except UnicodeEncodeError:
+        raise ConsentMalformed("the consent is no JWS in compact form (RFC 7515): it is not plain ASCII") from None
+
+
+def _company(claims: Claims) -> CreditCode:
+    try:
+        return CreditCode.parse(claims.text("company"))
+    except CreditCodeError:
+        raise ConsentMalformed("the consent's claim `company` is no credit code") from None
+
+
+def _consent(claims: Claims, company: CreditCode) -> Consent:
+    return Consent(
+        id=claims.text("jti"),
+        issuer=claims.text("iss"),
+        company=company.text,
+        organisation=claims.text("organisation"),
+        purposes=claims.some_texts("purposes"),
+        scope=claims.some_texts("scope"),
+        expires=claims.moment("exp"),
+    )
+
+
 def issue_consent(  # noqa: PLR0913  # one argument a claim
-    key: ECKey | OKPKey | RSAKey,
+    key: SigningKey,
     *,
     id: str,  # noqa: A002  # the claim's word
     issuer: str,
@@ -204,9 +199,7 @@ def issue_consent(  # noqa: PLR0913  # one argument a claim
     issued: datetime,
     expires: datetime,
 ) -> str:
-    """A signed consent, for issuers, tests and the demonstration. `key` is private; it decides the algorithm (EC:
-    ES256, OKP: Ed25519, RSA: PS256).
-    """
+    """A signed consent, for issuers, tests and the demonstration. `key` is private."""
     claims = {
         "jti": id,
         "iss": issuer,
@@ -218,5 +211,4 @@ def issue_consent(  # noqa: PLR0913  # one argument a claim
         "iat": int(issued.timestamp()),
         "exp": int(expires.timestamp()),
     }
-    header = {"alg": _ALGORITHM_OF_KEY[key.key_type], "typ": "JWT"} | ({"kid": key.kid} if key.kid else {})
-    return jws.serialize_compact(header, json.dumps(claims), key, registry=_Registry())
+    return sign(key, "JWT", claims)

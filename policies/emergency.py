@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
+import yaml  # type: ignore[import-untyped]  # it has no stubs of its own
 
-from policies.errors import NotADeny
+from policies.errors import NotADeny, PolicyInvalid
 from policies.located import Findings, Located, read
 from policies.policy import Policy, RuleEffect
 
@@ -31,10 +31,13 @@ def deny_entries(rule: str) -> Entries:
 
 
 def add_rule(content: bytes | None, entries: Entries) -> bytes:
-    """The content of a rule file with one more rule. A file that is not there begins with it."""
+    """The content of a rule file with one more rule. A file that is not there begins with it.
+
+    Raises `PolicyInvalid` for a file that cannot be read.
+    """
     text = (content or b"").decode()
     rules = _rules(text)
-    if isinstance(rules, SequenceNode) and rules.flow_style:
+    if isinstance(rules, yaml.SequenceNode) and rules.flow_style:
         first = rules.start_mark.index + 1
         item = json.dumps(entries, ensure_ascii=False) + (", " if rules.value else "")
         return f"{text[:first]}{item}{text[first:]}".encode()
@@ -42,7 +45,7 @@ def add_rule(content: bytes | None, entries: Entries) -> bytes:
         text += "\n"
     if rules is None:
         text += "rules:\n"
-    indent = " " * (rules.start_mark.column if isinstance(rules, SequenceNode) else 2)
+    indent = " " * (rules.start_mark.column if isinstance(rules, yaml.SequenceNode) else 2)
     lines = (f"{key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in entries.items())
     return (text + f"{indent}- " + f"{indent}  ".join(lines)).encode()
 
@@ -54,10 +57,15 @@ def only_denies(before: Policy, after: Policy) -> bool:
     return bool(added) and not was - now and all(row.effect is RuleEffect.DENY for row in added)
 
 
-def _rules(text: str) -> SequenceNode | ScalarNode | None:
-    """What stands under `rules`, None where the file has no such key."""
-    node = YAML(typ="safe", pure=True).compose(text)
-    entries = node.value if isinstance(node, MappingNode) else ()
+def _rules(text: str) -> Any:  # noqa: ANN401  # a node of PyYAML, which has no types
+    """The node under `rules`, None where the file has no such key."""
+    findings = Findings("the rule file")
+    # Refuses what is nested without end, which PyYAML's own builder must never see.
+    read(text.encode(), findings)
+    if findings.found:
+        raise PolicyInvalid(findings.found)
+    node = yaml.compose(text, Loader=yaml.CSafeLoader)
+    entries = node.value if isinstance(node, yaml.MappingNode) else ()
     return next((item for key, item in entries if key.value == "rules"), None)
 
 

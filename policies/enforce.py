@@ -1,7 +1,7 @@
 """casbin, and nothing else: rows and trees in, the deciding row out. The only module that imports it.
 
-An enforcer is built, asked and thrown away; it is never reloaded, saved or watched (casbin's ways of doing so lose rows
-or open fields for a moment).
+An enforcer holds the rows of one question at a time, put into it just before; it is never reloaded, saved or watched
+(casbin's ways of doing so lose rows or open fields for a moment).
 """
 
 from __future__ import annotations
@@ -75,24 +75,27 @@ class Links:
 
 
 class Decider:
-    """One casbin enforcer over a fixed set of rows."""
+    """A casbin enforcer over fixed trees. Not for several threads."""
 
-    def __init__(self, rows: Iterable[Row], links: Links) -> None:
-        self._rows = {str(row.priority): row for row in rows}
+    def __init__(self, links: Links) -> None:
         self._enforcer = Enforcer(Enforcer.new_model(text=_MODEL))
         self._enforcer.add_function("fieldMatch", field_match)
         model = self._enforcer.get_model()
-        model.add_policies("p", "p", [row.values() for row in self._rows.values()])
         for definition, pairs in links.by_definition().items():
             model.add_policies("g", definition, [list(pair) for pair in pairs])
         self._enforcer.build_role_links()
+
+    def decide(self, rows: Iterable[Row], request: Request) -> Row | None:
+        """The one of these rows that decides, None where none matches (which denies)."""
+        by_priority = {str(row.priority): row for row in rows}
+        if not by_priority:
+            return None
+        model = self._enforcer.get_model()
+        assertion = model["p"]["p"]
+        assertion.policy, assertion.policy_map = [], {}
+        model.add_policies("p", "p", [row.values() for row in by_priority.values()])
         # casbin keeps the order of insertion until it is told to sort.
         model.sort_policies_by_priority()
-
-    def decide(self, request: Request) -> Row | None:
-        """The row that decides, None where none matches (which denies)."""
-        if not self._rows:
-            return None
         _, explanation = self._enforcer.enforce_ex(
             request.role,
             request.organisation,
@@ -102,7 +105,7 @@ class Decider:
             request.purpose,
             request.basis,
         )
-        return self._rows[explanation[0]] if explanation else None
+        return by_priority[explanation[0]] if explanation else None
 
 
 def field_match(coordinate: str, pattern: str) -> bool:

@@ -115,6 +115,30 @@ class ConsentBeyondIssuer(ConsentRefused):
     code: ClassVar[str] = "CONSENT_BEYOND_ISSUER"
 
 
+class ConsentRevoked(ConsentRefused):
+    """Its issuer has revoked it."""
+
+    code: ClassVar[str] = "CONSENT_REVOKED"
+
+
+class ConsentRevocationUnknown(ConsentRefused):
+    """Its issuer revokes consents, and there is no list that says which: none that is the issuer's and still fresh."""
+
+    code: ClassVar[str] = "CONSENT_REVOCATION_UNKNOWN"
+
+
+class RevocationsInvalid(PolicyError):  # it names a state of the list
+    """A revocation list that is none, or is not its issuer's. The message quotes nothing of it."""
+
+    code: ClassVar[str] = "REVOCATIONS_INVALID"
+
+
+class ConsentScopeInvalid(PolicyError):  # it names a state of the scope
+    """A consent's scope that names what is not in the catalogue."""
+
+    code: ClassVar[str] = "CONSENT_SCOPE_INVALID"
+
+
 class PublicityInvalid(PolicyError):  # it names a state of the file
     """The dated publicity rules cannot be read."""
 

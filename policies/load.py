@@ -15,15 +15,17 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from policies.errors import Finding, PolicyInvalid
-from policies.located import Findings, Located, read
+from policies.errors import PolicyInvalid
+from policies.located import Findings, Located
 from policies.policy import Organisation, Policy
+from policies.reading import Key, Read, Reading
 from policies.rule import Rule, publish
 from policies.rulebook import NATION, Placed, Vocabulary, check_together, read_rules
-from policies.tree import Tree
+from policies.tree import ROOT, Tree
 from policies.vocabulary import check_keys, read_organisations, read_trees
 from schema.catalogue import Catalogue
 
@@ -67,46 +69,75 @@ def load_policy(
     `agencies` are the ids of the manifests. Rules outside their validity are left out. Raises `PolicyInvalid` with
     every mistake found in all files.
     """
-    reading = _Reading(files, [])
-    publication = _publication(*reading.read("version.yaml"))
-    document, findings = reading.read("trees.yaml")
-    trees = read_trees(document, agencies, findings)
-    document, findings = reading.read("organisations.yaml")
-    organisation_tree, organisations = read_organisations(document, trees, findings)
-    vocabulary = Vocabulary(catalogue, trees, frozenset(organisations))
-    placed = _read_rules(reading, vocabulary)
-    found = reading.findings() + check_together(placed, vocabulary)
-    if found or publication is None:
-        raise PolicyInvalid(found)
-    rules = tuple(one.rule for one in placed)
-    return _policy(publication, vocabulary, (organisation_tree, organisations), rules, now or datetime.now(UTC))
+    return PolicyReader(catalogue, agencies).load(files, now or datetime.now(UTC))
+
+
+def load_rules(files: PolicyFiles, catalogue: Catalogue, agencies: Collection[str]) -> tuple[Placed, ...]:
+    """The rules in a policy's files, each with its place, whether they are valid today or not. Raises `PolicyInvalid`
+    as `load_policy` does.
+    """
+    return PolicyReader(catalogue, agencies).read(files).placed
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
-    """The files that have been read, each with its findings."""
+class _Whole:
+    """All that a policy's files say."""
 
-    files: PolicyFiles
-    noted: list[Findings]
-
-    def read(self, name: str) -> tuple[Located, Findings]:
-        """The document (empty, where the file cannot be read) and where to note its mistakes."""
-        findings = Findings(name)
-        self.noted.append(findings)
-        return read(self.files.get(name), findings) or Located({}, 1), findings
-
-    def findings(self) -> list[Finding]:
-        """All that was noted."""
-        return [finding for findings in self.noted for finding in findings.found]
+    publication: _Publication
+    vocabulary: Vocabulary
+    organisation_tree: Tree
+    organisations: Mapping[str, Organisation]
+    placed: tuple[Placed, ...]
 
 
-def _read_rules(reading: _Reading, vocabulary: Vocabulary) -> tuple[Placed, ...]:
+class PolicyReader:
+    """Loads one version after another, and reads again only the files that changed since the one before."""
+
+    def __init__(self, catalogue: Catalogue, agencies: Collection[str]) -> None:
+        self._catalogue = catalogue
+        self._agencies = tuple(agencies)
+        self._before: Mapping[Key, Read] = {}
+
+    def load(self, files: PolicyFiles, now: datetime) -> Policy:
+        """As `load_policy`."""
+        return _policy(self.read(files), now)
+
+    def read(self, files: PolicyFiles) -> _Whole:
+        """All that the files say. Raises `PolicyInvalid` with every mistake found in them."""
+        reading = Reading(files, self._before, {})
+        publication = reading.read("version.yaml", _publication)
+        trees = reading.read("trees.yaml", lambda document, found: read_trees(document, self._agencies, found))
+        organisation_tree, organisations = reading.read(
+            "organisations.yaml",
+            lambda document, found: read_organisations(document, trees, found),
+            beside=("trees.yaml",),
+        )
+        vocabulary = Vocabulary(self._catalogue, trees, organisations.keys())
+        placed = _read_rules(reading, vocabulary)
+        # Kept even of a version that is refused: the next one is much the same.
+        self._before = reading.done
+        found = reading.findings() + check_together(placed, vocabulary)
+        if found or publication is None:
+            raise PolicyInvalid(found)
+        return _Whole(publication, vocabulary, organisation_tree, organisations, placed)
+
+
+def _read_rules(reading: Reading, vocabulary: Vocabulary) -> tuple[Placed, ...]:
+    organisations = {*vocabulary.organisations, ROOT}
     names = {name for name in reading.files if name.startswith("rules/")}
     placed: list[Placed] = []
     for name in sorted(names | {f"rules/{NATION}.yaml"}):
-        document, findings = reading.read(name)
-        placed.extend(read_rules(document, Path(name).stem, vocabulary, findings))
+        placed += reading.read(
+            name,
+            partial(_rules_of, Path(name).stem, vocabulary),
+            beside=("trees.yaml",),
+            holds=lambda made: all(organisations.issuperset(one.rule.organisations) for one in made),
+        )
     return tuple(placed)
+
+
+def _rules_of(agency: str, vocabulary: Vocabulary, document: Located, findings: Findings) -> tuple[Placed, ...]:
+    return read_rules(document, agency, vocabulary, findings)
 
 
 def _publication(document: Located, findings: Findings) -> _Publication | None:
@@ -135,15 +166,11 @@ def _moment(text: str | None) -> datetime | None:
     return moment if moment and moment.tzinfo else None
 
 
-def _policy(
-    publication: _Publication,
-    vocabulary: Vocabulary,
-    organisations: tuple[Tree, Mapping[str, Organisation]],
-    rules: Collection[Rule],
-    now: datetime,
-) -> Policy:
+def _policy(whole: _Whole, now: datetime) -> Policy:
+    publication, organisations = whole.publication, whole.organisations
+    rules = [one.rule for one in whole.placed]
     rows = publish(rule for rule in rules if rule.active(now))
-    trees, catalogue = vocabulary.trees, vocabulary.catalogue
+    trees, catalogue = whole.vocabulary.trees, whole.vocabulary.catalogue
     tiers = dict(catalogue.tiers())
     masks = {
         f"{record.name}.{field.name}": field.mask
@@ -154,7 +181,7 @@ def _policy(
     content = (
         [row.values() for row in rows],
         [dict(tree.parents) for tree in (trees.roles, trees.purposes, trees.agencies)],
-        sorted(_canonical(organisation) for organisation in organisations[1].values()),
+        sorted(_canonical(organisation) for organisation in organisations.values()),
         tiers,
         masks,
     )
@@ -167,8 +194,8 @@ def _policy(
         roles=trees.roles,
         purposes=trees.purposes,
         agencies=trees.agencies,
-        organisation_tree=organisations[0],
-        organisations=organisations[1],
+        organisation_tree=whole.organisation_tree,
+        organisations=organisations,
         tiers=tiers,
         default_masks=masks,
         next_change=_next_change(rules, now),

@@ -7,17 +7,22 @@ for a number. Mistakes of form become findings, and reading goes on.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+import yaml  # type: ignore[import-untyped]  # it has no stubs of its own
 
 from policies.errors import Finding
 
+DEEPEST: Final = 50
+"""How many lists and mappings may lie in each other; a policy has four."""
+
 _NULL: Final = "tag:yaml.org,2002:null"
+_NOTHING: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _BYTE_ORDER_MARK: Final = "\ufeff"
+_Event = Any
+"""One of PyYAML's events, which have no types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,39 +112,77 @@ def read(content: bytes | None, findings: Findings) -> Located | None:
         findings.add(1, "BYTE_ORDER_MARK", "the file begins with a byte order mark", "save it as UTF-8 without BOM")
         text = text.removeprefix(_BYTE_ORDER_MARK)
     try:
-        node = YAML(typ="safe", pure=True).compose(text)
-    except MarkedYAMLError as error:
+        return _Reader(text, findings).document()
+    except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         findings.add(line, "NOT_YAML", f"not YAML: {error.problem}")
-        return None
-    except RecursionError:
-        findings.add(1, "NOT_YAML", "nested too deeply")
-        return None
-    except YAMLError as error:
+    except yaml.YAMLError as error:
         findings.add(1, "NOT_YAML", f"not YAML: {type(error).__name__}")
-        return None
-    return Located(None, 1) if node is None else _locate(node, findings, node.start_mark.line + 1)
+    return None
 
 
-def _locate(node: Node, findings: Findings, line: int) -> Located:
-    if node.anchor is not None:
-        findings.add(line, "ANCHOR", "anchors and aliases are not read", "write the value out")
-        return Located(None, line)
-    if isinstance(node, SequenceNode):
-        return Located(tuple(_locate(item, findings, item.start_mark.line + 1) for item in node.value), line)
-    if isinstance(node, MappingNode):
-        return Located(_entries(node, findings), line)
-    return Located(None if not isinstance(node, ScalarNode) or node.tag == _NULL else str(node.value), line)
+class _Reader:
+    """Builds the document from the parser's events. PyYAML's own builder would follow nesting of any depth until the
+    stack of its C code overflows, and the process with it.
+    """
+
+    def __init__(self, text: str, findings: Findings) -> None:
+        self._next = yaml.CSafeLoader(text).get_event
+        self._findings = findings
+
+    def document(self) -> Located | None:
+        """The one document of the text, None where it has none. Raises `yaml.YAMLError`."""
+        self._next()
+        event = self._next()
+        if isinstance(event, yaml.StreamEndEvent):
+            return None
+        event = self._next()
+        made = self._located(event, event.start_mark.line + 1, 0)
+        self._next()
+        event = self._next()
+        if not isinstance(event, yaml.StreamEndEvent):
+            raise yaml.MarkedYAMLError(problem="a second document begins", problem_mark=event.start_mark)
+        return made
+
+    def _located(self, event: _Event, line: int, depth: int) -> Located:
+        if depth > DEEPEST:
+            raise yaml.MarkedYAMLError(problem="nested too deeply", problem_mark=event.start_mark)
+        value: str | tuple[Located, ...] | dict[str, Located] | None = None
+        if isinstance(event, yaml.ScalarEvent):
+            value = None if _is_nothing(event) else event.value
+        elif isinstance(event, yaml.SequenceStartEvent):
+            value = tuple(self._items(depth + 1))
+        elif isinstance(event, yaml.MappingStartEvent):
+            value = self._entries(depth + 1)
+        if event.anchor is not None:
+            self._findings.add(line, "ANCHOR", "anchors and aliases are not read", "write the value out")
+            value = None
+        return Located(value, line)
+
+    def _items(self, depth: int) -> Iterator[Located]:
+        while not isinstance(event := self._next(), yaml.SequenceEndEvent):
+            yield self._located(event, event.start_mark.line + 1, depth)
+
+    def _entries(self, depth: int) -> dict[str, Located]:
+        entries: dict[str, Located] = {}
+        while not isinstance(key := self._next(), yaml.MappingEndEvent):
+            line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarEvent):
+                self._findings.add(line, "NOT_A_NAME", "a key must be a plain name")
+                self._located(key, line, depth)
+                self._located(self._next(), line, depth)
+                continue
+            item = self._located(self._next(), line, depth)
+            if key.value in entries:
+                message = f"`{key.value}` stands twice; the second would be ignored"
+                self._findings.add(line, "DUPLICATE_KEY", message)
+            else:
+                entries[key.value] = item
+        return entries
 
 
-def _entries(node: MappingNode, findings: Findings) -> dict[str, Located]:
-    entries: dict[str, Located] = {}
-    for key, item in node.value:
-        line = key.start_mark.line + 1
-        if not isinstance(key, ScalarNode):
-            findings.add(line, "NOT_A_NAME", "a key must be a plain name")
-        elif key.value in entries:
-            findings.add(line, "DUPLICATE_KEY", f"`{key.value}` stands twice; the second would be ignored")
-        else:
-            entries[str(key.value)] = _locate(item, findings, line)
-    return entries
+def _is_nothing(scalar: _Event) -> bool:
+    """Whether a scalar stands for no value: by its tag, or, untagged and unquoted, by its text."""
+    if scalar.tag is not None:
+        return bool(scalar.tag == _NULL)
+    return bool(scalar.implicit[0]) and scalar.value in _NOTHING

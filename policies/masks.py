@@ -23,12 +23,15 @@ REDACT: Final = "redact"
 
 @dataclass(frozen=True, slots=True)
 class MaskContext:
-    """For whom a value is masked: who asks, why, and which field it is. `secret` keys the pseudonyms of `hmac`."""
+    """For whom a value is masked: who asks, why, and which field it is. `secret` keys the pseudonyms of `hmac`; each
+    `generation` of them has a secret of its own.
+    """
 
     organisation: str
     purpose: str | None
     coordinate: str
     secret: bytes
+    generation: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +80,16 @@ def last4(value: Value, _context: MaskContext) -> Value:
 
 
 def hmac(value: Value, context: MaskContext) -> Value:
-    """A pseudonym: 128 bits of HMAC-SHA-256 (RFC 2104) in hexadecimal.
+    """A pseudonym: its generation, a full stop, and 128 bits of HMAC-SHA-256 (RFC 2104) in hexadecimal.
 
-    Preserves equality, and only within one organisation, purpose and field: two recipients cannot join theirs. Raises
-    `ValueError` without a secret.
+    Preserves equality, and only within one organisation, purpose, field and generation: two recipients cannot join
+    theirs, and one recipient cannot join those from before and after a rotation. Raises `ValueError` without a secret.
     """
     if not context.secret:
         raise ValueError("the mask `hmac` needs a secret")
     parts = (context.organisation, context.purpose or "", context.coordinate, _text(value))
     message = b"".join(len(part).to_bytes(8) + part for part in (text.encode() for text in parts))
-    return keyed_hash.digest(context.secret, message, hashlib.sha256)[:16].hex()
+    return f"{context.generation}.{keyed_hash.digest(context.secret, message, hashlib.sha256)[:16].hex()}"
 
 
 def _ladder(smallest: int) -> tuple[Decimal, ...]:

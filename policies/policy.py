@@ -80,7 +80,8 @@ class Organisation:
     """An organisation whose people may ask.
 
     `division` is its GB/T 2260 prefix (2, 4 or 6 digits), None where it has no territory. `roles` are those that its
-    people may hold, `purposes` those that it is registered for (their children included).
+    people may hold, `purposes` those that it is registered for (their children included). `administers` is the agency
+    whose rules its policy administrators keep, `any` where they keep all, None where it has none.
     """
 
     id: str
@@ -90,6 +91,7 @@ class Organisation:
     division: str | None
     roles: frozenset[str]
     purposes: frozenset[str]
+    administers: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

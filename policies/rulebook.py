@@ -15,7 +15,7 @@ from policies.located import Findings, Located
 from policies.masks import MASKS
 from policies.policy import NO_BASIS, Act, RuleEffect, is_wide
 from policies.rule import Rule
-from policies.tree import ROOT
+from policies.tree import ROOT, Tree
 from policies.vocabulary import Trees, check_keys, check_name, known, near
 from schema.catalogue import Catalogue, Tier
 
@@ -87,9 +87,9 @@ def _rule(
         effect=effect,
         objects=_objects(names[effect], effect, vocabulary.catalogue, findings),
         agencies=_agencies(names["of"], agency, trees, findings),
-        roles=known(names["to"], (ROOT, *trees.roles), "role", findings),
-        organisations=_optional("at", entries, (ROOT, *vocabulary.organisations), "organisation", findings),
-        purposes=known(names["for"], (ROOT, *trees.purposes), "purpose", findings),
+        roles=known(names["to"], trees.roles, "role", findings, root=True),
+        organisations=_organisations(entries, vocabulary.organisations, findings),
+        purposes=known(names["for"], trees.purposes, "purpose", findings, root=True),
         bases=known(names["given"], _BASES, "basis", findings),
         acts=_acts(entries, findings),
         mask=_mask(entries, effect, names[effect], vocabulary.catalogue, findings),
@@ -151,7 +151,7 @@ def _unknown_object(name: Located, catalogue: Catalogue, findings: Findings) -> 
 
 
 def _agencies(names: Collection[Located], agency: str, trees: Trees, findings: Findings) -> tuple[str, ...]:
-    found = known(names, (ROOT, *trees.agencies), "agency", findings)
+    found = known(names, trees.agencies, "agency", findings, root=True)
     if agency == NATION:
         return found
     for name in names:
@@ -161,10 +161,10 @@ def _agencies(names: Collection[Located], agency: str, trees: Trees, findings: F
     return found
 
 
-def _optional(
-    key: str, entries: Mapping[str, Located], options: Collection[str], what: str, findings: Findings
-) -> tuple[str, ...]:
-    return known(_names(key, entries, findings), options, what, findings) if key in entries else (ROOT,)
+def _organisations(entries: Mapping[str, Located], options: Collection[str], findings: Findings) -> tuple[str, ...]:
+    if "at" not in entries:
+        return (ROOT,)
+    return known(_names("at", entries, findings), options, "organisation", findings, root=True)
 
 
 def _acts(entries: Mapping[str, Located], findings: Findings) -> tuple[Act, ...]:
@@ -201,12 +201,15 @@ def _mask(
 
 def _misfit(name: str, mask: str, catalogue: Catalogue) -> str | None:
     """A field covered by this object of a rule whose kind the mask cannot hold."""
+    kinds = MASKS[mask].kinds
+    if not is_wide(name):
+        field = catalogue.field(name)
+        return f"{name} ({field.kind})" if field and field.kind not in kinds else None
     for record in catalogue.records.values():
         for field in record.fields.values():
-            coordinate = f"{record.name}.{field.name}"
-            wide = is_wide(name) and field.tier is not Tier.SEALED and name in {ROOT, field.tier, f"{record.name}.*"}
-            if (coordinate == name or wide) and field.kind not in MASKS[mask].kinds:
-                return f"{coordinate} ({field.kind})"
+            covered = field.tier is not Tier.SEALED and name in {ROOT, field.tier, f"{record.name}.*"}
+            if covered and field.kind not in kinds:
+                return f"{record.name}.{field.name} ({field.kind})"
     return None
 
 
@@ -226,7 +229,7 @@ def check_together(placed: Collection[Placed], vocabulary: Vocabulary) -> list[F
     found: list[Finding] = []
     ids: dict[str, Placed] = {}
     meanings: dict[tuple[object, ...], Placed] = {}
-    openers = _row_openers(placed, vocabulary.catalogue)
+    openers = _row_openers(placed, vocabulary)
     for one in placed:
         findings = Findings(one.file)
         if (first := ids.setdefault(one.rule.id, one)) is not one:
@@ -235,29 +238,43 @@ def check_together(placed: Collection[Placed], vocabulary: Vocabulary) -> list[F
         elif (same := meanings.setdefault(one.rule.meaning(), one)) is not one:
             message = f"`{one.rule.id}` says the same as `{same.rule.id}` at {same.file}:{same.line}"
             findings.add(one.line, "DUPLICATE_RULE", message, "remove one of the two")
-        _check_rows_open(one, openers, vocabulary.trees, findings)
+        _check_rows_open(one, openers, vocabulary.trees.roles, findings)
         found.extend(findings.found)
     return found
 
 
-def _row_openers(placed: Iterable[Placed], catalogue: Catalogue) -> dict[str, set[str]]:
-    """By record type, the roles to which some rule shows its rows."""
-    openers: dict[str, set[str]] = {name: set() for name in catalogue.records}
+@dataclass(frozen=True, slots=True)
+class _Openers:
+    """The roles to which some rule shows a type's rows, and with them all above these in the tree."""
+
+    roles: set[str]
+    above: set[str]
+
+    def reach(self, role: str, roles: Tree) -> bool:
+        """Whether rows are shown to this role, or to some below it."""
+        return role in self.above or not self.roles.isdisjoint(roles.lineage(role))
+
+
+def _row_openers(placed: Iterable[Placed], vocabulary: Vocabulary) -> dict[str, _Openers]:
+    records = vocabulary.catalogue.records
+    openers = {name: _Openers(set(), set()) for name in records}
+    opened_by = {name: {ROOT, str(record.tier), name} for name, record in records.items()}
+    opening = frozenset().union(*opened_by.values())
     for one in placed:
-        if one.rule.effect is RuleEffect.ALLOW and not one.rule.mask:
-            for record in catalogue.records.values():
-                if {ROOT, str(record.tier), record.name} & set(one.rule.objects):
-                    openers[record.name].update(one.rule.roles)
+        objects = opening.intersection(one.rule.objects)
+        if objects and one.rule.effect is RuleEffect.ALLOW and not one.rule.mask:
+            for name in (name for name in records if not objects.isdisjoint(opened_by[name])):
+                openers[name].roles.update(one.rule.roles)
+    for opener in openers.values():
+        opener.above.update(*map(vocabulary.trees.roles.lineage, opener.roles))
     return openers
 
 
-def _check_rows_open(one: Placed, openers: Mapping[str, set[str]], trees: Trees, findings: Findings) -> None:
+def _check_rows_open(one: Placed, openers: Mapping[str, _Openers], roles: Tree, findings: Findings) -> None:
     if one.rule.effect is RuleEffect.DENY:
         return
     for record in sorted({name.partition(".")[0] for name in one.rule.objects if "." in name}):
         for role in one.rule.roles:
-            if not any(
-                opener in trees.roles.lineage(role) or role in trees.roles.lineage(opener) for opener in openers[record]
-            ):
+            if not openers[record].reach(role, roles):
                 message = f"`{one.rule.id}` shows fields of `{record}` to `{role}`, to whom no rule shows the records"
                 findings.add(one.line, "ROWS_OF_NOTHING", message, f"allow `{record}` itself as well")

@@ -1,18 +1,19 @@
 """What the rules say to one role, for one purpose, on one basis: casbin's answers, asked once each.
 
-Two askers whom the same rows can match get the same answers, so they share an enforcer that holds these rows alone.
-Among wide rules (`any`, a tier, `Type.*`) the fields of one record type and tier cannot be told apart, so one of them
-is asked for all.
+A question is put to casbin over those rows alone that can match it, found by their columns; the cost of asking grows
+with the rows. Questions that the same rows can match have the same answer, so casbin is asked once for all of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import product
 
 from policies.enforce import Decider, Link, Links, Request
 from policies.masks import narrower
-from policies.policy import ANY_BASIS, ANY_ORGANISATION, ANY_PURPOSE, Act, Policy, Row, RuleEffect, is_wide
+from policies.policy import ANY_BASIS, ANY_ORGANISATION, ANY_PURPOSE, Act, Policy, Row, RuleEffect
 from policies.tree import ROOT
 from schema.catalogue import Tier
 
@@ -43,95 +44,94 @@ class Verdict:
 
 
 class Verdicts:
-    """The verdicts of one policy for one organisation and act, on the coordinates in `cells`."""
+    """The verdicts of one policy for one organisation in certain roles, and one act, on the coordinates in `cells`."""
 
-    def __init__(self, policy: Policy, cells: Mapping[str, frozenset[str]], organisation: str, act: Act) -> None:
+    def __init__(
+        self, policy: Policy, cells: Mapping[str, frozenset[str]], organisation: str, roles: Collection[str], act: Act
+    ) -> None:
         self._policy = policy
-        self._organisation = organisation
-        self._act = act
-        self._agencies = frozenset(cells)
-        self._coordinates = frozenset().union(*cells.values()) & policy.tiers.keys()
+        self._asked = Request("", organisation, "", "", act, "", "")
+        self._lineages = {agency: policy.agencies.lineage(agency) for agency in cells}
+        above = {name for role in roles for name in policy.roles.lineage(role)}
         organisations = {ANY_ORGANISATION, *policy.organisation_tree.lineage(organisation)}
-        self._rows = tuple(row for row in policy.rows if row.act is act and row.organisation in organisations)
-        self._by_asker: dict[Asker, _Bench] = {}
-        self._by_rows: dict[tuple[int, ...], _Bench] = {}
+        self._rows = tuple(
+            row for row in policy.rows if row.act is act and row.role in above and row.organisation in organisations
+        )
+        self._named: dict[str, frozenset[str]] = {}
+        self._benches: dict[Asker, _Bench] = {}
+        self._decider = Decider(_links(policy, cells, organisation, roles))
+        self._answers: dict[tuple[int, ...], Row | None] = {}
+
+    def alike(self, agency: str, coordinate: str) -> tuple[str, ...]:
+        """The agencies, this one and those above it, that rules on the coordinate or on its rows name. Where these are
+        the same for two agencies, so is every verdict on the coordinate and on its rows.
+        """
+        named = self._named.get(coordinate)
+        if named is None:
+            objects = {*self._objects(coordinate), *self._objects(_record(coordinate))}
+            named = self._named[coordinate] = frozenset(row.agency for row in self._rows if row.object in objects)
+        return tuple(name for name in self._lineages[agency] if name in named)
 
     def verdict(self, asker: Asker, agency: str, coordinate: str) -> Verdict:
         """The verdict on one coordinate, which the catalogue must know."""
-        bench = self._by_asker.get(asker)
+        bench = self._benches.get(asker)
         if bench is None:
-            bench = self._by_asker[asker] = self._bench(asker)
-        return bench.verdict(agency, coordinate)
+            bench = self._benches[asker] = _Bench(self._rows_for(asker))
+        key = (agency, coordinate)
+        verdict = bench.verdicts.get(key)
+        if verdict is None:
+            verdict = bench.verdicts[key] = self._weighed(bench, asker, agency, coordinate)
+        return verdict
 
-    def _bench(self, asker: Asker) -> _Bench:
+    def _weighed(self, bench: _Bench, asker: Asker, agency: str, coordinate: str) -> Verdict:
+        lineage = self._lineages[agency]
+        asked = replace(
+            self._asked,
+            role=asker.role,
+            agency=agency,
+            coordinate=coordinate,
+            purpose=asker.purpose or "",
+            basis=asker.basis,
+        )
+        name, *wide = self._objects(coordinate)
+        rows = (self._decide(bench.rows(lineage, objects), asked) for objects in ((name,), wide))
+        return verdict_of(self._policy, coordinate, *rows)
+
+    def _objects(self, coordinate: str) -> tuple[str, ...]:
+        """The objects of a rule that take in the coordinate: itself first, then the wider ones."""
+        record, dot, _ = coordinate.partition(".")
+        wide = (str(self._policy.tiers[coordinate]), ROOT)
+        return (coordinate, f"{record}.*", *wide) if dot else (coordinate, *wide)
+
+    def _rows_for(self, asker: Asker) -> Iterator[Row]:
+        """The rows that can match this asker, at some agency and on some coordinate."""
         policy = self._policy
         roles = set(policy.roles.lineage(asker.role))
         purposes = {ANY_PURPOSE, *(policy.purposes.lineage(asker.purpose) if asker.purpose else ())}
         bases = {ANY_BASIS, asker.basis}
-        rows = tuple(row for row in self._rows if row.role in roles and row.purpose in purposes and row.basis in bases)
+        return (row for row in self._rows if row.role in roles and row.purpose in purposes and row.basis in bases)
+
+    def _decide(self, rows: Collection[Row], asked: Request) -> Row | None:
         key = tuple(row.priority for row in rows)
-        if key not in self._by_rows:
-            self._by_rows[key] = _Bench(policy, rows, self._request(asker), self._links(asker))
-        return self._by_rows[key]
-
-    def _request(self, asker: Asker) -> Request:
-        return Request(asker.role, self._organisation, "", "", self._act, asker.purpose or "", asker.basis)
-
-    def _links(self, asker: Asker) -> Links:
-        policy = self._policy
-        tiers: list[Link] = [(coordinate, policy.tiers[coordinate]) for coordinate in sorted(self._coordinates)]
-        agencies = {link for agency in self._agencies for link in policy.agencies.links(agency)}
-        return Links(
-            roles=policy.roles.links(asker.role),
-            tiers=[*tiers, *((tier, ROOT) for tier in Tier)],
-            organisations=policy.organisation_tree.links(self._organisation),
-            purposes=policy.purposes.links(asker.purpose) if asker.purpose else (),
-            agencies=sorted(agencies),
-        )
+        if key not in self._answers:
+            self._answers[key] = self._decider.decide(rows, asked)
+        return self._answers[key]
 
 
 class _Bench:
-    """The rows that can match some askers, and what casbin answered over them so far."""
+    """The rows that can match one asker, by object and agency, and the verdicts on it so far."""
 
-    def __init__(self, policy: Policy, rows: Iterable[Row], request: Request, links: Links) -> None:
-        self._policy = policy
-        self._request = request
-        self._links = links
-        wide: list[Row] = []
-        self._named_rows: dict[str, list[Row]] = {}
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self._rows: defaultdict[tuple[str, str], list[Row]] = defaultdict(list)
         for row in rows:
-            (wide if is_wide(row.object) else self._named_rows.setdefault(_record(row.object), [])).append(row)
-        self._wide = Decider(wide, links)
-        self._named: dict[str, Decider] = {}
-        self._wide_answers: dict[tuple[str, str, bool, Tier], Row | None] = {}
-        self._verdicts: dict[tuple[str, str], Verdict] = {}
+            self._rows[row.object, row.agency].append(row)
+        self.verdicts: dict[tuple[str, str], Verdict] = {}
 
-    def verdict(self, agency: str, coordinate: str) -> Verdict:
-        key = (agency, coordinate)
-        known = self._verdicts.get(key)
-        if known is None:
-            rows = (self._ask_named(agency, coordinate), self._ask_wide(agency, coordinate))
-            known = self._verdicts[key] = verdict_of(self._policy, coordinate, *rows)
-        return known
-
-    def _ask_named(self, agency: str, coordinate: str) -> Row | None:
-        record = _record(coordinate)
-        rows = self._named_rows.get(record, ())
-        if not any(row.object == coordinate for row in rows):
-            return None
-        if record not in self._named:
-            self._named[record] = Decider(rows, self._links)
-        return self._named[record].decide(self._asking(agency, coordinate))
-
-    def _ask_wide(self, agency: str, coordinate: str) -> Row | None:
-        key = (agency, _record(coordinate), "." in coordinate, self._policy.tiers[coordinate])
-        if key not in self._wide_answers:
-            self._wide_answers[key] = self._wide.decide(self._asking(agency, coordinate))
-        return self._wide_answers[key]
-
-    def _asking(self, agency: str, coordinate: str) -> Request:
-        asked = self._request
-        return Request(asked.role, asked.organisation, agency, coordinate, asked.act, asked.purpose, asked.basis)
+    def rows(self, agencies: Iterable[str], objects: Iterable[str]) -> list[Row]:
+        """Those on one of the objects at one of the agencies, in the order in which they decide."""
+        keys = product(objects, agencies)
+        found = [row for key in keys if key in self._rows for row in self._rows[key]]
+        return sorted(found, key=lambda row: row.priority)
 
 
 def verdict_of(policy: Policy, coordinate: str, named: Row | None, wide: Row | None) -> Verdict:
@@ -152,6 +152,19 @@ def _floor(policy: Policy, coordinate: str, mask: str | None) -> str | None:
     """What a wide rule gives at most: the field's default mask."""
     default = policy.default_masks.get(coordinate)
     return narrower(mask, default) if mask and default else mask or default
+
+
+def _links(policy: Policy, cells: Mapping[str, frozenset[str]], organisation: str, roles: Iterable[str]) -> Links:
+    """The parts of the five trees that questions about these cells take in."""
+    coordinates = frozenset().union(*cells.values()) & policy.tiers.keys()
+    tiers: list[Link] = [(coordinate, policy.tiers[coordinate]) for coordinate in sorted(coordinates)]
+    return Links(
+        roles=sorted({link for role in roles for link in policy.roles.links(role)}),
+        tiers=[*tiers, *((tier, ROOT) for tier in Tier)],
+        organisations=policy.organisation_tree.links(organisation),
+        purposes=list(policy.purposes.parents.items()),
+        agencies=sorted({link for agency in cells for link in policy.agencies.links(agency)}),
+    )
 
 
 def _record(coordinate: str) -> str:

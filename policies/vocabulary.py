@@ -12,10 +12,13 @@ from policies.located import Findings, Located
 from policies.policy import Organisation
 from policies.tree import MAX_LEVELS, ROOT, Tree, cycle_through
 
+HINTED: Final = 50
+"""How many mistakes of a file come with the likely name, which takes a look at every name that there is."""
+
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(?:[._-][a-z0-9]+)*")
 _DIVISION: Final = re.compile(r"\d{2}(?:\d{2}){0,2}")
 _TREES: Final = ("roles", "purposes", "agencies")
-_ORGANISATION_KEYS: Final = ("name", "name_zh", "parent", "division", "roles", "purposes")
+_ORGANISATION_KEYS: Final = ("name", "name_zh", "parent", "division", "roles", "purposes", "administers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +56,20 @@ def check_keys(entries: Mapping[str, Located], allowed: Collection[str], finding
             findings.add(item.line, "UNKNOWN_KEY", f"unknown key `{key}`", hint)
 
 
-def known(names: Iterable[Located], options: Collection[str], what: str, findings: Findings) -> tuple[str, ...]:
-    """Those of `names` that are among `options`; `what` ("role") names the kind of thing in the findings."""
+def known(
+    names: Iterable[Located], options: Collection[str] | Tree, what: str, findings: Findings, *, root: bool = False
+) -> tuple[str, ...]:
+    """Those of `names` that are among `options` (where `root` is true, also `any`). `what` ("role") names the kind of
+    thing in the findings.
+    """
     found = []
     for name in names:
         text = str(name.value)
-        if text in options:
+        if text in options or (root and text == ROOT):
             found.append(text)
         else:
-            findings.add(name.line, f"UNKNOWN_{what.upper()}", f"unknown {what} `{text}`", near(text, options))
+            hint = near(text, (ROOT, *options) if root else options) if len(findings.found) < HINTED else None
+            findings.add(name.line, f"UNKNOWN_{what.upper()}", f"unknown {what} `{text}`", hint)
     return tuple(found)
 
 
@@ -92,7 +100,8 @@ def checked_tree(parents: Mapping[str, str], lines: Mapping[str, int], what: str
     sound = dict(parents)
     for name, parent in parents.items():
         if parent != ROOT and parent not in parents:
-            hint = near(parent, parents) or f"the topmost names have the parent `{ROOT}`"
+            likely = near(parent, parents) if len(findings.found) < HINTED else None
+            hint = likely or f"the topmost names have the parent `{ROOT}`"
             findings.add(lines[name], "UNKNOWN_PARENT", f"`{name}` in `{what}`: unknown parent `{parent}`", hint)
             sound[name] = ROOT
     for name in parents:
@@ -143,4 +152,15 @@ def _organisation(name: Located, item: Located, trees: Trees, findings: Findings
         division=division,
         roles=frozenset(known(columns["roles"], trees.roles.parents, "role", findings)),
         purposes=frozenset(known(columns["purposes"], trees.purposes.parents, "purpose", findings)),
+        administers=_administered(entries.get("administers"), trees, findings),
     )
+
+
+def _administered(item: Located | None, trees: Trees, findings: Findings) -> str | None:
+    if item is None:
+        return None
+    names = findings.texts(item, "administers")
+    if len(names) > 1:
+        findings.add(item.line, "SEVERAL_AGENCIES", "`administers` holds one agency", "name one that lies above them")
+    found = known(names, (ROOT, *trees.agencies), "agency", findings)
+    return found[0] if found else None

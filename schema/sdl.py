@@ -20,13 +20,13 @@ from schema.scalars import SCALARS
 def sdl() -> str:
     """The whole contract, Apollo Federation's roots included. It is checked in as `schema/schema.graphql`."""
     schema = strawberry.federation.Schema(query=Query, config=StrawberryConfig(scalar_map=SCALARS))
-    return _tidy(schema.as_str())
+    return tidy(schema.as_str())
 
 
 @cache
 def subgraph_sdl() -> str:
     """The contract as a router that composes subgraphs gets it: without SEALED fields."""
-    return _tidy(print_ast(document(sealed())))
+    return tidy(print_ast(document(sealed())))
 
 
 def sealed() -> frozenset[str]:
@@ -53,6 +53,6 @@ def _without(definition: DefinitionNode, hidden: Collection[str]) -> DefinitionN
     return dataclasses.replace(definition, fields=fields)
 
 
-def _tidy(text: str) -> str:
+def tidy(text: str) -> str:
     """Without the spaces that the printers leave on empty lines of descriptions; one newline at the end."""
     return "\n".join(line.rstrip() for line in text.strip().splitlines()) + "\n"

@@ -12,7 +12,7 @@ import orjson
 import pytest
 from graphql import parse, validate
 
-from gateway.assembly import open_gateway
+from gateway.assembly import open_gateway, read_installation
 from gateway.messages import Principal, Received
 from gateway.settings import Settings
 from schema.graphql_schema import executable_schema
@@ -46,7 +46,7 @@ async def test_the_agency_in_ten_lines_answers(tmp_path: Path) -> None:
     )
     environment = {**os.environ, "STANDARDS_URL": f"sqlite:///{tmp_path / 'standards.db'}"}
     query = f'{{ enterprise(code: "{COMPANY}") {{ certifications {{ status records {{ number issuedOn }} }} }} }}'
-    async with open_gateway(settings, environment) as gateway:
+    async with open_gateway(settings, read_installation(settings), environment) as gateway:
         deadline = asyncio.get_running_loop().time() + 20
         anybody = Principal("anonymous", "public", frozenset({"anonymous"}))
         answered = await gateway.answer(Received("test", query, None, {}, anybody, None, (), deadline, read_only=False))

@@ -1,4 +1,4 @@
-"""The command line: `xinqiao serve | demo | query | plan | check | sdl`.
+"""The command line: `xinqiao serve | demo | query | plan | check | sdl | policy | consent`.
 
 Exit status: 0 done; 1 the answer, the manifests or the policies have errors; 2 the command was not understood, or
 something that it needs is missing.
@@ -9,8 +9,10 @@ from __future__ import annotations
 import typer
 
 from gateway.cli.check import check
+from gateway.cli.consent import consent
 from gateway.cli.demo import demo
 from gateway.cli.plan import plan
+from gateway.cli.policy import policy
 from gateway.cli.query import query
 from gateway.cli.sdl import sdl
 from gateway.cli.serve import serve
@@ -26,3 +28,5 @@ app = typer.Typer(
 
 for command in (serve, demo, query, plan, check, sdl):
     app.command()(command)
+for group in (policy, consent):
+    app.add_typer(group)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib import resources
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Final
@@ -19,11 +20,14 @@ import uvloop
 from pydantic import SecretStr
 
 from gateway.cli.output import Json, failing_plainly, print_json, print_table
-from gateway.demo.people import AUDIENCE, CALLERS, CONSENT_ISSUER, ISSUER, consent, key_set, new_key, tokens
+from gateway.demo.people import AUDIENCE, CALLERS, CONSENT_ISSUER, ISSUER, LIFETIME, consent, key_set, new_key, tokens
 from gateway.demo.supervisor import SEED, Nation, running_nation
 from gateway.logs import configure_logging
 from gateway.server import interrupted, running_server
-from gateway.settings import ConsentIssuerSettings, IssuerSettings, Settings
+from gateway.settings import AdministrationSettings, ConsentIssuerSettings, IssuerSettings, Settings
+from policies.load import read_directory
+from policies.store.initial import initialise
+from policies.store.open import open_store
 
 SHOWCASE: Final = "everything"
 """The company that every example is about: known to all seven agencies."""
@@ -33,6 +37,8 @@ PURPOSES: Final[Mapping[str, str]] = {
     "tax_inspector": "supervision.tax",
     "regulator": "supervision.inspection",
     "policy_admin": "policy.administration",
+    "policy_approver": "policy.administration",
+    "tax_admin": "policy.administration",
     "company": "self.review",
 }
 """For what each caller asks in the examples."""
@@ -122,18 +128,30 @@ async def running_demonstration(port: int, seed: int, postgres: str | None) -> A
     with TemporaryDirectory(prefix="xinqiao-demo-") as directory:
         data = Path(directory)
         async with running_nation(data, seed, postgres) as nation:
+            policies = data / "policies"
+            await _begin_policies(policies)
             settings = Settings(
                 port=port,
+                policies=str(policies),
                 secret=SecretStr(secrets.token_urlsafe(32)),
                 audience=AUDIENCE,
                 issuers=(IssuerSettings(id=ISSUER, jwks=key_set(key)),),
                 consent_issuers=(ConsentIssuerSettings(id=CONSENT_ISSUER, jwks=key_set(consent_key)),),
                 anonymous="public",
+                administration=AdministrationSettings(login_seconds=LIFETIME.total_seconds()),
                 audit_file=data / "audit.jsonl",
             )
             async with running_server(settings, nation.environment) as address:
                 company, now = nation.showcase[SHOWCASE], datetime.now(UTC)
                 yield Demonstration(address, tokens(key, company, now), consent(consent_key, company, now), nation)
+
+
+async def _begin_policies(directory: Path) -> None:
+    """A store of versions, whose first is the policy that ships with the package."""
+    store = await open_store(directory)
+    files = await asyncio.to_thread(read_directory, Path(str(resources.files("policies"))))
+    await initialise(store, files, by="policy-office", why="The first rules of the nation.", at=datetime.now(UTC))
+    await store.close()
 
 
 def _tell(demonstration: Demonstration) -> None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final
-from urllib.parse import urlsplit
 
 import orjson
 import typer
 
-from gateway.cli.output import FAILED, UNUSABLE, Json, print_json, print_table
+from gateway.cli.http import headers_for, post
+from gateway.cli.output import FAILED, Json, print_json, print_table
 
 SECONDS: Final = 60.0
 """How long an answer may take. The gateway's own deadline is shorter."""
@@ -33,20 +31,12 @@ def query(  # noqa: PLR0913 - the options of a command
 ) -> None:
     """Ask a running gateway, and print what it answers."""
     try:
-        known = urlsplit(url).scheme in {"http", "https"}
-    except ValueError:
-        known = False
-    if not known:
-        raise typer.BadParameter("must be an address that begins with http:// or https://", param_hint="--url")
-    try:
         body = {"query": file.read(), "variables": orjson.loads(variables)}
     except orjson.JSONDecodeError as error:
         raise typer.BadParameter(f"is not JSON: {error}", param_hint="--variables") from None
     except UnicodeDecodeError:
         raise typer.BadParameter("is not UTF-8", param_hint="file") from None
-    if not (f"{token or ''}{purpose or ''}{''.join(consent or [])}").isascii():
-        raise typer.BadParameter("tokens, purposes and consents are plain ASCII", param_hint="--token, --purpose")
-    answer = _ask(url, body, _headers(token, purpose, consent or []))
+    answer = post(url, body, _headers(token, purpose, consent or []), SECONDS)
     if json:
         print_json(answer)
     else:
@@ -56,32 +46,12 @@ def query(  # noqa: PLR0913 - the options of a command
 
 
 def _headers(token: str | None, purpose: str | None, consents: list[str]) -> dict[str, str]:
-    headers = {"Content-Type": "application/json", "Accept": "application/graphql-response+json"}
-    if token:
-        headers["Authorization"] = f"Bearer {token}"
+    headers = headers_for(token)
     if purpose:
         headers["X-Purpose"] = purpose
     if consents:
         headers["X-Consent"] = ", ".join(consents)
     return headers
-
-
-def _ask(url: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> dict[str, Any]:
-    request = urllib.request.Request(url, orjson.dumps(body), dict(headers))  # noqa: S310 - http(s), checked
-    try:
-        with urllib.request.urlopen(request, timeout=SECONDS) as response:  # noqa: S310 - the same
-            text = response.read()
-    except urllib.error.HTTPError as error:
-        text = error.read()
-    except (urllib.error.URLError, TimeoutError) as error:
-        typer.echo(f"No gateway answers at {url}: {getattr(error, 'reason', error)}. Is it running?", err=True)
-        raise typer.Exit(UNUSABLE) from None
-    try:
-        answer = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        typer.echo(f"What answers at {url} is no GraphQL endpoint.", err=True)
-        raise typer.Exit(UNUSABLE) from None
-    return dict(answer)
 
 
 def _show(answer: Mapping[str, Any]) -> None:

@@ -49,6 +49,8 @@ CALLERS: Final = (
         "a market regulator of Zhejiang province",
     ),
     Caller("policy_admin", "policy-admin", "policy-office", "policy.admin", "who keeps the policies"),
+    Caller("policy_approver", "policy-approver", "policy-office", "policy.admin", "who approves what others write"),
+    Caller("tax_admin", "tax-admin", "tax-data-office", "policy.admin", "who keeps the rules on the tax bureau's data"),
     Caller("company", "company", "company", "company", "the showcase company itself", speaks_for_company=True),
 )
 
@@ -72,6 +74,7 @@ def mint(key: ECKey, caller: Caller, company: str, now: datetime) -> str:
         "sub": caller.subject,
         "org": caller.organisation,
         "roles": [caller.role],
+        "amr": ["mfa"],
         "iat": int(now.timestamp()),
         "exp": int((now + LIFETIME).timestamp()),
     }

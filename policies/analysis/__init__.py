@@ -1,1 +1,1 @@
-"""What policies come to, for those who change them: what a change does, whose data it opens, why a decision is so."""
+"""What a policy, or a change of one, means: compared, explained, replayed."""

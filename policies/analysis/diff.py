@@ -158,7 +158,7 @@ def _least(like: LikeCells, organisation: Sides, purpose: Sides, asking: Iterabl
         for bases in BASES:
             before, after = like.decisions(Occasion(organisation, purpose, (bases, bases)), roles)
             way = direction(before, after)
-            if way and not any(one.explains(way, roles, bases) for one in found):
+            if way is not Direction.SAME and not any(one.explains(way, roles, bases) for one in found):
                 found.append(_Found(way, _bare(before), _bare(after), roles, bases))
     yield from found
 

@@ -1,4 +1,4 @@
-"""Which of two decisions shows more."""
+"""Which way a decision changes."""
 
 from __future__ import annotations
 
@@ -9,20 +9,24 @@ from policies.decision import Decision
 
 
 class Direction(StrEnum):
-    """Whether a decision shows more than the one before, something else (a mask of which neither is narrower), or less.
-    In this order for readers: what opens data comes first.
+    """Whether a caller gets to see more, something else (two masks, neither of which shows less), less, or the same.
+    What opens data comes first.
     """
 
     WIDER = "WIDER"
     OTHER = "OTHER"
     NARROWER = "NARROWER"
+    SAME = "SAME"
 
 
-def direction(before: Decision, after: Decision) -> Direction | None:
-    """How effect and mask change, None where they do not. Rules and reasons differ without meaning."""
-    if width(before) != width(after):
-        return Direction.WIDER if width(after) > width(before) else Direction.NARROWER
-    return None if before.mask == after.mask else Direction.OTHER
+def direction(before: Decision, after: Decision) -> Direction:
+    """The way from one decision to another, by effect and mask alone: neither the rule nor the reason counts."""
+    if (before.effect, before.mask) == (after.effect, after.mask):
+        return Direction.SAME
+    was, is_ = width(before), width(after)
+    if was == is_:
+        return Direction.OTHER
+    return Direction.WIDER if is_ > was else Direction.NARROWER
 
 
 def opens(before: Decision, after: Decision) -> bool:

@@ -9,9 +9,11 @@ from typing import Final
 
 from policies.load import PolicyFiles
 from policies.located import Findings, Located, read
+from policies.tree import ROOT
 
 GUIDE: Final = "Guide 说明"
 RULES: Final = "Rules 规则"
+LISTS_SHEET: Final = "Lists 选项"
 MATRIX_PREFIX: Final = "For "
 COLUMNS: Final = (
     ("file", "File 文件"),
@@ -39,6 +41,9 @@ BASE_CELL: Final = "B1"
 _LONGEST: Final = 32_767
 """The most characters in a cell (Excel specifications and limits)."""
 
+_LONGEST_TITLE: Final = 31
+"""The most characters in the name of a sheet (the same)."""
+
 _UNWRITABLE: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 RuleTexts = Mapping[str, str]
@@ -50,9 +55,23 @@ def shown(text: str) -> str:
     return _UNWRITABLE.sub("\N{REPLACEMENT CHARACTER}", text)[:_LONGEST].strip()
 
 
-def row_digest(texts: Iterable[str]) -> str:
-    """The first 12 hexadecimal digits of SHA-256 over a row of decisions."""
+def digest(texts: Iterable[str]) -> str:
+    """The first 12 hexadecimal digits of SHA-256 over texts."""
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:12]
+
+
+def decision_titles(purposes: Iterable[str]) -> dict[str | None, str]:
+    """The names of the sheets of decisions, by purpose (None: none given). A name that is too long is cut and numbered,
+    with a sign that no purpose holds.
+    """
+    titles: dict[str | None, str] = {}
+    for purpose in (None, *purposes):
+        title = f"{MATRIX_PREFIX}{purpose or ROOT}"
+        if len(title) > _LONGEST_TITLE:
+            end = f"~{len(titles)}"
+            title = title[: _LONGEST_TITLE - len(end)] + end
+        titles[purpose] = title
+    return titles
 
 
 def rule_files(files: PolicyFiles) -> dict[str, tuple[tuple[int, RuleTexts], ...]]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from io import BytesIO
 from typing import Final
 
@@ -13,39 +12,44 @@ from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.worksheet import Worksheet
 
-from policies.compile import compile_table
-from policies.decision import Basis, CallerClass, Decision, Effect
+from policies.decision import Basis
 from policies.load import PolicyFiles, load_policy
 from policies.masks import MASKS
-from policies.policy import NO_BASIS, Organisation, Policy, RuleEffect
-from policies.spreadsheet.sheet import (
-    BASE_CELL,
-    COLUMNS,
-    GUIDE,
-    KEYS,
-    MATRIX_PREFIX,
-    RULES,
-    row_digest,
-    rule_files,
-    shown,
-)
+from policies.policy import NO_BASIS, Policy, RuleEffect
+from policies.spreadsheet.cell import write_row
+from policies.spreadsheet.decisions import decision_sheets, write_decisions
+from policies.spreadsheet.matrix import Matrix
+from policies.spreadsheet.sheet import BASE_CELL, COLUMNS, GUIDE, KEYS, LISTS_SHEET, RULES, rule_files, shown
 from policies.store.model import digest_of
 from policies.tree import ROOT
-from schema.catalogue import Catalogue, Tier
+from schema.catalogue import Catalogue
 
 _GUIDE: Final = (
-    ("Edit only the sheet of rules: one rule a row.", "只修改“规则”表：每行一条规则。"),
-    ("A new row is a new rule; a removed row removes its rule.", "新增一行即新增规则；删除一行即删除规则。"),
+    ("Edit the sheet of rules, or decisions in the sheets named `For ...`.", "可修改“规则”表，或各“For …”表中的决定。"),
+    ("Sheet of rules: one rule a row. A new row is a new rule.", "规则表：每行一条规则，新增一行即新增规则。"),
+    ("A removed row removes its rule.", "删除一行即删除该规则。"),
     ("Where several are meant, separate them by commas: tax, court.", "多项之间用半角逗号分隔：tax, court。"),
     ("`any` means all. Nothing is allowed that no rule allows.", "any 表示全部。没有规则允许的一律不允许。"),
     ("A deny beats every allow.", "禁止优先于一切允许。"),
-    ("The other sheets show what the rules decide, and are not edited.", "其他各表显示规则的结果，请勿修改。"),
+    (
+        "Sheets of decisions: choose in a cell what the role of the column sees.",
+        "决定表：在单元格中选择该列角色可见的程度。",
+    ),
+    ("Empty: no rule shows it. `withheld`: denied.", "空白：没有规则予以提供。withheld：禁止提供。"),
+    ("`clear`: as it is. `masked ...`: only through that mask.", "clear：原样提供。masked …：仅以该脱敏方式提供。"),
+    ("What is decided for a role or a purpose holds for those below it.", "对某角色或目的的决定，对其下级同样有效。"),
+    (
+        "A column without a basis stands for every basis that has no column of its own.",
+        "未注明依据的列，代表所有没有单独成列的依据。",
+    ),
+    (
+        "Each edit becomes a rule. What a rule cannot do is refused, by its cell.",
+        "每处修改都会成为规则；规则无法做到的，按单元格退回。",
+    ),
+    ("To show less than a rule shows, change that rule.", "若要比某条规则提供得更少，请修改该规则。"),
     ("Rules at one organisation only are not in them.", "其中不含只针对个别使用单位的规则。"),
-    ("An empty cell: no rule. `withheld`: denied.", "空白：没有规则。withheld：不予提供。"),
 )
 _SPARE_ROWS: Final = 500
-_WORDS: Final = {Effect.CLEAR: "clear", Effect.WITHHELD: "withheld"}
-_FORBIDDEN_START: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 def to_workbook(files: PolicyFiles, catalogue: Catalogue, cells: Mapping[str, frozenset[str]]) -> bytes:
@@ -54,47 +58,34 @@ def to_workbook(files: PolicyFiles, catalogue: Catalogue, cells: Mapping[str, fr
     Blocks, for some seconds where rules are many: not for an event loop.
     """
     policy = load_policy(files, catalogue, cells)
+    sheets = decision_sheets(Matrix(policy, cells), catalogue, cells)
     book = Workbook()
     book.remove(book.worksheets[0])
-    _write_guide(book.create_sheet(GUIDE), digest_of(files))
+    _write_guide(book.create_sheet(GUIDE), digest_of(files), sheets.titles)
     _write_rules(book.create_sheet(RULES), files)
-    _offer(book[RULES], book.create_sheet("Lists 选项"), policy)
-    for purpose in (None, *policy.purposes):
-        sheet = book.create_sheet(f"{MATRIX_PREFIX}{purpose or ROOT}"[:31])
-        for row in _matrix(policy, catalogue, cells, purpose):
-            _append(sheet, row)
-        sheet.protection.enable()
-        sheet.freeze_panes = "G2"
+    _offer(book[RULES], book.create_sheet(LISTS_SHEET), policy)
+    for purpose, title in sheets.titles.items():
+        write_decisions(book.create_sheet(title), sheets, purpose)
     content = BytesIO()
     book.save(content)
     return content.getvalue()
 
 
-def _append(sheet: Worksheet, texts: Sequence[str]) -> None:
-    """Writes a row of plain texts: none of them is taken for a formula, now or when it is edited."""
-    row = sheet.max_row + 1 if sheet.max_row > 1 or sheet["A1"].value is not None else 1
-    for column, text in enumerate(texts, 1):
-        if text:
-            cell = sheet.cell(row, column, text)
-            cell.data_type = "s"
-            if text.startswith(_FORBIDDEN_START):
-                cell.quotePrefix = True
-
-
-def _write_guide(sheet: Worksheet, digest: str) -> None:
-    _append(sheet, ("Exported policy 导出的政策", digest))
-    for texts in _GUIDE:
-        _append(sheet, texts)
+def _write_guide(sheet: Worksheet, digest: str, titles: Mapping[str | None, str]) -> None:
+    purposes = [(title, purpose or "no purpose given 未说明目的") for purpose, title in titles.items()]
+    lines = (("Exported policy 导出的政策", digest), *_GUIDE, ("Sheet 表", "Purpose 目的"), *purposes)
+    for number, texts in enumerate(lines, 1):
+        write_row(sheet, number, texts)
     sheet[BASE_CELL].font = Font(name="Courier New")
     sheet.column_dimensions["A"].width = sheet.column_dimensions["B"].width = 70
     sheet.protection.enable()
 
 
 def _write_rules(sheet: Worksheet, files: PolicyFiles) -> None:
-    _append(sheet, [heading for _, heading in COLUMNS])
-    for rules in rule_files(files).values():
-        for _, rule in rules:
-            _append(sheet, [shown(rule[key]) for key in KEYS])
+    write_row(sheet, 1, (heading for _, heading in COLUMNS))
+    placed = (rule for rules in rule_files(files).values() for _, rule in rules)
+    for number, rule in enumerate(placed, 2):
+        write_row(sheet, number, (shown(rule[key]) for key in KEYS))
     for column, cell in enumerate(sheet[1], 1):
         cell.font = Font(bold=True)
         sheet.column_dimensions[get_column_letter(column)].width = 24
@@ -126,52 +117,3 @@ def _offer(sheet: Worksheet, lists: Worksheet, policy: Policy) -> None:
         validation.add(f"{target}2:{target}{sheet.max_row + _SPARE_ROWS}")
         sheet.add_data_validation(validation)
     lists.protection.enable()
-
-
-def _matrix(
-    policy: Policy, catalogue: Catalogue, cells: Mapping[str, frozenset[str]], purpose: str | None
-) -> Iterator[tuple[str, ...]]:
-    """The rows of one purpose: agency, coordinate, tier, default mask, both descriptions, the decisions, a digest."""
-    # Nobody's organisation: it holds every role, and no rule at one organisation reaches it.
-    anybody = Organisation(ROOT, "", "", ROOT, None, frozenset(policy.roles), frozenset())
-    asked = replace(policy, organisations={ROOT: anybody})
-    columns = [(role, basis) for role in policy.roles for basis in _bases(policy, role)]
-    tables = [
-        compile_table(
-            asked, cells, CallerClass(frozenset({role}), ROOT, purpose, frozenset(basis), frozenset(map(str, Tier)))
-        )
-        for role, basis in columns
-    ]
-    heads = [f"{role} + {basis[0]}" if basis else role for role, basis in columns]
-    yield _signed(("agency", "data", "tier", "mask", "description", "说明", *heads))
-    for agency in sorted(cells):
-        for coordinate, tier in catalogue.tiers():
-            if coordinate in cells[agency]:
-                decisions = (_word(table.at(agency, coordinate)) for table in tables)
-                yield _signed((agency, coordinate, tier, *_described(catalogue, coordinate), *decisions))
-
-
-def _signed(texts: tuple[str, ...]) -> tuple[str, ...]:
-    held = tuple(map(shown, texts))
-    return (*held, row_digest(held))
-
-
-def _bases(policy: Policy, role: str) -> tuple[tuple[Basis, ...], ...]:
-    """No basis, and each that some rule for this role names."""
-    lineage = policy.roles.lineage(role)
-    named = {row.basis for row in policy.rows if row.role in lineage}
-    return ((), *((basis,) for basis in Basis if basis in named))
-
-
-def _described(catalogue: Catalogue, coordinate: str) -> tuple[str, str, str]:
-    field = catalogue.field(coordinate)
-    if field:
-        return field.mask or "", field.description, field.description_zh
-    record = catalogue.records[coordinate]
-    return "", record.description, record.description_zh
-
-
-def _word(decision: Decision) -> str:
-    if decision.effect is Effect.WITHHELD and decision.rule is None:
-        return ""
-    return _WORDS.get(decision.effect) or f"masked {decision.mask}"

@@ -39,7 +39,7 @@ ROW = publish([RULE])[0]
 
 
 def deciding(rows: list[Row], links: Links = NO_LINKS, request: Request = REQUEST) -> str | None:
-    row = Decider(rows, links).decide(request)
+    row = Decider(links).decide(rows, request)
     return row.rule if row else None
 
 

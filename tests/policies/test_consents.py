@@ -130,7 +130,7 @@ def test_a_consent_that_does_not_count_is_refused_with_its_reason(
 
 def test_every_reason_has_a_code_of_its_own() -> None:
     codes = {refusal.code for refusal in ConsentRefused.__subclasses__()}
-    assert len(codes) == len(ConsentRefused.__subclasses__()) == 9
+    assert len(codes) == len(ConsentRefused.__subclasses__()) == 11
 
 
 def test_a_consent_for_a_purpose_covers_those_below_it_and_not_those_above() -> None:
@@ -251,6 +251,41 @@ def test_one_of_several_audiences_suffices() -> None:
 def test_no_text_whatever_is_taken_for_a_consent(token: str) -> None:
     with pytest.raises(ConsentMalformed):
         verify(token)
+
+
+CLAIM = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()) | st.lists(st.text(), max_size=2)
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.text(st.characters(), max_size=100)
+    | st.dictionaries(st.sampled_from(list(claims_of(consent()))), CLAIM, min_size=1).map(
+        lambda changes: signed(claims_of(consent()) | changes | {"jti": None})
+    )
+    | st.dictionaries(st.sampled_from(["alg", "kid", "typ", "crit", "b64", "jwk"]), CLAIM, min_size=1).map(
+        lambda header: ".".join(
+            base64.urlsafe_b64encode(part).rstrip(b"=").decode()
+            for part in (json.dumps(header).encode(), json.dumps(claims_of(consent())).encode(), b"signature")
+        )
+    )
+)
+def test_whatever_an_issuer_or_anybody_writes_is_refused_and_nothing_else_happens(token: str) -> None:
+    with pytest.raises(ConsentRefused):
+        verify(token)
+
+
+@pytest.mark.parametrize("claim", ["iat", "exp", "nbf"])
+@pytest.mark.parametrize("value", [10**400, -(10**400), 1e300])
+def test_a_moment_that_no_calendar_has_is_malformed(claim: str, value: float) -> None:
+    with pytest.raises(ConsentMalformed, match=f"`{claim}`"):
+        verify(signed(claims_of(consent()) | {claim: value}))
+
+
+def test_a_claim_that_could_not_be_written_down_is_malformed() -> None:
+    with pytest.raises(ConsentMalformed, match="`jti`"):
+        verify(signed(claims_of(consent()) | {"jti": "\ud800"}))
 
 
 def test_no_refusal_quotes_the_token() -> None:

@@ -22,10 +22,24 @@ CHAIN = "".join(f"  r{level}: r{level + 1}\n" for level in range(3_000)) + "  r3
         ("rules/nation.yaml", "", f"\n  - {{{RULE}, masked: []}}\n", "NOT_A_TEXT"),
         ("rules/nation.yaml", "", f"\n  - {{{RULE}, masked: [bucket, redact]}}\n", "NOT_A_TEXT"),
         ("rules/nation.yaml", "", "\n  - " + "[" * 2_000 + "]" * 2_000 + "\n", "NOT_YAML"),
+        ("rules/nation.yaml", "", "\n  - " + "[" * 100_000 + "]" * 100_000 + "\n", "NOT_YAML"),
+        ("rules/nation.yaml", "", "\n  - " + "{a: " * 100_000 + "\n", "NOT_YAML"),
+        ("rules/nation.yaml", "", "\n  - " + "- " * 100_000 + "\n", "NOT_YAML"),
+        ("rules/nation.yaml", "", "\n  - ? " + "[" * 100_000 + "\n", "NOT_YAML"),
         ("version.yaml", "number: 1", "number: " + "1" * 5_000, "BAD_NUMBER"),
         ("trees.yaml", "roles:\n", f"roles:\n{CHAIN}", "TOO_DEEP"),
     ],
-    ids=["a mask of nothing", "two masks", "deep nesting", "an endless number", "an endless chain"],
+    ids=[
+        "a mask of nothing",
+        "two masks",
+        "deep nesting",
+        "endless lists",
+        "endless mappings",
+        "endless dashes",
+        "endless keys",
+        "an endless number",
+        "an endless chain",
+    ],
 )
 def test_it_is_a_finding(name: str, before: str, after: str, code: str) -> None:
     text = FILES[name].decode()

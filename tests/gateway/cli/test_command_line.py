@@ -41,6 +41,7 @@ def test_every_command_has_help(run, command: str) -> None:
 
 def test_sdl_prints_the_contract(run) -> None:
     assert run("sdl").output == (ROOT / "schema/schema.graphql").read_text()
+    assert run("sdl", "--admin").output == (ROOT / "gateway/admin/schema.graphql").read_text()
     assert "informant" not in run("sdl", "--subgraph").output
     assert "__schema" in orjson.loads(run("sdl", "--json").output)
 

@@ -144,6 +144,13 @@ class FixedEdition:
     current: Edition
 
 
+@dataclass(frozen=True)
+class FixedConsents:
+    """Issuers of consents that stay as they are."""
+
+    current: ConsentVerifier
+
+
 BANK = Principal("officer", "first-bank", frozenset({"bank.officer"}))
 INSPECTOR = Principal("inspector", "tax-bureau-zhejiang", frozenset({"tax.inspector"}))
 REGULATOR = Principal("regulator", "zhejiang-regulator", frozenset({"regulator.provincial"}))
@@ -204,7 +211,7 @@ def build_world(
         documents=Documents(CATALOGUE, limits or Limits()),
         supply=memory,
         agencies=AGENCIES,
-        consents=consents or ConsentVerifier({}, "xinqiao", policy.purposes),
+        consents=FixedConsents(consents or ConsentVerifier({}, "xinqiao", policy.purposes)),
         audit=audit,
         shared=frozenset(),
         limits=limits or Limits(),

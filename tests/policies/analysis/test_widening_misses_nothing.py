@@ -33,7 +33,7 @@ class Brute:
     def __init__(self, policy: Policy, organisation: str, act: Act) -> None:
         self.policy = policy
         self.organisation = organisation
-        self.verdicts = Verdicts(policy, CELLS, organisation, act)
+        self.verdicts = Verdicts(policy, CELLS, organisation, sorted(ROLES), act)
 
     def decisions(
         self, roles: frozenset[str], purpose: str | None, bases: frozenset[Basis], scope: frozenset[str]

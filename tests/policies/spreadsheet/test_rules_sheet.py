@@ -40,7 +40,7 @@ def exported() -> bytes:
 
 
 def imported(content: bytes) -> PolicyFiles:
-    return from_workbook(content, FILES, CATALOGUE, SUPPLIES)
+    return from_workbook(content, FILES, CATALOGUE, CELLS)
 
 
 def edited(content: bytes, edit: Callable[[Workbook], object]) -> bytes:
@@ -131,13 +131,6 @@ def test_blanks_around_names_change_nothing(exported: bytes) -> None:
     assert imported(edited(exported, setting("bank-arrears-in-buckets", "F", " bank  "))) == FILES
 
 
-def test_a_changed_decision_is_refused_and_never_ignored(exported: bytes) -> None:
-    def change(book: Workbook) -> None:
-        book["For any"]["G3"] = "changed"
-
-    assert "For any!A3: DECISION_CHANGED" in refused(exported, change).replace("A3:3:", "A3:")
-
-
 def test_hidden_sheets_merged_cells_and_other_bases_are_refused(exported: bytes) -> None:
     def hide(book: Workbook) -> None:
         book["For any"].sheet_state = "hidden"
@@ -173,4 +166,4 @@ def test_a_note_that_begins_as_a_formula_is_exported_as_text_and_comes_back() ->
     book = load_workbook(BytesIO(content))
     cell = book[RULES][f"N{row_of(book, 'bank-arrears-in-buckets')}"]
     assert (cell.data_type, cell.quotePrefix) == ("s", True)
-    assert from_workbook(content, files, CATALOGUE, SUPPLIES) == files
+    assert from_workbook(content, files, CATALOGUE, CELLS) == files

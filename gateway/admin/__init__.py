@@ -1,0 +1,1 @@
+"""The administration of policies: `/admin/graphql`, a schema of its own, for those who keep the rules."""

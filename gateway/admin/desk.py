@@ -1,0 +1,99 @@
+"""Where administrators work: the policy's versions and drafts, and what they mean."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gateway.audit import AuditLog
+from gateway.errors import PolicyStoreMissingError
+from gateway.tables import Cells, Compiler
+from policies.administration import Administration
+from policies.analysis.widening import widens
+from policies.delegation import Actor
+from policies.load import PolicyFiles
+from policies.policy import Policy
+from policies.store.contract import Store
+from schema.catalogue import Catalogue
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A policy by the number of its version, the id of its draft, or its files; without any, the latest version."""
+
+    version: int | None = None
+    draft: str | None = None
+    files: PolicyFiles | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A running gateway, as far as administrators change it: where versions are kept, the audit log, and what gives
+    the version that this instance decides by.
+    """
+
+    store: Store
+    audit: AuditLog
+    in_force: Callable[[], Policy]
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What administrators work with.
+
+    `cells` are the coordinates that each agency supplies; `audit_file` tells what was really asked. `process` does what
+    takes long. `running` is None where there is no store of versions: files alone can be looked into.
+    """
+
+    catalogue: Catalogue
+    cells: Cells
+    process: Compiler
+    audit_file: Path
+    running: Running | None
+
+    def live(self) -> Running:
+        """The running gateway. Raises `PolicyStoreMissingError`."""
+        if self.running is None:
+            raise PolicyStoreMissingError(
+                "There is no store of versions and drafts here: the policy is a plain directory. Make a store of it "
+                "(`xinqiao policy init`), and set XINQIAO_POLICIES to the store."
+            )
+        return self.running
+
+    def administration(self) -> Administration:
+        """The verbs that change the policy. Raises `PolicyStoreMissingError`."""
+        live = self.live()
+
+        async def record(act: Mapping[str, Any]) -> None:
+            await live.audit.append(act)
+
+        return Administration(live.store, self.catalogue, self.cells, self._widens, record, _now)
+
+    async def files(self, reference: Reference) -> PolicyFiles:
+        """The files of a policy. Raises `VersionUnknown`, `DraftUnknown`, `PolicyStoreMissingError`."""
+        if reference.files is not None:
+            return reference.files
+        if reference.draft is not None:
+            return (await self.live().store.draft(reference.draft)).files
+        if reference.version is not None:
+            return (await self.live().store.version(reference.version)).files
+        return (await self.live().store.latest()).files
+
+    def reach(self, actor: Actor) -> Cells:
+        """The cells that an administrator may look into: all, or those of the agency that it administers and of those
+        below it.
+        """
+        if actor.agency is None:
+            return self.cells
+        tree = self.live().in_force().agencies
+        return {agency: names for agency, names in self.cells.items() if tree.covers(actor.agency, agency)}
+
+    async def _widens(self, before: Policy, after: Policy) -> frozenset[str]:
+        return await self.process.run(widens, before, after, self.cells)
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)

@@ -1,0 +1,48 @@
+"""Opens the administration beside a gateway."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
+
+from starlette.routing import Route
+
+from gateway.admin.desk import Desk, Running
+from gateway.admin.endpoint import AdminGateway
+from gateway.app import GraphQLEndpoint, RecordRefusal
+from gateway.assembly import Installation, is_plain
+from gateway.identity import Authenticator
+from gateway.pipeline import Gateway
+from gateway.settings import DeadlineSettings, Settings
+from gateway.tables import Compiler
+from policies.store.open import open_store
+
+PATH: Final = "/admin/graphql"
+
+
+@asynccontextmanager
+async def open_desk(settings: Settings, installation: Installation, gateway: Gateway) -> AsyncIterator[Desk]:
+    """The administrators' desk, open for as long as the context lasts. Its process starts with the first analysis.
+
+    Raises `StoreUnavailable`.
+    """
+    async with AsyncExitStack() as stack:
+        running = None
+        if not is_plain(settings.policies):
+            store = await open_store(settings.policies)
+            stack.push_async_callback(store.close)
+            running = Running(store, gateway.audit, lambda: gateway.editions.current.policy)
+        process = await stack.enter_async_context(Compiler())
+        yield Desk(installation.catalogue, installation.cells, process, settings.audit_file, running)
+
+
+def admin_route(desk: Desk, authenticator: Authenticator, settings: Settings, record_refusal: RecordRefusal) -> Route:
+    """The administration's address: bodies may be as large as a policy, and analyses take their time."""
+    limits = settings.limits.model_copy(update={"request_bytes": settings.administration.request_bytes})
+    seconds = settings.administration.deadline
+    wider = settings.model_copy(
+        update={"limits": limits, "deadline": DeadlineSettings(default=seconds, maximum=seconds)}
+    )
+    pipeline = AdminGateway(desk, settings.administration)
+    return Route(PATH, GraphQLEndpoint(pipeline, authenticator, wider, record_refusal))

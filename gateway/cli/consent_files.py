@@ -1,0 +1,82 @@
+"""The files of a sandbox's issuer of consents: its private keys, its public key set, its revocation list."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+import typer
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, KeySet, OctKey, import_key
+
+from gateway.cli.output import failing_plainly
+from gateway.settings import SignerSettings
+from gateway.tokens import load_key_set
+from policies.errors import RevocationsInvalid
+from policies.revocation import RevocationList, read_revocations
+from policies.signature import SigningKey
+
+_CURVES: Final = {"EC": "P-256", "OKP": "Ed25519"}
+
+
+def new_key_file(path: Path) -> ECKey:
+    """A new private key (P-256), written to a new file that its owner alone may read (mode 0600)."""
+    key = ECKey.generate_key("P-256", auto_kid=True)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        message = f"{path} is there already, and no key is overwritten; name a new file"
+        raise typer.BadParameter(message, param_hint="--key") from None
+    except OSError as error:
+        raise typer.BadParameter(f"{path} cannot be written: {error.strerror}", param_hint="--key") from None
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(orjson.dumps(key.as_dict(private=True)))
+    return key
+
+
+def add_public_key(path: Path, key: ECKey) -> int:
+    """Adds the public half to a key set, which is made where there is none. Gives the number of keys in it."""
+    entries: list[Any] = []
+    if path.exists():
+        with failing_plainly():
+            entries = list(load_key_set(SignerSettings(id=str(path), jwks=path)).as_dict(private=False)["keys"])
+    entries.append({**key.as_dict(private=False), "use": "sig", "alg": "ES256"})
+    half = path.with_name(f"{path.name}.new")
+    try:
+        half.write_bytes(orjson.dumps({"keys": entries}, option=orjson.OPT_INDENT_2))
+        # A gateway that follows the file must never find half of it.
+        half.replace(path)
+    except OSError as error:
+        raise typer.BadParameter(f"{path} cannot be written: {error.strerror}", param_hint="--jwks") from None
+    return len(entries)
+
+
+def signing_key(path: Path) -> SigningKey:
+    """The private key in a file. Its text is part of no message."""
+    hint = "`xinqiao consent keys` makes one"
+    try:
+        key = import_key(orjson.loads(path.read_bytes()))
+    except OSError as error:
+        raise typer.BadParameter(f"{path} cannot be read: {error.strerror}; {hint}", param_hint="--key") from None
+    except (JoseError, ValueError, KeyError, TypeError):
+        raise typer.BadParameter(f"{path} holds no JWK (RFC 7517); {hint}", param_hint="--key") from None
+    if isinstance(key, OctKey) or not key.is_private or key.as_dict().get("crv") != _CURVES.get(key.key_type):
+        message = f"{path} must hold a private key: EC (P-256), Ed25519 or RSA; {hint}"
+        raise typer.BadParameter(message, param_hint="--key")
+    return key
+
+
+def existing_list(path: Path, issuer: str, key: SigningKey, jwks: Path | None, now: dt.datetime) -> RevocationList:
+    """The issuer's list so far, checked with the key set at `jwks`, or else with the key. It may be past its time."""
+    with failing_plainly():
+        keys = load_key_set(SignerSettings(id=issuer, jwks=jwks)) if jwks else KeySet([key])
+    try:
+        return read_revocations(path.read_bytes(), issuer, keys, now.timestamp())
+    except OSError as error:
+        raise typer.BadParameter(f"{path} cannot be read: {error.strerror}", param_hint="--list") from None
+    except RevocationsInvalid as error:
+        message = f"{path}: {error}. If another key of the issuer signed it, give the key set with --jwks"
+        raise typer.BadParameter(message, param_hint="--list") from None

@@ -1,0 +1,78 @@
+"""The audit log read as evidence of what is asked: the shapes of requests, counted."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from policies.analysis.shapes import Decided, Evidence, Gathering
+from policies.decision import Basis, CallerClass
+from policies.policy import Act
+
+_ROTATED: Final = re.compile(r"[.-][0-9][0-9.T-]*")
+"""What a rotation appends to a log's name: `.1`, `-20261101`. Compressed ones are not read."""
+
+
+def log_files(path: Path, since: dt.datetime) -> tuple[Path, ...]:
+    """The audit log and its rotated neighbours, oldest first: those written to since a moment, and the one before them
+    (which shows that they reach back so far). None where there is no log.
+    """
+    named = [file for file in path.parent.glob("*") if file == path or _rotated(path, file)]
+    by_age = sorted((file for file in named if file.is_file()), key=lambda file: file.stat().st_mtime)
+    older = sum(file.stat().st_mtime < since.timestamp() for file in by_age)
+    return tuple(by_age[max(0, older - 1) :])
+
+
+def _rotated(path: Path, file: Path) -> bool:
+    return file.name.startswith(path.name) and bool(_ROTATED.fullmatch(file.name.removeprefix(path.name)))
+
+
+def read_evidence(files: Iterable[Path], since: dt.datetime) -> Evidence:
+    """What was asked since a moment (with its offset), from audit logs, line by line.
+
+    Refusals and administrators' acts only show how far the logs reach. A last line without its end is left out (it is
+    being written); other lines that cannot be read are counted. Raises `OSError`. It reads for as long as the logs are
+    long: run it in another process.
+    """
+    gathering = Gathering()
+    unread = 0
+    for file in files:
+        with file.open("rb") as lines:
+            for line in lines:
+                if line.endswith(b"\n"):
+                    unread += not _read(line, since, gathering)
+    return gathering.evidence(unread)
+
+
+def _read(line: bytes, since: dt.datetime, gathering: Gathering) -> bool:
+    """Whether the line can be read; what it says is then gathered."""
+    try:
+        record = orjson.loads(line)
+        at = dt.datetime.fromisoformat(record["at"])
+        # A record from before shows that nothing is missing since.
+        gathering.cover(max(at, since))
+        if at >= since and record.get("outcome") == "ANSWERED":
+            gathering.add(at, [_decided(record, one) for one in record["classes"]])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return False
+    return True
+
+
+def _decided(record: Mapping[str, Any], one: Mapping[str, Any]) -> Decided:
+    caller = CallerClass(
+        frozenset(record["roles"]),
+        record["organisation"],
+        record["purpose"],
+        frozenset(map(Basis, one["bases"])),
+        frozenset(one["scope"]),
+    )
+    cells = frozenset(
+        (decision["agency"], Act(decision["act"]), decision["coordinate"], decision["rule"])
+        for decision in one["decisions"]
+    )
+    return Decided(caller, cells, one["companies"])

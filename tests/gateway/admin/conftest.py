@@ -1,0 +1,111 @@
+"""An administration over a store in a directory, behind the real HTTP edge, without a socket."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+from starlette.applications import Starlette
+
+from gateway.admin.desk import Desk, Running
+from gateway.admin.open import admin_route
+from gateway.app import create_app
+from gateway.assembly import read_installation
+from gateway.audit import AuditLog
+from gateway.errors import HttpError
+from gateway.identity import load_authenticator
+from gateway.messages import Principal
+from gateway.record import refusal_record
+from gateway.settings import Settings
+from gateway.tables import Compiler
+from policies.load import load_policy, read_directory
+from policies.store.contract import Store
+from policies.store.initial import initialise
+from policies.store.open import open_store
+
+ROOT = Path(__file__).parents[3]
+
+
+@dataclass
+class Administrators:
+    """Callers of the administration, by name, and what it kept."""
+
+    client: httpx.AsyncClient
+    tokens: dict[str, str]
+    store: Store
+    audit_file: Path
+
+    async def ask(self, who: str, query: str, **variables: Any) -> dict[str, Any]:
+        answer = await self.send(who, query, **variables)
+        return orjson.loads(answer.content)
+
+    async def send(self, who: str, query: str, **variables: Any) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self.tokens[who]}"} if who in self.tokens else {}
+        return await self.client.post("/admin/graphql", json={"query": query, "variables": variables}, headers=headers)
+
+    async def files(self) -> dict[str, str]:
+        answer = await self.ask("al", "{ version { files { name content } } }")
+        return {file["name"]: file["content"] for file in answer["data"]["version"]["files"]}
+
+    async def propose(self, who: str, changes: dict[str, str], why: str = "a reason") -> dict[str, Any]:
+        files = [{"name": name, "content": text} for name, text in {**(await self.files()), **changes}.items()]
+        return await self.ask(
+            who,
+            "mutation ($files: [PolicyFileInput!]!, $why: String!) {"
+            " propose(files: $files, why: $why) { id digest base changed } }",
+            files=files,
+            why=why,
+        )
+
+    def audited(self) -> list[dict[str, Any]]:
+        return [orjson.loads(line) for line in self.audit_file.read_bytes().splitlines()]
+
+
+@pytest.fixture
+async def administrators(make_signer: Callable[..., Any], tmp_path: Path) -> AsyncIterator[Administrators]:
+    signer, now = make_signer(), int(time.time())
+    settings = Settings(issuers=(signer.settings,), anonymous="public", audit_file=tmp_path / "audit.jsonl")
+
+    def token(subject: str, organisation: str, role: str = "policy.admin", **claims: Any) -> str:
+        usual = {"sub": subject, "org": organisation, "roles": [role], "amr": ["pwd", "mfa"], "auth_time": now}
+        return signer.token(**{**usual, **claims})
+
+    tokens = {
+        "al": token("al", "policy-office"),
+        "bo": token("bo", "policy-office"),
+        "tess": token("tess", "tax-data-office"),
+        "bank": token("officer", "first-bank", "bank.officer"),
+        "by password": token("al", "policy-office", amr=["pwd"]),
+        "of yesterday": token("al", "policy-office", auth_time=now - 86_400),
+        "undated": token("al", "policy-office", auth_time=None),
+    }
+    installation = read_installation(settings)
+    files = read_directory(ROOT / "policies")
+    policy = load_policy(files, installation.catalogue, installation.cells)
+    store = await open_store(tmp_path / "store")
+    await initialise(store, files, by="al", why="to begin", at=datetime.now(UTC))
+    authenticator = load_authenticator(settings, lambda: policy.organisations)
+    async with AuditLog(settings.audit_file) as audit, Compiler() as process:
+
+        async def refused(request_id: str, principal: Principal | None, error: HttpError) -> None:
+            await audit.append(refusal_record(request_id, principal, error.code, datetime.now(UTC)))
+
+        running = Running(store, audit, lambda: policy)
+        desk = Desk(installation.catalogue, installation.cells, process, settings.audit_file, running)
+        app: Starlette = create_app(
+            pipeline=None,
+            authenticator=authenticator,
+            settings=settings,
+            record_refusal=refused,
+            readiness={},
+            extra_routes=[admin_route(desk, authenticator, settings, refused)],
+        )
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as client:
+            yield Administrators(client, tokens, store, settings.audit_file)

@@ -1,0 +1,132 @@
+"""The administration through its schema: who gets in, what is refused and how it is said, and what is kept of it."""
+
+from __future__ import annotations
+
+import pytest
+
+NOTE = "\n# a remark\n"
+DENY = "{id: stop, deny: TaxArrears.balance, of: tax, to: any, for: any, given: any, note: stop}"
+
+
+def codes(answer):
+    return [error["extensions"]["code"] for error in answer.get("errors", ())]
+
+
+async def test_a_change_goes_from_draft_to_version_by_two_people(administrators) -> None:
+    files = await administrators.files()
+    draft = (await administrators.propose("al", {"rules/nation.yaml": files["rules/nation.yaml"] + NOTE}))["data"]
+    made = draft["propose"]
+    assert made["changed"] == ["rules/nation.yaml"]
+    publish = "mutation ($draft: ID!) { publish(draft: $draft) { number by approvals { by } } }"
+    assert codes(await administrators.ask("al", publish, draft=made["id"])) == ["APPROVAL_MISSING"]
+    approve = "mutation ($draft: ID!, $digest: String!) { approve(draft: $draft, digest: $digest) { id } }"
+    assert codes(await administrators.ask("al", approve, draft=made["id"], digest=made["digest"])) == [
+        "AUTHOR_CANNOT_APPROVE"
+    ]
+    assert codes(await administrators.ask("bo", approve, draft=made["id"], digest=made["digest"])) == []
+    published = await administrators.ask("al", publish, draft=made["id"])
+    assert published["data"]["publish"] == {"number": 2, "by": "al", "approvals": [{"by": "bo"}]}
+    assert (await administrators.store.latest()).files["rules/nation.yaml"].decode().endswith(NOTE)
+
+
+@pytest.mark.parametrize(
+    ("who", "status", "code"),
+    [
+        ("bank", 403, "NOT_AN_ADMINISTRATOR"),
+        ("by password", 401, "LOGIN_INSUFFICIENT"),
+        ("of yesterday", 401, "LOGIN_INSUFFICIENT"),
+        ("undated", 401, "LOGIN_INSUFFICIENT"),
+        ("nobody", 401, "LOGIN_INSUFFICIENT"),
+    ],
+)
+async def test_only_administrators_with_a_fresh_and_strong_login_get_in(administrators, who, status, code) -> None:
+    answer = await administrators.send(who, "{ drafts { id } }")
+    assert answer.status_code == status
+    assert codes(answer.json()) == [code]
+    if code == "LOGIN_INSUFFICIENT":
+        assert 'error="insufficient_user_authentication"' in answer.headers["WWW-Authenticate"]
+    assert administrators.audited()[-1]["code"] == code
+
+
+async def test_an_agencys_administrator_changes_its_own_rules_alone(administrators) -> None:
+    files = await administrators.files()
+    own = await administrators.propose("tess", {"rules/tax.yaml": files["rules/tax.yaml"] + NOTE})
+    assert codes(own) == []
+    for name in ("rules/nation.yaml", "rules/market-regulation.yaml", "trees.yaml", "organisations.yaml"):
+        assert codes(await administrators.propose("tess", {name: files[name] + NOTE})) == ["BEYOND_DELEGATION"]
+
+
+async def test_an_emergency_deny_by_one_person_is_published_and_flagged(administrators) -> None:
+    answer = await administrators.ask(
+        "tess",
+        'mutation ($rule: String!) { emergencyDeny(agency: "tax", rule: $rule, why: "a leak") { number emergency } }',
+        rule=DENY,
+    )
+    assert answer["data"]["emergencyDeny"] == {"number": 2, "emergency": True}
+    act = next(line for line in administrators.audited() if line.get("act") == "emergency_deny")
+    assert (act["subject"], act["agency"], act["version"], act["emergency"]) == ("tess", "tax", 2, True)
+
+
+async def test_nothing_is_changed_by_get(administrators) -> None:
+    headers = {"Authorization": f"Bearer {administrators.tokens['tess']}"}
+    query = f'mutation {{ emergencyDeny(agency: "tax", rule: "{DENY}", why: "x") {{ number }} }}'
+    answer = await administrators.client.get("/admin/graphql", params={"query": query}, headers=headers)
+    assert answer.status_code == 405
+    assert await administrators.store.latest_number() == 1
+    reading = await administrators.client.get("/admin/graphql", params={"query": "{ inForce }"}, headers=headers)
+    assert reading.json()["data"]["inForce"].startswith("1-")
+
+
+async def test_each_request_is_kept_with_who_made_it_and_what_it_ran(administrators) -> None:
+    await administrators.ask("bo", "{ drafts { id } inForce }")
+    await administrators.ask("bo", '{ draft(id: "none") { id } }')
+    first, second = administrators.audited()
+    assert (first["subject"], first["organisation"], first["outcome"]) == ("bo", "policy-office", "ADMINISTERED")
+    assert (sorted(first["fields"]), first["errors"]) == (["drafts", "inForce"], [])
+    assert (second["fields"], second["errors"]) == (["draft"], ["DRAFT_UNKNOWN"])
+
+
+async def test_an_act_is_kept_before_it_takes_effect(administrators) -> None:
+    files = await administrators.files()
+    await administrators.propose("al", {"rules/nation.yaml": files["rules/nation.yaml"] + NOTE})
+    acts = [line.get("act") or line["outcome"] for line in administrators.audited()]
+    assert acts[-2:] == ["propose", "ADMINISTERED"]
+
+
+async def test_a_draft_that_does_not_load_is_refused_with_every_mistake_and_its_line(administrators) -> None:
+    files = await administrators.files()
+    broken = files["rules/nation.yaml"].replace("to: bank", "to: banc", 1)
+    made = (await administrators.propose("al", {"rules/nation.yaml": broken}))["data"]["propose"]
+    approve = "mutation ($draft: ID!, $digest: String!) { approve(draft: $draft, digest: $digest) { id } }"
+    answer = await administrators.ask("bo", approve, draft=made["id"], digest=made["digest"])
+    findings = answer["errors"][0]["extensions"]["findings"]
+    finding = next(one for one in findings if one["code"] == "UNKNOWN_ROLE")
+    line = broken.splitlines().index("    to: banc") + 1
+    assert (finding["file"], finding["line"]) == ("rules/nation.yaml", line)
+    assert finding["hint"] == "did you mean `bank`?"
+
+
+async def test_versions_are_listed_newest_first_and_page_by_page(administrators) -> None:
+    for number in (2, 3):
+        rule = DENY.replace("stop,", f"stop-{number},").replace("any, for", f"{['bank', 'regulator'][number - 2]}, for")
+        query = 'mutation ($rule: String!) { emergencyDeny(agency: "tax", rule: $rule, why: "x") { number } }'
+        assert codes(await administrators.ask("al", query, rule=rule)) == []
+    query = "query ($before: Int) { versions(first: 2, before: $before) { number } }"
+    assert (await administrators.ask("al", query))["data"]["versions"] == [{"number": 3}, {"number": 2}]
+    assert (await administrators.ask("al", query, before=2))["data"]["versions"] == [{"number": 1}]
+
+
+async def test_what_is_not_graphql_is_refused_before_it_is_run(administrators) -> None:
+    answer = await administrators.send("al", "{ nothing }")
+    assert codes(answer.json()) == ["OPERATION_INVALID"]
+    assert "data" not in answer.json()
+    deep = "{ __schema { types " + "{ fields { type { ofType " * 8 + "{ name }" + "} } }" * 8 + " } }"
+    assert codes((await administrators.send("al", deep)).json()) == ["OPERATION_INVALID"]
+
+
+async def test_an_edited_workbook_becomes_a_draft(administrators) -> None:
+    exported = await administrators.ask("al", "{ workbook }")
+    query = 'mutation ($content: String!) { proposeWorkbook(content: $content, why: "x") { id } }'
+    answer = await administrators.ask("al", query, content=exported["data"]["workbook"])
+    assert codes(answer) == ["NOTHING_CHANGED"]
+    assert codes(await administrators.ask("al", query, content="no workbook")) == ["WORKBOOK_UNREADABLE"]
