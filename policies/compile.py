@@ -14,7 +14,7 @@ Pure functions over picklable values, so that they can run in another process.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Final
@@ -23,7 +23,7 @@ from policies.decision import WITHHELD, Basis, CallerClass, Decision, DecisionTa
 from policies.masks import REDACT, widest
 from policies.policy import NO_BASIS, Act, Policy
 from policies.rulebook import OBJECTION
-from policies.verdicts import Asker, Grant, Verdicts
+from policies.verdicts import Asker, Grant, Verdict, Verdicts
 from schema.catalogue import Tier
 
 WHOLE_SCOPE: Final = frozenset(str(tier) for tier in Tier)
@@ -37,7 +37,7 @@ def compile_table(
     `Penalty.amount`. Roles that the policy does not let the caller's organisation hold count for nothing.
     """
     callers = _callers(policy, cells, caller.organisation, caller.roles, act)
-    situation = _Situation(caller.purpose, caller.bases, caller.consent_scope)
+    situation = Situation(caller.purpose, caller.bases, caller.consent_scope)
     others = policy.purposes_of(caller.organisation) - {caller.purpose}
     advice = tuple(_advice(situation, sorted(others)))
     made: dict[tuple[str, tuple[str, ...]], Decision] = {}
@@ -69,7 +69,7 @@ def bare_decisions(
 ) -> Mapping[str, Mapping[str, Decision]]:
     """The decisions that `compile_table` makes, without their reasons, which are most of its work."""
     callers = _callers(policy, cells, caller.organisation, caller.roles, act)
-    situation = _Situation(caller.purpose, caller.bases, caller.consent_scope)
+    situation = Situation(caller.purpose, caller.bases, caller.consent_scope)
     return {
         agency: {coordinate: callers.decision(agency, coordinate, situation) for coordinate in coordinates}
         for agency, coordinates in cells.items()
@@ -84,7 +84,7 @@ def openable(
     """
     callers = _callers(policy, cells, organisation, roles, Act.READ)
     situations = [
-        _Situation(purpose, frozenset(bases), WHOLE_SCOPE)
+        Situation(purpose, frozenset(bases), WHOLE_SCOPE)
         for purpose in (None, *sorted(policy.purposes_of(organisation)))
         for size in range(len(Basis) + 1)
         for bases in combinations(Basis, size)
@@ -103,24 +103,29 @@ def openable(
 
 def _callers(
     policy: Policy, cells: Mapping[str, frozenset[str]], organisation: str, roles: frozenset[str], act: Act
-) -> _Callers:
+) -> Callers:
+    held = held_roles(policy, organisation, roles)
+    return Callers(policy, Verdicts(policy, cells, organisation, held, act), held)
+
+
+def held_roles(policy: Policy, organisation: str, roles: frozenset[str]) -> tuple[str, ...]:
+    """Those of the roles that the policy lets the organisation's people hold."""
     known = policy.organisations.get(organisation)
-    held = tuple(sorted(roles & known.roles)) if known else ()
-    return _Callers(policy, Verdicts(policy, cells, organisation, held, act), held)
+    return tuple(sorted(roles & known.roles)) if known else ()
 
 
 @dataclass(frozen=True, slots=True)
-class _Situation:
+class Situation:
     """For which purpose somebody asks, and which bases hold for the company."""
 
     purpose: str | None
     bases: frozenset[Basis]
     consent_scope: frozenset[str]
 
-    def with_basis(self, basis: Basis) -> _Situation:
+    def with_basis(self, basis: Basis) -> Situation:
         """The same, were this basis to hold (a consent to everything)."""
         scope = WHOLE_SCOPE if basis is Basis.CONSENT else self.consent_scope
-        return _Situation(self.purpose, self.bases | {basis}, scope)
+        return Situation(self.purpose, self.bases | {basis}, scope)
 
 
 def bases_on(coordinate: str, tier: Tier, bases: frozenset[Basis], consent_scope: frozenset[str]) -> tuple[str, ...]:
@@ -140,10 +145,10 @@ def _in_scope(coordinate: str, tier: Tier, scope: frozenset[str]) -> bool:
     return not dot and any(name.startswith(f"{record}.") for name in scope)
 
 
-_Advice = tuple[Reason, _Situation]
+_Advice = tuple[Reason, Situation]
 
 
-def _advice(situation: _Situation, purposes: list[str]) -> Iterator[_Advice]:
+def _advice(situation: Situation, purposes: list[str]) -> Iterator[_Advice]:
     """What a caller could lack, the likeliest remedy first, each with its situation if it did not lack it."""
     yield Reason.NEEDS_CONSENT, situation.with_basis(Basis.CONSENT)
     yield Reason.NEEDS_JURISDICTION, situation.with_basis(Basis.JURISDICTION)
@@ -154,7 +159,7 @@ def _advice(situation: _Situation, purposes: list[str]) -> Iterator[_Advice]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Callers:
+class Callers:
     """The people of one organisation in certain roles, and what the rules say to them."""
 
     policy: Policy
@@ -165,7 +170,7 @@ class _Callers:
         """Agencies for which this is the same have the same decisions on the coordinate."""
         return self.verdicts.alike(agency, coordinate) if coordinate in self.policy.tiers else ()
 
-    def explained(self, agency: str, coordinate: str, situation: _Situation, advice: tuple[_Advice, ...]) -> Decision:
+    def explained(self, agency: str, coordinate: str, situation: Situation, advice: tuple[_Advice, ...]) -> Decision:
         """The decision, with the reason where it is not CLEAR."""
         decision = self.decision(agency, coordinate, situation)
         if decision.effect is Effect.CLEAR:
@@ -176,7 +181,7 @@ class _Callers:
                     return replace(decision, reason=reason)
         return replace(decision, reason=Reason.NOT_AVAILABLE)
 
-    def decision(self, agency: str, coordinate: str, situation: _Situation) -> Decision:
+    def decision(self, agency: str, coordinate: str, situation: Situation) -> Decision:
         """The decision on a coordinate, its rows taken into account."""
         record, dot, field = coordinate.partition(".")
         if coordinate not in self.policy.tiers:
@@ -186,18 +191,23 @@ class _Callers:
             return rows
         return self._alone(agency, coordinate, situation)
 
-    def _alone(self, agency: str, coordinate: str, situation: _Situation) -> Decision:
+    def _alone(self, agency: str, coordinate: str, situation: Situation) -> Decision:
         """The decision on a coordinate alone."""
         bases = bases_on(coordinate, self.policy.tiers[coordinate], situation.bases, situation.consent_scope)
-        verdicts = [
+        return weigh(
             self.verdicts.verdict(Asker(role, situation.purpose, basis), agency, coordinate)
             for role in self.roles
             for basis in bases
-        ]
-        denied = [verdict.denied for verdict in verdicts if verdict.denied]
-        if denied:
-            return Decision(Effect.WITHHELD, rule=min(denied))
-        return _widest([grant for verdict in verdicts for grant in verdict.grants])
+        )
+
+
+def weigh(verdicts: Iterable[Verdict]) -> Decision:
+    """What verdicts come to together: a deny by any of them wins, else the widest grant does."""
+    said = tuple(verdicts)
+    denied = [verdict.denied for verdict in said if verdict.denied]
+    if denied:
+        return Decision(Effect.WITHHELD, rule=min(denied))
+    return _widest([grant for verdict in said for grant in verdict.grants])
 
 
 def _widest(grants: list[Grant]) -> Decision:

@@ -95,7 +95,7 @@ class Verdicts:
         )
         name, *wide = self._objects(coordinate)
         rows = (self._decide(bench.rows(lineage, objects), asked) for objects in ((name,), wide))
-        return self._weigh(coordinate, *rows)
+        return verdict_of(self._policy, coordinate, *rows)
 
     def _objects(self, coordinate: str) -> tuple[str, ...]:
         """The objects of a rule that take in the coordinate: itself first, then the wider ones."""
@@ -117,23 +117,6 @@ class Verdicts:
             self._answers[key] = self._decider.decide(rows, asked)
         return self._answers[key]
 
-    def _weigh(self, coordinate: str, named: Row | None, wide: Row | None) -> Verdict:
-        for row in (named, wide):
-            if row and row.effect is RuleEffect.DENY:
-                return Verdict(row.rule, ())
-        grants = []
-        if named:
-            grants.append(Grant(named.rule, named.mask or None))
-        if wide and self._policy.tiers[coordinate] is not Tier.SEALED:
-            grants.append(Grant(wide.rule, self._floor(coordinate, wide.mask or None)))
-        # Whether records exist cannot be half told: a masked grant does not show rows.
-        return Verdict(None, tuple(grant for grant in grants if "." in coordinate or grant.mask is None))
-
-    def _floor(self, coordinate: str, mask: str | None) -> str | None:
-        """What a wide rule gives at most: the field's default mask."""
-        default = self._policy.default_masks.get(coordinate)
-        return narrower(mask, default) if mask and default else mask or default
-
 
 class _Bench:
     """The rows that can match one asker, by object and agency, and the verdicts on it so far."""
@@ -149,6 +132,26 @@ class _Bench:
         keys = product(objects, agencies)
         found = [row for key in keys if key in self._rows for row in self._rows[key]]
         return sorted(found, key=lambda row: row.priority)
+
+
+def verdict_of(policy: Policy, coordinate: str, named: Row | None, wide: Row | None) -> Verdict:
+    """What the first row that names the coordinate and the first of the wider ones say together."""
+    for row in (named, wide):
+        if row and row.effect is RuleEffect.DENY:
+            return Verdict(row.rule, ())
+    grants = []
+    if named:
+        grants.append(Grant(named.rule, named.mask or None))
+    if wide and policy.tiers[coordinate] is not Tier.SEALED:
+        grants.append(Grant(wide.rule, _floor(policy, coordinate, wide.mask or None)))
+    # Whether records exist cannot be half told: a masked grant does not show rows.
+    return Verdict(None, tuple(grant for grant in grants if "." in coordinate or grant.mask is None))
+
+
+def _floor(policy: Policy, coordinate: str, mask: str | None) -> str | None:
+    """What a wide rule gives at most: the field's default mask."""
+    default = policy.default_masks.get(coordinate)
+    return narrower(mask, default) if mask and default else mask or default
 
 
 def _links(policy: Policy, cells: Mapping[str, frozenset[str]], organisation: str, roles: Iterable[str]) -> Links:

@@ -9,11 +9,13 @@ from policies.decision import Decision
 
 
 class Direction(StrEnum):
-    """Whether a caller gets to see more, less, something else (two masks, neither of which shows less), or the same."""
+    """Whether a caller gets to see more, something else (two masks, neither of which shows less), less, or the same.
+    What opens data comes first.
+    """
 
     WIDER = "WIDER"
-    NARROWER = "NARROWER"
     OTHER = "OTHER"
+    NARROWER = "NARROWER"
     SAME = "SAME"
 
 
@@ -25,3 +27,8 @@ def direction(before: Decision, after: Decision) -> Direction:
     if was == is_:
         return Direction.OTHER
     return Direction.WIDER if is_ > was else Direction.NARROWER
+
+
+def opens(before: Decision, after: Decision) -> bool:
+    """Whether the second decision shows anything that the first does not."""
+    return direction(before, after) in {Direction.WIDER, Direction.OTHER}
