@@ -172,6 +172,20 @@ def test_a_byte_order_mark_is_found(check: Check) -> None:
 
 
 @pytest.mark.parametrize(
+    ("plain", "wide"),
+    [
+        ("    to: any\n", "    to：any\n"),
+        ("    to: any\n", "    to: “any”\n"),
+        ("    to: any\n", "    to: 【bank，clerk】\n"),
+        ("  - id", "  － id"),
+        ("rules:\n", "rules：\n"),
+    ],
+)
+def test_full_width_punctuation_is_found_wherever_it_stands(check: Check, plain: str, wide: str) -> None:
+    assert {found.code for found in check(rules({}).replace(plain, wide))} & {"NOT_YAML", "ODD_CHARACTER"}
+
+
+@pytest.mark.parametrize(
     ("change", "code"),
     [
         ("number: 0", "BAD_NUMBER"),

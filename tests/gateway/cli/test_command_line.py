@@ -60,6 +60,8 @@ def test_check_names_file_line_and_way_out_of_each_mistake_in_manifests_and_poli
     court, nation = manifests / "court.yaml", policies / "rules/nation.yaml"
     court.write_text(court.read_text().replace("caseNumber:", "caseNumbr:"))
     nation.write_text(nation.read_text().replace("- Penalty.responsiblePersonId", "- Penalty.responsiblePersonID", 1))
+    publicity = policies / "publicity/2026-04-01.yaml"
+    publicity.write_text(publicity.read_text().replace("record: Penalty", "record: Penalti"))
     said = run("check", "--json", variables={"XINQIAO_MANIFESTS": str(manifests), "XINQIAO_POLICIES": str(policies)})
     assert said.exit_code == 1
     mistakes = {Path(mistake["file"]).name: mistake for mistake in orjson.loads(said.output)["mistakes"]}
@@ -67,6 +69,7 @@ def test_check_names_file_line_and_way_out_of_each_mistake_in_manifests_and_poli
     assert mistakes["court.yaml"]["line"] > 1
     assert "caseNumber" in mistakes["court.yaml"]["hint"]
     assert "responsiblePersonId" in mistakes["nation.yaml"]["hint"]
+    assert "Penalty" in mistakes["2026-04-01.yaml"]["hint"]
 
 
 def test_plan_says_who_is_asked_for_what_and_what_is_not_clear(run, query: str) -> None:

@@ -132,10 +132,16 @@ def test_a_rule_before_which_others_always_decide_is_shadowed_by_name(
         rule("b", "Penalty.amount") + rule("a", "Penalty.amount", until="2026-12-31"),
         rule("b", "Penalty.amount") + rule("a", "Penalty.amount", from_="2026-12-31"),
         rule("b", "[Penalty, Penalty.amount]", act="any") + rule("a", "Penalty.amount"),
+        # A consent may name the field and not the records, which are then decided without it.
+        rule("b", "Penalty.personId", given="consent") + rule("a", "Penalty", effect="deny", given="consent"),
+        # Who is a clerk as well sees the records as one.
+        rule("b", "TaxPayment.year", to="bank")
+        + rule("c", "TaxPayment", to="clerk")
+        + rule("d", "TaxPayment", to="bank", at="bureau"),
         rule("b", "Penalty.facts", effect="deny", to="bank") + rule("c", "Penalty.*", effect="deny", to="bank"),
     ],
 )
-def test_a_rule_that_decides_something_is_not_called_shadowed(check: Lint, rules: str) -> None:
+def test_a_rule_that_decides_something_is_not_called_idle(check: Lint, rules: str) -> None:
     assert [one for one in check(PUBLIC + rules) if one.line == 3] == []
 
 
