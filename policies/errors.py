@@ -70,6 +70,20 @@ class PurposeRefused(PolicyError):  # it names what happened to the request
     code: ClassVar[str] = "PURPOSE_REFUSED"
 
 
+class CallerUnknown(PolicyError):  # it names a state of the question
+    """The policy knows no such caller: a role, or an organisation, or not the one at the other. The message says what
+    there is.
+    """
+
+    code: ClassVar[str] = "CALLER_UNKNOWN"
+
+
+class CoordinateUnknown(PolicyError):  # it names a state of the question
+    """There is no such coordinate, or no agency supplies it. The message says which are near."""
+
+    code: ClassVar[str] = "COORDINATE_UNKNOWN"
+
+
 class ConsentRefused(PolicyError):  # it names what happened to the consent
     """A consent that does not count; each reason is a subclass with its own code. The message quotes no token."""
 

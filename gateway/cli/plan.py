@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import Annotated, Any
 
 import orjson
@@ -24,9 +23,9 @@ from gateway.refusals import RequestRefused
 from gateway.roots import root_companies
 from gateway.settings import load_settings
 from gateway.views import Views
+from policies.analysis.caller import named_caller
 from policies.compile import compile_table, openable
 from policies.decision import Basis, CallerClass
-from policies.policy import Policy
 
 
 def plan(  # noqa: PLR0913 - the options of a command
@@ -54,7 +53,7 @@ def plan(  # noqa: PLR0913 - the options of a command
         settings = load_settings()
         installation = read_installation(settings)
         loaded = installation.load(asyncio.run(policy_files(settings.policies)))
-        who = _caller_class(loaded.policy, caller, purpose, frozenset(basis or ()))
+        who = named_caller(loaded.policy, caller, purpose, basis or ())
         try:
             text, values = file.read(), orjson.loads(variables)
             document = _explain(installation, loaded, settings.limits.operation(), who, text, values, companies)
@@ -68,26 +67,6 @@ def plan(  # noqa: PLR0913 - the options of a command
         print_json(document)
     else:
         _show(document, f"{caller.partition('@')[0]} of {who.organisation}")
-
-
-def _caller_class(policy: Policy, caller: str, purpose: str | None, bases: frozenset[Basis]) -> CallerClass:
-    """The class that `role` or `role@organisation` names; without one, the first organisation that holds the role."""
-    role, _, organisation = caller.partition("@")
-    holders = [one.id for one in policy.organisations.values() if role in one.roles]
-    if not holders:
-        held = sorted({name for one in policy.organisations.values() for name in one.roles})
-        near = get_close_matches(role, held, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"roles: {', '.join(held)}"
-        raise typer.BadParameter(f"no organisation is registered for the role {role}; {hint}", param_hint="--as")
-    organisation = organisation or holders[0]
-    if organisation not in holders:
-        raise typer.BadParameter(
-            f"{organisation} is not registered for {role}; these are: {', '.join(holders)}", param_hint="--as"
-        )
-    if purpose is not None:
-        policy.check_purpose(organisation, purpose)
-    scope = frozenset({"PUBLIC", "AUTHORISED", "RESTRICTED"}) if Basis.CONSENT in bases else frozenset[str]()
-    return CallerClass(frozenset({role}), organisation, purpose, bases, scope)
 
 
 def _explain(  # noqa: PLR0913, PLR0917 - all that a plan depends on

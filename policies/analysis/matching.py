@@ -100,11 +100,18 @@ class CellRules:
         """Both."""
         return self.named + self.wide
 
+    def heard(self, names: Names) -> tuple[Row | None, Row | None]:
+        """Those that speak to one role on one basis, whom these names match: the first that names the coordinate, and
+        the first of the wider ones.
+        """
+        return (
+            next((row for row in self.named if names.match(row)), None),
+            next((row for row in self.wide if names.match(row)), None),
+        )
+
     def verdict(self, names: Names) -> Verdict:
         """What they say to one role on one basis, whom these names match."""
-        named = next((row for row in self.named if names.match(row)), None)
-        wide = next((row for row in self.wide if names.match(row)), None)
-        return verdict_of(self.policy, self.coordinate, named, wide)
+        return verdict_of(self.policy, self.coordinate, *self.heard(names))
 
 
 class Lineages:

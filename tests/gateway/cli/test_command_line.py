@@ -93,7 +93,7 @@ def test_plan_is_a_table_for_people(run, query: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["--as", "bank.oficer"], 2, "did you mean bank.officer"),
+        (["--as", "bank.oficer"], 2, "did you mean `bank.officer`"),
         (["--as", "bank.officer@zhejiang-regulator"], 2, "not registered"),
         (["--as", "bank.officer", "--purpose", "credit.underwritting"], 2, "did you mean"),
         (["--as", "bank.officer", "--variables", "{"], 2, "not JSON"),

@@ -8,9 +8,12 @@ from datetime import UTC, datetime
 
 from hypothesis import strategies as st
 
+from policies.compile import WHOLE_SCOPE, Callers, Situation, held_roles
+from policies.decision import Basis, Decision
 from policies.policy import Act, Organisation, Policy, RuleEffect
 from policies.rule import Rule, publish
 from policies.tree import Tree
+from policies.verdicts import Verdicts
 from schema.catalogue import Tier
 
 TIERS = {
@@ -158,3 +161,34 @@ def _changed(draw: st.DrawFn, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
     other = replace(rules[at], **{column: getattr(draw(RULES), column)})
     other = replace(other, mask=None) if other.effect is RuleEffect.DENY else other
     return (*rules[:at], other, *rules[at + 1 :])
+
+
+Decisions = Mapping[tuple[str, str], Decision]
+"""By agency and coordinate."""
+
+
+class Brute:
+    """All decisions of one policy at one organisation, by casbin."""
+
+    def __init__(self, policy: Policy, organisation: str, act: Act) -> None:
+        self.policy = policy
+        self.organisation = organisation
+        self._verdicts = Verdicts(policy, CELLS, organisation, sorted(ROLES), act)
+
+    def decisions(
+        self,
+        roles: frozenset[str],
+        purpose: str | None,
+        bases: frozenset[Basis],
+        scope: frozenset[str] = WHOLE_SCOPE,
+    ) -> Decisions:
+        """Those on everything, for somebody in these roles as far as the organisation holds them."""
+        if self.organisation not in self.policy.organisations:
+            return {}
+        callers = Callers(self.policy, self._verdicts, held_roles(self.policy, self.organisation, roles))
+        situation = Situation(purpose, bases, scope)
+        return {
+            (agency, name): callers.decision(agency, name, situation)
+            for agency, names in CELLS.items()
+            for name in names
+        }

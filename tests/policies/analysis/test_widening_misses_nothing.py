@@ -10,11 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from policies.analysis.widening import widens
-from policies.compile import WHOLE_SCOPE, Callers, Situation, held_roles
+from policies.compile import WHOLE_SCOPE
 from policies.decision import WITHHELD, Basis, Decision, Effect
-from policies.policy import Act, Policy
-from policies.verdicts import Verdicts
-from tests.policies.analysis.support import CELLS, PURPOSES, ROLES, Draft, changes
+from policies.policy import Act
+from tests.policies.analysis.support import CELLS, PURPOSES, ROLES, Brute, Decisions, Draft, changes
 
 SCOPES = [
     WHOLE_SCOPE,
@@ -27,28 +26,13 @@ def subsets(items: list[Item]) -> list[frozenset[Item]]:
     return [frozenset(some) for size in range(len(items) + 1) for some in combinations(items, size)]
 
 
-class Brute:
-    """All decisions of one policy at one organisation."""
-
-    def __init__(self, policy: Policy, organisation: str, act: Act) -> None:
-        self.policy = policy
-        self.organisation = organisation
-        self.verdicts = Verdicts(policy, CELLS, organisation, sorted(ROLES), act)
-
-    def decisions(
-        self, roles: frozenset[str], purpose: str | None, bases: frozenset[Basis], scope: frozenset[str]
-    ) -> dict[tuple[str, str], Decision]:
-        if self.organisation not in self.policy.organisations:
-            return {}
-        if purpose and not self.policy.covers_purpose(self.organisation, purpose):
-            purpose, bases = None, bases - {Basis.CONSENT}
-        callers = Callers(self.policy, self.verdicts, held_roles(self.policy, self.organisation, roles))
-        situation = Situation(purpose, bases, scope)
-        return {
-            (agency, name): callers.decision(agency, name, situation)
-            for agency, names in CELLS.items()
-            for name in names
-        }
+def asked(
+    side: Brute, roles: frozenset[str], purpose: str | None, bases: frozenset[Basis], scope: frozenset[str]
+) -> Decisions:
+    """The decisions; whoever may not ask for the purpose asks for none, for which no consent counts."""
+    if purpose and not side.policy.covers_purpose(side.organisation, purpose):
+        purpose, bases = None, bases - {Basis.CONSENT}
+    return side.decisions(roles, purpose, bases, scope)
 
 
 def shows_more(before: Decision, after: Decision) -> bool:
@@ -63,9 +47,9 @@ def opened(before: Brute, after: Brute, purpose: str | None, *, moved: bool) -> 
     for roles in subsets(sorted(ROLES)):
         for bases in subsets(list(Basis)):
             for scope in SCOPES if Basis.CONSENT in bases else SCOPES[:1]:
-                now = after.decisions(roles, purpose, bases, scope)
+                now = asked(after, roles, purpose, bases, scope)
                 for held in [bases, bases - {Basis.CONSENT}] if moved else [bases]:
-                    then = before.decisions(roles, purpose, held, scope)
+                    then = asked(before, roles, purpose, held, scope)
                     for cell, decision in now.items():
                         if shows_more(then.get(cell, WITHHELD), decision):
                             yield cell[0]
