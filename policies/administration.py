@@ -7,16 +7,15 @@ needs the approval of the agencies whose data it is, or of one above each of the
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from secrets import token_hex
-from typing import Final
+from typing import Final, Protocol
 
 from policies.delegation import Actor, agency_tree, check_administrator, check_reach, reaches
-from policies.emergency import add_rule, deny_entries, only_denies
+from policies.emergency import add_rule, deny_entries
 from policies.errors import (
     ApprovalMissing,
     AuthorCannotApprove,
@@ -27,18 +26,14 @@ from policies.errors import (
     NothingChanged,
     NotTheAuthor,
     OwnerApprovalMissing,
-    PolicyInvalid,
     ReasonMissing,
     ReviewedOther,
     StoreError,
     VersionConflict,
 )
-from policies.load import PolicyFiles, load_policy
-from policies.policy import Policy
-from policies.publicity import CHINA, Publicity, load_publicity, publicity_widens
+from policies.load import PolicyFiles
 from policies.store.contract import Store
 from policies.store.model import (
-    VERSION_FILE,
     Approval,
     Draft,
     Version,
@@ -47,13 +42,19 @@ from policies.store.model import (
     check_names,
     new_version,
     one_line,
-    publication,
 )
 from policies.tree import Tree
-from schema.catalogue import Catalogue
 
-Widens = Callable[[Policy, Policy], Awaitable[frozenset[str]]]
-"""The agencies whose data the second policy opens wider than the first."""
+
+class Judge(Protocol):
+    """`policies.judgement.Judgement`, asked beside the event loop."""
+
+    async def widened(self, base: PolicyFiles, draft: PolicyFiles, now: datetime) -> frozenset[str]:
+        """The agencies whose data the draft opens wider."""
+
+    async def only_denies(self, base: PolicyFiles, files: PolicyFiles, now: datetime) -> bool:
+        """Whether these files deny more than the base, and otherwise say the same."""
+
 
 Record = Callable[[Mapping[str, object]], Awaitable[None]]
 """Keeps an act in the audit, durably, before it takes effect."""
@@ -65,17 +66,13 @@ _EMERGENCY_TRIES: Final = 5
 class Administration:
     """The verbs by which administrators change the policy in a store.
 
-    `agencies` are the ids of the manifests, and `cells` holds the coordinates that each supplies; `clock` gives this
-    moment, with its offset. Each verb gives what it made. Refusals are `AdministrationRefused`; a policy that does not
-    load is `PolicyInvalid`; the store's own are `StoreError`. Where `record` fails, nothing is done, and its error is
-    raised.
+    `clock` gives this moment, with its offset. Each verb gives what it made. Refusals are `AdministrationRefused`; a
+    policy that does not load is `PolicyInvalid`; the store's own are `StoreError`. Where `record` fails, nothing is
+    done, and its error is raised.
     """
 
     store: Store
-    catalogue: Catalogue
-    agencies: Collection[str]
-    cells: Mapping[str, Collection[str]]
-    widens: Widens
+    judge: Judge
     record: Record
     clock: Callable[[], datetime]
 
@@ -132,7 +129,7 @@ class Administration:
             )
         base = await self.store.version(draft.base)
         files = changed(base.files, draft.files)
-        widened = await self._widened(base, draft)
+        widened = await self.judge.widened(base.files, draft.files, self.clock())
         if not any(reaches(actor.agency, name, tree) for name in files) and not _owned(actor.agency, widened, tree):
             raise NotConcerned(
                 f"the draft {draft.id} changes no rules of `{actor.agency}` and opens none of its data; an "
@@ -214,8 +211,7 @@ class Administration:
 
     async def _emergency(self, actor: Actor, latest: Version, files: PolicyFiles, why: str) -> Version:
         check_names(files)
-        (before, _), (after, _) = await self._load(latest.files), await self._load(files)
-        if not only_denies(before, after):
+        if not await self.judge.only_denies(latest.files, files, self.clock()):
             raise NotADeny(
                 "the rule denies nothing from this moment on; propose a draft for a change that begins later"
             )
@@ -274,7 +270,7 @@ class Administration:
         )
 
     async def _check_approved(self, draft: Draft, latest: Version, tree: Tree) -> None:
-        widened = await self._widened(latest, draft)
+        widened = await self.judge.widened(latest.files, draft.files, self.clock())
         standing = _standing(draft)
         if not standing:
             raise ApprovalMissing(
@@ -287,30 +283,6 @@ class Administration:
                 f"the draft {draft.id} opens data of {', '.join(sorted(missing))}; an administrator of each, or of an "
                 f"agency above it, other than {draft.author}, must approve it"
             )
-
-    async def _widened(self, base: Version, draft: Draft) -> frozenset[str]:
-        """The agencies whose data the draft opens wider, now or when a rule's validity begins or ends later."""
-        now = self.clock()
-        moment: datetime | None = now
-        widened: frozenset[str] = frozenset()
-        while moment:
-            after, shows = await self._load(draft.files, moment)
-            try:
-                before, showed = await self._load(base.files, moment)
-            except PolicyInvalid:
-                # Nobody can tell what is in force where it does not load any more, so all agencies must agree.
-                return frozenset(after.agencies)
-            widened |= await self.widens(before, after)
-            widened |= publicity_widens(showed, shows, self.catalogue, self.cells, now.astimezone(CHINA).date())
-            moment = min((change for change in (before.next_change, after.next_change) if change), default=None)
-        return widened
-
-    async def _load(self, files: PolicyFiles, moment: datetime | None = None) -> tuple[Policy, Publicity]:
-        """What these files say, loaded beside the event loop, just as a gateway loads it."""
-        now = moment or self.clock()
-        named = {**files, VERSION_FILE: publication(1, now, "draft", "draft")}
-        policy = await asyncio.to_thread(load_policy, named, self.catalogue, self.agencies, now=now)
-        return policy, await asyncio.to_thread(load_publicity, named, self.catalogue)
 
     async def _record(self, actor: Actor, act: str, why: str, **told: object) -> None:
         who = {"subject": actor.subject, "organisation": actor.organisation, "agency": actor.agency}

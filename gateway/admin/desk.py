@@ -13,10 +13,10 @@ from gateway.compiler import Compiler
 from gateway.errors import PolicyStoreMissingError
 from gateway.workshop import Cells
 from policies.administration import Administration
-from policies.analysis.widening import widens
 from policies.delegation import Actor
+from policies.judgement import Judgement
 from policies.load import PolicyFiles
-from policies.policy import Outline, Policy
+from policies.policy import Outline
 from policies.store.contract import Store
 from schema.catalogue import Catalogue
 
@@ -71,7 +71,8 @@ class Desk:
         async def record(act: Mapping[str, Any]) -> None:
             await live.audit.append(act)
 
-        return Administration(live.store, self.catalogue, self.cells, self.cells, self._widens, record, _now)
+        judge = _Judge(self.process, Judgement(self.catalogue, self.cells))
+        return Administration(live.store, judge, record, _now)
 
     async def files(self, reference: Reference) -> PolicyFiles:
         """The files of a policy. Raises `VersionUnknown`, `DraftUnknown`, `PolicyStoreMissingError`."""
@@ -92,8 +93,19 @@ class Desk:
         tree = self.live().in_force().agencies
         return {agency: names for agency, names in self.cells.items() if tree.covers(actor.agency, agency)}
 
-    async def _widens(self, before: Policy, after: Policy) -> frozenset[str]:
-        return await self.process.run(widens, before, after, self.cells)
+
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """The judgement, asked in the process for analyses."""
+
+    process: Compiler
+    judgement: Judgement
+
+    async def widened(self, base: PolicyFiles, draft: PolicyFiles, now: dt.datetime) -> frozenset[str]:
+        return await self.process.run(self.judgement.widened, base, draft, now)
+
+    async def only_denies(self, base: PolicyFiles, files: PolicyFiles, now: dt.datetime) -> bool:
+        return await self.process.run(self.judgement.only_denies, base, files, now)
 
 
 def _now() -> dt.datetime:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Final
 
 import strawberry
 from strawberry.tools import create_type
 
+from gateway.admin import analyses
 from gateway.admin.desk import Reference
-from gateway.admin.types import AdminInfo, Draft, PolicyReference, Version, root
+from gateway.admin.effects import Difference, Simulation, Suggestion
+from gateway.admin.explanations import Explanation
+from gateway.admin.findings import Finding, TestReport
+from gateway.admin.types import AdminInfo, Draft, PolicyReference, Version, Work, root
 from gateway.admin.workbook import workbook_of
+from policies.decision import Basis
+from policies.load import PolicyFiles
+from policies.policy import Act
 from schema.wording import bilingual
 
 
@@ -61,6 +69,67 @@ async def workbook(info: AdminInfo, policy: PolicyReference | None = None) -> st
     return await workbook_of(info.context.desk, policy.reference() if policy else Reference())
 
 
+async def lint(info: AdminInfo, policy: PolicyReference | None = None) -> list[Finding]:
+    """The findings."""
+    work = info.context
+    found = await work.desk.process.run(analyses.findings, await _files(work, policy), work.supplied())
+    return [Finding.of(finding) for finding in found]
+
+
+async def run_tests(info: AdminInfo, policy: PolicyReference | None = None) -> TestReport:
+    """The report."""
+    work = info.context
+    return TestReport.of(await work.desk.process.run(analyses.tested, await _files(work, policy), work.supplied()))
+
+
+async def diff(
+    info: AdminInfo, before: PolicyReference | None = None, after: PolicyReference | None = None
+) -> Difference:
+    """The difference, within the administrator's reach."""
+    work = info.context
+    files = await _files(work, before), await _files(work, after)
+    return Difference.of(await work.desk.process.run(analyses.difference, *files, work.supplied()))
+
+
+async def simulate(
+    info: AdminInfo, after: PolicyReference, before: PolicyReference | None = None, days: int = 30
+) -> Simulation:
+    """The simulation, over the requests of the last `days`, within the administrator's reach."""
+    work = info.context
+    files = await _files(work, before), await _files(work, after)
+    since = dt.datetime.now(dt.UTC) - dt.timedelta(days=days)
+    run = work.desk.process.run
+    return Simulation.of(await run(analyses.replayed, *files, work.supplied(), work.desk.audit_file, since))
+
+
+async def why(  # noqa: PLR0913, PLR0917 - the arguments of the field
+    info: AdminInfo,
+    caller: str,
+    coordinate: str,
+    purpose: str | None = None,
+    bases: list[Basis] | None = None,
+    scope: list[str] | None = None,
+    act: Act = Act.READ,
+    policy: PolicyReference | None = None,
+) -> list[Explanation]:
+    """The explanations, one an agency within the administrator's reach."""
+    work = info.context
+    asker = analyses.Asker(caller, purpose, frozenset(bases or ()), None if scope is None else frozenset(scope))
+    asked = (await _files(work, policy), work.supplied(), asker, coordinate, act)
+    return [Explanation.of(one) for one in await work.desk.process.run(analyses.explained, *asked)]
+
+
+async def suggest(info: AdminInfo, days: int = 90, policy: PolicyReference | None = None) -> list[Suggestion]:
+    """The suggestions, within the administrator's reach."""
+    work = info.context
+    asked = (await _files(work, policy), work.supplied(), work.desk.audit_file, dt.datetime.now(dt.UTC), days)
+    return [Suggestion.of(one) for one in await work.desk.process.run(analyses.suggested, *asked)]
+
+
+async def _files(work: Work, policy: PolicyReference | None) -> PolicyFiles:
+    return await work.desk.files(policy.reference() if policy else Reference())
+
+
 Query: Final = create_type(
     "Query",
     [
@@ -71,6 +140,34 @@ Query: Final = create_type(
         root(drafts, "The drafts, the oldest first.", "各草案，最早在前。"),
         root(draft, "One draft.", "某一草案。"),
         root(workbook, "A policy as a workbook (xlsx, in Base64).", "策略工作簿（xlsx，Base64）。"),
+        root(
+            lint,
+            "What is wrong with a policy, or worth a look; without one, with the latest.",
+            "策略中的错误或值得注意之处；缺省为最新版本。",
+        ),
+        root(run_tests, "What a policy's own tests say.", "策略自带测试的结果。"),
+        root(
+            diff,
+            "What changes from one policy to another; each is the latest version unless it is named.",
+            "两个策略之间的差异；未指定者为最新版本。",
+        ),
+        root(
+            simulate,
+            "What a change would have done to the requests of the last days, by the audit log: who would see more or"
+            " less.",
+            "根据审计日志，更改对近日请求本会产生的影响：谁会看到更多或更少。",
+        ),
+        root(
+            why,
+            "Why somebody (role, or role@organisation) gets to see what it sees of a coordinate, and what would have to"
+            " change.",
+            "某人（角色，或 角色@单位）为何可见或不可见某一坐标，以及须改变什么。",
+        ),
+        root(
+            suggest,
+            "Grants that were not used in the last days, and narrower rules that would have served.",
+            "近日未使用的授权，以及足够使用的更窄规则。",
+        ),
     ],
     description=bilingual("What administrators can ask.", "管理员可查询的内容。"),
 )

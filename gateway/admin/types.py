@@ -11,9 +11,12 @@ import strawberry
 from strawberry.types import Info
 from strawberry.types.field import StrawberryField
 
+from gateway.admin.analyses import Supplied
 from gateway.admin.desk import Desk, Reference
+from policies.decision import Basis
 from policies.delegation import Actor
 from policies.load import PolicyFiles
+from policies.policy import Act
 from policies.store import model
 from schema.wording import bilingual
 
@@ -26,8 +29,19 @@ class Work:
     actor: Actor
     fields: list[str]
 
+    def supplied(self) -> Supplied:
+        """What policies are about, and how far the actor may look."""
+        return Supplied(self.desk.catalogue, self.desk.cells, self.desk.reach(self.actor))
+
 
 AdminInfo = Info[Work, None]
+
+
+for choices, english, chinese in (
+    (Basis, "What entitles somebody to ask about one company.", "查询某一企业的依据。"),
+    (Act, "What is done with a record: read it, or read it past its publicity period.", "读取记录，或在公示期后读取。"),
+):
+    strawberry.enum(choices, description=bilingual(english, chinese))
 
 
 def root(resolver: Callable[..., Any], english: str, chinese: str) -> StrawberryField:

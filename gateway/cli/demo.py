@@ -34,6 +34,7 @@ SHOWCASE: Final = "everything"
 
 PURPOSES: Final[Mapping[str, str]] = {
     "bank": "credit.underwriting",
+    "rural_bank": "credit.underwriting",
     "tax_inspector": "supervision.tax",
     "regulator": "supervision.inspection",
     "policy_admin": "policy.administration",

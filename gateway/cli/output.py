@@ -29,6 +29,11 @@ PAGE_WIDTH: Final = 120
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for a program.")]
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things, whose plural is in -s."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def print_json(document: object) -> None:
     """One JSON document on one line of standard output."""
     typer.echo(orjson.dumps(document).decode())

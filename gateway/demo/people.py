@@ -38,6 +38,7 @@ class Caller:
 
 CALLERS: Final = (
     Caller("bank", "bank-officer", "first-bank", "bank.officer", "a credit officer of First Bank"),
+    Caller("rural_bank", "rural-officer", "rural-bank", "bank.rural", "a credit officer of a rural cooperative bank"),
     Caller(
         "tax_inspector", "tax-inspector", "tax-bureau-zhejiang", "tax.inspector", "a tax inspector of Zhejiang province"
     ),

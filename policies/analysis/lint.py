@@ -17,7 +17,7 @@ from policies.policy import NO_BASIS, Policy, RuleEffect
 from policies.publicity import CHINA, load_publicity
 from policies.rule import Rule
 from policies.rulebook import Placed
-from policies.store.model import VERSION_FILE, publication
+from policies.store.model import loadable
 from policies.tree import ROOT
 from schema.catalogue import Catalogue, Tier
 
@@ -37,9 +37,8 @@ def lint(
     moment). There are warnings only where there are no errors. Blocks.
     """
     moment = now or datetime.now(UTC)
-    whole = {VERSION_FILE: publication(1, moment, "draft", "draft"), **files}
     try:
-        policy = load_policy(whole, catalogue, agencies, now=moment)
+        policy = load_policy(loadable(files, moment), catalogue, agencies, now=moment)
     except PolicyInvalid as error:
         return _in_order([*error.findings, *_publicity(files, catalogue)])
     if errors := _publicity(files, catalogue):

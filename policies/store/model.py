@@ -147,6 +147,11 @@ def publication(number: int, published_at: datetime, by: str, why: str) -> bytes
     return f"number: {number}\npublished_at: {published_at.isoformat()}\n{''.join(lines)}".encode()
 
 
+def loadable(files: PolicyFiles, now: datetime) -> PolicyFiles:
+    """The files with a `version.yaml`, which drafts lack, so that they can be loaded as if published now."""
+    return {**files, VERSION_FILE: publication(1, now, "draft", "draft")}
+
+
 def checked(version: Version, digests: Mapping[str, str]) -> Version:
     """The version, if its files are those that were published. `digests` are the files' SHA-256 as recorded.
 

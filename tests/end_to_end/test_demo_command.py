@@ -8,7 +8,16 @@ import pytest
 
 
 def test_it_says_where_it_is_who_may_log_in_and_whom_to_ask_about(demo) -> None:
-    people = {"bank", "tax_inspector", "regulator", "policy_admin", "policy_approver", "tax_admin", "company"}
+    people = {
+        "bank",
+        "rural_bank",
+        "tax_inspector",
+        "regulator",
+        "policy_admin",
+        "policy_approver",
+        "tax_admin",
+        "company",
+    }
     assert set(demo.said["tokens"]) == people
     assert len(demo.said["agencies"]) == 7
     assert len(demo.said["codes"]) >= 200

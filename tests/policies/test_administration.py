@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,6 +33,7 @@ from policies.errors import (
     ReviewedOther,
     VersionConflict,
 )
+from policies.judgement import Judgement
 from policies.load import PolicyFiles, load_policy
 from policies.policy import Policy, RuleEffect
 from policies.store.contract import Store
@@ -84,7 +86,7 @@ def rule(name: str, effect: str, of: str, more: str = "") -> bytes:
     return f"rules:\n  - {what}\n".encode()
 
 
-async def widens(before: Policy, after: Policy) -> frozenset[str]:
+def widens(before: Policy, after: Policy, _cells: object) -> frozenset[str]:
     """The agencies that new allows speak of, or those whose denies are gone."""
 
     def named(policy: Policy, effect: RuleEffect) -> set[tuple[str, str]]:
@@ -93,6 +95,19 @@ async def widens(before: Policy, after: Policy) -> frozenset[str]:
     wider = named(after, RuleEffect.ALLOW) - named(before, RuleEffect.ALLOW)
     wider |= named(before, RuleEffect.DENY) - named(after, RuleEffect.DENY)
     return frozenset(agency for _, agency in wider)
+
+
+@dataclass
+class Here:
+    """Judges in this process."""
+
+    judgement: Judgement
+
+    async def widened(self, *asked: Any) -> frozenset[str]:
+        return self.judgement.widened(*asked)
+
+    async def only_denies(self, *asked: Any) -> bool:
+        return self.judgement.only_denies(*asked)
 
 
 @dataclass
@@ -138,7 +153,7 @@ async def office(request: pytest.FixtureRequest, tmp_path: Path, catalogue: Cata
     async def record(act: Mapping[str, object]) -> None:
         acts.append(act)
 
-    yield Office(store, Administration(store, catalogue, AGENCIES, CELLS, widens, record, lambda: NOW), acts)
+    yield Office(store, Administration(store, Here(Judgement(catalogue, CELLS, widens)), record, lambda: NOW), acts)
     await store.close()
 
 

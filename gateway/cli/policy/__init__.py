@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from gateway.cli.policy.analysing import diff, lint, run_tests, simulate, suggest, why
 from gateway.cli.policy.changing import approve, deny, import_, propose, publish, rebase, rollback, withdraw
 from gateway.cli.policy.keeping import backup, init, restore
 from gateway.cli.policy.reading import drafts, export, pull, show, versions
@@ -17,6 +18,11 @@ for command in (
     drafts,
     show,
     pull,
+    lint,
+    diff,
+    simulate,
+    why,
+    suggest,
     propose,
     rebase,
     approve,
@@ -31,3 +37,4 @@ for command in (
 ):
     policy.command()(command)
 policy.command("import")(import_)
+policy.command("test")(run_tests)

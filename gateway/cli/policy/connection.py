@@ -13,7 +13,7 @@ import typer
 
 from gateway.admin.local import ask_here
 from gateway.cli.http import headers_for, post
-from gateway.cli.output import FAILED, failing_plainly, print_table
+from gateway.cli.output import FAILED, counted, failing_plainly, print_table
 from policies.load import read_directory
 from policies.store.model import VERSION_FILE, authored
 
@@ -28,28 +28,29 @@ Token = Annotated[
 Why = Annotated[str, typer.Option(help="Why the policy is changed, in one line.")]
 Policy = Annotated[str, typer.Argument(help="A directory of policy files, a version's number, latest, or a draft.")]
 
+Here = Annotated[
+    bool, typer.Option("--here", help="Ask this installation's own settings, not a running gateway, about directories.")
+]
+
 URL: Final = "http://127.0.0.1:8000/admin/graphql"
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Where the administration is, and who asks."""
+    """Where the administration is, and who asks; `here`: not over HTTP, but by the settings of this installation."""
 
     url: str
     token: str | None
+    here: bool = False
 
     def ask(self, document: str, variables: Mapping[str, Any]) -> dict[str, Any]:
         """The data of a GraphQL response. Ends the command, with what is wrong, where there are errors."""
-        answer = post(self.url, {"query": document, "variables": dict(variables)}, headers_for(self.token), SECONDS)
-        return _data(answer)
-
-
-def ask_about(connection: Connection, document: str, variables: Mapping[str, Any], *policies: str) -> dict[str, Any]:
-    """As `Connection.ask`, but answered here, by this installation's settings, where all `policies` are directories."""
-    if policies and all(Path(policy).is_dir() for policy in policies):
-        with failing_plainly():
-            return _data(asyncio.run(ask_here(document, variables)))
-    return connection.ask(document, variables)
+        if self.here:
+            with failing_plainly():
+                return _data(asyncio.run(ask_here(document, variables)))
+        return _data(
+            post(self.url, {"query": document, "variables": dict(variables)}, headers_for(self.token), SECONDS)
+        )
 
 
 def reference(policy: str) -> dict[str, Any] | None:
@@ -93,4 +94,4 @@ def _data(answer: Mapping[str, Any]) -> dict[str, Any]:
 def show_findings(findings: list[dict[str, Any]]) -> None:
     """The mistakes in a policy's files, each with its place and its way out."""
     rows = [(f"{one['file']}:{one['line']}", one["code"], one["message"], one.get("hint") or "") for one in findings]
-    print_table(f"{len(rows)} findings", ("where", "code", "what", "way out"), rows)
+    print_table(counted(len(rows), "finding"), ("where", "code", "what", "way out"), rows)

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from gateway.cli.output import Json, print_json, print_table
-from gateway.cli.policy.connection import LATEST, URL, Connection, Policy, Token, Url, ask_about, reference
+from gateway.cli.output import Json, counted, print_json, print_table
+from gateway.cli.policy.connection import LATEST, URL, Connection, Here, Policy, Token, Url, reference
 from policies.store.model import VERSION_FILE
 
 _APPROVALS: Final = "approvals { by agency digest at }"
@@ -63,7 +63,7 @@ def drafts(*, url: Url = URL, token: Token = None, json: Json = False) -> None:
         )
         for one in data["drafts"]
     ]
-    print_table(f"{len(rows)} drafts", ("draft", "on version", "by", "approved by", "changes", "why"), rows)
+    print_table(counted(len(rows), "draft"), ("draft", "on version", "by", "approved by", "changes", "why"), rows)
 
 
 def show(
@@ -121,12 +121,13 @@ def export(
     workbook: Annotated[Path, typer.Argument(dir_okay=False, help="Where to write the workbook (xlsx).")],
     *,
     policy: Policy = LATEST,
+    here: Here = False,
     url: Url = URL,
     token: Token = None,
 ) -> None:
     """Write a policy as a workbook (xlsx), to edit it in a spreadsheet program."""
     document = "query ($policy: PolicyReference) { workbook(policy: $policy) }"
-    data = ask_about(Connection(url, token), document, {"policy": reference(policy)}, policy)
+    data = Connection(url, token, here).ask(document, {"policy": reference(policy)})
     workbook.write_bytes(base64.b64decode(data["workbook"]))
     typer.echo(f"{workbook} is written.")
 

@@ -1,0 +1,115 @@
+"""What policies mean: the analyses as they run in a process of their own, from files to results."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.evidence import log_files, read_evidence
+from policies.analysis.caller import named_caller
+from policies.analysis.diff import Difference, diff
+from policies.analysis.lint import lint
+from policies.analysis.rule_tests import TestReport, run_tests
+from policies.analysis.shapes import Evidence
+from policies.analysis.simulate import Simulation, simulate
+from policies.analysis.suggest import Standing, Suggestion, suggest
+from policies.analysis.why import Explanation, explain
+from policies.decision import Basis
+from policies.errors import Finding
+from policies.load import PolicyFiles, load_policy, placed_rules
+from policies.policy import Act, Policy
+from policies.store.model import loadable
+from schema.catalogue import Catalogue
+
+
+@dataclass(frozen=True, slots=True)
+class Supplied:
+    """What policies are about. `cells` are the coordinates that each agency supplies; `reach` are those of them that
+    whoever asks may look into.
+    """
+
+    catalogue: Catalogue
+    cells: Mapping[str, frozenset[str]]
+    reach: Mapping[str, frozenset[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Somebody whose decisions are explained: `role` or `role@organisation`, the purpose, the bases that hold, and what
+    a consent names (None: everything).
+    """
+
+    who: str
+    purpose: str | None
+    bases: frozenset[Basis]
+    scope: frozenset[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A simulation, with the moments between which its requests were made (None where there were none), and how many
+    lines of the audit log could not be read.
+    """
+
+    simulation: Simulation
+    begins: dt.datetime | None
+    ends: dt.datetime | None
+    unread: int
+
+
+def findings(files: PolicyFiles, supplied: Supplied) -> tuple[Finding, ...]:
+    """What is wrong with a policy's files, or worth a look."""
+    return lint(files, supplied.catalogue, supplied.cells, supplied.cells)
+
+
+def tested(files: PolicyFiles, supplied: Supplied) -> TestReport:
+    """The policy's own tests, run. Raises `PolicyInvalid`."""
+    return run_tests(_loaded(files, supplied), files, supplied.cells, supplied.catalogue)
+
+
+def difference(before: PolicyFiles, after: PolicyFiles, supplied: Supplied) -> Difference:
+    """What changes from one policy to the other, within reach. Raises `PolicyInvalid`."""
+    return diff(_loaded(before, supplied), _loaded(after, supplied), supplied.reach)
+
+
+def replayed(
+    before: PolicyFiles, after: PolicyFiles, supplied: Supplied, audit_file: Path, since: dt.datetime
+) -> Replayed:
+    """What the change from one policy to the other would have done to the requests since a moment, within reach.
+
+    Raises `PolicyInvalid`.
+    """
+    evidence = _evidence(audit_file, since)
+    simulation = simulate(_loaded(before, supplied), _loaded(after, supplied), supplied.reach, evidence.shapes)
+    return Replayed(simulation, evidence.begins, evidence.ends, evidence.unread)
+
+
+def explained(
+    files: PolicyFiles, supplied: Supplied, asker: Asker, coordinate: str, act: Act
+) -> tuple[Explanation, ...]:
+    """Why somebody gets to see what it sees of a coordinate, at each agency within reach. Raises `PolicyInvalid`, and
+    the errors of `named_caller` and `explain`.
+    """
+    policy = _loaded(files, supplied)
+    caller = named_caller(policy, asker.who, asker.purpose, asker.bases, asker.scope)
+    return explain(policy, supplied.reach, caller, coordinate, act=act)
+
+
+def suggested(
+    files: PolicyFiles, supplied: Supplied, audit_file: Path, now: dt.datetime, days: int
+) -> tuple[Suggestion, ...]:
+    """How the rules could be narrowed to what was used of them in the last `days`. Raises `PolicyInvalid`."""
+    policy = _loaded(files, supplied)
+    standing = Standing(placed_rules(files, policy, supplied.catalogue), policy, supplied.catalogue, supplied.reach)
+    return suggest(standing, _evidence(audit_file, now - dt.timedelta(days=days)), now, days)
+
+
+def _loaded(files: PolicyFiles, supplied: Supplied) -> Policy:
+    now = dt.datetime.now(dt.UTC)
+    return load_policy(loadable(files, now), supplied.catalogue, supplied.cells, now=now)
+
+
+def _evidence(audit_file: Path, since: dt.datetime) -> Evidence:
+    return read_evidence(log_files(audit_file, since), since)
