@@ -153,7 +153,7 @@ def places(block: Change) -> Iterator[tuple[str, frozenset[str], str | None, fro
         yield organisation or NOBODY_NAMED, frozenset(roles), purpose, holding(bases)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     drafts=changes(),
     act=st.sampled_from(list(Act)),
@@ -181,7 +181,7 @@ def test_every_decision_that_changes_for_one_role_is_in_a_block(
             assert then == now or (then, now) in {(block.before, block.after) for block in here}
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(drafts=changes())
 def test_every_cell_of_a_block_changes_as_it_says(drafts: tuple[Draft, Draft]) -> None:
     before, after = (holding_every_role(draft) for draft in drafts)
