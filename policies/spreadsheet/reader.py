@@ -13,7 +13,7 @@ from policies.spreadsheet.decisions import DecisionSheets, decision_sheets
 from policies.spreadsheet.edit import edited
 from policies.spreadsheet.matrix import Matrix
 from policies.spreadsheet.matrix_check import refused, unwanted
-from policies.spreadsheet.matrix_rules import MadeRule, rules_for
+from policies.spreadsheet.matrix_rules import rules_for
 from policies.spreadsheet.opening import check_book, opened
 from policies.spreadsheet.rule_rows import check_rules, read_rule_rows
 from policies.spreadsheet.sheet import KEYS, RULES, RuleTexts, rule_files, shown
@@ -88,15 +88,6 @@ def _with_edits(files: PolicyFiles, policy: Policy, edits: tuple[Edit, ...], she
     rules = [rule for placed in rule_files(files).values() for _, rule in placed]
     open_edits = [edit for edit in edits if any(now.word(place) != edit.after for place in edit.places())]
     made = rules_for(open_edits, policy, {rule["id"] for rule in rules})
-    try:
-        drafted, policy = _drafted(files, [*rules, *(rule.texts for rule in made)], catalogue, cells)
-    except PolicyInvalid as error:
-        raise PolicyInvalid([_moved(finding, made) for finding in error.findings]) from error
+    drafted, policy = _drafted(files, [*rules, *(rule.texts for rule in made)], catalogue, cells)
     _refuse([*unwanted(edits, made, (now, Matrix(policy, cells)), sheets)])
     return drafted
-
-
-def _moved(finding: Finding, made: tuple[MadeRule, ...]) -> Finding:
-    """A finding on a rule that was made, by the cell that it comes from."""
-    rule = next((rule for rule in made if f"`{rule.texts['id']}`" in finding.message), None)
-    return rule.edits[0].finding(finding.code, finding.message, finding.hint) if rule else finding
