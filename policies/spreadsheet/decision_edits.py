@@ -39,6 +39,10 @@ class Edit:
             Place(self.purpose, self.agency, self.coordinate, self.column.role, basis) for basis in self.column.bases
         )
 
+    def of_records(self) -> bool:
+        """Whether it is on whether records are shown at all."""
+        return "." not in self.coordinate
+
     def finding(self, code: str, message: str, hint: str | None) -> Finding:
         """What is wrong with it, by sheet and cell."""
         return finding_at(self.where, code, message, hint)

@@ -21,21 +21,30 @@ _CLOSED: Final = frozenset({"", WITHHELD})
 
 
 def refused(edits: Collection[Edit], now: Matrix) -> Iterator[Finding]:
-    """The edits that no further rule can bring about. `now` is the matrix before it, edits of rules included."""
+    """The edits that edited rules or closed records gainsay. `now` is the matrix with the edited rules alone."""
     wanted = {place: edit.after for edit in edits for place in edit.places()}
     for edit in edits:
-        words = {place: now.word(place) for place in edit.places()}
-        if any(word not in {edit.before, edit.after} for word in words.values()):
-            yield _ambiguous(edit, words.values())
-            continue
-        unlike = [place for place, word in words.items() if word != edit.after]
-        if not unlike:
-            continue
-        place, word = unlike[0], words[unlike[0]]
-        if not _rows_allow(edit, place, wanted, now):
+        words = {now.word(place) for place in edit.places()}
+        if not words <= {edit.before, edit.after}:
+            yield _ambiguous(edit, words)
+        elif (place := unmet(edit, now)) and not _rows_allow(edit, place, wanted, now):
             yield _rows_closed(edit)
-        elif not _reachable(word, edit.after):
-            yield _not_reached(edit, word, now.deciding(place), ())
+
+
+def unreachable(edits: Iterable[Edit], made: Collection[MadeRule], matrix: Matrix) -> Iterator[Finding]:
+    """The edits that no rule besides those of the matrix can bring about; `made` are those among them that were made
+    for edits.
+    """
+    for edit in edits:
+        place = next((place for place in edit.places() if matrix.word(place) != edit.after), None)
+        if place and not _reachable(matrix.word(place), edit):
+            yield _not_reached(edit, place, matrix, made)
+
+
+def unmet(edit: Edit, matrix: Matrix) -> Place | None:
+    """A place where the matrix has not what was edited. What is to be empty may be withheld as well."""
+    meant = {edit.after} if edit.after else _CLOSED
+    return next((place for place in edit.places() if matrix.word(place) not in meant), None)
 
 
 def unwanted(
@@ -44,13 +53,10 @@ def unwanted(
     """What the rules that were made change otherwise than was edited, each by its cell. `matrices` are those without
     and with these rules.
     """
-    before, after = matrices
+    _, after = matrices
     for edit in edits:
-        for place in edit.places():
-            word = after.word(place)
-            if word != edit.after and not (edit.after == "" and word == WITHHELD and before.word(place) != WITHHELD):
-                yield _not_reached(edit, word, after.deciding(place), made)
-                break
+        if place := unmet(edit, after):
+            yield _not_reached(edit, place, after, made)
     yield from _also_changed(edits, made, matrices, sheets)
 
 
@@ -102,10 +108,11 @@ def _rows_allow(edit: Edit, place: Place, wanted: Mapping[Place, str], now: Matr
     return edit.after == WITHHELD and (before, after) != ("", "")
 
 
-def _reachable(word: str, wanted: str) -> bool:
-    """Whether a further rule can lead from one decision to the other. What is denied stays denied."""
+def _reachable(word: str, edit: Edit) -> bool:
+    """Whether a further rule can lead from this decision to the edited one. What is denied stays denied."""
+    wanted = edit.after
     if word == WITHHELD:
-        return False
+        return edit.before not in _CLOSED and not wanted
     if wanted.startswith(MASKED) and word.startswith(MASKED):
         masks = {text.removeprefix(MASKED) for text in (word, wanted)}
         return widest(masks) == wanted.removeprefix(MASKED)
@@ -148,7 +155,8 @@ def _rows_closed(edit: Edit) -> Finding:
     return edit.finding("ROWS_CLOSED", message, hint)
 
 
-def _not_reached(edit: Edit, word: str, rules: Collection[str], made: Collection[MadeRule]) -> Finding:
+def _not_reached(edit: Edit, place: Place, matrix: Matrix, made: Collection[MadeRule]) -> Finding:
+    word, rules = matrix.word(place), matrix.deciding(place)
     if edit.coordinate.rpartition(".")[2] == OBJECTION:
         record = edit.coordinate.partition(".")[0]
         message = f"the dispute mark is shown whenever the record is: here it is {_quoted(word)}"
