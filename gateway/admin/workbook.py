@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import base64
 import binascii
+import datetime as dt
 
 from gateway.admin.desk import Desk, Reference
 from gateway.errors import WorkbookUnreadableError
 from policies.load import PolicyFiles
 from policies.spreadsheet import from_workbook, to_workbook
-from policies.store.model import authored
+from policies.store.model import authored, loadable
 
 
 async def workbook_of(desk: Desk, reference: Reference) -> str:
     """The policy's workbook (xlsx) in Base64."""
-    files = await desk.files(reference)
+    files = loadable(await desk.files(reference), dt.datetime.now(dt.UTC))
     return base64.b64encode(await desk.process.run(to_workbook, files, desk.catalogue, desk.cells)).decode()
 
 

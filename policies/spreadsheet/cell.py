@@ -7,6 +7,7 @@ from datetime import date, datetime, time
 from typing import Final
 
 from openpyxl.cell.cell import Cell, MergedCell
+from openpyxl.utils.cell import coordinate_from_string
 from openpyxl.worksheet.worksheet import Worksheet
 
 from policies.errors import Finding
@@ -26,9 +27,15 @@ def write_row(sheet: Worksheet, row: int, texts: Iterable[str]) -> None:
                 cell.quotePrefix = True
 
 
+def finding_at(where: str, code: str, message: str, hint: str | None) -> Finding:
+    """What is wrong in a cell (`For credit!H12`), which stands for the file; the row for its line."""
+    _, row = coordinate_from_string(where.rpartition("!")[2])
+    return Finding(where, row, code, message, hint)
+
+
 def note(cell: Cell | MergedCell, code: str, message: str, hint: str | None, found: list[Finding]) -> None:
-    """Notes a mistake in a cell, whose finding has sheet and cell for its file."""
-    found.append(Finding(f"{cell.parent.title}!{cell.coordinate}", cell.row or 1, code, message, hint))
+    """Notes a mistake in a cell."""
+    found.append(finding_at(f"{cell.parent.title}!{cell.coordinate}", code, message, hint))
 
 
 def read_raw(cell: Cell | MergedCell, found: list[Finding]) -> str:

@@ -12,7 +12,7 @@ from openpyxl.cell.cell import Cell, MergedCell
 from openpyxl.worksheet.worksheet import Worksheet
 
 from policies.errors import Finding
-from policies.spreadsheet.cell import check_no_formula, note, read_raw
+from policies.spreadsheet.cell import check_no_formula, finding_at, note, read_text
 from policies.spreadsheet.decisions import LABELS, DecisionSheets, row_digest, sheet_digest
 from policies.spreadsheet.matrix import Column, Place
 from policies.spreadsheet.sheet import GUIDE, LISTS_SHEET, MATRIX_PREFIX, RULES, decision_titles
@@ -39,10 +39,13 @@ class Edit:
             Place(self.purpose, self.agency, self.coordinate, self.column.role, basis) for basis in self.column.bases
         )
 
+    def of_records(self) -> bool:
+        """Whether it is on whether records are shown at all."""
+        return "." not in self.coordinate
+
     def finding(self, code: str, message: str, hint: str | None) -> Finding:
         """What is wrong with it, by sheet and cell."""
-        row = int("".join(filter(str.isdigit, self.where.rpartition("!")[2])))
-        return Finding(self.where, row, code, message, hint)
+        return finding_at(self.where, code, message, hint)
 
 
 def read_edits(
@@ -110,7 +113,7 @@ def _edits(sheet: Worksheet, purpose: str | None, exported: DecisionSheets, foun
         for index in editable:
             if _text(cells[index].value) != texts[index]:
                 after = _decision(cells[index], exported.choices(texts[1]), found)
-                if after is not None:
+                if after is not None and after != texts[index]:
                     column = exported.columns[index - len(LABELS)]
                     where = f"{sheet.title}!{cells[index].coordinate}"
                     yield Edit(where, purpose, texts[0], texts[1], column, texts[index], after)
@@ -127,7 +130,8 @@ def _check_locked(locked: list[tuple[Cell | MergedCell, str]], found: list[Findi
     """
     changed = [(cell, text) for cell, text in locked if _text(cell.value) != text]
     for cell, text in changed:
-        message = f"only decisions are edited here; this cell held `{text[:_MOST_QUOTED]}`"
+        held = f"held `{text[:_MOST_QUOTED]}`" if text else "was empty"
+        message = f"only decisions are edited here; this cell {held}"
         note(cell, "NOT_EDITABLE", message, "put it back, or export anew", found)
     return not any(cell.column in {1, 2} for cell, _ in changed)
 
@@ -135,7 +139,7 @@ def _check_locked(locked: list[tuple[Cell | MergedCell, str]], found: list[Findi
 def _decision(cell: Cell | MergedCell, choices: tuple[str, ...], found: list[Finding]) -> str | None:
     """The word in an edited cell, None (and a finding) where it is none."""
     before = len(found)
-    text = read_raw(cell, found)
+    text = read_text(cell, found)
     check_no_formula(cell, found)
     if len(found) > before:
         return None

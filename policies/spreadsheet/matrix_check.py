@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import product
 from typing import Final
@@ -10,6 +10,7 @@ from typing import Final
 from policies.errors import Finding
 from policies.masks import widest
 from policies.rulebook import OBJECTION
+from policies.spreadsheet.cell import finding_at
 from policies.spreadsheet.decision_edits import Edit
 from policies.spreadsheet.decisions import DecisionSheets
 from policies.spreadsheet.matrix import CLEAR, MASKED, WITHHELD, Matrix, Place
@@ -20,22 +21,30 @@ _CLOSED: Final = frozenset({"", WITHHELD})
 
 
 def refused(edits: Collection[Edit], now: Matrix) -> Iterator[Finding]:
-    """The edits that no further rule can bring about. `now` is the matrix before it, edits of rules included."""
+    """The edits that edited rules or closed records gainsay. `now` is the matrix with the edited rules alone."""
     wanted = {place: edit.after for edit in edits for place in edit.places()}
     for edit in edits:
-        words = {place: now.word(place) for place in edit.places()}
-        if any(word not in {edit.before, edit.after} for word in words.values()):
-            yield _ambiguous(edit, words.values())
-            continue
-        unlike = [place for place, word in words.items() if word != edit.after]
-        if not unlike:
-            continue
-        place, word = unlike[0], words[unlike[0]]
-        rows = place_of_rows(place)
-        if edit.after and rows != place and wanted.get(rows, now.word(rows)) != CLEAR:
+        words = {now.word(place) for place in edit.places()}
+        if not words <= {edit.before, edit.after}:
+            yield _ambiguous(edit, words)
+        elif (place := unmet(edit, now)) and not _rows_allow(edit, place, wanted, now):
             yield _rows_closed(edit)
-        elif not _reachable(word, edit.after):
-            yield _not_reached(edit, word, _named(now.deciding(place), ()))
+
+
+def unreachable(edits: Iterable[Edit], made: Collection[MadeRule], matrix: Matrix) -> Iterator[Finding]:
+    """The edits that no rule besides those of the matrix can bring about; `made` are those among them that were made
+    for edits.
+    """
+    for edit in edits:
+        place = next((place for place in edit.places() if matrix.word(place) != edit.after), None)
+        if place and not _reachable(matrix.word(place), edit):
+            yield _not_reached(edit, place, matrix, made)
+
+
+def unmet(edit: Edit, matrix: Matrix) -> Place | None:
+    """A place where the matrix has not what was edited. What is to be empty may be withheld as well."""
+    meant = {edit.after} if edit.after else _CLOSED
+    return next((place for place in edit.places() if matrix.word(place) not in meant), None)
 
 
 def unwanted(
@@ -44,13 +53,10 @@ def unwanted(
     """What the rules that were made change otherwise than was edited, each by its cell. `matrices` are those without
     and with these rules.
     """
-    before, after = matrices
+    _, after = matrices
     for edit in edits:
-        for place in edit.places():
-            word = after.word(place)
-            if word != edit.after and not (edit.after == "" and word == WITHHELD and before.word(place) != WITHHELD):
-                yield _not_reached(edit, word, _named(after.deciding(place), made))
-                break
+        if place := unmet(edit, after):
+            yield _not_reached(edit, place, after, made)
     yield from _also_changed(edits, made, matrices, sheets)
 
 
@@ -63,19 +69,16 @@ def _also_changed(
     by_data: dict[tuple[str, str], list[Edit]] = {}
     for edit in edits:
         by_data.setdefault((edit.agency, edit.coordinate), []).append(edit)
-    changed = {
-        place: words
-        for place in before.places_unlike(after)
-        if place not in edited
-        and not _CLOSED.issuperset(words := (before.word(place), after.word(place)))
-        and not _follows(place, words[1], by_data, after)
-    }
-    cells = {
-        sheets.where(place): place
-        for place in reversed(changed)
-        if changed.keys().isdisjoint(_places_above(place, after))
-    }
-    for where, place in cells.items():
+    changed: dict[Place, tuple[str, str]] = {}
+    for place in before.places_unlike(after):
+        words = before.word(place), after.word(place)
+        if not (place in edited or _CLOSED.issuperset(words) or _follows(place, words[1], by_data, after)):
+            changed[place] = words
+    topmost: dict[str, Place] = {}
+    for place in changed:
+        if changed.keys().isdisjoint(_places_above(place, after)):
+            topmost.setdefault(sheets.where(place), place)
+    for where, place in topmost.items():
         yield _changed_too(where, changed[place], _named(after.deciding(place), made))
 
 
@@ -93,10 +96,23 @@ def place_of_rows(place: Place) -> Place:
     return Place(place.purpose, place.agency, record, place.role, place.basis)
 
 
-def _reachable(word: str, wanted: str) -> bool:
-    """Whether a further rule can lead from one decision to the other. What is denied stays denied."""
+def _rows_allow(edit: Edit, place: Place, wanted: Mapping[Place, str], now: Matrix) -> bool:
+    """Whether a field's decision can be as edited, for what becomes of its records: where these are closed, nothing is
+    shown, and where no rule speaks of them, none can be heard on the field.
+    """
+    rows = place_of_rows(place)
+    before = now.word(rows)
+    after = wanted.get(rows, before)
+    if rows == place or edit.after == "" or after == CLEAR:
+        return True
+    return edit.after == WITHHELD and (before, after) != ("", "")
+
+
+def _reachable(word: str, edit: Edit) -> bool:
+    """Whether a further rule can lead from this decision to the edited one. What is denied stays denied."""
+    wanted = edit.after
     if word == WITHHELD:
-        return False
+        return edit.before not in _CLOSED and not wanted
     if wanted.startswith(MASKED) and word.startswith(MASKED):
         masks = {text.removeprefix(MASKED) for text in (word, wanted)}
         return widest(masks) == wanted.removeprefix(MASKED)
@@ -132,27 +148,28 @@ def _ambiguous(edit: Edit, words: Iterable[str]) -> Finding:
 
 def _rows_closed(edit: Edit) -> Finding:
     record = edit.coordinate.partition(".")[0]
-    message = f"the records of `{record}` are not shown to `{edit.column.heading}`, so none of its fields can be"
-    return edit.finding(
-        "ROWS_CLOSED", message, f"make the cell of `{record}` itself, in this column, `{CLEAR}` as well"
-    )
+    message = f"the records of `{record}` are not shown to `{edit.column.heading}`, nor are any of their fields"
+    hint = f"make the cell of `{record}` itself, in this column, `{CLEAR}` as well"
+    if edit.after == WITHHELD:
+        hint = f"put the cell back, or make that of `{record}` itself `{WITHHELD}` as well"
+    return edit.finding("ROWS_CLOSED", message, hint)
 
 
-def _not_reached(edit: Edit, word: str, rules: str) -> Finding:
+def _not_reached(edit: Edit, place: Place, matrix: Matrix, made: Collection[MadeRule]) -> Finding:
+    word, rules = matrix.word(place), matrix.deciding(place)
     if edit.coordinate.rpartition(".")[2] == OBJECTION:
         record = edit.coordinate.partition(".")[0]
         message = f"the dispute mark is shown whenever the record is: here it is {_quoted(word)}"
         return edit.finding("FOLLOWS_RECORD", message, f"edit the cell of `{record}` itself")
-    message = f"this cannot become {_quoted(edit.after)} by a further rule; it is {_quoted(word)} by {rules}"
-    return edit.finding("NOT_REACHED", message, f"change or remove {rules} in the sheet `{RULES}`")
+    message = f"this cannot become {_quoted(edit.after)} by a further rule; it is {_quoted(word)} by"
+    written = _named(set(rules) - {rule.texts["id"] for rule in made}, ())
+    hint = f"change or remove {written} in the sheet `{RULES}`" if written else "put one of these cells back"
+    return edit.finding("NOT_REACHED", f"{message} {_named(rules, made)}", hint)
 
 
 def _changed_too(where: str, words: tuple[str, str], rules: str) -> Finding:
     message = f"this would change too, from {_quoted(words[0])} to {_quoted(words[1])}, by {rules}"
-    row = int("".join(filter(str.isdigit, where.rpartition("!")[2])))
-    return Finding(
-        where, row, "ALSO_CHANGED", message, f"edit it likewise, or say what you mean in the sheet `{RULES}`"
-    )
+    return finding_at(where, "ALSO_CHANGED", message, f"edit it likewise, or say what you mean in the sheet `{RULES}`")
 
 
 def _quoted(word: str) -> str:
@@ -162,4 +179,4 @@ def _quoted(word: str) -> str:
 def _named(rules: Iterable[str], made: Iterable[MadeRule]) -> str:
     """The rules by their ids, those that were made by the cell that they come from."""
     cells = {rule.texts["id"]: rule.edits[0].where for rule in made}
-    return ", ".join(f"the edit of {cells[rule]}" if rule in cells else f"`{rule}`" for rule in rules) or "no rule"
+    return ", ".join(f"the edit of {cells[rule]}" if rule in cells else f"`{rule}`" for rule in sorted(rules))

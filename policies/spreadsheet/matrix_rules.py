@@ -14,7 +14,7 @@ from openpyxl.utils.cell import coordinate_from_string
 from policies.policy import Policy, RuleEffect
 from policies.rulebook import NATION, OBJECTION
 from policies.spreadsheet.decision_edits import Edit
-from policies.spreadsheet.matrix import BASES, CLEAR, MASKED, WITHHELD
+from policies.spreadsheet.matrix import BASES, MASKED, WITHHELD
 from policies.spreadsheet.sheet import KEYS, RuleTexts
 from policies.tree import ROOT, Tree
 
@@ -29,8 +29,8 @@ class MadeRule:
     edits: tuple[Edit, ...]
 
 
-_BASES_LIST, _COORDINATES, _AGENCIES, _ROLES = "bases", "coordinates", "agencies", "roles"
-_LISTS: Final = (_BASES_LIST, _COORDINATES, _AGENCIES, _ROLES)
+_BASES, _COORDINATES, _AGENCIES, _ROLES, _PURPOSES = "bases", "coordinates", "agencies", "roles", "purposes"
+_LISTS: Final = (_BASES, _COORDINATES, _AGENCIES, _ROLES, _PURPOSES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +38,12 @@ class _Saying:
     """A rule in the making: each name in its lists holds with each in the others. Lists are sorted."""
 
     decision: str
-    purpose: str
     lists: Mapping[str, tuple[str, ...]]
     edits: tuple[Edit, ...]
 
     def key(self, *but: str) -> tuple[object, ...]:
         """What it says, leaving out some lists."""
-        return (self.decision, self.purpose, *(self.lists[name] for name in _LISTS if name not in but))
+        return (self.decision, *(self.lists[name] for name in _LISTS if name not in but))
 
 
 def rules_for(edits: Iterable[Edit], policy: Policy, taken: Collection[str]) -> tuple[MadeRule, ...]:
@@ -55,7 +54,7 @@ def rules_for(edits: Iterable[Edit], policy: Policy, taken: Collection[str]) -> 
     sayings = [_saying(edit) for edit in edits if edit.coordinate.rpartition(".")[2] != OBJECTION]
     for name in _LISTS:
         sayings = [_joined(group, name) for group in _alike(sayings, name)]
-        if name == _BASES_LIST:
+        if name == _BASES:
             sayings = _without_implied(sayings, policy)
     used = set(taken)
     made = []
@@ -68,12 +67,13 @@ def rules_for(edits: Iterable[Edit], policy: Policy, taken: Collection[str]) -> 
 
 def _saying(edit: Edit) -> _Saying:
     lists = {
-        _BASES_LIST: edit.column.bases,
+        _BASES: edit.column.bases,
         _COORDINATES: (edit.coordinate,),
         _AGENCIES: (edit.agency,),
         _ROLES: (edit.column.role,),
+        _PURPOSES: (edit.purpose or ROOT,),
     }
-    return _Saying(edit.after or WITHHELD, edit.purpose or ROOT, lists, (edit,))
+    return _Saying(edit.after or WITHHELD, lists, (edit,))
 
 
 def _alike(sayings: Iterable[_Saying], name: str) -> Iterator[list[_Saying]]:
@@ -92,31 +92,33 @@ def _joined(group: list[_Saying], name: str) -> _Saying:
 
 def _without_implied(sayings: list[_Saying], policy: Policy) -> list[_Saying]:
     """Without those that another says of a role or purpose above; that one takes on their edits."""
-    by_key = {saying.key(_BASES_LIST): saying for saying in sayings}
-    followers: dict[int, list[Edit]] = {}
+    by_key = {saying.key(_BASES): saying for saying in sayings}
+    followers: dict[tuple[object, ...], list[Edit]] = {}
     kept = []
     for saying in sayings:
         if (above := _above(saying, by_key, policy)) is None:
             kept.append(saying)
         else:
-            followers.setdefault(id(above), []).extend(saying.edits)
-    return [replace(saying, edits=(*saying.edits, *followers.get(id(saying), ()))) for saying in kept]
+            followers.setdefault(above.key(), []).extend(saying.edits)
+    return [replace(saying, edits=(*saying.edits, *followers.get(saying.key(), ()))) for saying in kept]
 
 
 def _above(saying: _Saying, by_key: Mapping[tuple[object, ...], _Saying], policy: Policy) -> _Saying | None:
     """The topmost other that says the same of a role or purpose above."""
-    roles = policy.roles.lineage(saying.lists[_ROLES][0])
-    for role, purpose in product(reversed(roles), reversed(policy.purposes.lineage(saying.purpose))):
-        wider = replace(saying, purpose=purpose, lists={**saying.lists, _ROLES: (role,)})
-        other = by_key.get(wider.key(_BASES_LIST))
-        if other and other is not saying and set(other.lists[_BASES_LIST]) >= set(saying.lists[_BASES_LIST]):
+    roles, purposes = (
+        tree.lineage(*saying.lists[name]) for tree, name in ((policy.roles, _ROLES), (policy.purposes, _PURPOSES))
+    )
+    for role, purpose in product(reversed(roles), reversed(purposes)):
+        wider = replace(saying, lists={**saying.lists, _ROLES: (role,), _PURPOSES: (purpose,)})
+        other = by_key.get(wider.key(_BASES))
+        if other and other is not saying and set(other.lists[_BASES]) >= set(saying.lists[_BASES]):
             return other
     return None
 
 
 def _texts(saying: _Saying, name: str, policy: Policy) -> RuleTexts:
-    mask = saying.decision.removeprefix(MASKED) if saying.decision not in {CLEAR, WITHHELD} else ""
-    bases = [basis for basis in BASES if basis in saying.lists[_BASES_LIST]]
+    mask = saying.decision.removeprefix(MASKED) if saying.decision.startswith(MASKED) else ""
+    bases = [basis for basis in BASES if basis in saying.lists[_BASES]]
     return dict.fromkeys(KEYS, "") | {
         "file": _file(saying.lists[_AGENCIES], policy.agencies),
         "id": name,
@@ -124,7 +126,7 @@ def _texts(saying: _Saying, name: str, policy: Policy) -> RuleTexts:
         "things": ", ".join(saying.lists[_COORDINATES]),
         "of": ", ".join(saying.lists[_AGENCIES]),
         "to": ", ".join(saying.lists[_ROLES]),
-        "for": saying.purpose,
+        "for": ", ".join(saying.lists[_PURPOSES]),
         "given": ROOT if len(bases) == len(BASES) else ", ".join(bases),
         "masked": mask,
         "note": f"{_NOTE}{'; '.join(_cells(saying.edits))}.",

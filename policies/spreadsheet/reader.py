@@ -12,7 +12,7 @@ from policies.spreadsheet.decision_edits import Edit, read_edits
 from policies.spreadsheet.decisions import DecisionSheets, decision_sheets
 from policies.spreadsheet.edit import edited
 from policies.spreadsheet.matrix import Matrix
-from policies.spreadsheet.matrix_check import refused, unwanted
+from policies.spreadsheet.matrix_check import refused, unmet, unreachable, unwanted
 from policies.spreadsheet.matrix_rules import MadeRule, rules_for
 from policies.spreadsheet.opening import check_book, opened
 from policies.spreadsheet.rule_rows import check_rules, read_rule_rows
@@ -82,21 +82,17 @@ def _drafted(
 
 def _with_edits(files: PolicyFiles, policy: Policy, edits: tuple[Edit, ...], sheets: DecisionSheets) -> PolicyFiles:
     """The files, the edited rules in them, with rules for the edited decisions."""
-    cells, catalogue = sheets.cells, sheets.catalogue
-    now = Matrix(policy, cells)
+    now = after = Matrix(policy, sheets.cells)
     _refuse([*refused(edits, now)])
-    rules = [rule for placed in rule_files(files).values() for _, rule in placed]
-    open_edits = [edit for edit in edits if any(now.word(place) != edit.after for place in edit.places())]
-    made = rules_for(open_edits, policy, {rule["id"] for rule in rules})
-    try:
-        drafted, policy = _drafted(files, [*rules, *(rule.texts for rule in made)], catalogue, cells)
-    except PolicyInvalid as error:
-        raise PolicyInvalid([_moved(finding, made) for finding in error.findings]) from error
-    _refuse([*unwanted(edits, made, (now, Matrix(policy, cells)), sheets)])
-    return drafted
-
-
-def _moved(finding: Finding, made: tuple[MadeRule, ...]) -> Finding:
-    """A finding on a rule that was made, by the cell that it comes from."""
-    rule = next((rule for rule in made if f"`{rule.texts['id']}`" in finding.message), None)
-    return rule.edits[0].finding(finding.code, finding.message, finding.hint) if rule else finding
+    made: list[MadeRule] = []
+    # Records first: what rules there are show of their fields is known once they are open.
+    for some in ([edit for edit in edits if edit.of_records()], [edit for edit in edits if not edit.of_records()]):
+        _refuse([*unreachable(some, made, after)])
+        rules = [rule for placed in rule_files(files).values() for _, rule in placed]
+        new = rules_for([edit for edit in some if unmet(edit, after)], policy, {rule["id"] for rule in rules})
+        if new:
+            files, policy = _drafted(files, [*rules, *(rule.texts for rule in new)], sheets.catalogue, sheets.cells)
+            after = Matrix(policy, sheets.cells)
+            made += new
+    _refuse([*unwanted(edits, made, (now, after), sheets)])
+    return files
