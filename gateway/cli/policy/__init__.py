@@ -2,39 +2,36 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import typer
 
-from gateway.cli.policy.analysing import diff, lint, run_tests, simulate, suggest, why
-from gateway.cli.policy.changing import approve, deny, import_, propose, publish, rebase, rollback, withdraw
-from gateway.cli.policy.keeping import backup, init, restore
-from gateway.cli.policy.reading import drafts, export, pull, show, versions
+from gateway.cli.lazy import lazy_group
 
-policy = typer.Typer(
-    name="policy", no_args_is_help=True, help="Who sees what: read it, change it, and know what a change does."
+_MODULES: Final = {
+    "reading": ("versions", "drafts", "show", "pull", "export"),
+    "analysing": ("lint", "test", "diff", "simulate", "why", "suggest"),
+    "changing": ("propose", "import", "rebase", "approve", "publish", "withdraw", "rollback", "deny"),
+    "keeping": ("init", "backup", "restore"),
+}
+_FUNCTIONS: Final = {"test": "run_tests", "import": "import_workbook"}
+"""The functions that are not named as their commands are: those names are taken."""
+
+policy: Final = typer.Typer(
+    name="policy",
+    cls=lazy_group(
+        {
+            name: f"gateway.cli.policy.{module}:{_FUNCTIONS.get(name, name)}"
+            for module, names in _MODULES.items()
+            for name in names
+        }
+    ),
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
 )
 
-for command in (
-    versions,
-    drafts,
-    show,
-    pull,
-    lint,
-    diff,
-    simulate,
-    why,
-    suggest,
-    propose,
-    rebase,
-    approve,
-    publish,
-    withdraw,
-    rollback,
-    deny,
-    export,
-    init,
-    backup,
-    restore,
-):
-    policy.command()(command)
-policy.command("import")(import_)
-policy.command("test")(run_tests)
+
+@policy.callback()
+def group() -> None:
+    """Who sees what: read it, change it, and know what a change does."""

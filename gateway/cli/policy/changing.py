@@ -39,7 +39,7 @@ def propose(  # noqa: PLR0913 - the options of a command
     _tell_draft(Connection(url, token).ask(document, variables)["made"], json=json)
 
 
-def import_(  # noqa: PLR0913 - the options of a command
+def import_workbook(  # noqa: PLR0913 - the options of a command
     workbook: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="An edited workbook (xlsx).")],
     *,
     why: Why,

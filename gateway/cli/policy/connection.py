@@ -11,7 +11,6 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from gateway.admin.local import ask_here
 from gateway.cli.http import headers_for, post
 from gateway.cli.output import FAILED, counted, failing_plainly, print_table
 from policies.load import read_directory
@@ -46,6 +45,9 @@ class Connection:
     def ask(self, document: str, variables: Mapping[str, Any]) -> dict[str, Any]:
         """The data of a GraphQL response. Ends the command, with what is wrong, where there are errors."""
         if self.here:
+            # Here alone, for it loads the whole gateway.
+            from gateway.admin.local import ask_here  # noqa: PLC0415
+
             with failing_plainly():
                 return _data(asyncio.run(ask_here(document, variables)))
         return _data(
