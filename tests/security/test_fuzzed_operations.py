@@ -149,8 +149,9 @@ def world_under(more_rules: str) -> World:
     except PolicyInvalid:
         assume(False)  # noqa: FBT003  # two rules that say the same
     issuers = {"registry": ConsentIssuer("registry", KeySet([KEY]), frozenset({"any"}))}
-    verifier = replace(world.gateway.consents, issuers=issuers)
-    return replace(world, gateway=replace(world.gateway, consents=verifier))
+    consents = world.gateway.consents
+    believing = replace(consents, current=replace(consents.current, issuers=issuers))
+    return replace(world, gateway=replace(world.gateway, consents=believing))
 
 
 @cache
