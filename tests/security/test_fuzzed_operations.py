@@ -98,7 +98,7 @@ PRINCIPALS = (
     ANYBODY,
     BANK,
     Principal("other", "second-bank", frozenset({"bank.officer"})),
-    Principal("climber", "first-bank", frozenset({"bank.officer", "regulator", "tax.inspector"})),
+    Principal("climber", "first-bank", frozenset({"bank.officer", "regulator", "company"}), company=HANGZHOU),
     INSPECTOR,
     REGULATOR,
     ADMIN,
