@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import json
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ import pytest
 from joserfc.jwk import ECKey
 
 from gateway import consents
-from gateway.assembly import open_gateway
+from gateway.assembly import open_gateway, read_installation
 from gateway.errors import SettingsInvalidError
+from gateway.pipeline import Gateway
 from gateway.settings import ConsentIssuerSettings, Settings
 from policies.masks import MaskContext, apply_mask
 from policies.revocation import RevocationList, issue_revocations
@@ -39,6 +41,10 @@ def settings_of(tmp_path: Path) -> Any:
     return make
 
 
+def opened(settings: Settings, environment: Mapping[str, str]) -> AbstractAsyncContextManager[Gateway]:
+    return open_gateway(settings, read_installation(settings), environment)
+
+
 def revoke(path: Path, *revoked: str) -> None:
     text = issue_revocations(KEY, issuer="notary", revoked=revoked, issued=NOW, expires=NOW + dt.timedelta(hours=1))
     half = path.with_suffix(".new")
@@ -55,7 +61,7 @@ async def test_an_open_gateway_follows_its_issuers_files_until_it_is_closed(
     revoke(listed)
     issuer = ConsentIssuerSettings(id="notary", jwks=jwks, revocations=listed)
     before = asyncio.all_tasks()
-    async with open_gateway(settings_of(consent_issuers=(issuer,)), environment) as gateway:
+    async with opened(settings_of(consent_issuers=(issuer,)), environment) as gateway:
 
         def found() -> RevocationList | None:
             return gateway.consents.current.issuers["notary"].revocations
@@ -71,14 +77,14 @@ async def test_an_open_gateway_follows_its_issuers_files_until_it_is_closed(
 async def test_a_gateway_without_the_keys_of_an_issuer_is_not_opened(settings_of, environment, tmp_path: Path) -> None:
     issuer = ConsentIssuerSettings(id="notary", jwks=tmp_path / "none.json")
     with pytest.raises(SettingsInvalidError, match="The key set of notary"):
-        async with open_gateway(settings_of(consent_issuers=(issuer,)), environment):
+        async with opened(settings_of(consent_issuers=(issuer,)), environment):
             pytest.fail("it was opened")
 
 
 async def test_raising_the_generation_replaces_pseudonyms_and_leaves_cursors(settings_of, environment) -> None:
     pseudonyms, cursors = [], []
     for generation in (1, 2):
-        async with open_gateway(settings_of(pseudonym_generation=generation), environment) as gateway:
+        async with opened(settings_of(pseudonym_generation=generation), environment) as gateway:
             secrets = gateway.secrets
             context = MaskContext("first-bank", None, "Penalty.person", secrets.masks, secrets.generation)
             pseudonyms.append(str(apply_mask("hmac", "王小明", context)).split("."))

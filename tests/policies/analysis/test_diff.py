@@ -99,8 +99,8 @@ def test_organisations_registered_otherwise_are_named_with_what_they_gain_and_lo
     late = Organisation("late", "", "", "banks", None, frozenset({"bank"}), frozenset({"credit"}))
     others = {
         "banks": ORGANISATIONS["banks"],
-        "first": replace(first, purposes=frozenset({"loan", "supervision"}), parent="any"),
-        "bureau": replace(bureau, roles=frozenset({"clerk", "bank"}), division="3301"),
+        "first": first._replace(purposes=frozenset({"loan", "supervision"}), parent="any"),
+        "bureau": bureau._replace(roles=frozenset({"clerk", "bank"}), division="3301"),
         "late": late,
     }
     before, after = Draft((OPEN_ROWS,)), Draft((OPEN_ROWS,), organisations=others)
@@ -122,7 +122,7 @@ def holding_every_role(draft: Draft) -> Policy:
     stranger = Organisation(NOBODY_NAMED, "", "", "any", None, frozenset(), frozenset())
     known = {**draft.organisations, NOBODY_NAMED: stranger}
     return replace(
-        draft, organisations={name: replace(one, roles=frozenset(ROLES)) for name, one in known.items()}
+        draft, organisations={name: one._replace(roles=frozenset(ROLES)) for name, one in known.items()}
     ).policy()
 
 
