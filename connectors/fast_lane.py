@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 from connectors.http1 import Http1Connection
 from connectors.lane import (
-    KEEP_ALIVE_SECONDS,
     Garbled,
     LaneAnswer,
     OutOfTime,
@@ -21,6 +20,9 @@ from connectors.lane import (
     can_be_header,
     with_defaults,
 )
+
+KEEP_ALIVE_SECONDS: Final = 2.0
+"""How long an idle connection is kept: less than servers do (uvicorn 5 s), so that they rarely close it first."""
 
 _TARGET: Final = re.compile(r"/[!-~]*")
 """Path and query of a request (RFC 9112, section 3.2.1), without anything that could end its line."""

@@ -15,7 +15,6 @@ from typing import Final
 import httpx
 
 from connectors.lane import (
-    KEEP_ALIVE_SECONDS,
     OK,
     Garbled,
     LaneAnswer,
@@ -27,7 +26,7 @@ from connectors.lane import (
 )
 
 _BROKEN: Final = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
-"""What comes of a connection that the agency closed while it was idle."""
+"""What comes of a connection that the agency closed."""
 
 # The client logs whole addresses at INFO, and headers at DEBUG: companies and keys are in them.
 for _name in ("httpx", "httpcore"):
@@ -35,7 +34,7 @@ for _name in ("httpx", "httpcore"):
 
 
 class HttpxLane:
-    """The `Lane` of any http or https address."""
+    """The `Lane` of any http or https address. Each call has a connection of its own."""
 
     def __init__(
         self, address: str, headers: Mapping[str, str], *, connections: int, largest: int, tls: ssl.SSLContext | None
@@ -46,11 +45,8 @@ class HttpxLane:
         self._client = httpx.AsyncClient(
             headers=headers,
             verify=tls or True,
-            limits=httpx.Limits(
-                max_connections=connections,
-                max_keepalive_connections=connections,
-                keepalive_expiry=KEEP_ALIVE_SECONDS,
-            ),
+            # No connection is used twice: there, httpx would take what follows an answer for the next one.
+            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=0),
             timeout=None,  # noqa: S113  (each call has its deadline)
             follow_redirects=False,
             trust_env=False,

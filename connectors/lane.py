@@ -11,9 +11,6 @@ from connectors.contract import FailureCode
 from connectors.errors import ConnectorError
 
 OK: Final = 200
-KEEP_ALIVE_SECONDS: Final = 2.0
-"""How long an idle connection is kept: less than servers do (uvicorn 5 s), so that they rarely close it first."""
-
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE: Final = re.compile(r"[ -~]*")
 """Narrower than RFC 9110 (sections 5.1 and 5.5) in values: nothing beside printable ASCII, and so no line's end."""
