@@ -1,33 +1,26 @@
-"""JSON over HTTP: the one module that knows the HTTP client, and what each of its errors means for an answer."""
+"""JSON over HTTP: what the kinds ask an agency, and what its answers mean."""
 
 from __future__ import annotations
 
+import asyncio
 import json
-import logging
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, NoReturn
-
-import httpx
+from urllib.parse import quote, urlencode
 
 from connectors.contract import FailureCode
 from connectors.errors import AgencyFailure
-
-OK: Final = 200
-KEEP_ALIVE_SECONDS: Final = 2.0
-"""How long an idle connection is kept: less than servers do (uvicorn 5 s), so that they rarely close it first."""
-
-_BROKEN: Final = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
-"""What comes of a connection that the agency closed while it was idle."""
+from connectors.lane import OK, Lane, LaneError
 
 _SERVER_ERRORS: Final = range(500, 600)
 _OVERLOADED: Final = frozenset({429, 503})
 
-# The client logs whole addresses at INFO, and headers at DEBUG: companies and keys are in them.
-for _name in ("httpx", "httpcore"):
-    logging.getLogger(_name).setLevel(logging.WARNING)
+_PATH_CHARACTERS: Final = "/%:@!$&'()*+,;="
+"""What stands in a path as it is, beside letters and digits (RFC 3986, section 3.3), and what is encoded already."""
+
+_write_json: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,86 +43,39 @@ class HttpAnswer:
 
 
 class HttpClient:
-    """Connections to one agency's address: no redirects, no proxies from the environment, answers of bounded size."""
+    """Calls to one agency's address, over the lane that was chosen for it."""
 
-    def __init__(self, address: str, headers: Mapping[str, str], *, connections: int, largest: int) -> None:
-        """`connections` is the most that are open at once, `largest` the most bytes of an answer."""
-        self._address = address.rstrip("/")
-        self._largest = largest
-        self._client = httpx.AsyncClient(
-            headers={"Accept": "application/json", **headers},
-            limits=httpx.Limits(
-                max_connections=connections,
-                max_keepalive_connections=connections,
-                keepalive_expiry=KEEP_ALIVE_SECONDS,
-            ),
-            follow_redirects=False,
-            trust_env=False,
-        )
+    def __init__(self, lane: Lane, path: str, body_headers: Mapping[str, str]) -> None:
+        """`path` is that of the address, `body_headers` go with each request that has a body."""
+        self._lane = lane
+        self._path = path.rstrip("/")
+        self._body_headers = body_headers
 
-    async def ask(self, request: HttpRequest, timeout: float, accept: Collection[int] = ()) -> HttpAnswer:  # noqa: ASYNC109  (each phase's; the caller bounds the whole)
+    async def ask(self, request: HttpRequest, timeout: float, accept: Collection[int] = ()) -> HttpAnswer:  # noqa: ASYNC109  (made a deadline, which is cheaper than a scope)
         """Sends the request and reads its JSON. Statuses other than 200 and those in `accept` are failures.
 
-        `timeout` is in seconds, for each of connecting, writing and reading. Raises `AgencyFailure`.
+        `timeout` is in seconds. Raises `AgencyFailure`.
         """
+        body = b"" if request.body is None else _write_json(request.body).encode()
+        headers = self._body_headers if body else {}
+        deadline = asyncio.get_running_loop().time() + timeout
         try:
-            async with self._response(request, timeout) as response:
-                if response.status_code in accept:
-                    return HttpAnswer(response.status_code, None)
-                if response.status_code != OK:
-                    _refuse_status(request.place, response.status_code)
-                content = await self._read(request.place, response)
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict) as error:
-            raise failure_of(error, request.place) from None
-        return HttpAnswer(OK, _parse(request.place, content))
-
-    @asynccontextmanager
-    async def _response(self, request: HttpRequest, timeout: float) -> AsyncIterator[httpx.Response]:  # noqa: ASYNC109
-        """The response, its body unread. Asked once more where the connection breaks before it begins: it may have been
-        a stale one, and asking changes nothing at the agency.
-        """
-        sent = self._client.build_request(
-            request.method,
-            self._address + request.path,
-            params=list(request.query) or None,
-            json=request.body,
-            timeout=timeout,
-        )
-        try:
-            response = await self._client.send(sent, stream=True)
-        except _BROKEN:
-            response = await self._client.send(sent, stream=True)
-        try:
-            yield response
-        finally:
-            await response.aclose()
+            answer = await self._lane.send(request.method, self._target(request), headers, body, deadline)
+        except LaneError as error:
+            raise AgencyFailure(error.failure, f"{request.place}: {error}", retryable=error.retryable) from None
+        if answer.status in accept:
+            return HttpAnswer(answer.status, None)
+        if answer.status != OK:
+            _refuse_status(request.place, answer.status)
+        return HttpAnswer(OK, _parse(request.place, answer.content))
 
     async def close(self) -> None:
         """Closes the connections."""
-        await self._client.aclose()
+        await self._lane.close()
 
-    async def _read(self, place: str, response: httpx.Response) -> bytes:
-        content = bytearray()
-        async for chunk in response.aiter_bytes():
-            content += chunk
-            if len(content) > self._largest:
-                reason = f"{place}: answer larger than {self._largest} bytes"
-                raise AgencyFailure(FailureCode.LIMIT, reason, retryable=False)
-        return bytes(content)
-
-
-def failure_of(error: Exception, place: str) -> AgencyFailure:
-    """What an error of the HTTP client means. The client's own message is left out: it may hold values."""
-    reason = f"{place}: {type(error).__name__}"
-    match error:
-        case httpx.TimeoutException():
-            return AgencyFailure(FailureCode.AGENCY_TIMEOUT, reason, retryable=True)
-        case httpx.NetworkError() | httpx.ProxyError():
-            return AgencyFailure(FailureCode.AGENCY_UNAVAILABLE, reason, retryable=True)
-        case httpx.RemoteProtocolError():
-            return AgencyFailure(FailureCode.AGENCY_BAD_RESPONSE, reason, retryable=True)
-        case _:
-            return AgencyFailure(FailureCode.AGENCY_BAD_RESPONSE, reason, retryable=False)
+    def _target(self, request: HttpRequest) -> str:
+        path = quote(self._path + request.path, safe=_PATH_CHARACTERS) or "/"
+        return f"{path}?{urlencode(request.query)}" if request.query else path
 
 
 def bad_response(place: str, what: str) -> AgencyFailure:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from connectors.contract import FailureCode
-from connectors.http import failure_of
+from connectors.httpx_lane import meaning_of
 from tests.connectors.support import CODES, Agency, Asked, ask
 
 ERRORS = [
@@ -35,28 +35,29 @@ def make(error: type[Exception]) -> Exception:
 def test_every_error_of_the_http_client_has_a_meaning_and_loses_its_message(error: type[Exception]) -> None:
     assert len(ERRORS) >= 25
     assert issubclass(error, (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict))
-    failure = failure_of(make(error), "GET /p")
+    meaning = meaning_of(make(error))
     expected = next((code for base, code in EXPECTED.items() if issubclass(error, base)), None)
-    assert failure.failure is (expected or FailureCode.AGENCY_BAD_RESPONSE)
-    assert str(failure) == f"GET /p: {error.__name__}"
+    assert meaning.failure is (expected or FailureCode.AGENCY_BAD_RESPONSE)
+    assert str(meaning) == error.__name__
 
 
+@pytest.mark.parametrize("lane", ["fast", "httpx"])
 async def test_no_log_line_holds_a_company_a_secret_or_a_query(
-    agency: Agency, open_one: Any, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+    agency: Agency, open_one: Any, lane: str, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async def answer(asked: Asked) -> Any:
         return (500, {"said": "hidden-value"}) if asked.query[0][1] == CODES[0].text else [{"f": "hidden-value"}]
 
     agency.answer = answer
-    manifest = """
+    manifest = f"""
     agency: court
-    name: {en: Court, zh: 法院}
+    name: {{en: Court, zh: 法院}}
     kind: rest
-    connection: {url: "${ADDRESS}", headers: {X-Key: "${SECRET}"}}
+    connection: {{url: "${{ADDRESS}}", headers: {{X-Key: "${{SECRET}}"}}, lane: {lane}}}
     datasets:
       - record: Penalty
-        request: {path: /p, keys: {in: query, name: code}}
-        fields: {facts: f, amount: f}
+        request: {{path: /p, keys: {{in: query, name: code}}}}
+        fields: {{facts: f, amount: f}}
     """
     caplog.set_level(logging.DEBUG)
     await ask(await open_one(manifest, agency.address), CODES[:2])

@@ -1,0 +1,140 @@
+"""The lane of everyday calls: HTTP/1.1, kept alive, with or without TLS, at a small part of a full client's cost."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import ssl
+from collections import deque
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+from connectors.http1 import Http1Connection
+from connectors.lane import (
+    Garbled,
+    LaneAnswer,
+    OutOfTime,
+    Unreachable,
+    Unusable,
+    can_be_header,
+    with_defaults,
+)
+
+KEEP_ALIVE_SECONDS: Final = 2.0
+"""How long an idle connection is kept: less than servers do (uvicorn 5 s), so that they rarely close it first."""
+
+_TARGET: Final = re.compile(r"/[!-~]*")
+"""Path and query of a request (RFC 9112, section 3.2.1), without anything that could end its line."""
+
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+class FastLane:
+    """The `Lane` of an http or https address without user and password."""
+
+    def __init__(
+        self, address: str, headers: Mapping[str, str], *, connections: int, largest: int, tls: ssl.SSLContext | None
+    ) -> None:
+        """`address` is scheme, host and port. `connections` is the most that are open at once: further callers wait in
+        their order. `largest` is the most bytes of an answer. `tls` is for https: whom to trust, and who we are.
+
+        Raises `Unusable` for a header that cannot be sent.
+        """
+        parts = urlsplit(address)
+        self._host = parts.hostname or ""
+        self._port = parts.port or _PORTS[parts.scheme]
+        self._tls = tls
+        self._head = _header_lines(with_defaults(headers, {"Host": parts.netloc, "Accept-Encoding": "identity"}))
+        self._largest = largest
+        self._places = asyncio.Semaphore(connections)
+        self._idle: deque[tuple[float, Http1Connection]] = deque()
+        self._closed = False
+
+    async def send(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes, deadline: float
+    ) -> LaneAnswer:
+        """As in `Lane`."""
+        request = self._written(method, target, headers, body)
+        await self._take_place(deadline)
+        try:
+            connection = self._take_idle() or await self._connect(deadline)
+            try:
+                return await self._exchange(connection, request, deadline)
+            except (Garbled, Unreachable):
+                if connection.begun:
+                    raise
+            # The others were idle for as long, or longer.
+            self._close_idle()
+            return await self._exchange(await self._connect(deadline), request, deadline)
+        finally:
+            self._places.release()
+
+    async def close(self) -> None:
+        """Closes the connections; those of calls under way when these end."""
+        self._closed = True
+        self._close_idle()
+
+    def _written(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> bytes:
+        if not _TARGET.fullmatch(target):
+            raise Unusable("target is not printable ASCII")
+        own = _header_lines(headers) if headers else ""
+        length = f"Content-Length: {len(body)}\r\n" if body else ""
+        return f"{method} {target} HTTP/1.1\r\n{self._head}{own}{length}\r\n".encode("ascii") + body
+
+    async def _take_place(self, deadline: float) -> None:
+        if not self._places.locked():
+            await self._places.acquire()  # at once
+            return
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._places.acquire()
+        except TimeoutError:
+            raise OutOfTime("no connection was free in time") from None
+
+    async def _connect(self, deadline: float) -> Http1Connection:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout_at(deadline):
+                _, connection = await loop.create_connection(
+                    lambda: Http1Connection(self._largest), self._host, self._port, ssl=self._tls
+                )
+        except TimeoutError:
+            raise OutOfTime("no connection in time") from None
+        except OSError as error:
+            raise Unreachable(f"no connection ({type(error).__name__})") from None
+        return connection
+
+    async def _exchange(self, connection: Http1Connection, request: bytes, deadline: float) -> LaneAnswer:
+        """Asks, and keeps the connection where it may be asked again. A cancelled call closes it."""
+        loop = asyncio.get_running_loop()
+        timer = loop.call_at(deadline, connection.expire)
+        try:
+            return await connection.ask(request)
+        finally:
+            timer.cancel()
+            if connection.reusable and not self._closed:
+                self._idle.append((loop.time(), connection))
+            else:
+                connection.close()
+
+    def _take_idle(self) -> Http1Connection | None:
+        """The connection that was used last; those that were idle for too long are closed."""
+        oldest = asyncio.get_running_loop().time() - KEEP_ALIVE_SECONDS
+        while self._idle and self._idle[0][0] < oldest:
+            self._idle.popleft()[1].close()
+        while self._idle:
+            connection = self._idle.pop()[1]
+            if connection.reusable:
+                return connection
+        return None
+
+    def _close_idle(self) -> None:
+        while self._idle:
+            self._idle.pop()[1].close()
+
+
+def _header_lines(headers: Mapping[str, str]) -> str:
+    if not all(can_be_header(name, value) for name, value in headers.items()):
+        raise Unusable("header is not printable ASCII")
+    return "".join(f"{name}: {value}\r\n" for name, value in headers.items())

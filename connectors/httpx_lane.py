@@ -1,0 +1,105 @@
+"""The lane of the unusual, by httpx: compressed answers, users in an address, names of hosts in other alphabets.
+
+The one module that knows httpx, and what each of its errors means.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Final
+
+import httpx
+
+from connectors.lane import (
+    OK,
+    Garbled,
+    LaneAnswer,
+    LaneError,
+    OutOfTime,
+    TooLarge,
+    Unreachable,
+    Unusable,
+)
+
+_BROKEN: Final = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
+"""What comes of a connection that the agency closed."""
+
+# The client logs whole addresses at INFO, and headers at DEBUG: companies and keys are in them.
+for _name in ("httpx", "httpcore"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
+
+
+class HttpxLane:
+    """The `Lane` of any http or https address. Each call has a connection of its own."""
+
+    def __init__(
+        self, address: str, headers: Mapping[str, str], *, connections: int, largest: int, tls: ssl.SSLContext | None
+    ) -> None:
+        """As in `FastLane`."""
+        self._address = address
+        self._largest = largest
+        self._client = httpx.AsyncClient(
+            headers=headers,
+            verify=tls or True,
+            # No connection is used twice: there, httpx would take what follows an answer for the next one.
+            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=0),
+            timeout=None,  # noqa: S113  (each call has its deadline)
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+    async def send(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes, deadline: float
+    ) -> LaneAnswer:
+        """As in `Lane`."""
+        try:
+            request = self._client.build_request(method, self._address + target, headers=headers, content=body or None)
+            async with asyncio.timeout_at(deadline), self._response(request) as response:
+                content = await self._read(response) if response.status_code == OK else b""
+        except TimeoutError:
+            raise OutOfTime("no answer in time") from None
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict) as error:
+            raise meaning_of(error) from None
+        return LaneAnswer(response.status_code, content)
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._client.aclose()
+
+    @asynccontextmanager
+    async def _response(self, request: httpx.Request) -> AsyncIterator[httpx.Response]:
+        """The response, its body unread."""
+        try:
+            response = await self._client.send(request, stream=True)
+        except _BROKEN:
+            response = await self._client.send(request, stream=True)
+        try:
+            yield response
+        finally:
+            await response.aclose()
+
+    async def _read(self, response: httpx.Response) -> bytes:
+        content = bytearray()
+        async for chunk in response.aiter_bytes():
+            content += chunk
+            if len(content) > self._largest:
+                raise TooLarge(self._largest)
+        return bytes(content)
+
+
+def meaning_of(error: Exception) -> LaneError:
+    """What an error of httpx means. Its own message is left out: it may hold values."""
+    name = type(error).__name__
+    match error:
+        case httpx.TimeoutException():
+            return OutOfTime(name)
+        case httpx.NetworkError() | httpx.ProxyError():
+            return Unreachable(name)
+        case httpx.RemoteProtocolError():
+            return Garbled(name)
+        case _:
+            return Unusable(name)
