@@ -92,6 +92,7 @@ class AgencySupply:
         coalescer = self._coalescers.get(line.dataset.id)
         ask = coalescer.ask if coalescer else line.ask
         batch = line.dataset.batch
+        codes = tuple(dict.fromkeys(codes))
         if len(codes) <= batch:
             return await ask(question, codes)
         chunks = iter([codes[start : start + batch] for start in range(0, len(codes), batch)])
