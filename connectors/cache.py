@@ -1,4 +1,4 @@
-"""Rows kept in memory for the seconds that a manifest allows, in aiocache.
+"""Rows kept in memory for the seconds that a manifest allows, in aiocache, and asked for by one request at a time.
 
 aiocache never keeps None and its memory cache has no bound (tried on 0.12): so each entry is an envelope, and this
 module forgets the least recently used ones.
@@ -6,9 +6,9 @@ module forgets the least recently used ones.
 
 from __future__ import annotations
 
-import time
+import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from aiocache import SimpleMemoryCache  # type: ignore[import-untyped]
@@ -19,6 +19,8 @@ from schema.credit_code import CreditCode
 _KEPT = frozenset({Outcome.ANSWERED, Outcome.UNKNOWN_COMPANY})
 """What may be kept: a failure or an incomplete answer must be asked again."""
 
+Ask = Callable[[Sequence[CreditCode]], Awaitable[Mapping[CreditCode, CompanyRows]]]
+
 
 @dataclass(frozen=True, slots=True)
 class _Envelope:
@@ -27,54 +29,130 @@ class _Envelope:
     fresh_until: float
 
 
-class RowCache:
-    """At most `largest` rows (a company without rows counts as one), by dataset, company, filters and partition."""
+@dataclass(eq=False, slots=True)
+class _Flight:
+    """What one request asks an agency at the moment."""
 
-    def __init__(self, largest: int, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock` is monotonic, in seconds."""
+    columns: frozenset[str]
+    landed: asyncio.Future[None]
+
+
+class _Memory(SimpleMemoryCache):  # type: ignore[misc]
+    """aiocache's memory cache, with a way to look without awaiting: it is a dictionary behind four coroutines."""
+
+    def look(self, key: str) -> _Envelope | None:
+        """What is kept under the key."""
+        envelope: _Envelope | None = self._cache.get(key)
+        return envelope
+
+
+class RowCache:
+    """At most `largest` rows (a company without rows counts as one), by dataset, company, filters and partition.
+
+    Times are in seconds of the event loop's clock.
+    """
+
+    def __init__(self, largest: int) -> None:
         # No timeout: aiocache would wrap each call in a task to hold it to one, and memory does not hang.
-        self._cache = SimpleMemoryCache(timeout=None)
+        self._memory = _Memory(timeout=None)
         self._weights: OrderedDict[str, int] = OrderedDict()
         self._weight = 0
         self._largest = largest
-        self._clock = clock
+        self._flights: dict[str, _Flight] = {}
 
-    async def get(self, request: FetchRequest) -> dict[CreditCode, CompanyRows]:
-        """The asked companies that are kept fresh and with all asked columns; their rows hold just these."""
-        keys = {code: _key(request, code) for code in request.codes}
-        now = self._clock()
-        found: dict[CreditCode, CompanyRows] = {}
-        for code, key in keys.items():
-            envelope: _Envelope | None = await self._cache.get(key)
-            if envelope is None or envelope.fresh_until <= now or not request.columns <= envelope.columns:
-                continue
-            self._weights.move_to_end(key)
-            found[code] = _cut(envelope, request.columns)
-        return found
+    async def through(self, request: FetchRequest, time_to_live: float, ask: Ask) -> dict[CreditCode, CompanyRows]:
+        """What is kept of the asked companies, and what `ask` brings of the others.
 
-    async def keep(self, request: FetchRequest, answers: Mapping[CreditCode, CompanyRows], time_to_live: float) -> None:
-        """Keeps the whole answers among these for `time_to_live` seconds."""
-        fresh_until = self._clock() + time_to_live
-        for code, rows in answers.items():
-            if rows.outcome in _KEPT and time_to_live > 0:
-                key = _key(request, code)
-                await self._cache.set(key, _Envelope(request.columns, rows, fresh_until), ttl=time_to_live)
-                self._count(key, max(1, len(rows.rows)))
-        while self._weight > self._largest:
-            key, weight = self._weights.popitem(last=False)
-            self._weight -= weight
-            await self._cache.delete(key)
+        What another request of the same partition is asking is waited for, and asked only if that brought nothing to
+        keep: its failure may be of its own making.
+        """
+        shelf = _shelf(request)
+        answers, missing = self._look(request, shelf, request.codes)
+        if not missing:
+            return answers
+        flights = {code: flight for code in missing if (flight := self._flight(request, shelf + code.text))}
+        own = [code for code in missing if code not in flights]
+        if own:
+            answers.update(await self._fly(request, own, time_to_live, ask))
+        if flights:
+            await _landed(flights.values(), request.deadline)
+            landed, rest = self._look(request, shelf, flights)
+            answers |= landed
+            if rest:
+                answers.update(await self._fly(request, rest, time_to_live, ask))
+        return answers
 
     async def close(self) -> None:
         """Forgets everything."""
         for key in self._weights:
-            await self._cache.delete(key)
+            await self._memory.delete(key)
         self._weights.clear()
         self._weight = 0
 
-    def _count(self, key: str, weight: int) -> None:
-        self._weight += weight - self._weights.pop(key, 0)
-        self._weights[key] = weight
+    def _look(
+        self, request: FetchRequest, shelf: str, codes: Iterable[CreditCode]
+    ) -> tuple[dict[CreditCode, CompanyRows], list[CreditCode]]:
+        """What is kept fresh and with all asked columns, the rows holding just these; and the other companies."""
+        now = asyncio.get_running_loop().time()
+        found: dict[CreditCode, CompanyRows] = {}
+        missing: list[CreditCode] = []
+        for code in codes:
+            key = shelf + code.text
+            envelope = self._memory.look(key)
+            if envelope is None or envelope.fresh_until <= now or not request.columns <= envelope.columns:
+                missing.append(code)
+            else:
+                self._weights.move_to_end(key)
+                found[code] = _cut(envelope, request.columns)
+        return found, missing
+
+    def _flight(self, request: FetchRequest, key: str) -> _Flight | None:
+        flight = self._flights.get(key)
+        return flight if flight is not None and request.columns <= flight.columns else None
+
+    async def _fly(
+        self, request: FetchRequest, codes: Sequence[CreditCode], time_to_live: float, ask: Ask
+    ) -> Mapping[CreditCode, CompanyRows]:
+        """Asks about the companies, and keeps the answers before those who wait for them go on."""
+        loop = asyncio.get_running_loop()
+        # From before the call: rows are as old as the agency's look at them, which may be any time after.
+        fresh_until = loop.time() + time_to_live
+        shelf, flight = _shelf(request), _Flight(request.columns, loop.create_future())
+        keys = [shelf + code.text for code in codes]
+        self._flights.update(dict.fromkeys(keys, flight))
+        try:
+            answers = await ask(codes)
+            await self._keep(request.columns, zip(keys, map(answers.__getitem__, codes), strict=True), fresh_until)
+            return answers
+        finally:
+            for key in keys:
+                if self._flights.get(key) is flight:
+                    del self._flights[key]
+            flight.landed.set_result(None)
+
+    async def _keep(
+        self, columns: frozenset[str], answers: Iterable[tuple[str, CompanyRows]], fresh_until: float
+    ) -> None:
+        """Keeps the whole answers among these."""
+        left = fresh_until - asyncio.get_running_loop().time()
+        kept = [(key, _Envelope(columns, rows, fresh_until)) for key, rows in answers if rows.outcome in _KEPT]
+        if not kept or left <= 0:
+            return
+        await self._memory.multi_set(kept, ttl=left)
+        for key, envelope in kept:
+            weight = max(1, len(envelope.rows.rows))
+            self._weight += weight - self._weights.pop(key, 0)
+            self._weights[key] = weight
+        while self._weight > self._largest:
+            key, weight = self._weights.popitem(last=False)
+            self._weight -= weight
+            await self._memory.delete(key)
+
+
+async def _landed(flights: Iterable[_Flight], deadline: float) -> None:
+    """Waits until the flights have landed, or the deadline."""
+    left = deadline - asyncio.get_running_loop().time()
+    await asyncio.wait({flight.landed for flight in flights}, timeout=max(left, 0))
 
 
 def _cut(envelope: _Envelope, columns: frozenset[str]) -> CompanyRows:
@@ -84,6 +162,7 @@ def _cut(envelope: _Envelope, columns: frozenset[str]) -> CompanyRows:
     return replace(envelope.rows, rows=rows)
 
 
-def _key(request: FetchRequest, code: CreditCode) -> str:
+def _shelf(request: FetchRequest) -> str:
+    """The beginning of the keys of all companies: a key is this and the credit code."""
     filters = ",".join(f"{name}={day.isoformat()}" for name, day in sorted(request.filters.items()))
-    return f"{request.dataset}\x1f{code.text}\x1f{filters}\x1f{request.partition}"
+    return f"{request.partition}\x1f{request.dataset}\x1f{filters}\x1f"

@@ -19,6 +19,14 @@ RECORD_ID = "recordId"
 
 
 @dataclass(frozen=True, slots=True)
+class Joined:
+    """One call's answer by company. `whole` tells that nothing is missing from it that may be of any of them."""
+
+    companies: Mapping[CreditCode, CompanyRows]
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Joiner:
     """How one dataset's answers are taken apart. `whole_rows` tells that rows come with all the agency's columns."""
 
@@ -33,18 +41,17 @@ class Joiner:
         ids = {RECORD_ID} & self.mapper.fields.keys()
         return self.mapper.columns(names | ids).union(path for path in control if path)
 
-    def join(
-        self, codes: Sequence[CreditCode], names: frozenset[str], answer: SourceAnswer
-    ) -> dict[CreditCode, CompanyRows]:
+    def join(self, codes: Sequence[CreditCode], names: frozenset[str], answer: SourceAnswer) -> Joined:
         """What the answer says of each company asked for; `names` are the canonical fields that rows shall hold."""
         asked = by_key(codes)
         rows, unkeyed = _by_company(asked, answer.rows, self.dataset)
         unknown, named = _companies(asked, answer.unknown), _companies(asked, answer.seen)
+        anybodys = unkeyed + answer.dropped
         joined: dict[CreditCode, CompanyRows] = {}
         for code in codes:
             own = rows.get(code, ())
             mapped, unreadable, surplus = self._map(own, names)
-            unmapped = sum(map(len, unreadable.values())) + surplus + unkeyed + answer.dropped
+            unmapped = sum(map(len, unreadable.values())) + surplus + anybodys
             whole = not unmapped and not answer.truncated
             known = bool(own) or code in named
             joined[code] = CompanyRows(
@@ -55,7 +62,7 @@ class Joiner:
                 unmapped=unmapped,
                 unreadable=unreadable,
             )
-        return joined
+        return Joined(joined, whole=not anybodys and not answer.truncated)
 
     def _outcome(self, *, known: bool, unknown: bool, whole: bool) -> Outcome:
         missing = self.dataset.missing_means

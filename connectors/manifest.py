@@ -204,6 +204,9 @@ class DatasetManifest(Part):
         default=0, alias="timeToLive", ge=0, le=86_400, description="Seconds that rows may be kept."
     )
     shared: bool = Field(default=False, description="Whether kept rows may serve other organisations.")
+    coalesce: bool = Field(
+        default=True, description="With a batch: whether one call may carry the companies of several requests."
+    )
     row_limit: int = Field(default=10_000, alias="rowLimit", ge=1, le=1_000_000, description="Most rows of one call.")
     as_of: AsOf | None = Field(default=None, alias="asOf")
     filters: dict[str, Annotated[Filter, _short("name", Filter | str)]] = Field(

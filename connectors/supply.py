@@ -1,52 +1,26 @@
-"""The supply: every dataset of every agency, asked in chunks, within bounds, and never with an exception."""
+"""The supply: every dataset of every agency, asked in chunks, and never with an exception."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-import structlog
-
 from connectors.cache import RowCache
-from connectors.contract import (
-    CompanyRows,
-    Dataset,
-    FailureCode,
-    FetchRequest,
-    Outcome,
-    RecordShape,
-    Source,
-    SourceAnswer,
-    SourceCall,
-)
+from connectors.coalesce import Coalescer
+from connectors.contract import CompanyRows, Dataset, FetchRequest, Outcome, RecordShape
 from connectors.describe import describe
 from connectors.environment import resolve
-from connectors.errors import AddressInvalid, AgencyFailure, ConnectionNotConfigured, UnknownDataset
+from connectors.errors import AddressInvalid, ConnectionNotConfigured, UnknownDataset
 from connectors.joining import Joiner
-from connectors.keys import Spelling, spell
 from connectors.kinds import KINDS
+from connectors.line import Answers, Line, Question
 from connectors.manifest import Manifest
 from connectors.mapping import compile_mapper
 from connectors.settings import SupplySettings
 from schema.credit_code import CreditCode
 
-_log = structlog.get_logger(__name__)
-
-Answers = dict[CreditCode, CompanyRows]
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """One dataset, open: what it is, where it comes from, and the bounds of its agency."""
-
-    dataset: Dataset
-    source: Source
-    joiner: Joiner
-    timeout: float
-    concurrency: int
-    calls: asyncio.Semaphore
+_AskChunk = Callable[[Question, Sequence[CreditCode]], Awaitable[Answers]]
 
 
 async def open_supply(
@@ -57,7 +31,7 @@ async def open_supply(
     The manifests were checked against `shapes`. Raises `ConnectionNotConfigured` where the environment lacks an address
     or a secret, or holds an unusable one.
     """
-    lines: dict[str, _Line] = {}
+    lines: dict[str, Line] = {}
     reasons: list[str] = []
     for manifest in resolve(manifests, settings.environment):
         try:
@@ -74,10 +48,11 @@ async def open_supply(
 class AgencySupply:
     """The `Supply` of the contract. Made by `open_supply`; whoever opened it closes it."""
 
-    def __init__(self, lines: Mapping[str, _Line], cache: RowCache) -> None:
+    def __init__(self, lines: Mapping[str, Line], cache: RowCache) -> None:
         self._lines = lines
         self._cache = cache
         self._datasets = {name: line.dataset for name, line in lines.items()}
+        self._coalescers = {name: Coalescer(line) for name, line in lines.items() if line.coalesces}
 
     @property
     def datasets(self) -> Mapping[str, Dataset]:
@@ -90,23 +65,49 @@ class AgencySupply:
         Raises `UnknownDataset` for a dataset, column or filter that no manifest declares.
         """
         line = self._line(request)
-        answers = await self._cache.get(request) if line.dataset.time_to_live else {}
-        codes = [code for code in dict.fromkeys(request.codes) if code not in answers]
-        if codes:
-            fetched = await _fetch_chunks(line, request, codes)
-            await self._cache.keep(request, fetched, line.dataset.time_to_live)
-            answers |= fetched
+        time_to_live = line.dataset.time_to_live
+        question = Question(request.columns, request.filters, request.deadline)
+
+        async def ask(codes: Sequence[CreditCode]) -> Answers:
+            return await self._ask(line, question, codes)
+
+        if time_to_live:
+            answers: Answers = await self._cache.through(request, time_to_live, ask)
+        else:
+            answers = await ask(request.codes)
         # Now less the time to live, kept or not: nobody shall see from it whether another asked before.
-        limit = datetime.now(UTC) - timedelta(seconds=line.dataset.time_to_live)
+        limit = datetime.now(UTC) - timedelta(seconds=time_to_live)
         return {code: _dated(answers[code], limit) for code in request.codes}
 
     async def close(self) -> None:
-        """Closes every connection and forgets every row."""
+        """Ends every call, closes every connection and forgets every row."""
+        for coalescer in self._coalescers.values():
+            await coalescer.close()
         for line in self._lines.values():
-            await line.source.close()
+            await line.close()
         await self._cache.close()
 
-    def _line(self, request: FetchRequest) -> _Line:
+    async def _ask(self, line: Line, question: Question, codes: Sequence[CreditCode]) -> Answers:
+        """All chunks, no more of them under way at once than the agency bears."""
+        coalescer = self._coalescers.get(line.dataset.id)
+        ask = coalescer.ask if coalescer else line.ask
+        batch = line.dataset.batch
+        codes = tuple(dict.fromkeys(codes))
+        if len(codes) <= batch:
+            return await ask(question, codes)
+        chunks = iter([codes[start : start + batch] for start in range(0, len(codes), batch)])
+        answers: dict[CreditCode, CompanyRows] = {}
+
+        async def work() -> None:
+            for chunk in chunks:
+                answers.update(await ask(question, chunk))
+
+        async with asyncio.TaskGroup() as workers:
+            for _ in range(min(line.concurrency, -(-len(codes) // batch))):
+                workers.create_task(work())
+        return answers
+
+    def _line(self, request: FetchRequest) -> Line:
         line = self._lines.get(request.dataset)
         if line is None:
             raise UnknownDataset(f"no manifest declares the dataset {request.dataset!r}")
@@ -116,90 +117,20 @@ class AgencySupply:
         return line
 
 
-def _open_lines(manifest: Manifest, shapes: Mapping[str, RecordShape], settings: SupplySettings) -> Iterator[_Line]:
+def _open_lines(manifest: Manifest, shapes: Mapping[str, RecordShape], settings: SupplySettings) -> Iterator[Line]:
     sources = KINDS[manifest.kind].open_sources(manifest, shapes, settings)
     calls = asyncio.Semaphore(manifest.concurrency)
     for dataset, described in zip(manifest.datasets, describe(manifest), strict=True):
         source, shape = sources[dataset.record], shapes[dataset.record]
         mapper = compile_mapper(dataset, shape, manifest.none)
         joiner = Joiner(dataset, shape, mapper, whole_rows=not described.projection)
-        yield _Line(described, source, joiner, manifest.timeout, manifest.concurrency, calls)
-
-
-async def _fetch_chunks(line: _Line, request: FetchRequest, codes: Sequence[CreditCode]) -> Answers:
-    """All chunks, no more of them under way at once than the agency bears."""
-    batch = line.dataset.batch
-    chunks = iter([codes[start : start + batch] for start in range(0, len(codes), batch)])
-    answers: Answers = {}
-
-    async def work() -> None:
-        for chunk in chunks:
-            answers.update(await _fetch_chunk(line, request, chunk))
-
-    async with asyncio.TaskGroup() as workers:
-        for _ in range(min(line.concurrency, -(-len(codes) // batch))):
-            workers.create_task(work())
-    return answers
-
-
-async def _fetch_chunk(line: _Line, request: FetchRequest, codes: Sequence[CreditCode]) -> Answers:
-    """One chunk. A failure is an entry of each of its companies."""
-    loop = asyncio.get_running_loop()
-    started = loop.time()
-    try:
-        answer = await _call(line, request, codes)
-        return line.joiner.join(codes, request.columns, answer)
-    except AgencyFailure as error:
-        failure = error
-    except Exception as error:  # noqa: BLE001  (a fault of one connector must not take the other agencies' answers along)
-        # Only its type: its message may hold values.
-        reason = f"fault in the connector: {type(error).__name__}"
-        failure = AgencyFailure(FailureCode.AGENCY_BAD_RESPONSE, reason, retryable=False)
-    _log.warning(
-        "agency call failed",
-        dataset=line.dataset.id,
-        failure=failure.failure.value,
-        reason=str(failure),
-        companies=len(codes),
-        seconds=round(loop.time() - started, 3),
-    )
-    return dict.fromkeys(codes, CompanyRows(Outcome.FAILED, failure=failure.failure, retryable=failure.retryable))
-
-
-async def _call(line: _Line, request: FetchRequest, codes: Sequence[CreditCode]) -> SourceAnswer:
-    """One call, once the agency has a place for it. Waiting counts against the deadline. Raises `AgencyFailure`."""
-    try:
-        async with asyncio.timeout_at(request.deadline):
-            await line.calls.acquire()
-    except TimeoutError:
-        raise AgencyFailure(
-            FailureCode.AGENCY_OVERLOADED, "all places for calls to the agency were taken", retryable=True
-        ) from None
-    try:
-        return await _bounded_call(line, request, codes)
-    finally:
-        line.calls.release()
-
-
-async def _bounded_call(line: _Line, request: FetchRequest, codes: Sequence[CreditCode]) -> SourceAnswer:
-    timeout = min(line.timeout, request.deadline - asyncio.get_running_loop().time())
-    if timeout > 0:
-        call = SourceCall(_keys(line, codes), line.joiner.columns(request.columns), request.filters, timeout)
-        try:
-            async with asyncio.timeout(timeout):
-                return await line.source.fetch(call)
-        except TimeoutError:
-            pass
-    raise AgencyFailure(FailureCode.AGENCY_TIMEOUT, f"no answer within {max(timeout, 0):.1f} s", retryable=True)
-
-
-def _keys(line: _Line, codes: Sequence[CreditCode]) -> list[str]:
-    """The companies' keys as the agency writes them, each spelling once."""
-    dataset = line.joiner.dataset
-    spellings = (Spelling.UPPER, Spelling.ORGANISATION_CODE) if dataset.any_spelling else dataset.key.spellings
-    keys = (spell(code, dataset.key.kind, spelling) for code in codes for spelling in spellings)
-    return list(dict.fromkeys(keys))
+        yield Line(described, source, joiner, manifest.timeout, manifest.concurrency, calls)
 
 
 def _dated(rows: CompanyRows, limit: datetime) -> CompanyRows:
-    return rows if rows.outcome is Outcome.FAILED else replace(rows, not_older_than=limit)
+    if rows.outcome is Outcome.FAILED:
+        return rows
+    # Not by dataclasses.replace, which takes four times as long: this is done for each company of each answer.
+    return CompanyRows(
+        rows.outcome, rows.rows, rows.as_of, limit, rows.failure, rows.retryable, rows.unmapped, rows.unreadable
+    )

@@ -7,7 +7,7 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
@@ -70,6 +70,18 @@ class Installation:
             supplied[dataset.agency].update(f"{dataset.record}.{field}" for field in dataset.fields)
         return {agency: frozenset(coordinates) for agency, coordinates in supplied.items()}
 
+    def share(self, number: int, workers: int) -> Installation:
+        """The part of one of several workers, which count from 1: they divide what an agency bears at once, and the
+        first of them have what is left over. Each may ask one call at a time, whatever the agency bears.
+        """
+        manifests = tuple(
+            manifest.model_copy(
+                update={"concurrency": max(1, (manifest.concurrency + workers - number) // workers)},
+            )
+            for manifest in self.manifests
+        )
+        return replace(self, manifests=manifests)
+
     def load(self, files: PolicyFiles) -> Loaded:
         """The policy in these files, checked against the manifests. Raises `PolicyInvalid`, `PublicityInvalid`."""
         return load_version(files, self.catalogue, tuple(manifest.agency for manifest in self.manifests))
@@ -105,16 +117,17 @@ def record_shapes(catalogue: Catalogue) -> Mapping[str, RecordShape]:
 
 @asynccontextmanager
 async def open_gateway(
-    settings: Settings, installation: Installation, environment: Mapping[str, str]
+    settings: Settings, installation: Installation, environment: Mapping[str, str], audit_file: Path | None = None
 ) -> AsyncIterator[Gateway]:
-    """The gateway, open for as long as the context lasts. `environment` holds the manifests' `${NAME}`.
+    """The gateway, open for as long as the context lasts. `environment` holds the manifests' `${NAME}`; `audit_file` is
+    where it writes its audit log, if not where the settings say.
 
     Raises the packages' errors where something is wrong or missing.
     """
     secrets = _secrets(settings)
     supply_settings = SupplySettings(environment, cached_rows=settings.cache_entries)
     async with AsyncExitStack() as stack:
-        audit = await stack.enter_async_context(AuditLog(settings.audit_file))
+        audit = await stack.enter_async_context(AuditLog(audit_file or settings.audit_file))
         supply = await open_supply(installation.manifests, record_shapes(installation.catalogue), supply_settings)
         stack.push_async_callback(supply.close)
         compiler = await stack.enter_async_context(Compiler(_workshop(installation)))

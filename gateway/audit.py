@@ -112,6 +112,11 @@ class AuditLog:
             self._descriptor = None
 
 
+def worker_file(path: Path, number: int) -> Path:
+    """The file of one of several workers beside each other, which count from 1: `audit-1.jsonl` of `audit.jsonl`."""
+    return path.with_name(f"{path.stem}-{number}{path.suffix}")
+
+
 def _open(path: Path) -> int:
     """The file's descriptor, locked against other processes, its last line whole, its name durable."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -104,5 +106,14 @@ class _Turns:
 def _begin(begin: Callable[[], object] | None) -> None:
     # An interrupt from the terminal reaches the whole group: the parent alone decides when this process ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True, name="parent").start()
     if begin:
         begin()
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed closes no queue: this process would wait for jobs for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -18,6 +18,12 @@ class SettingsInvalidError(GatewayError):
     code = "SETTINGS_INVALID"
 
 
+class WorkerEndedError(GatewayError):
+    """A worker ended before it answered. The message is what it said of that, which names no value."""
+
+    code = "WORKER_ENDED"
+
+
 class HttpError(GatewayError):
     """A request that gets an HTTP error status instead of a GraphQL response.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -19,17 +20,27 @@ _ROTATED: Final = re.compile(r"[.-][0-9][0-9.T-]*")
 
 
 def log_files(path: Path, since: dt.datetime) -> tuple[Path, ...]:
-    """The audit log and its rotated neighbours, oldest first: those written to since a moment, and the one before them
-    (which shows that they reach back so far). None where there is no log.
+    """The audit log, those of workers, and the rotated neighbours of each, oldest first: those written to since a
+    moment, and of each log the one before them (which shows that it reaches back so far). None where there is no log.
     """
-    named = [file for file in path.parent.glob("*") if file == path or _rotated(path, file)]
-    by_age = sorted((file for file in named if file.is_file()), key=lambda file: file.stat().st_mtime)
-    older = sum(file.stat().st_mtime < since.timestamp() for file in by_age)
-    return tuple(by_age[max(0, older - 1) :])
+    logs: defaultdict[str, list[tuple[float, Path]]] = defaultdict(list)
+    for file in path.parent.glob("*"):
+        log = _log_of(path, file)
+        if log is not None and file.is_file():
+            logs[log].append((file.stat().st_mtime, file))
+    found: list[tuple[float, Path]] = []
+    for files in logs.values():
+        files.sort()
+        older = sum(modified < since.timestamp() for modified, _ in files)
+        found += files[max(0, older - 1) :]
+    return tuple(file for _, file in sorted(found))
 
 
-def _rotated(path: Path, file: Path) -> bool:
-    return file.name.startswith(path.name) and bool(_ROTATED.fullmatch(file.name.removeprefix(path.name)))
+def _log_of(path: Path, file: Path) -> str | None:
+    """The name of the log that a file is, or was before it was rotated; None where it is another thing."""
+    log = rf"{re.escape(path.stem)}(-[1-9][0-9]?)?{re.escape(path.suffix)}"
+    named = re.fullmatch(rf"({log})({_ROTATED.pattern})?", file.name)
+    return named[1] if named else None
 
 
 def read_evidence(files: Iterable[Path], since: dt.datetime) -> Evidence:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import gc
 import signal
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Final
 
 import uvicorn
@@ -17,7 +19,7 @@ from starlette.applications import Starlette
 from gateway.admin.desk import Desk
 from gateway.admin.open import admin_route, open_desk
 from gateway.app import create_app
-from gateway.assembly import open_gateway, read_installation
+from gateway.assembly import Installation, open_gateway, read_installation
 from gateway.console import console_routes
 from gateway.errors import HttpError, SettingsInvalidError
 from gateway.identity import load_authenticator
@@ -39,29 +41,64 @@ async def running_server(settings: Settings, environment: Mapping[str, str]) -> 
     `environment` is where the manifests' `${NAME}` are looked up. Raises the packages' errors where the gateway cannot
     be opened or the address not be listened on.
     """
-    with _listening(settings) as listener:
-        installation = read_installation(settings)
-        async with (
-            open_gateway(settings, installation, environment) as gateway,
-            open_desk(settings, installation, gateway) as desk,
-        ):
-            config = uvicorn.Config(
-                application(gateway, desk, settings),
-                log_config=None,
-                access_log=False,  # addresses of GET requests hold credit codes
-                server_header=False,
-                lifespan="off",
-                timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-            )
-            server = _Server(config)
-            serving = asyncio.create_task(server.serve([listener]), name="server")
-            try:
-                await _started(server, serving)
-                host, port = listener.getsockname()[:2]
-                yield f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-            finally:
-                server.should_exit = True
-                await serving
+    with listening(settings) as listener:
+        async with answering(listener, settings, read_installation(settings), environment):
+            yield address(listener)
+
+
+@asynccontextmanager
+async def answering(
+    listener: socket.socket,
+    settings: Settings,
+    installation: Installation,
+    environment: Mapping[str, str],
+    audit_file: Path | None = None,
+) -> AsyncIterator[None]:
+    """A gateway that answers what comes to the listener, from the moment the context is entered.
+
+    `audit_file` is where it writes its audit log, if not where the settings say. Raises the packages' errors where the
+    gateway cannot be opened.
+    """
+    async with (
+        open_gateway(settings, installation, environment, audit_file) as gateway,
+        open_desk(settings, installation, gateway) as desk,
+    ):
+        config = uvicorn.Config(
+            application(gateway, desk, settings),
+            log_config=None,
+            access_log=False,  # addresses of GET requests hold credit codes
+            server_header=False,
+            lifespan="off",
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        )
+        server = _Server(config)
+        serving = asyncio.create_task(server.serve([listener]), name="server")
+        try:
+            await _started(server, serving)
+            with _frozen():
+                yield
+        finally:
+            server.should_exit = True
+            await serving
+
+
+@contextlib.contextmanager
+def _frozen() -> Iterator[None]:
+    """What is there by now (modules, catalogue, policy) stays: the collector need not go through all of it time and
+    again while requests wait, only through what they make.
+    """
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+def address(listener: socket.socket) -> str:
+    """The address of a listener, without a path."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def application(gateway: Gateway, desk: Desk, settings: Settings) -> Starlette:
@@ -109,7 +146,8 @@ async def _started(server: uvicorn.Server, serving: asyncio.Task[None]) -> None:
 
 
 @contextlib.contextmanager
-def _listening(settings: Settings) -> Iterator[socket.socket]:
+def listening(settings: Settings) -> Iterator[socket.socket]:
+    """A socket that listens where the settings say. Raises `SettingsInvalidError`."""
     try:
         family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
         listener = socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)

@@ -128,6 +128,12 @@ class Settings(BaseSettings):
 
     host: str = Field(default="127.0.0.1", description="The address to listen on.")
     port: int = Field(default=8000, ge=0, le=65_535, description="The port to listen on; 0 takes a free one.")
+    workers: int = Field(
+        default=1,
+        ge=1,
+        le=99,
+        description="How many processes `xinqiao serve` answers with; they divide what each agency bears at once.",
+    )
     manifests: Path = Field(
         default=Path(str(files("connectors") / "agencies")), description="The directory with one manifest per agency."
     )

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from connectors.cache import RowCache
-from connectors.contract import CompanyRows, FetchRequest, Outcome
-from connectors.errors import UnknownDataset
+from connectors.contract import CompanyRows, FailureCode, FetchRequest, Outcome, SourceAnswer
+from connectors.errors import AgencyFailure, UnknownDataset
+from schema.credit_code import CreditCode
+from tests.connectors.memory import BOTH, MemoryAgency, answered, fetch, settled, supply_of
 from tests.connectors.support import CODES, Agency, Asked, ask
 
+FACTS = frozenset({"facts"})
 MANIFEST = """
     agency: court
     name: {en: Court, zh: 法院}
@@ -86,40 +90,105 @@ async def test_what_no_manifest_declares_is_refused(agency: Agency, open_one: An
         await ask(supply, CODES[:1], filters={"decidedTo": datetime(2026, 1, 1, tzinfo=UTC).date()})
 
 
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def question(*columns: str) -> FetchRequest:
-    return FetchRequest("a/Penalty", CODES, frozenset(columns), {}, "", asyncio.get_running_loop().time() + 1)
-
-
-async def test_rows_are_forgotten_when_their_time_is_over() -> None:
-    clock = Clock()
-    cache = RowCache(10, clock)
-    await cache.keep(question("facts"), {CODES[0]: CompanyRows(Outcome.UNKNOWN_COMPANY)}, 30)
-    clock.now = 29.9
-    assert (await cache.get(question("facts")))[CODES[0]].outcome is Outcome.UNKNOWN_COMPANY
-    clock.now = 30
-    assert await cache.get(question("facts")) == {}
-    await cache.close()
+async def test_rows_are_as_old_as_the_question_not_the_answer_and_forgotten_when_their_time_is_over() -> None:
+    agency = MemoryAgency(gate=asyncio.Event())
+    supply = supply_of(agency, timeToLive=0.2)
+    loop = asyncio.get_running_loop()
+    asked = loop.time()
+    question = asyncio.create_task(fetch(supply, CODES[:1]))
+    await asyncio.sleep(0.1)
+    assert agency.gate is not None
+    agency.gate.set()
+    await question
+    await asyncio.sleep(asked + 0.21 - loop.time())
+    await fetch(supply, CODES[:1])
+    assert len(agency.calls) == 2
+    await supply.close()
 
 
 async def test_the_least_recently_used_rows_go_first_and_the_bound_counts_rows() -> None:
+    rows = {CODES[0]: 1, CODES[1]: 0, CODES[2]: 2, CODES[3]: 1, CODES[4]: 9}
+
+    async def ask(codes: Sequence[CreditCode]) -> Mapping[CreditCode, CompanyRows]:
+        asked.append(tuple(codes))
+        return {code: CompanyRows(Outcome.ANSWERED, ({"facts": "x"},) * rows[code]) for code in codes}
+
+    async def through(*codes: CreditCode) -> None:
+        asked.clear()
+        deadline = asyncio.get_running_loop().time() + 1
+        await cache.through(FetchRequest("a/Penalty", codes, frozenset({"facts"}), {}, "", deadline), 30, ask)
+
+    asked: list[tuple[CreditCode, ...]] = []
     cache = RowCache(4)
-
-    def kept(count: int) -> CompanyRows:
-        return CompanyRows(Outcome.ANSWERED, ({"facts": "x"},) * count)
-
-    await cache.keep(question("facts"), {CODES[0]: kept(1), CODES[1]: kept(0), CODES[2]: kept(2)}, 30)
-    assert set(await cache.get(question("facts"))) == set(CODES[:3])
-    single = FetchRequest("a/Penalty", CODES[:1], frozenset({"facts"}), {}, "", 0)
-    await cache.get(single)
-    await cache.keep(question("facts"), {CODES[3]: kept(1)}, 30)
-    assert set(await cache.get(question("facts"))) == {CODES[0], CODES[2], CODES[3]}
-    await cache.keep(question("facts"), {CODES[4]: kept(9)}, 30)
-    assert await cache.get(question("facts")) == {}
+    await through(*CODES[:3])
+    await through(CODES[0], CODES[2])
+    assert asked == []
+    await through(CODES[3])
+    await through(CODES[0], CODES[2], CODES[3])
+    assert asked == []
+    await through(CODES[1])
+    assert asked == [CODES[1:2]]
+    await through(CODES[4])
+    await through(CODES[3])
+    assert asked == [CODES[3:4]]
     await cache.close()
+
+
+@pytest.mark.parametrize("batch", [1, 10])
+async def test_what_another_request_is_asking_is_waited_for_and_not_asked_again(batch: int) -> None:
+    agency = MemoryAgency(gate=asyncio.Event())
+    supply = supply_of(agency, timeToLive=60, batch=batch)
+    questions = []
+    for columns in (BOTH, FACTS, BOTH):
+        questions.append(asyncio.create_task(fetch(supply, CODES[:1], columns)))
+        await settled()
+    assert agency.gate is not None
+    agency.gate.set()
+    wide, narrow, _ = await asyncio.gather(*questions)
+    assert agency.calls == [[CODES[0].text]]
+    assert (set(wide[CODES[0]].rows[0]), set(narrow[CODES[0]].rows[0])) == (BOTH, FACTS)
+
+
+async def test_another_partition_or_wider_columns_do_not_wait_for_what_is_being_asked() -> None:
+    agency = MemoryAgency(gate=asyncio.Event())
+    supply = supply_of(agency, timeToLive=60)
+    questions = []
+    for columns, partition in ((FACTS, "bank"), (FACTS, "tax"), (BOTH, "bank")):
+        questions.append(asyncio.create_task(fetch(supply, CODES[:1], columns, partition=partition)))
+        await settled()
+    assert len(agency.calls) == 3
+    assert agency.gate is not None
+    agency.gate.set()
+    await asyncio.gather(*questions)
+
+
+async def test_who_waits_for_another_request_asks_itself_once_that_one_failed_or_left() -> None:
+    async def answer(keys: Sequence[str]) -> SourceAnswer:
+        if CODES[1].text in keys:
+            raise AgencyFailure(FailureCode.AGENCY_BAD_RESPONSE, "no such key", retryable=False)
+        return answered(keys)
+
+    agency = MemoryAgency(answer, gate=asyncio.Event())
+    supply = supply_of(agency, timeToLive=60)
+    failing = asyncio.create_task(fetch(supply, CODES[:2]))
+    leaving = asyncio.create_task(fetch(supply, CODES[2:3]))
+    await settled()
+    waiting = asyncio.create_task(fetch(supply, [CODES[0], CODES[2]]))
+    await settled()
+    leaving.cancel()
+    assert agency.gate is not None
+    agency.gate.set()
+    await asyncio.gather(failing, leaving, return_exceptions=True)
+    assert {rows.outcome for rows in (await waiting).values()} == {Outcome.ANSWERED}
+
+
+async def test_who_waits_for_another_request_waits_only_to_its_own_deadline() -> None:
+    agency = MemoryAgency(gate=asyncio.Event())
+    supply = supply_of(agency, timeToLive=60, timeout=60)
+    ahead = asyncio.create_task(fetch(supply, CODES[:1]))
+    await settled()
+    hasty = await fetch(supply, CODES[:1], seconds=0.05)
+    assert hasty[CODES[0]].failure is FailureCode.AGENCY_TIMEOUT
+    assert len(agency.calls) == 1
+    ahead.cancel()
+    await asyncio.gather(ahead, return_exceptions=True)

@@ -172,3 +172,14 @@ def test_rotated_logs_are_read_as_far_back_as_the_moment_and_one_further(tmp_pat
     names = [path.name for path in log_files(tmp_path / "audit.jsonl", AT - dt.timedelta(days=1, hours=1))]
     assert names == ["audit.jsonl-20261030", "audit.jsonl.1", "audit.jsonl"]
     assert log_files(tmp_path / "nothing" / "audit.jsonl", AT) == ()
+
+
+def test_the_logs_of_all_workers_are_read_each_as_far_back_as_the_moment_and_one_further(tmp_path: Path) -> None:
+    for days, name in enumerate(
+        ["audit-2.jsonl", "audit-1.jsonl", "audit-1.jsonl.1", "audit-1.jsonl.2", "audit-12.jsonl", "audit-x.jsonl"]
+    ):
+        path = written(tmp_path / name, b"")
+        moment = (AT - dt.timedelta(days=days)).timestamp()
+        os.utime(path, (moment, moment))
+    names = [path.name for path in log_files(tmp_path / "audit.jsonl", AT - dt.timedelta(days=1, hours=1))]
+    assert names == ["audit-12.jsonl", "audit-1.jsonl.1", "audit-1.jsonl", "audit-2.jsonl"]

@@ -1,0 +1,143 @@
+"""`xinqiao serve --workers`, as real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from gateway.assembly import read_installation
+from gateway.settings import Settings
+
+COMMAND = [
+    sys.executable,
+    "-c",
+    "from gateway.cli import app; app()",
+    "serve",
+    "--workers",
+    "2",
+    "--port",
+    "0",
+    "--json",
+]
+PATIENCE = 60.0
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Mapping[str, str]:
+    names = ("TAX", "COURT", "ENVIRONMENT", "GUANGDONG_PENALTIES", "ZHEJIANG_PENALTIES")
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith("XINQIAO_")},
+        **{f"{name}_URL": "http://127.0.0.1:9" for name in names},
+        "REGISTRY_URL": f"sqlite:///{tmp_path / 'registry.db'}",
+        "CUSTOMS_DROP": str(tmp_path),
+        "XINQIAO_SECRET": "s" * 32,
+        "XINQIAO_ANONYMOUS": "public",
+        "XINQIAO_AUDIT_FILE": str(tmp_path / "audit.jsonl"),
+    }
+
+
+@contextmanager
+def served(environment: Mapping[str, str]) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    process = subprocess.Popen(COMMAND, env=dict(environment), stdout=subprocess.PIPE, start_new_session=True)
+    try:
+        assert process.stdout is not None
+        yield process, json.loads(process.stdout.readline())["url"]
+    finally:
+        for child in psutil.Process(process.pid).children(recursive=True) if process.poll() is None else ():
+            child.kill()
+        process.kill()
+        process.communicate()
+
+
+def until(done: Callable[[], Any]) -> Any:
+    """What `done` gives once it gives something, which it does in time or never."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        if found := done():
+            return found
+        time.sleep(0.02)
+    raise AssertionError("nothing came")
+
+
+def writer(process: subprocess.Popen[bytes], log: Path) -> psutil.Process | None:
+    """The worker that writes this audit log."""
+    for child in psutil.Process(process.pid).children():
+        try:
+            if str(log) in [file.path for file in child.open_files()]:
+                return child
+        except (psutil.NoSuchProcess, psutil.ZombieProcess, psutil.AccessDenied):
+            continue
+    return None
+
+
+def asks(url: str) -> int:
+    """The status of one question, over a connection of its own."""
+    return httpx.post(url, json={"query": "{ agencies { id } }"}, timeout=30, trust_env=False).status_code
+
+
+def test_workers_share_a_socket_one_that_dies_is_replaced_and_told_to_end_all_end(
+    environment: Mapping[str, str], tmp_path: Path
+) -> None:
+    logs = [tmp_path / "audit-1.jsonl", tmp_path / "audit-2.jsonl"]
+    with served(environment) as (process, url):
+
+        def lines() -> list[int]:
+            return [len(log.read_bytes().splitlines()) for log in logs]
+
+        until(lambda: asks(url) == 200 and min(lines()) > 0)
+        first = until(lambda: writer(process, logs[0]))
+        its_own = first.children()
+        os.kill(first.pid, signal.SIGKILL)
+        assert asks(url) == 200
+        second = until(lambda: (found := writer(process, logs[0])) and found.pid != first.pid and found)
+        psutil.wait_procs(its_own, timeout=PATIENCE)
+        assert not [child for child in its_own if child.is_running()]
+        answered = lines()[0]
+        until(lambda: asks(url) == 200 and lines()[0] > answered)
+        everybody = psutil.Process(process.pid).children(recursive=True)
+        assert second in everybody
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
+        psutil.wait_procs(everybody, timeout=PATIENCE)
+        assert not [child for child in everybody if child.is_running()]
+        with pytest.raises(httpx.ConnectError):
+            asks(url)
+
+
+def test_workers_end_when_what_began_them_is_killed(environment: Mapping[str, str]) -> None:
+    with served(environment) as (process, url):
+        everybody = psutil.Process(process.pid).children(recursive=True)
+        assert asks(url) == 200
+        process.kill()
+        psutil.wait_procs(everybody, timeout=PATIENCE)
+        assert not [child for child in everybody if child.is_running()]
+
+
+def test_workers_that_cannot_begin_are_an_error_that_says_why(environment: Mapping[str, str]) -> None:
+    lacking = {name: value for name, value in environment.items() if name != "XINQIAO_SECRET"}
+    ended = subprocess.run(COMMAND, env=lacking, capture_output=True, timeout=PATIENCE, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr.decode().startswith("WORKER_ENDED: SETTINGS_INVALID: XINQIAO_SECRET is not set")
+
+
+@pytest.mark.parametrize(("workers", "shares"), [(1, [4]), (3, [2, 1, 1]), (5, [1, 1, 1, 1, 1])])
+def test_workers_divide_what_an_agency_bears_at_once(workers: int, shares: list[int]) -> None:
+    installation = read_installation(Settings())
+    numbers = range(1, workers + 1)
+    registries = [
+        next(manifest for manifest in installation.share(number, workers).manifests if manifest.agency == "registry")
+        for number in numbers
+    ]
+    assert [manifest.concurrency for manifest in registries] == shares
