@@ -106,7 +106,7 @@ class Ticker:
         self._stop = True
 
 
-def rows(dataset: str, code: CreditCode, number: int) -> tuple[Row, ...]:
+def rows(dataset: str, number: int) -> tuple[Row, ...]:
     """Made-up rows of one company."""
     day = TODAY - dt.timedelta(days=10 + number % 60)
     base = {"recordId": f"{dataset}-{number}", "objection": number % 7 == 0}
@@ -117,7 +117,12 @@ def rows(dataset: str, code: CreditCode, number: int) -> tuple[Row, ...]:
             names = ("name", "address", "telephone", "businessScope", "authority", "registrationNumber")
             texts = {name: f"{name} {number} 公司" for name in names}
             codes = {name: Code("1", "存续") for name in ("status", "kind", "industry")}
-            more = {"legalRepresentative": "王小明", "establishedOn": day, "validUntil": None, "employees": Count(number)}
+            more = {
+                "legalRepresentative": "王小明",
+                "establishedOn": day,
+                "validUntil": None,
+                "employees": Count(number),
+            }
             return ({**base, **texts, **codes, **more, "registeredCapital": sum_, "paidInCapital": sum_},)
         case "registry/Shareholder":
             return ({**base, "name": "李四", "share": Decimal("12.5"), "subscribedCapital": sum_},)
@@ -156,7 +161,7 @@ def build(codes: Sequence[CreditCode]) -> tuple[Any, Gateway, ReadySupply]:
     spec.loader.exec_module(world)
     datasets = {name: world.dataset(name, coverage=Coverage()) for name in DATASETS}
     answers = {
-        name: {code: CompanyRows(Outcome.ANSWERED, rows(name, code, i), AS_OF, AS_OF) for i, code in enumerate(codes)}
+        name: {code: CompanyRows(Outcome.ANSWERED, rows(name, i), AS_OF, AS_OF) for i, code in enumerate(codes)}
         for name in DATASETS
     }
     supply = ReadySupply(datasets, answers)

@@ -30,7 +30,7 @@ class Place:
 Partition = Callable[[str], str]
 """The share of the cache that this caller may use, by dataset."""
 
-Fetched = Mapping[tuple[str, CreditCode], CompanyRows]
+Fetched = Mapping[str, Mapping[CreditCode, CompanyRows]]
 """What each dataset said of each company."""
 
 
@@ -62,11 +62,10 @@ async def fetch_level(
     requests = level_requests(places, slices, partition, deadline)
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(supply.fetch(request)) for request in requests]
-    return {
-        (request.dataset, code): rows
-        for request, task in zip(requests, tasks, strict=True)
-        for code, rows in task.result().items()
-    }
+    fetched: defaultdict[str, dict[CreditCode, CompanyRows]] = defaultdict(dict)
+    for request, task in zip(requests, tasks, strict=True):
+        fetched[request.dataset].update(task.result())
+    return fetched
 
 
 def level_requests(

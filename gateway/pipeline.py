@@ -131,9 +131,9 @@ class Gateway:
         local, local_errors = question.local
         data = None
         if local is not None:
-            found = {**local, **Enterprises(answers, mask, self.limits.written).roots(companies)}
+            found = {**local, **await Enterprises(answers, mask, self.limits.written).roots(companies)}
             data = {key: found[key] for key in operation.keys}
-        errors = [*companies.errors, *local_errors, *failure_errors(answers.joined)]
+        errors = [*companies.errors, *local_errors, *failure_errors(answers.settled)]
         body = encode(data, errors, {"requestId": received.request_id, **caller.notices()})
         await self.audit.append(answer_record(received, question, answers, started=started, ended=_now()))
         return Answered(body, executed=True)
