@@ -14,7 +14,7 @@ from gateway.arguments import Slice
 from gateway.authorise import Supplier
 from gateway.caller import Caller
 from gateway.fetch import Fetched, Place, fetch_level
-from gateway.join import Joined, Joiner, Said, linked
+from gateway.join import AnswerJoiner, Joined, Joiner, Said, linked
 from gateway.operation import AnswerSelection, EnterpriseSelection, Operation
 from gateway.prepare import Prepared, Preparer
 from gateway.roots import RootCompanies
@@ -123,7 +123,7 @@ class Federation:
         place = planned.place
         joined: dict[AnswerSelection, list[Joined]] = {}
         for answer in place.enterprise.answers:
-            join = self.joiner.answer(place.plan.authorised.answers[answer], slices[answer], said).join
+            join = AnswerJoiner(planned.prepared.joinings[answer], self.joiner, slices[answer], said).join
             joined[answer] = of_answer = []
             for code in place.codes:
                 of_answer.append(join(code))

@@ -79,9 +79,12 @@ def level_requests(
     wanted: defaultdict[str, dict[CreditCode, frozenset[str]]] = defaultdict(dict)
     for place in places:
         for fetch in place.plan.fetches[place.enterprise]:
-            columns = wanted[fetch.dataset.id]
-            for code in filter(fetch.dataset.coverage.may_know, place.codes):
-                columns[code] = columns.get(code, frozenset()) | fetch.all_columns
+            by_code, columns = wanted[fetch.dataset.id], fetch.all_columns
+            coverage = fetch.dataset.coverage
+            codes = filter(coverage.may_know, place.codes) if coverage.registered else place.codes
+            for code in codes:
+                others = by_code.get(code)
+                by_code[code] = others | columns if others else columns
     return [
         FetchRequest(dataset, tuple(codes), columns, dict(filters[dataset]), partition(dataset), deadline)
         for dataset, by_code in sorted(wanted.items())

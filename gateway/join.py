@@ -9,14 +9,16 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from operator import itemgetter
 from typing import NamedTuple
 
 from connectors.contract import CompanyRows, Row
 from gateway.arguments import Slice
-from gateway.authorise import IDENTITY, AuthorisedAnswer, Sight, Supplier
+from gateway.authorise import IDENTITY, Authorised, AuthorisedAnswer, Sight, Supplier
 from gateway.cursor import Position, record_digest
 from gateway.envelope import Envelope, Envelopes
+from gateway.operation import AnswerSelection
 from policies.decision import Effect
 from policies.publicity import Judge, Publicity, Standing
 from schema.catalogue import RecordType
@@ -56,59 +58,69 @@ Mask = Callable[[str, str, Value], Value]
 
 @dataclass(frozen=True, slots=True)
 class Joiner:
-    """What joining needs besides the rows: today's date for publicity periods, the caller's masks, and for the digests
+    """What one request needs to join: today's date for publicity periods, the caller's masks, and for the digests
     in cursors a key and the `audience` that they are for, so that no two audiences can compare theirs.
     """
 
-    publicity: Publicity
     today: dt.date
     mask: Mask
     cursor_key: bytes
     audience: str
 
-    def answer(self, authorised: AuthorisedAnswer, slice_: Slice, said: Said) -> AnswerJoiner:
-        """Joins one answer, for one company after the other."""
-        record = authorised.answer.record
-        cursor = any(part.name == "endCursor" for part in authorised.answer.selection.selections)
-        return AnswerJoiner(
-            joiner=self,
-            record=record,
-            slice_=slice_,
-            suppliers=tuple((one, None if one.withheld else said(one)) for one in authorised.suppliers),
-            expiring=tuple(one for one in authorised.suppliers if not one.expired.withheld),
-            standing=self.publicity.judge(record, self.today),
-            envelopes=Envelopes(authorised),
-            cursor=cursor,
-        )
-
 
 @dataclass(frozen=True, slots=True)
-class AnswerJoiner:
-    """Joins one answer for companies of one class. `expiring` are the suppliers whose records may be shown past their
-    publicity period; `cursor` tells whether the place of the last record is asked for.
+class Joining:
+    """What joining one answer needs of the plan. `expiring` are the suppliers whose records may be shown past their
+    publicity period, `cursor` tells whether the place of the last record is asked for, and `judge` gives the judge of
+    publicity of a day.
     """
 
-    joiner: Joiner
-    record: RecordType
-    slice_: Slice
-    suppliers: tuple[tuple[Supplier, Callable[[CreditCode], CompanyRows | None] | None], ...]
+    authorised: AuthorisedAnswer
     expiring: tuple[Supplier, ...]
-    standing: Judge
-    envelopes: Envelopes
     cursor: bool
+    judge: Callable[[dt.date], Judge]
+
+
+def joinings(authorised: Authorised, publicity: Publicity) -> Mapping[AnswerSelection, Joining]:
+    """How each answer of an operation is joined, for one class of caller."""
+    return {answer: _joining(cut, publicity) for answer, cut in authorised.answers.items()}
+
+
+def _joining(authorised: AuthorisedAnswer, publicity: Publicity) -> Joining:
+    expiring = tuple(supplier for supplier in authorised.suppliers if not supplier.expired.withheld)
+    cursor = any(part.name == "endCursor" for part in authorised.answer.selection.selections)
+    # The last day's judge is kept, and the one before it, for requests that began before midnight.
+    judge = lru_cache(maxsize=2)(partial(publicity.judge, authorised.answer.record))
+    return Joining(authorised, expiring, cursor, judge)
+
+
+class AnswerJoiner:
+    """Joins one answer of one request, for companies of one class."""
+
+    __slots__ = ("_envelopes", "_joiner", "_joining", "_record", "_slice", "_standing", "_suppliers")
+
+    def __init__(self, joining: Joining, joiner: Joiner, slice_: Slice, said: Said) -> None:
+        authorised = joining.authorised
+        self._joining = joining
+        self._joiner = joiner
+        self._slice = slice_
+        self._record = authorised.answer.record
+        self._suppliers = [(one, None if one.sight.withheld else said(one)) for one in authorised.suppliers]
+        self._standing = joining.judge(joiner.today)
+        self._envelopes = Envelopes(authorised)
 
     def join(self, code: CreditCode) -> Joined:
         """The answer for one company."""
         sources = []
         found: list[Record] = []
-        for supplier, said in self.suppliers:
+        for supplier, said in self._suppliers:
             rows = said(code) if said else None
             whole = not rows or not rows.rows or self._collect(supplier, rows, found)
-            sources.append(self.envelopes.source(supplier, code, rows, whole=whole))
+            sources.append(self._envelopes.source(supplier, code, rows, whole=whole))
         page, has_more, end = self._page(found, code) if found else ((), False, None)
-        shown = {record.sight for record in page} if self.expiring else ()
-        over = tuple(supplier for supplier in self.expiring if supplier.expired in shown)
-        envelope = self.envelopes.envelope(tuple(sources), over)
+        shown = {record.sight for record in page} if self._joining.expiring else ()
+        over = tuple(supplier for supplier in self._joining.expiring if supplier.expired in shown)
+        envelope = self._envelopes.envelope(tuple(sources), over)
         if not page and not envelope.complete:
             return Joined(envelope, None, None, None)
         return Joined(envelope, page, has_more, end)
@@ -116,13 +128,13 @@ class AnswerJoiner:
     def _collect(self, supplier: Supplier, answer: CompanyRows, found: list[Record]) -> bool:
         """Adds the rows that may be shown; whether all rows could be judged."""
         whole = True
-        filters, as_of = self.slice_.filters, answer.as_of
+        filters, as_of = self._slice.filters, answer.as_of
         for index, row in enumerate(answer.rows):
             unreadable = answer.unreadable.get(index, ()) if answer.unreadable else ()
-            standing = self.standing(row, unreadable)
+            standing = self._standing(row, unreadable)
             sight = supplier.expired if standing is Standing.OVER else supplier.sight
             passed = standing is not Standing.NOT_YET and not sight.withheld
-            judged = _passes(self.record, row, filters) if passed and filters else passed
+            judged = _passes(self._record, row, filters) if passed and filters else passed
             if standing is Standing.UNREADABLE or judged is None:
                 whole = False
             elif judged:
@@ -131,8 +143,8 @@ class AnswerJoiner:
 
     def _page(self, found: list[Record], code: CreditCode) -> tuple[Sequence[Record], bool, Position | None]:
         """The page of the records that is asked for, whether there are more, and where its last one stands."""
-        first, after = self.slice_.first, self.slice_.after
-        if after is None and not self.cursor:
+        first, after = self._slice.first, self._slice.after
+        if after is None and not self._joining.cursor:
             ordered = self._ordered(found, code)
             return ordered[:first], len(ordered) > first, None
         placed = self._placed(found, code)
@@ -167,16 +179,16 @@ class AnswerJoiner:
             content = repr(sorted(record.row.items()))
             seen[dataset, content] += 1
             identity = f"{content}\0{seen[dataset, content]}"
-        return record_digest(self.joiner.cursor_key, self.joiner.audience, dataset, code.text, str(identity))
+        return record_digest(self._joiner.cursor_key, self._joiner.audience, dataset, code.text, str(identity))
 
     def _date(self, record: Record) -> dt.date | None:
         """The date by which the record is sorted, as the caller sees it."""
-        field, decision = self.record.ordered_by, record.sight.ordered_by
+        field, decision = self._record.ordered_by, record.sight.ordered_by
         if decision is None or field is None:
             return None
         value = record.row.get(field)
         if decision.effect is Effect.MASKED:
-            value = self.joiner.mask(decision.mask or "", f"{self.record.name}.{field}", value)
+            value = self._joiner.mask(decision.mask or "", f"{self._record.name}.{field}", value)
         return value if isinstance(value, dt.date) else None
 
 

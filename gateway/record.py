@@ -78,25 +78,11 @@ def _question(question: Question) -> dict[str, Any]:
 
 def _class(caller_class: CallerClass, place: Place) -> Mapping[str, Any]:
     """What was decided for the companies of one class at one place, and by which rules."""
-    suppliers = (
-        supplier for answer in place.enterprise.answers for supplier in place.plan.authorised.answers[answer].suppliers
-    )
     return {
         "bases": sorted(caller_class.bases),
         "scope": sorted(caller_class.consent_scope),
         "companies": len(place.codes),
-        "decisions": [
-            {
-                "agency": supplier.dataset.agency,
-                "act": act,
-                "coordinate": coordinate,
-                "decision": decision.effect,
-                "mask": decision.mask,
-                "rule": decision.rule,
-            }
-            for supplier in suppliers
-            for act, coordinate, decision in supplier.coordinates()
-        ],
+        "decisions": place.plan.decisions[place.enterprise],
     }
 
 

@@ -64,13 +64,14 @@ def _items(operation: Operation, root: Root, variables: VariableValues) -> Seque
 def _asked(root: Root, items: Sequence[object], errors: list[dict[str, Any]]) -> Asked:
     key, many = root.selection.key, root.selection.name != "enterprise"
     read = _entity if root.selection.name == "_entities" else _code
-    # Made once: finding the place in the text takes as long as the text is.
-    locations = GraphQLError("", root.selection.nodes[0]).formatted.get("locations")
+    locations: object = None
     codes: list[CreditCode | None] = []
     for index, item in enumerate(items):
         try:
             codes.append(read(item))
         except _NoCompanyError as error:
+            # Made once: finding the place in the text takes as long as the text is.
+            locations = locations or GraphQLError("", root.selection.nodes[0]).formatted.get("locations")
             path = [key, index] if many else [key]
             errors.append({"message": str(error), "locations": locations, "path": path, "extensions": error.extensions})
             codes.append(None)
