@@ -151,7 +151,9 @@ class Documents:
             document=parsed.document,
             definition=parsed.definition,
             keys=tuple(selection.key for selection in selections),
-            federated=tuple(federated_root(s, self._catalogue) for s in selections if s.name in FEDERATED_ROOTS),
+            federated=tuple(
+                federated_root(s, schema, self._catalogue) for s in selections if s.name in FEDERATED_ROOTS
+            ),
             local=tuple(s for s in selections if s.name not in FEDERATED_ROOTS),
         )
 

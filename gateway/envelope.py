@@ -100,7 +100,9 @@ class Envelopes:
         key = (sources, expired)
         found = self._envelopes.get(key)
         if found is None:
-            told = (*self.authorised.access, *_expired_access(self.authorised, expired))
+            told = self.authorised.access
+            if expired:
+                told = (*told, *_expired_access(self.authorised, expired))
             found = self._envelopes[key] = Envelope(_status(sources), sources, told)
         return found
 

@@ -107,7 +107,7 @@ class Gateway:
             caller,
             operation,
             slices(operation, variables, self.limits),
-            root_companies(operation, variables, self.limits),
+            await root_companies(operation, variables, self.limits),
             await run_local(operation, view.shown, received.variables, roots),
         )
 

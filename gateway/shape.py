@@ -53,7 +53,7 @@ def answer_writers(authorised: Authorised, agencies: Agencies) -> Mapping[Answer
 def _answer_writer(authorised: AuthorisedAnswer, agencies: Agencies) -> AnswerWriter:
     """Writes an answer: its envelope, and around that whatever differs between companies."""
     selections = authorised.answer.selection.selections
-    write_envelope = _envelope_writer(selections, agencies)
+    write_envelope = _envelope_writer(authorised, agencies)
     readers = tuple(
         (part.key, _records_reader(part, authorised, agencies) if part.name in RECORDS else _READERS[part.name])
         for part in selections
@@ -80,20 +80,28 @@ _READERS: Final[Mapping[str, AnswerReader]] = {
 }
 
 
-def _envelope_writer(selections: tuple[Selection, ...], agencies: Agencies) -> Callable[[Envelope], dict[str, Any]]:
+def _envelope_writer(authorised: AuthorisedAnswer, agencies: Agencies) -> Callable[[Envelope], dict[str, Any]]:
     """Writes an answer without its records, which are null."""
-    lists = {"sources": _source_writer, "access": _access_writer}
 
     def reader(selection: Selection) -> Writer:
-        if selection.name not in lists:
-            return _ENVELOPE.get(selection.name, lambda _: None)
-        write, name = lists[selection.name](selection.selections, agencies), selection.name
-        return lambda envelope: orjson.Fragment(orjson.dumps([write(entry) for entry in getattr(envelope, name)]))
+        if selection.name == "status":
+            return lambda envelope: envelope.status
+        if selection.name == "sources":
+            write_source = _source_writer(selection.selections, agencies)
+            return lambda envelope: _written_list(write_source, envelope.sources)
+        if selection.name == "access":
+            write = _access_writer(selection.selections, agencies)
+            usual = _written_list(write, authorised.access)
+            return lambda envelope: (
+                usual if envelope.access is authorised.access else _written_list(write, envelope.access)
+            )
+        return lambda _: None
 
-    return keyed_writer(selections, reader)
+    return keyed_writer(authorised.answer.selection.selections, reader)
 
 
-_ENVELOPE: Final[Mapping[str, Writer]] = {"status": lambda envelope: envelope.status}
+def _written_list(write: Writer, entries: Iterable[object]) -> orjson.Fragment:
+    return orjson.Fragment(orjson.dumps([write(entry) for entry in entries]))
 
 
 def _source_writer(selections: tuple[Selection, ...], agencies: Agencies) -> Writer:
