@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
+
+import orjson
 
 from gateway.selection import Selection
 from gateway.writers import Writer, object_writer
@@ -29,6 +32,6 @@ GETTERS: Final[Mapping[str, Writer]] = {
 
 
 def agency_writer(selections: tuple[Selection, ...], agencies: Mapping[str, AgencyProfile]) -> Writer:
-    """Writes the agency with an id."""
+    """Writes the agency with an id, in JSON, once."""
     write = object_writer(selections, GETTERS)
-    return lambda id_: write(agencies[id_])
+    return lru_cache(maxsize=None)(lambda id_: orjson.Fragment(orjson.dumps(write(agencies[id_]))))

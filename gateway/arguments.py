@@ -46,10 +46,14 @@ def argument_values(operation: Operation, selection: Selection, variables: Varia
 def slices(operation: Operation, variables: VariableValues, limits: Limits) -> Mapping[AnswerSelection, Slice]:
     """The slice of each answer in the operation. Raises `ArgumentInvalid`."""
     return {
-        answer: _slice(answer, argument_values(operation, answer.selection, variables), limits)
+        answer: _slice(answer, _arguments(operation, answer, variables), limits)
         for enterprise in operation.enterprises()
         for answer in enterprise.answers
     }
+
+
+def _arguments(operation: Operation, answer: AnswerSelection, variables: VariableValues) -> Mapping[str, Any]:
+    return argument_values(operation, answer.selection, variables) if answer.arguments is None else answer.arguments
 
 
 def _slice(answer: AnswerSelection, values: Mapping[str, Any], limits: Limits) -> Slice:
@@ -64,6 +68,8 @@ def _slice(answer: AnswerSelection, values: Mapping[str, Any], limits: Limits) -
     except cursor.CursorInvalid:
         raise _invalid(answer, "after", "is not a cursor of this gateway; pass an endCursor as it came") from None
     filters = {name: values[name] for name in answer.record.filters if values.get(name) is not None}
+    if not filters:
+        return Slice(first, position, {})
     lower = [
         filters[name] for name, (_, operator) in answer.record.filters.items() if operator == ">=" and name in filters
     ]

@@ -59,8 +59,9 @@ def check_caller(received: Received, policy: Outline, verifier: ConsentVerifier,
             raise PurposeInvalid(GraphQLError(str(error))) from None
     consents: list[Consent] = []
     refused: list[tuple[int, ConsentRefused]] = []
-    # The purposes are those of the version that this request is decided by.
-    verifier = replace(verifier, purposes=policy.purposes)
+    if received.consents:
+        # The purposes are those of the version that this request is decided by.
+        verifier = replace(verifier, purposes=policy.purposes)
     for index, token in enumerate(received.consents):
         try:
             consents.append(verifier.verify(token, principal.organisation, purpose, now))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from operator import itemgetter
@@ -72,6 +72,7 @@ class _Parsed:
     document: DocumentNode
     definition: OperationDefinitionNode
     directive_variables: tuple[str, ...]
+    digest: str
     characters: int
 
 
@@ -86,8 +87,8 @@ class Documents:
     def __init__(self, catalogue: Catalogue, limits: Limits, size: int = 1_000_000) -> None:
         self._catalogue = catalogue
         self._limits = limits
-        self._parsed: LRUCache[str, _Parsed] = LRUCache(size, getsizeof=lambda kept: kept.characters)
-        self._operations: LRUCache[str, tuple[int, Operation]] = LRUCache(size, getsizeof=lambda kept: kept[0])
+        self._parsed: LRUCache[Hashable, _Parsed] = LRUCache(size, getsizeof=lambda kept: kept.characters)
+        self._operations: LRUCache[Hashable, tuple[int, Operation]] = LRUCache(size, getsizeof=lambda kept: kept[0])
 
     def read(
         self, view: SchemaView, text: str, operation_name: str | None, variables: Mapping[str, Any]
@@ -95,16 +96,16 @@ class Documents:
         """The operation and its coerced variables. Raises a `RequestRefused` for a text that is not GraphQL, does
         not fit the schema, does not have the operation, exceeds a limit, or whose variables do not fit.
         """
-        digest = _digest(*sorted(view.hidden), operation_name or "", text)
-        parsed = self._parsed.get(digest)
+        key = (view.hidden, operation_name, text)
+        parsed = self._parsed.get(key)
         if parsed is None:
             parsed = self._parse(view, text, operation_name)
-            _keep(self._parsed, digest, parsed)
+            _keep(self._parsed, key, parsed)
         values = _coerce(view.schema, parsed.definition, variables)
-        variant = _digest(digest, *(str(values.coerced.get(name)) for name in parsed.directive_variables))
+        variant = (parsed.digest, *(str(values.coerced.get(name)) for name in parsed.directive_variables))
         kept = self._operations.get(variant)
         if kept is None:
-            kept = (parsed.characters, self._normalise(view.schema, parsed, values, variant))
+            kept = (parsed.characters, self._normalise(view.schema, parsed, values, _digest(*variant)))
             _keep(self._operations, variant, kept)
         return kept[1], values
 
@@ -124,7 +125,8 @@ class Documents:
         errors = validate(view.schema, document, max_errors=MAX_ERRORS, hide_suggestions=True)
         if errors:
             raise OperationInvalid(*_with_suggestions(errors, view, document))
-        return _Parsed(document, definition, _directive_variables(document), len(text))
+        digest = _digest(*sorted(view.hidden), operation_name or "", text)
+        return _Parsed(document, definition, _directive_variables(document), digest, len(text))
 
     def _normalise(self, schema: GraphQLSchema, parsed: _Parsed, values: VariableValues, digest: str) -> Operation:
         query = schema.query_type
@@ -149,7 +151,9 @@ class Documents:
             document=parsed.document,
             definition=parsed.definition,
             keys=tuple(selection.key for selection in selections),
-            federated=tuple(federated_root(s, self._catalogue) for s in selections if s.name in FEDERATED_ROOTS),
+            federated=tuple(
+                federated_root(s, schema, self._catalogue) for s in selections if s.name in FEDERATED_ROOTS
+            ),
             local=tuple(s for s in selections if s.name not in FEDERATED_ROOTS),
         )
 
@@ -162,7 +166,7 @@ def parse_document(text: str, tokens: int | None = None) -> DocumentNode:
         raise SyntaxInvalid(error) from None
 
 
-def _keep(cache: LRUCache[str, _Kept], key: str, value: _Kept) -> None:
+def _keep(cache: LRUCache[Hashable, _Kept], key: Hashable, value: _Kept) -> None:
     """Keeps the value, unless it alone is larger than the cache."""
     if cache.getsizeof(value) <= cache.maxsize:
         cache[key] = value

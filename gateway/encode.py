@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
 
 from connectors.contract import FailureCode
-from gateway.join import Joined
-from gateway.operation import RECORDS, AnswerSelection
+from gateway.federate import Settled
+from gateway.operation import RECORDS
 from schema.credit_code import CreditCode
 
 _FAILED: Final[Mapping[FailureCode, str]] = {
@@ -36,16 +36,18 @@ def encode_refusal(errors: Sequence[Mapping[str, Any]], extensions: Mapping[str,
     return orjson.dumps({"errors": errors, "extensions": extensions})
 
 
-def failure_errors(joined: Mapping[tuple[AnswerSelection, CreditCode], Joined]) -> list[dict[str, Any]]:
+def failure_errors(settled: Iterable[Settled]) -> list[dict[str, Any]]:
     """The errors for failed datasets, one for each, with its most frequent failure and the number of companies; only of
     answers whose records were asked for and are null by it.
     """
     failed: defaultdict[tuple[str, str], dict[CreditCode, FailureCode]] = defaultdict(dict)
-    for (selection, code), answer in joined.items():
-        if answer.records is None and any(part.name in RECORDS for part in selection.selection.selections):
-            for source in answer.sources:
-                if source.failure:
-                    failed[source.dataset, source.agency][code] = source.failure
+    for part in settled:
+        for answer, joined in part.joined.items():
+            if any(selection.name in RECORDS for selection in answer.selection.selections):
+                for code, one in zip(part.place.codes, joined, strict=True):
+                    for source in one.envelope.sources if one.records is None else ():
+                        if source.failure:
+                            failed[source.dataset, source.agency][code] = source.failure
     return [_failure_error(dataset, agency, failures) for (dataset, agency), failures in sorted(failed.items())]
 
 

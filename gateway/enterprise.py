@@ -1,24 +1,38 @@
-"""The response's data for the federated roots: enterprises, and below them their answers."""
+"""The response's data for the federated roots: enterprises, and below them their answers.
+
+Each company is written once at each place, to bytes, the deepest places first: those that lead to it take its bytes in.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, NamedTuple
 
+import orjson
 from graphql import GraphQLError
 
-from gateway.federate import Answers
+from gateway.federate import Answers, Settled
 from gateway.join import Mask
-from gateway.operation import AnswerSelection, EnterpriseSelection
-from gateway.prepare import Prepared
+from gateway.operation import EnterpriseSelection
 from gateway.refusals import LimitExceeded
-from gateway.roots import RootCompanies
+from gateway.roots import Asked, RootCompanies
 from gateway.selection import Selection
-from gateway.shape import AnswerWriter, ShownAnswer
-from gateway.writers import Writer, keyed_writer, value_writer
+from gateway.shape import Showing
+from gateway.turns import Turn
+from gateway.writers import TYPENAME, Writer, code_writer, constants, keyed_writer
 from schema.code_labels import authority, category
 from schema.credit_code import CreditCode
-from schema.values import Kind
+
+
+class Written(NamedTuple):
+    """One company at one place, in JSON, with how many companies and records that holds."""
+
+    body: bytes
+    size: int
+
+
+Level = dict[EnterpriseSelection, dict[CreditCode, Written]]
+"""The companies of one level, by where they appear."""
 
 
 class Enterprises:
@@ -30,57 +44,98 @@ class Enterprises:
         self._answers = answers
         self._mask = mask
         self._limit = limit
-        self._written = 0
-        self._writers: dict[tuple[EnterpriseSelection, Prepared], Writer] = {}
 
-    def roots(self, companies: RootCompanies) -> dict[str, Any]:
+    async def roots(self, companies: RootCompanies) -> dict[str, orjson.Fragment | None]:
         """The data of every federated root, by response key. Raises `LimitExceeded`."""
-        data: dict[str, Any] = {}
-        for asked in companies.asked:
-            written = [self._write(asked.root.enterprise, code) if code else None for code in asked.codes]
-            data[asked.root.selection.key] = written if asked.many else written[0]
-        return data
+        turn, level = Turn(), Level()
+        for settled in _deepest_first(self._answers.settled):
+            level = await self._level(settled, level, turn)
+        self._check(_size(companies, level))
+        return {asked.root.selection.key: _root(asked, level) for asked in companies.asked}
 
-    def _write(self, enterprise: EnterpriseSelection, code: CreditCode) -> dict[str, Any]:
-        """One company at one place."""
-        key = (enterprise, self._answers.prepared[enterprise, code])
-        if key not in self._writers:
-            self._writers[key] = self._writer(*key)
-        self._count(1)
-        return dict(self._writers[key](code))
+    async def _level(self, settled: Iterable[Settled], below: Level, turn: Turn) -> Level:
+        """Writes the companies of one level, given those of the level below."""
+        here = Level()
+        size = 0
+        for part in settled:
+            companies = here.setdefault(part.place.enterprise, {})
+            for code, written in self._companies(part, below):
+                companies[code] = written
+                # Each of them is written at least once in the end, so that the whole holds no less.
+                size += written.size
+                self._check(size)
+                if turn.is_over():
+                    await turn.pass_on()
+        return here
 
-    def _writer(self, enterprise: EnterpriseSelection, prepared: Prepared) -> Writer:
-        answers = {answer.selection.key: answer for answer in enterprise.answers}
+    def _companies(self, settled: Settled, below: Level) -> Iterator[tuple[CreditCode, Written]]:
+        nested = 0
 
-        def getter(selection: Selection) -> Writer:
-            answer = answers.get(selection.key)
-            return self._answer_writer(answer, prepared.writers[answer]) if answer else _own_field(selection)
+        def enterprise(selection: EnterpriseSelection, code: CreditCode) -> orjson.Fragment:
+            nonlocal nested
+            written = below[selection][code]
+            nested += written.size
+            return orjson.Fragment(written.body)
 
-        return keyed_writer(enterprise.selections, getter)
+        showing = Showing(self._mask, enterprise)
+        place = settled.place
+        constant, own = constants(place.enterprise.selections), _own_fields(place.enterprise)
+        answers = tuple(
+            (answer.selection.key, settled.writers[answer], settled.joined[answer])
+            for answer in place.enterprise.answers
+        )
+        for index, code in enumerate(place.codes):
+            nested, company = 0, constant.copy()
+            size = 1
+            for key, read in own:
+                company[key] = read(code)
+            for key, write, joined in answers:
+                company[key] = write(joined[index], showing)
+                size += len(joined[index].records or ())
+            yield code, Written(orjson.dumps(company), size + nested)
 
-    def _answer_writer(self, answer: AnswerSelection, write: AnswerWriter) -> Writer:
-        def write_answer(code: CreditCode) -> dict[str, Any]:
-            joined = self._answers.joined[answer, code]
-            self._count(len(joined.records or ()))
-            return write(ShownAnswer(joined, self._mask, self._write))
-
-        return write_answer
-
-    def _count(self, number: int) -> None:
-        self._written += number
-        if self._written > self._limit:
+    def _check(self, size: int) -> None:
+        if size > self._limit:
             message = f"The answer would hold more than {self._limit} companies and records; ask for less at once."
             raise LimitExceeded(GraphQLError(message))
 
 
-def _own_field(selection: Selection) -> Writer:
+def _deepest_first(settled: Iterable[Settled]) -> Iterator[list[Settled]]:
+    """What was settled, level by level."""
+    levels: dict[int, list[Settled]] = {}
+    for part in settled:
+        levels.setdefault(part.place.enterprise.level, []).append(part)
+    return (levels[level] for level in sorted(levels, reverse=True))
+
+
+def _size(companies: RootCompanies, level: Level) -> int:
+    """How many companies and records all roots hold together."""
+    return sum(level[asked.root.enterprise][code].size for asked in companies.asked for code in asked.codes if code)
+
+
+def _root(asked: Asked, level: Level) -> orjson.Fragment | None:
+    """The data of one root; null in the place of what is no company's code."""
+    bodies = [level[asked.root.enterprise][code].body if code else b"null" for code in asked.codes]
+    return orjson.Fragment(b"[%b]" % b",".join(bodies) if asked.many else bodies[0])
+
+
+def _own_fields(enterprise: EnterpriseSelection) -> tuple[tuple[str, Writer], ...]:
     """What an enterprise has of itself, from its code alone."""
+    answers = {answer.selection.key for answer in enterprise.answers}
+    return tuple(
+        (part.key, _own_field(part))
+        for part in enterprise.selections
+        if part.name != TYPENAME and part.key not in answers
+    )
+
+
+def _own_field(selection: Selection) -> Writer:
     return str if selection.name == "creditCode" else keyed_writer(selection.selections, _identity_field)
 
 
 def _identity_field(selection: Selection) -> Writer:
     if selection.name in _CODES:
-        read, write = _CODES[selection.name], value_writer(Kind.CODE, selection.selections)
+        read, write = _CODES[selection.name], code_writer(selection.selections)
         return lambda code: write(read(code))
     return _IDENTITY[selection.name]
 

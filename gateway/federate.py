@@ -5,22 +5,22 @@ A level's companies are split by class before anything of that level is fetched.
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from connectors.contract import CompanyRows, FailureCode, Outcome, Supply
 from gateway.arguments import Slice
 from gateway.authorise import Supplier
 from gateway.caller import Caller
 from gateway.fetch import Fetched, Place, fetch_level
-from gateway.join import Joined, Joiner, Said, linked
+from gateway.join import AnswerJoiner, Joined, Joiner, Said, linked
 from gateway.operation import AnswerSelection, EnterpriseSelection, Operation
 from gateway.prepare import Prepared, Preparer
 from gateway.roots import RootCompanies
+from gateway.shape import AnswerWriter
 from gateway.tables import Tables
+from gateway.turns import Turn
 from policies.decision import CallerClass
 from schema.credit_code import CreditCode
 
@@ -28,19 +28,23 @@ Level = Mapping[EnterpriseSelection, Iterable[CreditCode]]
 """The companies of one level by where they appear; no company twice at one place."""
 
 
-COMPANIES_AT_ONCE: Final = 50
-"""How many companies are joined before other requests get their turn."""
-
-
-@dataclass(slots=True)
-class Answers:
-    """What federating brought: each answer of each company, what its place was prepared by, the places with the class
-    of caller that each was planned for, and the companies asked about.
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """One place, for the class of caller that it was planned for: how its answers are written, and what was joined for
+    each of its companies, in their order.
     """
 
-    joined: dict[tuple[AnswerSelection, CreditCode], Joined]
-    prepared: dict[tuple[EnterpriseSelection, CreditCode], Prepared]
-    places: list[tuple[CallerClass, Place]]
+    caller_class: CallerClass
+    place: Place
+    writers: Mapping[AnswerSelection, AnswerWriter]
+    joined: Mapping[AnswerSelection, Sequence[Joined]]
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What federating brought: every place, and the companies asked about."""
+
+    settled: list[Settled]
     companies: set[CreditCode]
 
 
@@ -63,17 +67,20 @@ class Federation:
 
     async def run(self, operation: Operation, roots: RootCompanies, slices: Mapping[AnswerSelection, Slice]) -> Answers:
         """Asks for everything that the operation selects of its roots' companies, and of those they lead to."""
-        answers = Answers({}, {}, [], set())
+        answers, turn = Answers([], set()), Turn()
         level: Level = {asked.root.enterprise: dict.fromkeys(filter(None, asked.codes)) for asked in roots.asked}
         while level:
             admitted, over = self._admit(level, answers.companies)
-            places = await self._places(operation, admitted, slices, answers)
-            fetched = await fetch_level(places, slices, self.supply, self._partition, self.deadline)
-            for place in places:
-                await self._join(place, slices, _said(fetched), answers)
-            for place in await self._places(operation, over, slices, answers):
-                await self._join(place, slices, _over_limit, answers)
-            level = _next_level(places, answers)
+            planned = await self._plan(operation, admitted, slices, turn)
+            fetched = await fetch_level(
+                [one.place for one in planned], slices, self.supply, self._partition, self.deadline
+            )
+            turn = Turn()
+            found = [await self._join(one, slices, _said(fetched), turn) for one in planned]
+            beyond = await self._plan(operation, over, slices, turn)
+            answers.settled.extend(found)
+            answers.settled.extend([await self._join(one, slices, _over_limit, turn) for one in beyond])
+            level = await _next_level(found, turn)
         return answers
 
     def _partition(self, dataset: str) -> str:
@@ -93,51 +100,68 @@ class Federation:
                     over.setdefault(enterprise, []).append(code)
         return admitted, over
 
-    async def _places(
-        self, operation: Operation, level: Level, slices: Mapping[AnswerSelection, Slice], answers: Answers
-    ) -> list[Place]:
+    async def _plan(
+        self, operation: Operation, level: Level, slices: Mapping[AnswerSelection, Slice], turn: Turn
+    ) -> list[_Planned]:
         """The level split by class, each part with its plan."""
-        places = []
+        planned = []
         for enterprise, codes in level.items():
             by_class = defaultdict(list)
             for code in codes:
                 by_class[self.caller.class_for(code)].append(code)
-            tables = await asyncio.gather(*(self.tables.table(caller_class) for caller_class in by_class))
-            for table, (caller_class, of_class) in zip(tables, by_class.items(), strict=True):
-                prepared = self.preparer.prepare(operation, slices, table)
+                if turn.is_over():
+                    await turn.pass_on()
+            for caller_class, of_class in by_class.items():
+                prepared = self.preparer.prepare(operation, slices, await self.tables.table(caller_class))
                 place = Place(enterprise, prepared.plan, tuple(of_class))
-                places.append(place)
-                answers.places.append((caller_class, place))
-                answers.prepared.update(((enterprise, code), prepared) for code in of_class)
-        return places
+                planned.append(_Planned(caller_class, place, prepared))
+        return planned
 
-    async def _join(self, place: Place, slices: Mapping[AnswerSelection, Slice], said: Said, answers: Answers) -> None:
+    async def _join(
+        self, planned: _Planned, slices: Mapping[AnswerSelection, Slice], said: Said, turn: Turn
+    ) -> Settled:
+        place = planned.place
+        joined: dict[AnswerSelection, list[Joined]] = {}
         for answer in place.enterprise.answers:
-            authorised = place.plan.authorised.answers[answer]
-            for number, code in enumerate(place.codes, 1):
-                answers.joined[answer, code] = self.joiner.join(authorised, slices[answer], code, said)
-                if number % COMPANIES_AT_ONCE == 0:
-                    await asyncio.sleep(0)
+            join = AnswerJoiner(planned.prepared.joinings[answer], self.joiner, slices[answer], said).join
+            joined[answer] = of_answer = []
+            for code in place.codes:
+                of_answer.append(join(code))
+                if turn.is_over():
+                    await turn.pass_on()
+        return Settled(planned.caller_class, place, planned.prepared.writers, joined)
+
+
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """One place before it is fetched."""
+
+    caller_class: CallerClass
+    place: Place
+    prepared: Prepared
 
 
 def _said(fetched: Fetched) -> Said:
-    return lambda supplier, code: fetched.get((supplier.dataset.id, code))
+    return lambda supplier: fetched.get(supplier.dataset.id, {}).get
 
 
-def _over_limit(_supplier: Supplier, _code: CreditCode) -> CompanyRows:
-    """What stands for the answer about a company beyond the request's limit."""
-    return CompanyRows(Outcome.FAILED, failure=FailureCode.LIMIT)
+def _over_limit(_supplier: Supplier) -> Callable[[CreditCode], CompanyRows]:
+    """What stands for the answers about companies beyond the request's limit."""
+    failed = CompanyRows(Outcome.FAILED, failure=FailureCode.LIMIT)
+    return lambda _code: failed
 
 
-def _next_level(places: Iterable[Place], answers: Answers) -> Level:
+async def _next_level(settled: Iterable[Settled], turn: Turn) -> Level:
     """The companies that the shown records lead to."""
     found: defaultdict[EnterpriseSelection, dict[CreditCode, None]] = defaultdict(dict)
-    for place in places:
-        for answer in place.enterprise.answers:
+    for part in settled:
+        for answer in part.place.enterprise.answers:
             for link in answer.links:
-                for code in place.codes:
-                    for record in answers.joined[answer, code].records or ():
+                for joined in part.joined[answer]:
+                    for record in joined.records or ():
                         holder = linked(record, link.field)
                         if holder:
                             found[link.enterprise][holder] = None
+                    if turn.is_over():
+                        await turn.pass_on()
     return found

@@ -30,7 +30,7 @@ class Place:
 Partition = Callable[[str], str]
 """The share of the cache that this caller may use, by dataset."""
 
-Fetched = Mapping[tuple[str, CreditCode], CompanyRows]
+Fetched = Mapping[str, Mapping[CreditCode, CompanyRows]]
 """What each dataset said of each company."""
 
 
@@ -62,11 +62,10 @@ async def fetch_level(
     requests = level_requests(places, slices, partition, deadline)
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(supply.fetch(request)) for request in requests]
-    return {
-        (request.dataset, code): rows
-        for request, task in zip(requests, tasks, strict=True)
-        for code, rows in task.result().items()
-    }
+    fetched: defaultdict[str, dict[CreditCode, CompanyRows]] = defaultdict(dict)
+    for request, task in zip(requests, tasks, strict=True):
+        fetched[request.dataset].update(task.result())
+    return fetched
 
 
 def level_requests(
@@ -80,9 +79,12 @@ def level_requests(
     wanted: defaultdict[str, dict[CreditCode, frozenset[str]]] = defaultdict(dict)
     for place in places:
         for fetch in place.plan.fetches[place.enterprise]:
-            columns = wanted[fetch.dataset.id]
-            for code in filter(fetch.dataset.coverage.may_know, place.codes):
-                columns[code] = columns.get(code, frozenset()) | fetch.all_columns
+            by_code, columns = wanted[fetch.dataset.id], fetch.all_columns
+            coverage = fetch.dataset.coverage
+            codes = filter(coverage.may_know, place.codes) if coverage.registered else place.codes
+            for code in codes:
+                others = by_code.get(code)
+                by_code[code] = others | columns if others else columns
     return [
         FetchRequest(dataset, tuple(codes), columns, dict(filters[dataset]), partition(dataset), deadline)
         for dataset, by_code in sorted(wanted.items())

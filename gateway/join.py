@@ -7,79 +7,50 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from functools import lru_cache, partial
+from operator import itemgetter
+from typing import NamedTuple
 
-from connectors.contract import CompanyRows, FailureCode, Outcome, Row
+from connectors.contract import CompanyRows, Row
 from gateway.arguments import Slice
-from gateway.authorise import IDENTITY, Access, AuthorisedAnswer, Sight, Supplier, access
+from gateway.authorise import IDENTITY, Authorised, AuthorisedAnswer, Sight, Supplier
 from gateway.cursor import Position, record_digest
+from gateway.envelope import Envelope, Envelopes
+from gateway.operation import AnswerSelection
 from policies.decision import Effect
-from policies.publicity import Publicity, Standing
+from policies.publicity import Judge, Publicity, Standing
 from schema.catalogue import RecordType
 from schema.credit_code import CreditCode
 from schema.values import Value
 
 
-class AnswerStatus(StrEnum):
-    """How whole an answer is, in the public contract's words."""
+class Record(NamedTuple):
+    """A row that is shown, with where it came from and what the caller sees of it.
 
-    COMPLETE = "COMPLETE"
-    PARTIAL = "PARTIAL"
-    UNAVAILABLE = "UNAVAILABLE"
-    WITHHELD = "WITHHELD"
-
-
-class SourceStatus(StrEnum):
-    """How one supplier fared, in the public contract's words."""
-
-    ANSWERED = "ANSWERED"
-    UNKNOWN_COMPANY = "UNKNOWN_COMPANY"
-    INCOMPLETE = "INCOMPLETE"
-    STALE = "STALE"
-    FAILED = "FAILED"
-    WITHHELD = "WITHHELD"
-    NOT_ASKED = "NOT_ASKED"
-
-
-@dataclass(frozen=True, slots=True)
-class SourceOutcome:
-    """How one supplier fared for one company; dates carry an offset."""
-
-    agency: str
-    dataset: str
-    status: SourceStatus
-    as_of: dt.datetime | None = None
-    not_older_than: dt.datetime | None = None
-    failure: FailureCode | None = None
-    retryable: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A row that is shown, with where it came from, what the caller sees of it and where it stands in the list."""
+    A tuple, as `Joined` is: there is one for every row, and a frozen dataclass takes three times as long to make.
+    """
 
     supplier: Supplier
     sight: Sight
     row: Row
     as_of: dt.datetime | None
-    position: Position
 
 
-@dataclass(frozen=True, slots=True)
-class Joined:
-    """One answer for one company. `records` is None where nothing may be read from there being none."""
+class Joined(NamedTuple):
+    """One answer for one company. `records` is None where nothing may be read from there being none. `end` is where the
+    last of them stands, if the cursor was asked for.
+    """
 
-    status: AnswerStatus
-    sources: tuple[SourceOutcome, ...]
-    access: tuple[Access, ...]
-    records: tuple[Record, ...] | None
+    envelope: Envelope
+    records: Sequence[Record] | None
     has_more: bool | None
+    end: Position | None
 
 
-Said = Callable[[Supplier, CreditCode], CompanyRows | None]
-"""What a supplier answered about a company; None where it was not asked."""
+Said = Callable[[Supplier], Callable[[CreditCode], CompanyRows | None]]
+"""What a supplier answered, by company; None where it was not asked, or said nothing of it."""
 
 Mask = Callable[[str, str, Value], Value]
 """(mask, coordinate, value) -> the value as this caller may see it."""
@@ -87,78 +58,137 @@ Mask = Callable[[str, str, Value], Value]
 
 @dataclass(frozen=True, slots=True)
 class Joiner:
-    """What joining needs besides the rows: today's date for publicity periods, the caller's masks, and for the digests
+    """What one request needs to join: today's date for publicity periods, the caller's masks, and for the digests
     in cursors a key and the `audience` that they are for, so that no two audiences can compare theirs.
     """
 
-    publicity: Publicity
     today: dt.date
     mask: Mask
     cursor_key: bytes
     audience: str
 
-    def join(
-        self,
-        authorised: AuthorisedAnswer,
-        slice_: Slice,
-        code: CreditCode,
-        said: Said,
-    ) -> Joined:
+
+@dataclass(frozen=True, slots=True)
+class Joining:
+    """What joining one answer needs of the plan. `expiring` are the suppliers whose records may be shown past their
+    publicity period, `cursor` tells whether the place of the last record is asked for, and `judge` gives the judge of
+    publicity of a day.
+    """
+
+    authorised: AuthorisedAnswer
+    expiring: tuple[Supplier, ...]
+    cursor: bool
+    judge: Callable[[dt.date], Judge]
+
+
+def joinings(authorised: Authorised, publicity: Publicity) -> Mapping[AnswerSelection, Joining]:
+    """How each answer of an operation is joined, for one class of caller."""
+    return {answer: _joining(cut, publicity) for answer, cut in authorised.answers.items()}
+
+
+def _joining(authorised: AuthorisedAnswer, publicity: Publicity) -> Joining:
+    expiring = tuple(supplier for supplier in authorised.suppliers if not supplier.expired.withheld)
+    cursor = any(part.name == "endCursor" for part in authorised.answer.selection.selections)
+    # The last day's judge is kept, and the one before it, for requests that began before midnight.
+    judge = lru_cache(maxsize=2)(partial(publicity.judge, authorised.answer.record))
+    return Joining(authorised, expiring, cursor, judge)
+
+
+class AnswerJoiner:
+    """Joins one answer of one request, for companies of one class."""
+
+    __slots__ = ("_envelopes", "_joiner", "_joining", "_record", "_slice", "_standing", "_suppliers")
+
+    def __init__(self, joining: Joining, joiner: Joiner, slice_: Slice, said: Said) -> None:
+        authorised = joining.authorised
+        self._joining = joining
+        self._joiner = joiner
+        self._slice = slice_
+        self._record = authorised.answer.record
+        self._suppliers = [(one, None if one.sight.withheld else said(one)) for one in authorised.suppliers]
+        self._standing = joining.judge(joiner.today)
+        self._envelopes = Envelopes(authorised)
+
+    def join(self, code: CreditCode) -> Joined:
         """The answer for one company."""
-        sources: list[SourceOutcome] = []
+        sources = []
         found: list[Record] = []
-        for supplier in authorised.suppliers:
-            rows = None if supplier.withheld else said(supplier, code)
-            records, whole = (
-                self._records(authorised.answer.record, supplier, code, rows, slice_) if rows else ([], True)
-            )
-            found.extend(records)
-            sources.append(_source(supplier, code, rows, whole=whole))
-        status = _status(sources)
-        found.sort(key=lambda record: record.position.key())
-        after = slice_.after.key() if slice_.after else None
-        rest = [record for record in found if after is None or record.position.key() > after]
-        page = tuple(rest[: slice_.first])
-        if not page and status is not AnswerStatus.COMPLETE:
-            return Joined(status, tuple(sources), authorised.access, None, None)
-        told = (*authorised.access, *_expired_access(authorised, page))
-        return Joined(status, tuple(sources), told, page, len(rest) > len(page))
+        for supplier, said in self._suppliers:
+            rows = said(code) if said else None
+            whole = not rows or not rows.rows or self._collect(supplier, rows, found)
+            sources.append(self._envelopes.source(supplier, code, rows, whole=whole))
+        page, has_more, end = self._page(found, code) if found else ((), False, None)
+        shown = {record.sight for record in page} if self._joining.expiring else ()
+        over = tuple(supplier for supplier in self._joining.expiring if supplier.expired in shown)
+        envelope = self._envelopes.envelope(tuple(sources), over)
+        if not page and not envelope.complete:
+            return Joined(envelope, None, None, None)
+        return Joined(envelope, page, has_more, end)
 
-    def _records(
-        self, record: RecordType, supplier: Supplier, code: CreditCode, answer: CompanyRows, slice_: Slice
-    ) -> tuple[list[Record], bool]:
-        """The rows that may be shown, and whether all rows could be judged."""
-        records: list[Record] = []
-        seen: Counter[str] = Counter()
+    def _collect(self, supplier: Supplier, answer: CompanyRows, found: list[Record]) -> bool:
+        """Adds the rows that may be shown; whether all rows could be judged."""
         whole = True
+        filters, as_of = self._slice.filters, answer.as_of
         for index, row in enumerate(answer.rows):
-            standing = self.publicity.standing(record, row, self.today, answer.unreadable.get(index, ()))
+            unreadable = answer.unreadable.get(index, ()) if answer.unreadable else ()
+            standing = self._standing(row, unreadable)
             sight = supplier.expired if standing is Standing.OVER else supplier.sight
-            passed = standing is not Standing.NOT_YET and not sight.withheld and _passes(record, row, slice_.filters)
-            if standing is Standing.UNREADABLE or passed is None:
+            passed = standing is not Standing.NOT_YET and not sight.withheld
+            judged = _passes(self._record, row, filters) if passed and filters else passed
+            if standing is Standing.UNREADABLE or judged is None:
                 whole = False
-            elif passed:
-                digest = self._digest(supplier, code, row, seen)
-                position = Position(self._date(record, sight, row), supplier.dataset.agency, digest)
-                records.append(Record(supplier, sight, row, answer.as_of, position))
-        return records, whole
+            elif judged:
+                found.append(Record(supplier, sight, row, as_of))
+        return whole
 
-    def _digest(self, supplier: Supplier, code: CreditCode, row: Row, seen: Counter[str]) -> str:
+    def _page(self, found: list[Record], code: CreditCode) -> tuple[Sequence[Record], bool, Position | None]:
+        """The page of the records that is asked for, whether there are more, and where its last one stands."""
+        first, after = self._slice.first, self._slice.after
+        if after is None and not self._joining.cursor:
+            ordered = self._ordered(found, code)
+            return ordered[:first], len(ordered) > first, None
+        placed = self._placed(found, code)
+        if after is not None:
+            placed = [one for one in placed if one[0].key() > after.key()]
+        page = placed[:first]
+        return [record for _, record in page], len(placed) > first, page[-1][0] if page else None
+
+    def _ordered(self, found: list[Record], code: CreditCode) -> list[Record]:
+        """The records in order; their digests are made only where dates and agencies leave it open."""
+        if len(found) == 1:
+            return found
+        dates = [(self._date(record), record.supplier.dataset.agency) for record in found]
+        if len(set(dates)) < len(dates):
+            return [record for _, record in self._placed(found, code)]
+        keys = [Position(date, agency, "").key() for date, agency in dates]
+        return [record for _, record in sorted(zip(keys, found, strict=True), key=itemgetter(0))]
+
+    def _placed(self, found: list[Record], code: CreditCode) -> list[tuple[Position, Record]]:
+        """The records in order, each with its place."""
+        seen: Counter[tuple[str, str]] = Counter()
+        placed = []
+        for record in found:
+            digest = self._digest(record, code, seen)
+            placed.append((Position(self._date(record), record.supplier.dataset.agency, digest), record))
+        return sorted(placed, key=lambda one: one[0].key())
+
+    def _digest(self, record: Record, code: CreditCode, seen: Counter[tuple[str, str]]) -> str:
         """What tells the record from the company's others: its id, or its content and how often that was `seen`."""
-        identity = row.get(IDENTITY)
+        dataset, identity = record.supplier.dataset.id, record.row.get(IDENTITY)
         if identity is None:
-            content = repr(sorted(row.items()))
-            seen[content] += 1
-            identity = f"{content}\0{seen[content]}"
-        return record_digest(self.cursor_key, self.audience, supplier.dataset.id, code.text, str(identity))
+            content = repr(sorted(record.row.items()))
+            seen[dataset, content] += 1
+            identity = f"{content}\0{seen[dataset, content]}"
+        return record_digest(self._joiner.cursor_key, self._joiner.audience, dataset, code.text, str(identity))
 
-    def _date(self, record: RecordType, sight: Sight, row: Row) -> dt.date | None:
+    def _date(self, record: Record) -> dt.date | None:
         """The date by which the record is sorted, as the caller sees it."""
-        if sight.ordered_by is None or record.ordered_by is None:
+        field, decision = self._record.ordered_by, record.sight.ordered_by
+        if decision is None or field is None:
             return None
-        value = row.get(record.ordered_by)
-        if sight.ordered_by.effect is Effect.MASKED:
-            value = self.mask(sight.ordered_by.mask or "", f"{record.name}.{record.ordered_by}", value)
+        value = record.row.get(field)
+        if decision.effect is Effect.MASKED:
+            value = self._joiner.mask(decision.mask or "", f"{self._record.name}.{field}", value)
         return value if isinstance(value, dt.date) else None
 
 
@@ -172,40 +202,6 @@ def _passes(record: RecordType, row: Row, filters: Mapping[str, dt.date]) -> boo
         if value < bound if operator == ">=" else value > bound:
             return False
     return True
-
-
-def _source(supplier: Supplier, code: CreditCode, rows: CompanyRows | None, *, whole: bool) -> SourceOutcome:
-    agency, dataset = supplier.dataset.agency, supplier.dataset.id
-    if not supplier.dataset.coverage.may_know(code):
-        return SourceOutcome(agency, dataset, SourceStatus.NOT_ASKED)
-    if supplier.withheld:
-        return SourceOutcome(agency, dataset, SourceStatus.WITHHELD)
-    if rows is None:
-        # Asked, and nothing was said of this company: never to be read as there being nothing.
-        rows = CompanyRows(Outcome.FAILED, failure=FailureCode.AGENCY_BAD_RESPONSE)
-    status = SourceStatus(rows.outcome.value)
-    if rows.outcome is Outcome.ANSWERED and not whole:
-        status = SourceStatus.INCOMPLETE
-    return SourceOutcome(agency, dataset, status, rows.as_of, rows.not_older_than, rows.failure, rows.retryable)
-
-
-def _status(sources: Iterable[SourceOutcome]) -> AnswerStatus:
-    covering = {source.status for source in sources} - {SourceStatus.NOT_ASKED}
-    if covering == {SourceStatus.WITHHELD}:
-        return AnswerStatus.WITHHELD
-    if covering == {SourceStatus.ANSWERED}:
-        return AnswerStatus.COMPLETE
-    if covering <= {SourceStatus.FAILED, SourceStatus.WITHHELD}:
-        return AnswerStatus.UNAVAILABLE
-    return AnswerStatus.PARTIAL
-
-
-def _expired_access(authorised: AuthorisedAnswer, page: Iterable[Record]) -> Iterator[Access]:
-    """What is not clear of the records on the page that are past their publicity period."""
-    shown = {record.sight for record in page}
-    for supplier in authorised.suppliers:
-        if supplier.expired in shown:
-            yield from access(authorised.answer.record, supplier.dataset.agency, supplier.expired)
 
 
 def linked(record: Record, field: str) -> CreditCode | None:

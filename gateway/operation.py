@@ -7,9 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from graphql import DocumentNode, GraphQLSchema, OperationDefinitionNode
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    GraphQLSchema,
+    ListValueNode,
+    ObjectValueNode,
+    OperationDefinitionNode,
+    VariableNode,
+)
+from graphql.execution.values import get_argument_values
 
 from gateway.selection import Selection
 from schema.catalogue import Catalogue, RecordType
@@ -26,10 +35,11 @@ class AnswerSelection:
     """One answer field of an enterprise (`penalties`), as selected under one response key.
 
     `fields` are the record fields selected, by name, below `record` or `records`; `links` the nested enterprises among
-    them.
+    them. `arguments` are the field's coerced arguments, defaults filled in, where no variable is among them, else None.
     """
 
     selection: Selection
+    arguments: Mapping[str, Any] | None
     record: RecordType
     fields: frozenset[str]
     links: tuple[Link, ...]
@@ -91,36 +101,56 @@ class Operation:
             yield from root.enterprise.walk()
 
 
-def federated_root(selection: Selection, catalogue: Catalogue) -> Root:
+def federated_root(selection: Selection, schema: GraphQLSchema, catalogue: Catalogue) -> Root:
     """The root field's enterprises, answers and fields."""
-    by_field = {record.field: record for record in catalogue.records.values()}
-    return Root(selection, _enterprise(selection.selections, (selection.key,), 0, by_field))
+    made_of = _Made(schema, {record.field: record for record in catalogue.records.values()})
+    return Root(selection, _enterprise(selection.selections, (selection.key,), 0, made_of))
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What selections are read by: the schema, and the record types by their field on an enterprise."""
+
+    schema: GraphQLSchema
+    by_field: Mapping[str, RecordType]
 
 
 def _enterprise(
-    selections: tuple[Selection, ...], path: tuple[str, ...], level: int, by_field: Mapping[str, RecordType]
+    selections: tuple[Selection, ...], path: tuple[str, ...], level: int, made_of: _Made
 ) -> EnterpriseSelection:
     answers = tuple(
-        _answer(selection, (*path, selection.key), level, by_field)
+        _answer(selection, (*path, selection.key), level, made_of)
         for selection in selections
-        if selection.name in by_field
+        if selection.name in made_of.by_field
     )
     return EnterpriseSelection(path, level, selections, answers)
 
 
-def _answer(
-    selection: Selection, path: tuple[str, ...], level: int, by_field: Mapping[str, RecordType]
-) -> AnswerSelection:
-    record = by_field[selection.name]
+def _answer(selection: Selection, path: tuple[str, ...], level: int, made_of: _Made) -> AnswerSelection:
+    record = made_of.by_field[selection.name]
     parts = [part for part in selection.selections if part.name in RECORDS]
     selected = [(part.key, field) for part in parts for field in part.selections]
     links = tuple(
-        Link(field.name, (key, field.key), _enterprise(field.selections, (*path, field.key), level + 1, by_field))
+        Link(field.name, (key, field.key), _enterprise(field.selections, (*path, field.key), level + 1, made_of))
         for key, field in selected
         if field.name in record.fields and record.fields[field.name].link
     )
     fields = frozenset(field.name for _, field in selected if field.name in record.fields)
-    return AnswerSelection(selection, record, fields, links)
+    return AnswerSelection(selection, _constant_arguments(selection, made_of.schema), record, fields, links)
+
+
+def _constant_arguments(selection: Selection, schema: GraphQLSchema) -> Mapping[str, Any] | None:
+    """The field's coerced arguments, where they are plain values; None where a variable is, or could be, among them."""
+    node, parent = selection.nodes[0], schema.get_type(selection.parent)
+    composed = (VariableNode, ListValueNode, ObjectValueNode)
+    if any(isinstance(argument.value, composed) for argument in node.arguments or ()):
+        return None
+    field = parent.fields[selection.name]  # type: ignore[union-attr]  # validated: the parent has fields
+    try:
+        return get_argument_values(field, node)
+    except GraphQLError:
+        # Read again, and refused, with the request that it comes in.
+        return None
 
 
 def depth(selections: tuple[Selection, ...]) -> int:

@@ -102,12 +102,12 @@ class Gateway:
         openable = await edition.tables.openable(received.principal.roles, received.principal.organisation)
         view = self.views.view(openable)
         operation, variables = self.documents.read(view, received.query, received.operation_name, received.variables)
-        roots = local_roots(caller, edition.tables, self.agencies, openable)
+        roots = local_roots(caller, edition.tables, self.agencies, openable) if operation.local else {}
         return Question(
             caller,
             operation,
             slices(operation, variables, self.limits),
-            root_companies(operation, variables, self.limits),
+            await root_companies(operation, variables, self.limits),
             await run_local(operation, view.shown, received.variables, roots),
         )
 
@@ -121,7 +121,7 @@ class Gateway:
             supply=self.supply,
             tables=edition.tables,
             preparer=edition.preparer,
-            joiner=Joiner(edition.publicity, started.astimezone(CHINA).date(), mask, self.secrets.cursors, audience),
+            joiner=Joiner(started.astimezone(CHINA).date(), mask, self.secrets.cursors, audience),
             caller=caller,
             shared=self.shared,
             limit=self.limits.companies,
@@ -131,9 +131,9 @@ class Gateway:
         local, local_errors = question.local
         data = None
         if local is not None:
-            found = {**local, **Enterprises(answers, mask, self.limits.written).roots(companies)}
+            found = {**local, **await Enterprises(answers, mask, self.limits.written).roots(companies)}
             data = {key: found[key] for key in operation.keys}
-        errors = [*companies.errors, *local_errors, *failure_errors(answers.joined)]
+        errors = [*companies.errors, *local_errors, *failure_errors(answers.settled)]
         body = encode(data, errors, {"requestId": received.request_id, **caller.notices()})
         await self.audit.append(answer_record(received, question, answers, started=started, ended=_now()))
         return Answered(body, executed=True)
@@ -145,9 +145,13 @@ class Gateway:
     def _mask(self, caller: Caller) -> Mask:
         """The masks as they fall out for this caller."""
         organisation, purpose, secrets = caller.principal.organisation, caller.purpose, self.secrets
+        contexts: dict[str, MaskContext] = {}
 
         def mask(name: str, coordinate: str, value: Value) -> Value:
-            context = MaskContext(organisation, purpose, coordinate, secrets.masks, secrets.generation)
+            context = contexts.get(coordinate)
+            if context is None:
+                context = MaskContext(organisation, purpose, coordinate, secrets.masks, secrets.generation)
+                contexts[coordinate] = context
             return apply_mask(name, value, context)
 
         return mask

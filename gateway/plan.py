@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
 
+import orjson
+
 from connectors.contract import Dataset
 from gateway.arguments import Slice
 from gateway.authorise import Authorised, AuthorisedAnswer
@@ -31,18 +33,41 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """The fetches of each enterprise selection for one class of caller, sorted by dataset."""
+    """The fetches of each enterprise selection for one class of caller, sorted by dataset, and the decisions that they
+    rest on, as the audit keeps them.
+    """
 
     authorised: Authorised
     fetches: Mapping[EnterpriseSelection, tuple[Fetch, ...]]
+    decisions: Mapping[EnterpriseSelection, orjson.Fragment]
 
 
 def make_plan(operation: Operation, authorised: Authorised) -> Plan:
     """One fetch for each dataset that may be asked, at each place."""
+    enterprises = tuple(operation.enterprises())
     return Plan(
         authorised,
-        {enterprise: _fetches(enterprise, authorised.answers) for enterprise in operation.enterprises()},
+        {enterprise: _fetches(enterprise, authorised.answers) for enterprise in enterprises},
+        {enterprise: _decisions(enterprise, authorised.answers) for enterprise in enterprises},
     )
+
+
+def _decisions(enterprise: EnterpriseSelection, answers: Mapping[AnswerSelection, AuthorisedAnswer]) -> orjson.Fragment:
+    """Each decision at one place, in JSON: it is the same for every request of the plan."""
+    suppliers = (supplier for answer in enterprise.answers for supplier in answers[answer].suppliers)
+    decided = [
+        {
+            "agency": supplier.dataset.agency,
+            "act": act,
+            "coordinate": coordinate,
+            "decision": decision.effect,
+            "mask": decision.mask,
+            "rule": decision.rule,
+        }
+        for supplier in suppliers
+        for act, coordinate, decision in supplier.coordinates()
+    ]
+    return orjson.Fragment(orjson.dumps(decided))
 
 
 def _fetches(enterprise: EnterpriseSelection, answers: Mapping[AnswerSelection, AuthorisedAnswer]) -> tuple[Fetch, ...]:

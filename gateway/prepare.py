@@ -10,6 +10,7 @@ from cachetools import LRUCache
 from connectors.contract import Dataset
 from gateway.arguments import Slice
 from gateway.authorise import Filtered, authorise
+from gateway.join import Joining, joinings
 from gateway.operation import AnswerSelection, Operation
 from gateway.plan import Plan, make_plan
 from gateway.shape import Agencies, AnswerWriter, answer_writers
@@ -19,9 +20,10 @@ from policies.publicity import Publicity
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
-    """An operation's plan and writers for one class of caller."""
+    """An operation for one class of caller: its plan, and how its answers are joined and written."""
 
     plan: Plan
+    joinings: Mapping[AnswerSelection, Joining]
     writers: Mapping[AnswerSelection, AnswerWriter]
 
 
@@ -44,6 +46,10 @@ class Preparer:
         # The table is kept beside what was made of it, so that its identity cannot be another's while the entry lives.
         if kept is None or kept[0] is not table:
             authorised = authorise(operation, filtered, table, self._datasets, self._publicity)
-            prepared = Prepared(make_plan(operation, authorised), answer_writers(authorised, self._agencies))
+            prepared = Prepared(
+                make_plan(operation, authorised),
+                joinings(authorised, self._publicity),
+                answer_writers(authorised, self._agencies),
+            )
             kept = self._kept[key] = (table, prepared)
         return kept[1]

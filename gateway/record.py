@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from connectors.contract import FailureCode
+from gateway.envelope import SourceStatus
 from gateway.federate import Answers
 from gateway.fetch import Place
-from gateway.join import SourceStatus
 from gateway.messages import Principal, Received
 from gateway.question import Question
 from policies.decision import CallerClass
@@ -55,7 +55,7 @@ def answer_record(
         "outcome": "ANSWERED",
         "operationName": received.operation_name,
         "companies": sorted(code.text for code in answers.companies),
-        "classes": [_class(caller_class, place) for caller_class, place in answers.places],
+        "classes": [_class(part.caller_class, part.place) for part in answers.settled],
         "agencies": list(_outcomes(answers)),
         "milliseconds": round((ended - started).total_seconds() * 1_000, 1),
     }
@@ -78,25 +78,11 @@ def _question(question: Question) -> dict[str, Any]:
 
 def _class(caller_class: CallerClass, place: Place) -> Mapping[str, Any]:
     """What was decided for the companies of one class at one place, and by which rules."""
-    suppliers = (
-        supplier for answer in place.enterprise.answers for supplier in place.plan.authorised.answers[answer].suppliers
-    )
     return {
         "bases": sorted(caller_class.bases),
         "scope": sorted(caller_class.consent_scope),
         "companies": len(place.codes),
-        "decisions": [
-            {
-                "agency": supplier.dataset.agency,
-                "act": act,
-                "coordinate": coordinate,
-                "decision": decision.effect,
-                "mask": decision.mask,
-                "rule": decision.rule,
-            }
-            for supplier in suppliers
-            for act, coordinate, decision in supplier.coordinates()
-        ],
+        "decisions": place.plan.decisions[place.enterprise],
     }
 
 
@@ -104,10 +90,13 @@ def _outcomes(answers: Answers) -> Iterator[Mapping[str, Any]]:
     """How each dataset fared, with the number of answers and the oldest date of its data."""
     numbers: Counter[tuple[str, SourceStatus, FailureCode | None]] = Counter()
     oldest: dict[tuple[str, SourceStatus, FailureCode | None], dt.datetime] = {}
-    for joined in answers.joined.values():
-        for source in joined.sources:
+    envelopes = Counter(
+        answer.envelope for part in answers.settled for joined in part.joined.values() for answer in joined
+    )
+    for envelope, number in envelopes.items():
+        for source in envelope.sources:
             key = (source.dataset, source.status, source.failure)
-            numbers[key] += 1
+            numbers[key] += number
             if source.as_of is not None:
                 oldest[key] = min(source.as_of, oldest.get(key, source.as_of))
     for key, number in sorted(numbers.items(), key=str):

@@ -13,6 +13,7 @@ from gateway.arguments import argument_values
 from gateway.limits import Limits
 from gateway.operation import Operation, Root
 from gateway.refusals import LimitExceeded
+from gateway.turns import Turn
 from schema.credit_code import CreditCode, CreditCodeError
 
 
@@ -39,7 +40,7 @@ class RootCompanies:
         return frozenset(code for asked in self.asked for code in asked.codes if code)
 
 
-def root_companies(operation: Operation, variables: VariableValues, limits: Limits) -> RootCompanies:
+async def root_companies(operation: Operation, variables: VariableValues, limits: Limits) -> RootCompanies:
     """Reads the roots' codes. Raises `LimitExceeded` for too many companies, `ArgumentInvalid` for other arguments."""
     items = [_items(operation, root, variables) for root in operation.federated]
     number = sum(map(len, items))
@@ -49,8 +50,9 @@ def root_companies(operation: Operation, variables: VariableValues, limits: Limi
         )
         raise LimitExceeded(GraphQLError(message))
     errors: list[dict[str, Any]] = []
-    asked = tuple(_asked(root, given, errors) for root, given in zip(operation.federated, items, strict=True))
-    return RootCompanies(asked, tuple(errors))
+    turn = Turn()
+    asked = [await _asked(root, given, errors, turn) for root, given in zip(operation.federated, items, strict=True)]
+    return RootCompanies(tuple(asked), tuple(errors))
 
 
 def _items(operation: Operation, root: Root, variables: VariableValues) -> Sequence[object]:
@@ -61,19 +63,22 @@ def _items(operation: Operation, root: Root, variables: VariableValues) -> Seque
     return tuple(values["codes"] if root.selection.name == "enterprises" else values["representations"])
 
 
-def _asked(root: Root, items: Sequence[object], errors: list[dict[str, Any]]) -> Asked:
+async def _asked(root: Root, items: Sequence[object], errors: list[dict[str, Any]], turn: Turn) -> Asked:
     key, many = root.selection.key, root.selection.name != "enterprise"
     read = _entity if root.selection.name == "_entities" else _code
-    # Made once: finding the place in the text takes as long as the text is.
-    locations = GraphQLError("", root.selection.nodes[0]).formatted.get("locations")
+    locations: object = None
     codes: list[CreditCode | None] = []
     for index, item in enumerate(items):
         try:
             codes.append(read(item))
         except _NoCompanyError as error:
+            # Made once: finding the place in the text takes as long as the text is.
+            locations = locations or GraphQLError("", root.selection.nodes[0]).formatted.get("locations")
             path = [key, index] if many else [key]
             errors.append({"message": str(error), "locations": locations, "path": path, "extensions": error.extensions})
             codes.append(None)
+        if turn.is_over():
+            await turn.pass_on()
     return Asked(root, tuple(codes), many)
 
 

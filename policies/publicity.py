@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from calendar import monthrange
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta, timezone
 from enum import StrEnum
@@ -41,6 +41,10 @@ class Standing(StrEnum):
     OVER = "OVER"
     NOT_YET = "NOT_YET"
     UNREADABLE = "UNREADABLE"
+
+
+Judge = Callable[[Mapping[str, Value], Collection[str]], Standing]
+"""(row, its unreadable columns) -> whether it may be shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,24 +110,42 @@ class Publicity:
         UNREADABLE: a date that could end the publicity cannot be read; or the type's period is counted from a date, and
         neither that date nor `publishedUntil` is there.
         """
+        return self.judge(record, today)(row, unreadable)
+
+    def judge(self, record: RecordType, today: date) -> Judge:
+        """`standing` for many rows of one record type on one day."""
         regime = self.regime(today)
-        ended = [_day(row, field) for field in regime.ended_by if field in record.fields]
-        starts, until = _day(row, PUBLISHED_FROM), _day(row, PUBLISHED_UNTIL)
-        if starts and today < starts:
-            return Standing.NOT_YET
-        if any(day and day <= today for day in ended) or (until and until < today):
-            return Standing.OVER
-        if not {PUBLISHED_FROM, PUBLISHED_UNTIL, *regime.ended_by}.isdisjoint(unreadable):
-            return Standing.UNREADABLE
+        ending = frozenset({PUBLISHED_FROM, PUBLISHED_UNTIL, *regime.ended_by})
+        ended_by = tuple(field for field in regime.ended_by if field in record.fields)
         period = regime.periods.get(record.name)
-        if period is None:
-            return Standing.PUBLISHED
-        counted_from = _day(row, period.counted_from)
-        if counted_from is None:
-            return Standing.PUBLISHED if until else Standing.UNREADABLE
-        code = row.get(period.by)
-        last = period.last_day(counted_from, code.code if isinstance(code, Code) else None)
-        return Standing.OVER if last < today else Standing.PUBLISHED
+
+        def standing(row: Mapping[str, Value], unreadable: Collection[str]) -> Standing:
+            starts, until = _day(row, PUBLISHED_FROM), _day(row, PUBLISHED_UNTIL)
+            if starts and today < starts:
+                return Standing.NOT_YET
+            if (until and until < today) or _ended(row, ended_by, today):
+                return Standing.OVER
+            if unreadable and not ending.isdisjoint(unreadable):
+                return Standing.UNREADABLE
+            if period is None:
+                return Standing.PUBLISHED
+            counted_from = _day(row, period.counted_from)
+            if counted_from is None:
+                return Standing.PUBLISHED if until else Standing.UNREADABLE
+            code = row.get(period.by)
+            last = period.last_day(counted_from, code.code if isinstance(code, Code) else None)
+            return Standing.OVER if last < today else Standing.PUBLISHED
+
+        return standing
+
+
+def _ended(row: Mapping[str, Value], fields: Iterable[str], today: date) -> bool:
+    """Whether one of the dates that end publicity has come."""
+    for field in fields:
+        day = _day(row, field)
+        if day and day <= today:
+            return True
+    return False
 
 
 def _day(row: Mapping[str, Value], field: str) -> date | None:

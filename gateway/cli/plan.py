@@ -90,7 +90,7 @@ def _explain(  # noqa: PLR0913, PLR0917 - all that a plan depends on
         return preparer.prepare(operation, wanted, table).plan
 
     beyond = replace(who, bases=frozenset[Basis](), consent_scope=frozenset[str]())
-    asked = root_companies(operation, coerced, limits).asked
+    asked = asyncio.run(root_companies(operation, coerced, limits)).asked
     roots = {one.root.enterprise: companies or len(set(one.codes) - {None}) or 1 for one in asked}
     return explain(made(who), made(beyond), companies_at(roots, wanted, limits.companies))
 

@@ -1,0 +1,136 @@
+"""What an answer tells beside its records: how whole it is, how each supplier fared, and what is not clear.
+
+Most companies of a request get the same, so it is made once and shared: by identity, so that it is written once too.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from connectors.contract import CompanyRows, FailureCode, Outcome
+from gateway.authorise import Access, AuthorisedAnswer, Supplier, access
+from schema.credit_code import CreditCode
+
+
+class AnswerStatus(StrEnum):
+    """How whole an answer is, in the public contract's words."""
+
+    COMPLETE = "COMPLETE"
+    PARTIAL = "PARTIAL"
+    UNAVAILABLE = "UNAVAILABLE"
+    WITHHELD = "WITHHELD"
+
+
+class SourceStatus(StrEnum):
+    """How one supplier fared, in the public contract's words."""
+
+    ANSWERED = "ANSWERED"
+    UNKNOWN_COMPANY = "UNKNOWN_COMPANY"
+    INCOMPLETE = "INCOMPLETE"
+    STALE = "STALE"
+    FAILED = "FAILED"
+    WITHHELD = "WITHHELD"
+    NOT_ASKED = "NOT_ASKED"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SourceOutcome:
+    """How one supplier fared; dates carry an offset."""
+
+    agency: str
+    dataset: str
+    status: SourceStatus
+    as_of: dt.datetime | None = None
+    not_older_than: dt.datetime | None = None
+    failure: FailureCode | None = None
+    retryable: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Envelope:
+    """What one answer tells beside its records."""
+
+    status: AnswerStatus
+    sources: tuple[SourceOutcome, ...]
+    access: tuple[Access, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Whether no records mean that there are none."""
+        return self.status is AnswerStatus.COMPLETE
+
+
+@dataclass(frozen=True, slots=True)
+class Envelopes:
+    """The envelopes of one answer selection in one request, for one class of caller."""
+
+    authorised: AuthorisedAnswer
+    _sources: dict[Hashable, SourceOutcome] = field(default_factory=dict)
+    _envelopes: dict[Hashable, Envelope] = field(default_factory=dict)
+
+    def source(self, supplier: Supplier, code: CreditCode, rows: CompanyRows | None, *, whole: bool) -> SourceOutcome:
+        """How the supplier fared for a company. `rows` is None where it said nothing of it, `whole` whether all of them
+        could be judged.
+        """
+        if not supplier.dataset.coverage.may_know(code):
+            return self._not_asked(supplier, SourceStatus.NOT_ASKED)
+        if supplier.withheld:
+            return self._not_asked(supplier, SourceStatus.WITHHELD)
+        # Asked, and nothing was said of this company: never to be read as there being nothing.
+        rows = rows or CompanyRows(Outcome.FAILED, failure=FailureCode.AGENCY_BAD_RESPONSE)
+        answered = rows.outcome is Outcome.ANSWERED
+        key = (supplier, rows.as_of, rows.not_older_than, whole, answered or _failing(rows))
+        found = self._sources.get(key)
+        if found is None:
+            status = SourceStatus.INCOMPLETE if answered and not whole else SourceStatus(rows.outcome.value)
+            found = self._sources[key] = _source(supplier, status, rows)
+        return found
+
+    def _not_asked(self, supplier: Supplier, status: SourceStatus) -> SourceOutcome:
+        key = (supplier, status is SourceStatus.WITHHELD)
+        return self._sources.get(key) or self._sources.setdefault(key, _source(supplier, status))
+
+    def envelope(self, sources: tuple[SourceOutcome, ...], expired: tuple[Supplier, ...] = ()) -> Envelope:
+        """The envelope of an answer with these sources. Of the suppliers `expired` it shows records that are past their
+        publicity period.
+        """
+        key = (sources, expired)
+        found = self._envelopes.get(key)
+        if found is None:
+            told = self.authorised.access
+            if expired:
+                told = (*told, *_expired_access(self.authorised, expired))
+            found = self._envelopes[key] = Envelope(_status(sources), sources, told)
+        return found
+
+
+def _failing(rows: CompanyRows) -> Hashable:
+    """By what answers that are not whole differ."""
+    return rows.outcome, rows.failure, rows.retryable
+
+
+def _source(supplier: Supplier, status: SourceStatus, rows: CompanyRows | None = None) -> SourceOutcome:
+    agency, dataset = supplier.dataset.agency, supplier.dataset.id
+    if rows is None:
+        return SourceOutcome(agency, dataset, status)
+    return SourceOutcome(agency, dataset, status, rows.as_of, rows.not_older_than, rows.failure, rows.retryable)
+
+
+def _status(sources: Iterable[SourceOutcome]) -> AnswerStatus:
+    covering = {source.status for source in sources} - {SourceStatus.NOT_ASKED}
+    if covering == {SourceStatus.WITHHELD}:
+        return AnswerStatus.WITHHELD
+    if covering == {SourceStatus.ANSWERED}:
+        return AnswerStatus.COMPLETE
+    if covering <= {SourceStatus.FAILED, SourceStatus.WITHHELD}:
+        return AnswerStatus.UNAVAILABLE
+    return AnswerStatus.PARTIAL
+
+
+def _expired_access(authorised: AuthorisedAnswer, suppliers: Iterable[Supplier]) -> Iterator[Access]:
+    """What is not clear of records past their publicity period."""
+    for supplier in suppliers:
+        yield from access(authorised.answer.record, supplier.dataset.agency, supplier.expired)
