@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -96,10 +97,12 @@ def test_workers_share_a_socket_one_that_dies_is_replaced_and_told_to_end_all_en
         def lines() -> list[int]:
             return [len(log.read_bytes().splitlines()) for log in logs]
 
-        until(lambda: asks(url) == 200 and min(lines()) > 0)
+        with ThreadPoolExecutor(8) as callers:
+            until(lambda: set(callers.map(asks, [url] * 8)) == {200} and min(lines()) > 0)
         first = until(lambda: writer(process, logs[0]))
         its_own = first.children()
         os.kill(first.pid, signal.SIGKILL)
+        first.wait(PATIENCE)
         assert asks(url) == 200
         second = until(lambda: (found := writer(process, logs[0])) and found.pid != first.pid and found)
         psutil.wait_procs(its_own, timeout=PATIENCE)
