@@ -53,7 +53,7 @@ class Judge(Protocol):
         """The agencies whose data the draft opens wider."""
 
     async def only_denies(self, base: PolicyFiles, files: PolicyFiles, now: datetime) -> bool:
-        """Whether these files deny more than the base, and otherwise say the same."""
+        """Whether these files hold one more rule than the base, which denies now."""
 
 
 Record = Callable[[Mapping[str, object]], Awaitable[None]]

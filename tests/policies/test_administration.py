@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -529,6 +530,7 @@ async def test_of_two_who_publish_at_once_one_wins(office: Office) -> None:
 # --- Emergencies ----------------------------------------------------------------------------------------------------
 
 STOP = "{id: stop, deny: Penalty.facts, of: tax, to: bank, for: any, given: any, note: now}"
+LATER = "{id: later, allow: Penalty.facts, of: tax, to: bank, for: any, given: any, note: x, from: 2030-01-01}"
 
 
 @pytest.mark.parametrize(
@@ -573,6 +575,8 @@ async def test_an_emergency_deny_takes_effect_at_once_and_keeps_every_byte(
         STOP.replace("note: now", "note: now, from: 2027-01-01"),
         STOP.replace("note: now", "note: now, until: 2026-01-01"),
         STOP.replace("note: now", "note: [[x]]"),
+        STOP.replace("note: now", json.dumps(f"note: now\n  - {LATER}\n#") + ": x"),
+        STOP.replace("note: now", "note: now, nota: x"),
     ],
 )
 async def test_an_emergency_does_nothing_but_deny(office: Office, written: str) -> None:
