@@ -13,7 +13,7 @@ import typer
 
 from gateway.admin.local import ask_here
 from gateway.cli.http import headers_for, post
-from gateway.cli.output import FAILED, counted, failing_plainly, print_table
+from gateway.cli.output import FAILED, counted, failing_plainly, plain, print_table
 from policies.load import read_directory
 from policies.store.model import VERSION_FILE, authored
 
@@ -59,7 +59,8 @@ def reference(policy: str) -> dict[str, Any] | None:
         return None
     if Path(policy).is_dir():
         return {"files": files_in(Path(policy))}
-    return {"version": int(policy)} if policy.isdecimal() else {"draft": policy}
+    # The id of a draft may be of digits alone; it is longer than any version's number.
+    return {"version": int(policy)} if re.fullmatch(r"[0-9]{1,9}", policy) else {"draft": policy}
 
 
 def base_of(directory: Path) -> int | None:
@@ -85,7 +86,7 @@ def _data(answer: Mapping[str, Any]) -> dict[str, Any]:
         if findings := extensions.get("findings"):
             show_findings(findings)
         else:
-            typer.echo(f"{extensions.get('code', 'ERROR')}: {error['message']}", err=True)
+            typer.echo(plain(f"{extensions.get('code', 'ERROR')}: {error['message']}"), err=True)
     if answer.get("errors"):
         raise typer.Exit(FAILED)
     return dict(answer["data"])
