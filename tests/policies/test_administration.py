@@ -359,6 +359,16 @@ async def test_nobody_changes_anothers_draft(office: Office) -> None:
         await office.administration.rebase(BO, draft.id)
 
 
+async def test_a_namesake_at_another_agency_is_another_person(office: Office) -> None:
+    namesake = replace(TESS, organisation="court-office", agency="market")
+    draft = await office.propose(TESS, {"rules/tax.yaml": DENY})
+    with pytest.raises(NotTheAuthor):
+        await office.propose(namesake, {"rules/zhejiang.yaml": EMPTY}, draft_id=draft.id)
+    with pytest.raises(NotTheAuthor):
+        await office.administration.withdraw(namesake, draft.id)
+    assert await office.store.draft(draft.id) == draft
+
+
 async def test_an_unconcerned_agency_cannot_approve(office: Office) -> None:
     draft = await office.propose(TESS, {"rules/tax.yaml": DENY})
     with pytest.raises(NotConcerned, match=r"rules/tax\.yaml"):
