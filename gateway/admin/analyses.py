@@ -77,12 +77,14 @@ def difference(before: PolicyFiles, after: PolicyFiles, supplied: Supplied) -> D
 def replayed(
     before: PolicyFiles, after: PolicyFiles, supplied: Supplied, audit_file: Path, since: dt.datetime
 ) -> Replayed:
-    """What the change from one policy to the other would have done to the requests since a moment, within reach.
+    """What the change from one policy to the other would have done to the requests since a moment that asked for
+    something within reach.
 
     Raises `PolicyInvalid`.
     """
     evidence = _evidence(audit_file, since)
-    simulation = simulate(_loaded(before, supplied), _loaded(after, supplied), supplied.reach, evidence.shapes)
+    asking = [shape for shape in evidence.shapes if not supplied.reach.keys().isdisjoint(shape.agencies)]
+    simulation = simulate(_loaded(before, supplied), _loaded(after, supplied), supplied.reach, asking)
     return Replayed(simulation, evidence.begins, evidence.ends, evidence.unread)
 
 
