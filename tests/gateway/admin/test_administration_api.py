@@ -209,3 +209,24 @@ async def test_nobody_is_told_to_narrow_a_rule_for_what_its_use_elsewhere_cannot
     assert files == {"rules/tax.yaml"}
     files = {one["file"] for one in (await administrators.ask("al", "{ suggest { file } }"))["data"]["suggest"]}
     assert "rules/nation.yaml" in files
+
+
+async def test_a_diff_tells_what_opens_later_and_what_publicity_shows_longer(administrators) -> None:
+    files = await administrators.files()
+    grant = (
+        "{id: later, allow: TaxArrears.balance, of: tax, to: bank, for: any, given: none, from: 2099-01-01, note: x}"
+    )
+    regime = files["publicity/2026-04-01.yaml"]
+    query = "query ($id: ID!) { diff(after: { draft: $id }) { widens publicity changes { direction begins } } }"
+
+    async def told(changes) -> dict:
+        draft = (await administrators.propose("al", changes))["data"]["propose"]["id"]
+        return (await administrators.ask("al", query, id=draft))["data"]["diff"]
+
+    found = await told({"rules/tax.yaml": files["rules/tax.yaml"] + f"\n  - {grant}\n"})
+    assert found["widens"] == ["tax"]
+    assert {(one["direction"], one["begins"]) for one in found["changes"]} == {("WIDER", "2099-01-01T00:00:00+08:00")}
+    found = await told({"publicity/2026-04-01.yaml": regime.replace("minor: [0, 3]", "minor: [0, 9]")})
+    assert found["publicity"] == ["publicity/2026-04-01.yaml"]
+    assert "zhejiang-penalties" in found["widens"]
+    assert found["changes"] == []
