@@ -24,7 +24,8 @@ Made = TypeVar("Made")
 class Compiler:
     """A process that compiles, one job after another; an async context. One that dies is started again.
 
-    Each process begins with `begin`, picklable, which may prepare what the jobs need.
+    Each process begins with `begin`, picklable, which may prepare what the jobs need. A job that nobody waits for any
+    longer ends with its process, so that the next need not wait for it.
     """
 
     def __init__(self, begin: Callable[[], object] | None = None) -> None:
@@ -45,14 +46,23 @@ class Compiler:
     async def run(self, make: Callable[..., Made], *args: object, urgent: bool = False) -> Made:
         """What `make` gives for these arguments, all of it picklable. `urgent` jobs come before all that wait."""
         async with self._turns.turn(urgent=urgent):
-            loop, process = asyncio.get_running_loop(), self._process
+            loop = asyncio.get_running_loop()
             try:
-                return await loop.run_in_executor(process, make, *args)
-            except BrokenProcessPool:
-                if process:
-                    process.shutdown(wait=False)
-                self._process = self._start()
                 return await loop.run_in_executor(self._process, make, *args)
+            except BrokenProcessPool:
+                self._start_again()
+                return await loop.run_in_executor(self._process, make, *args)
+            except asyncio.CancelledError:
+                self._start_again()
+                raise
+
+    def _start_again(self) -> None:
+        if self._process:
+            # No public way leads to it before Python 3.14 (`kill_workers`).
+            for worker in (self._process._processes or {}).values():  # noqa: SLF001
+                worker.kill()
+            self._process.shutdown(wait=False)
+        self._process = self._start()
 
     def _start(self) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(

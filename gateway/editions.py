@@ -63,9 +63,10 @@ class Edition:
 class Editions:
     """Makes editions, and holds the one in force.
 
-    `load` reads a version's files. Where the store of versions has not been reached for longer than `max_staleness`
-    seconds, whatever is not PUBLIC is withheld: a deny that was published meanwhile must reach this instance or stop
-    it. `clock` is monotonic, in seconds.
+    `load` reads a version's files. Where the store of versions has not confirmed for longer than `max_staleness`
+    seconds that the version in force is the latest, whatever is not PUBLIC is withheld: a deny that was published
+    meanwhile must reach this instance or stop it, also one in a version that cannot be loaded here. `clock` is
+    monotonic, in seconds.
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class Editions:
         self._changed = asyncio.Event()
         self._current: Edition | None = None
         self._public: Edition | None = None
-        self._reached: float | None = None
+        self._confirmed: float | None = None
 
     @property
     def current(self) -> Edition:
@@ -174,10 +175,12 @@ class Editions:
                 _log.error("policy version cannot be loaded", version=number, code=error.code)
 
     async def _beat(self, store: Store) -> None:
+        self._confirmed = self._clock()
         while True:
             try:
-                await store.latest_number()
-                self._reached = self._clock()
+                latest = await store.latest_number()
+                if self._current and latest <= self._current.policy.number:
+                    self._confirmed = self._clock()
             except StoreUnavailable:
                 pass
             except Exception:  # noqa: BLE001  # whatever it is, the store must be asked again
@@ -198,5 +201,5 @@ class Editions:
                     await edition.tables.table(caller_class)
 
     def _stale(self) -> bool:
-        """Whether the store, if there is one, has been silent for too long."""
-        return self._reached is not None and self._clock() - self._reached > self._max_staleness
+        """Whether the store, if there is one, has not confirmed the version in force for too long."""
+        return self._confirmed is not None and self._clock() - self._confirmed > self._max_staleness

@@ -268,6 +268,12 @@ class WorkbookUnreadableError(GatewayError):
     code = "WORKBOOK_UNREADABLE"
 
 
+class DaysOutOfRangeError(GatewayError):
+    """The days to look back over are too few or too many."""
+
+    code = "DAYS_OUT_OF_RANGE"
+
+
 class DeadlineExceededError(HttpError):
     """The request's deadline passed before there was anything to answer."""
 

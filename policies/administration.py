@@ -53,7 +53,7 @@ class Judge(Protocol):
         """The agencies whose data the draft opens wider."""
 
     async def only_denies(self, base: PolicyFiles, files: PolicyFiles, now: datetime) -> bool:
-        """Whether these files deny more than the base, and otherwise say the same."""
+        """Whether these files hold one more rule than the base, which denies now."""
 
 
 Record = Callable[[Mapping[str, object]], Awaitable[None]]
@@ -179,7 +179,7 @@ class Administration:
         """Removes a draft: one's own, or, for a central administrator, anybody's."""
         await self._begin(actor)
         draft = await self.store.draft(draft_id)
-        if actor.agency is not None and actor.subject != draft.author:
+        if actor.agency is not None and (actor.subject, actor.agency) != (draft.author, draft.agency):
             raise NotTheAuthor(
                 f"the draft {draft.id} is {draft.author}'s; its author or a central administrator withdraws it"
             )
@@ -242,8 +242,11 @@ class Administration:
 
     async def _own(self, actor: Actor, draft_id: str) -> Draft:
         draft = await self.store.draft(draft_id)
-        if actor.subject != draft.author:
-            raise NotTheAuthor(f"the draft {draft.id} is {draft.author}'s; propose one of your own")
+        # Issuers may give one subject to two people: the agency must be the author's as well.
+        if (actor.subject, actor.agency) != (draft.author, draft.agency):
+            raise NotTheAuthor(
+                f"the draft {draft.id} is {draft.author}'s, of {draft.agency or 'the centre'}; propose one of your own"
+            )
         return draft
 
     async def _save(

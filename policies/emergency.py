@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 import yaml  # type: ignore[import-untyped]  # it has no stubs of its own
 
 from policies.errors import NotADeny, PolicyInvalid
 from policies.located import Findings, Located, read
-from policies.policy import Policy, RuleEffect
+from policies.policy import RuleEffect
+from policies.rule import Rule
+from policies.rulebook import KEYS
+from policies.vocabulary import check_keys
 
 Entries = dict[str, str | list[str]]
 
@@ -22,6 +26,9 @@ def deny_entries(rule: str) -> Entries:
     document = read(rule.encode(errors="replace"), findings)
     if document and isinstance(document.value, tuple) and len(document.value) == 1:
         (document,) = document.value
+    if document and isinstance(document.value, dict):
+        # A key is written into the file as it is: one that holds a line end could bring another rule along.
+        check_keys(document.value, KEYS, findings)
     if findings.found or document is None or not isinstance(document.value, dict):
         reason = f" ({findings.found[0]})" if findings.found else ""
         raise NotADeny(f"an emergency takes one rule, written as in a rule file{reason}")
@@ -50,11 +57,11 @@ def add_rule(content: bytes | None, entries: Entries) -> bytes:
     return (text + f"{indent}- " + f"{indent}  ".join(lines)).encode()
 
 
-def only_denies(before: Policy, after: Policy) -> bool:
-    """Whether `after` has more denies than `before`, and otherwise the same rows."""
-    was, now = (Counter(replace(row, priority=0) for row in policy.rows) for policy in (before, after))
-    added = now - was
-    return bool(added) and not was - now and all(row.effect is RuleEffect.DENY for row in added)
+def only_denies(before: Iterable[Rule], after: Iterable[Rule], now: datetime) -> bool:
+    """Whether the rules after are those before and one more, which denies at `now`; those not valid today count too."""
+    was, is_ = Counter(before), Counter(after)
+    added = list((is_ - was).elements())
+    return len(added) == 1 and not was - is_ and added[0].effect is RuleEffect.DENY and added[0].active(now)
 
 
 def _rules(text: str) -> Any:  # noqa: ANN401  # a node of PyYAML, which has no types

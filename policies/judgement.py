@@ -4,16 +4,17 @@ run in another process.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from policies.analysis.widening import widens
 from policies.emergency import only_denies
 from policies.errors import PolicyInvalid
-from policies.load import PolicyFiles, PolicyReader
+from policies.load import PolicyFiles, PolicyReader, placed_rules
 from policies.policy import Policy
 from policies.publicity import CHINA, Publicity, load_publicity, publicity_widens
+from policies.rule import Rule
 from policies.store.model import loadable
 from schema.catalogue import Catalogue
 
@@ -52,13 +53,17 @@ class Judgement:
         return widened
 
     def only_denies(self, base: PolicyFiles, files: PolicyFiles, now: datetime) -> bool:
-        """Whether these files deny more than the base from this moment on, and otherwise say the same.
+        """Whether these files hold one more rule than the base, which denies from this moment on.
 
         Raises `PolicyInvalid`.
         """
         reader = PolicyReader(self.catalogue, self.cells)
-        (before, _), (after, _) = self._load(reader, base, now), self._load(reader, files, now)
-        return only_denies(before, after)
+        before, after = (self._rules(reader, one, now) for one in (base, files))
+        return only_denies(before, after, now)
+
+    def _rules(self, reader: PolicyReader, files: PolicyFiles, now: datetime) -> Iterator[Rule]:
+        policy, _ = self._load(reader, files, now)
+        return (placed.rule for placed in placed_rules(files, policy, self.catalogue))
 
     def _load(self, reader: PolicyReader, files: PolicyFiles, now: datetime) -> tuple[Policy, Publicity]:
         """What these files say, loaded just as a gateway loads it."""

@@ -22,7 +22,9 @@ from schema.catalogue import Catalogue, Tier
 NATION: Final = "nation"
 """The rule file whose rules may be on any agency's data."""
 
-_KEYS: Final = ("id", "allow", "deny", "of", "to", "at", "for", "given", "masked", "act", "from", "until", "note")
+KEYS: Final = ("id", "allow", "deny", "of", "to", "at", "for", "given", "masked", "act", "from", "until", "note")
+"""What a rule may say."""
+
 _COLUMNS: Final = ("of", "to", "for", "given")
 _REQUIRED: Final = ("id", *_COLUMNS, "note")
 _BASES: Final = (ROOT, NO_BASIS, *Basis)
@@ -72,7 +74,7 @@ def read_rules(document: Located, agency: str, vocabulary: Vocabulary, findings:
 def _rule(
     entries: Mapping[str, Located], line: int, agency: str, vocabulary: Vocabulary, findings: Findings
 ) -> Rule | None:
-    check_keys(entries, _KEYS, findings)
+    check_keys(entries, KEYS, findings)
     missing = [key for key in _REQUIRED if key not in entries]
     for key in missing:
         hint = f"write `{key}: {ROOT}` for all" if key in _COLUMNS else None

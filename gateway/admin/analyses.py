@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from gateway.evidence import log_files, read_evidence
+from policies.analysis.blocks import Change
 from policies.analysis.caller import named_caller
 from policies.analysis.diff import Difference, diff
 from policies.analysis.lint import lint
@@ -18,10 +20,14 @@ from policies.analysis.suggest import Standing, Suggestion, suggest
 from policies.analysis.why import Explanation, explain
 from policies.decision import Basis
 from policies.errors import Finding
-from policies.load import PolicyFiles, load_policy, placed_rules
+from policies.judgement import Judgement
+from policies.load import PolicyFiles, PolicyReader, load_policy, placed_rules
 from policies.policy import Act, Policy
-from policies.store.model import loadable
+from policies.store.model import changed, loadable
 from schema.catalogue import Catalogue
+
+PUBLICITY: Final = "publicity/"
+"""The folder of publicity periods."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,27 @@ class Asker:
 
 
 @dataclass(frozen=True, slots=True)
+class Stage:
+    """What changes from a moment on (None: at once) that did not change before: a day on which some rule's validity
+    begins or ends.
+    """
+
+    begins: dt.datetime | None
+    difference: Difference
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Two policies, stage by stage; the files of publicity periods that differ; and the agencies whose data is opened
+    wider to anybody by any of it, now or later.
+    """
+
+    stages: tuple[Stage, ...]
+    publicity: tuple[str, ...]
+    widened: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Replayed:
     """A simulation, with the moments between which its requests were made (None where there were none), and how many
     lines of the audit log could not be read.
@@ -69,20 +96,39 @@ def tested(files: PolicyFiles, supplied: Supplied) -> TestReport:
     return run_tests(_loaded(files, supplied), files, supplied.cells, supplied.catalogue)
 
 
-def difference(before: PolicyFiles, after: PolicyFiles, supplied: Supplied) -> Difference:
-    """What changes from one policy to the other, within reach. Raises `PolicyInvalid`."""
-    return diff(_loaded(before, supplied), _loaded(after, supplied), supplied.reach)
+def difference(before: PolicyFiles, after: PolicyFiles, supplied: Supplied) -> Compared:
+    """What changes from one policy to the other, within reach, now and later. Raises `PolicyInvalid`."""
+    now = dt.datetime.now(dt.UTC)
+    publicity = tuple(name for name in changed(before, after) if name.startswith(PUBLICITY))
+    widened = Judgement(supplied.catalogue, supplied.cells).widened(before, after, now)
+    return Compared(tuple(_stages(before, after, supplied, now)), publicity, widened & supplied.reach.keys())
+
+
+def _stages(before: PolicyFiles, after: PolicyFiles, supplied: Supplied, now: dt.datetime) -> Iterator[Stage]:
+    reader = PolicyReader(supplied.catalogue, supplied.cells)
+    begins: dt.datetime | None = None
+    told: frozenset[Change] = frozenset()
+    while True:
+        was, is_ = (reader.load(loadable(files, now), begins or now) for files in (before, after))
+        found = diff(was, is_, supplied.reach)
+        yield Stage(begins, replace(found, changes=tuple(one for one in found.changes if one not in told)))
+        told |= frozenset(found.changes)
+        begins = min((change for change in (was.next_change, is_.next_change) if change), default=None)
+        if begins is None:
+            return
 
 
 def replayed(
     before: PolicyFiles, after: PolicyFiles, supplied: Supplied, audit_file: Path, since: dt.datetime
 ) -> Replayed:
-    """What the change from one policy to the other would have done to the requests since a moment, within reach.
+    """What the change from one policy to the other would have done to the requests since a moment that asked for
+    something within reach.
 
     Raises `PolicyInvalid`.
     """
     evidence = _evidence(audit_file, since)
-    simulation = simulate(_loaded(before, supplied), _loaded(after, supplied), supplied.reach, evidence.shapes)
+    asking = [shape for shape in evidence.shapes if not supplied.reach.keys().isdisjoint(shape.agencies)]
+    simulation = simulate(_loaded(before, supplied), _loaded(after, supplied), supplied.reach, asking)
     return Replayed(simulation, evidence.begins, evidence.ends, evidence.unread)
 
 

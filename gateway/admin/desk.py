@@ -13,7 +13,7 @@ from gateway.compiler import Compiler
 from gateway.errors import PolicyStoreMissingError
 from gateway.workshop import Cells
 from policies.administration import Administration
-from policies.delegation import Actor
+from policies.delegation import Actor, reaches
 from policies.judgement import Judgement
 from policies.load import PolicyFiles
 from policies.policy import Outline
@@ -32,13 +32,14 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A running gateway, as far as administrators change it: where versions are kept, the audit log, and what gives
-    the version that this instance decides by.
+    """A running gateway, as far as administrators change it: where versions are kept, the audit log, what gives the
+    version that this instance decides by, and a process for emergencies alone: none waits for somebody's analysis.
     """
 
     store: Store
     audit: AuditLog
     in_force: Callable[[], Outline]
+    emergencies: Compiler
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class Desk:
         async def record(act: Mapping[str, Any]) -> None:
             await live.audit.append(act)
 
-        judge = _Judge(self.process, Judgement(self.catalogue, self.cells))
+        judge = _Judge(self.process, live.emergencies, Judgement(self.catalogue, self.cells))
         return Administration(live.store, judge, record, _now)
 
     async def files(self, reference: Reference) -> PolicyFiles:
@@ -93,19 +94,24 @@ class Desk:
         tree = self.live().in_force().agencies
         return {agency: names for agency, names in self.cells.items() if tree.covers(actor.agency, agency)}
 
+    def may_change(self, actor: Actor, file: str) -> bool:
+        """Whether an administrator may change a file of the policy."""
+        return actor.agency is None or reaches(actor.agency, file, self.live().in_force().agencies)
+
 
 @dataclass(frozen=True, slots=True)
 class _Judge:
-    """The judgement, asked in the process for analyses."""
+    """The judgement, asked in the process for analyses or, in an emergency, in that for emergencies."""
 
     process: Compiler
+    emergencies: Compiler
     judgement: Judgement
 
     async def widened(self, base: PolicyFiles, draft: PolicyFiles, now: dt.datetime) -> frozenset[str]:
         return await self.process.run(self.judgement.widened, base, draft, now)
 
     async def only_denies(self, base: PolicyFiles, files: PolicyFiles, now: dt.datetime) -> bool:
-        return await self.process.run(self.judgement.only_denies, base, files, now)
+        return await self.emergencies.run(self.judgement.only_denies, base, files, now)
 
 
 def _now() -> dt.datetime:

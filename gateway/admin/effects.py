@@ -10,7 +10,7 @@ import strawberry
 
 from gateway.admin import analyses
 from gateway.admin.findings import worded
-from policies.analysis import blocks, diff, organisations, simulate, suggest
+from policies.analysis import blocks, organisations, simulate, suggest
 from schema.wording import bilingual
 
 
@@ -34,9 +34,12 @@ class Change:
     purposes: list[str] = strawberry.field(description="The purposes; `none`: none given.")
     bases: list[str] = strawberry.field(description="The bases; `a + b`: where both hold.")
     cells: int = strawberry.field(description="How many decisions these are.")
+    begins: dt.datetime | None = strawberry.field(
+        description="From when on: some rule's validity begins or ends then; null: at once."
+    )
 
     @classmethod
-    def of(cls, change: blocks.Change) -> Self:
+    def of(cls, change: blocks.Change, begins: dt.datetime | None) -> Self:
         """The block as it is told."""
         return cls(
             direction=change.direction,
@@ -50,6 +53,7 @@ class Change:
             purposes=sorted(name or "none" for name in change.purposes),
             bases=_together(change.bases),
             cells=change.size,
+            begins=begins,
         )
 
 
@@ -84,16 +88,22 @@ class Difference:
     widens: list[str] = strawberry.field(
         description="The agencies whose data is opened wider to somebody; they must approve."
     )
-    changes: list[Change] = strawberry.field(description="What opens data first.")
+    changes: list[Change] = strawberry.field(description="At once, then later ones, each what opens data first.")
+    publicity: list[str] = strawberry.field(
+        description="The files of publicity periods that differ: how long records are shown is no decision of a rule."
+    )
     organisations: list[OrganisationChange] = strawberry.field(description="Who is registered otherwise.")
 
     @classmethod
-    def of(cls, difference: diff.Difference) -> Self:
+    def of(cls, compared: analyses.Compared) -> Self:
         """The difference as it is told."""
         return cls(
-            widens=sorted(difference.widened),
-            changes=[Change.of(change) for change in difference.changes],
-            organisations=[OrganisationChange.of(change) for change in difference.organisations],
+            widens=sorted(compared.widened),
+            changes=[
+                Change.of(change, stage.begins) for stage in compared.stages for change in stage.difference.changes
+            ],
+            publicity=list(compared.publicity),
+            organisations=[OrganisationChange.of(change) for change in compared.stages[0].difference.organisations],
         )
 
 

@@ -70,10 +70,16 @@ async def execute(received: Received, work: Work) -> ExecutionResult:
             operation_name=received.operation_name,
             allowed_operation_types=types,
         )
-    except InvalidOperationTypeError:
-        raise MethodNotAllowedError("Only queries run by GET; use POST.", allow="POST") from None
+    except InvalidOperationTypeError as error:
+        if received.read_only and error.operation_type is OperationType.MUTATION:
+            raise MethodNotAllowedError("Only queries run by GET; use POST.", allow="POST") from None
+        return _not_run("Only queries and mutations are served.", "OPERATION_INVALID")
     except CannotGetOperationTypeError as error:
-        return PreExecutionError(None, [GraphQLError(str(error), extensions={"code": "OPERATION_UNKNOWN"})])
+        return _not_run(str(error), "OPERATION_UNKNOWN")
+
+
+def _not_run(message: str, code: str) -> PreExecutionError:
+    return PreExecutionError(None, [GraphQLError(message, extensions={"code": code})])
 
 
 def told(error: GraphQLError) -> Mapping[str, Any]:

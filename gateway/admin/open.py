@@ -23,7 +23,7 @@ PATH: Final = "/admin/graphql"
 
 @asynccontextmanager
 async def open_desk(settings: Settings, installation: Installation, gateway: Gateway) -> AsyncIterator[Desk]:
-    """The administrators' desk, open for as long as the context lasts. Its process starts with the first analysis.
+    """The administrators' desk, open for as long as the context lasts. Its processes start with their first work.
 
     Raises `StoreUnavailable`.
     """
@@ -32,7 +32,8 @@ async def open_desk(settings: Settings, installation: Installation, gateway: Gat
         if not is_plain(settings.policies):
             store = await open_store(settings.policies)
             stack.push_async_callback(store.close)
-            running = Running(store, gateway.audit, lambda: gateway.editions.current.policy)
+            emergencies = await stack.enter_async_context(Compiler())
+            running = Running(store, gateway.audit, lambda: gateway.editions.current.policy, emergencies)
         process = await stack.enter_async_context(Compiler())
         yield Desk(installation.catalogue, installation.cells, process, settings.audit_file, running)
 

@@ -15,10 +15,17 @@ from gateway.admin.explanations import Explanation
 from gateway.admin.findings import Finding, TestReport
 from gateway.admin.types import AdminInfo, Draft, PolicyReference, Version, Work, root
 from gateway.admin.workbook import workbook_of
+from gateway.errors import DaysOutOfRangeError
 from policies.decision import Basis
 from policies.load import PolicyFiles
 from policies.policy import Act
 from schema.wording import bilingual
+
+MOST_VERSIONS: Final = 100
+"""The most versions of one list; each is read whole."""
+
+MOST_DAYS: Final = 36_500
+"""The longest time to look back over."""
 
 
 @strawberry.type(description=bilingual("Who is asking.", "当前管理员。"))
@@ -42,10 +49,12 @@ def in_force(info: AdminInfo) -> str:
 
 
 async def versions(info: AdminInfo, first: int = 20, before: int | None = None) -> list[Version]:
-    """At most `first` versions, from the one before the number `before` on."""
+    """At most `first` versions, and at most `MOST_VERSIONS`, from the one before the number `before` on."""
     store = info.context.desk.live().store
-    newest = min(await store.latest_number(), (before or 2**31) - 1)
-    return [Version.of(await store.version(number)) for number in range(newest, max(newest - first, 0), -1)]
+    latest = await store.latest_number()
+    newest = latest if before is None else min(latest, before - 1)
+    oldest = max(newest - min(first, MOST_VERSIONS), 0)
+    return [Version.of(await store.version(number)) for number in range(newest, oldest, -1)]
 
 
 async def version(info: AdminInfo, number: int | None = None) -> Version:
@@ -97,9 +106,9 @@ async def simulate(
     """The simulation, over the requests of the last `days`, within the administrator's reach."""
     work = info.context
     files = await _files(work, before), await _files(work, after)
-    since = dt.datetime.now(dt.UTC) - dt.timedelta(days=days)
+    begins = since(days, dt.datetime.now(dt.UTC))
     run = work.desk.process.run
-    return Simulation.of(await run(analyses.replayed, *files, work.supplied(), work.desk.audit_file, since))
+    return Simulation.of(await run(analyses.replayed, *files, work.supplied(), work.desk.audit_file, begins))
 
 
 async def why(  # noqa: PLR0913, PLR0917 - the arguments of the field
@@ -120,10 +129,20 @@ async def why(  # noqa: PLR0913, PLR0917 - the arguments of the field
 
 
 async def suggest(info: AdminInfo, days: int = 90, policy: PolicyReference | None = None) -> list[Suggestion]:
-    """The suggestions, within the administrator's reach."""
+    """The suggestions on rules that the administrator may change: what others' data serves is not seen from here."""
     work = info.context
-    asked = (await _files(work, policy), work.supplied(), work.desk.audit_file, dt.datetime.now(dt.UTC), days)
-    return [Suggestion.of(one) for one in await work.desk.process.run(analyses.suggested, *asked)]
+    now = dt.datetime.now(dt.UTC)
+    since(days, now)
+    asked = (await _files(work, policy), work.supplied(), work.desk.audit_file, now, days)
+    found = await work.desk.process.run(analyses.suggested, *asked)
+    return [Suggestion.of(one) for one in found if work.desk.may_change(work.actor, one.placed.file)]
+
+
+def since(days: int, now: dt.datetime) -> dt.datetime:
+    """The moment so many days ago. Raises `DaysOutOfRangeError`."""
+    if not 1 <= days <= MOST_DAYS:
+        raise DaysOutOfRangeError(f"`days` is a number from 1 to {MOST_DAYS}, not {days}.")
+    return now - dt.timedelta(days=days)
 
 
 async def _files(work: Work, policy: PolicyReference | None) -> PolicyFiles:
@@ -135,7 +154,7 @@ Query: Final = create_type(
     [
         root(me, "Who is asking.", "当前管理员。"),
         root(in_force, "The version that this instance decides by.", "本实例当前生效的版本。"),
-        root(versions, "The versions, newest first.", "各版本，最新在前。"),
+        root(versions, "The versions, newest first, at most 100.", "各版本，最新在前，至多 100 个。"),
         root(version, "One version; without a number, the latest.", "某一版本；缺省为最新。"),
         root(drafts, "The drafts, the oldest first.", "各草案，最早在前。"),
         root(draft, "One draft.", "某一草案。"),

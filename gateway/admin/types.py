@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import strawberry
 from strawberry.types import Info
@@ -19,6 +19,8 @@ from policies.load import PolicyFiles
 from policies.policy import Act
 from policies.store import model
 from schema.wording import bilingual
+
+Given = TypeVar("Given")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +77,13 @@ class PolicyReference:
 
     def reference(self) -> Reference:
         """The same in the desk's terms."""
-        version, draft = self.version or None, self.draft or None
-        return Reference(version, str(draft) if draft else None, files_of(self.files) if self.files else None)
+        files = _given(self.files)
+        return Reference(_given(self.version), _given(self.draft), None if files is None else files_of(files))
+
+
+def _given(value: Given) -> Given | None:
+    """The value, None where it was left out; 0 and an empty list are given."""
+    return None if value is strawberry.UNSET else value
 
 
 def files_of(files: Sequence[PolicyFileInput]) -> PolicyFiles:

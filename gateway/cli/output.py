@@ -39,23 +39,37 @@ def print_json(document: object) -> None:
     typer.echo(orjson.dumps(document).decode())
 
 
+def plain(text: str) -> str:
+    """The text with what could steer the terminal, or hide what stands there, made visible as replacement characters:
+    others wrote it.
+    """
+    return "".join(one if one.isprintable() or one in "\n\t\u3000" else "\ufffd" for one in text)
+
+
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """A table on standard output, as wide as the terminal, or as a page where there is none."""
     table = Table()
     for index, column in enumerate(columns):
         table.add_column(column, overflow="fold", no_wrap=index == 0)
     for row in rows:
-        table.add_row(*row)
-    console = Console(width=None if sys.stdout.isatty() else PAGE_WIDTH, highlight=False)
-    console.print(title, style="bold")
+        table.add_row(*map(plain, row))
+    console = Console(width=None if sys.stdout.isatty() else PAGE_WIDTH, highlight=False, markup=False)
+    console.print(plain(title), style="bold")
     console.print(table)
 
 
 @contextmanager
 def failing_plainly() -> Iterator[None]:
-    """Turns the packages' errors into a message on standard error and the exit status `UNUSABLE`."""
+    """Turns the packages' errors, and files that cannot be read or written, into a message on standard error and the
+    exit status `UNUSABLE`.
+    """
     try:
         yield
     except (GatewayError, ConnectorError, PolicyError, SchemaError) as error:
         typer.echo(f"{error.code}: {error}", err=True)
+        raise typer.Exit(UNUSABLE) from None
+    except OSError as error:
+        if error.filename is None:
+            raise
+        typer.echo(f"{error.filename} cannot be read or written: {error.strerror}", err=True)
         raise typer.Exit(UNUSABLE) from None

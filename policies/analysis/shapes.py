@@ -41,6 +41,11 @@ class Shape:
         """The companies of all these requests."""
         return sum(one.companies for one in self.asked)
 
+    @property
+    def agencies(self) -> frozenset[str]:
+        """The agencies whose data was asked for."""
+        return frozenset(agency for one in self.asked for agency, _ in one.coordinates)
+
 
 @dataclass(frozen=True, slots=True)
 class Use:

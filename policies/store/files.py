@@ -98,7 +98,9 @@ class FileStore(Store):
     def _publish(self, version: Version, expected: int) -> None:
         latest = _highest(self._versions)
         if latest != expected or version.number != expected + 1:
-            raise VersionConflict(f"version {version.number} cannot follow {latest}; read the latest, and try again")
+            raise VersionConflict(
+                f"version {version.number} cannot follow the latest, {latest}; read the latest, and try again"
+            )
         self._versions.mkdir(parents=True, exist_ok=True)
         try:
             create_directory(self._versions / f"{version.number:06}", pack_version(version))

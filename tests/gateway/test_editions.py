@@ -218,6 +218,30 @@ async def test_a_published_version_that_cannot_be_loaded_is_left_out_and_the_nex
     following.cancel()
 
 
+async def test_a_latest_version_that_cannot_be_loaded_here_stops_all_but_public_data(
+    store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.editions.HEARTBEAT_SECONDS", 0.01)
+    clock = Clock()
+    editions = make_editions(clock)
+    await editions.adopt((await store.latest()).files)
+    following = asyncio.create_task(editions.follow(store))
+    broken = new_version(2, with_rule(b"\n  - nonsense\n"), published_at=NOW, by="someone", why="by mistake")
+    await store.publish(broken, expected=1)
+    while await editions.check() is None:
+        clock.now += 61.0
+        await asyncio.sleep(0.01)
+    own = CallerClass(COMPANY.roles, COMPANY.organisation, "self.review", frozenset({"self"}))
+    table = await editions.current.tables.table(own)
+    assert table.at("registry", "Registration.paidInCapital").effect is Effect.WITHHELD
+    await store.publish(new_version(3, with_rule(DENY), published_at=NOW, by="someone", why="stop"), expected=2)
+    await in_force(editions, 3)
+    clock.now += 61.0
+    while await editions.check():  # noqa: ASYNC110 - nothing tells that it is confirmed
+        await asyncio.sleep(0.01)
+    following.cancel()
+
+
 class SilentStore:
     """A store that is reached once and never again."""
 

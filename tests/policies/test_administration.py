@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -358,6 +359,16 @@ async def test_nobody_changes_anothers_draft(office: Office) -> None:
         await office.administration.rebase(BO, draft.id)
 
 
+async def test_a_namesake_at_another_agency_is_another_person(office: Office) -> None:
+    namesake = replace(TESS, organisation="court-office", agency="market")
+    draft = await office.propose(TESS, {"rules/tax.yaml": DENY})
+    with pytest.raises(NotTheAuthor):
+        await office.propose(namesake, {"rules/zhejiang.yaml": EMPTY}, draft_id=draft.id)
+    with pytest.raises(NotTheAuthor):
+        await office.administration.withdraw(namesake, draft.id)
+    assert await office.store.draft(draft.id) == draft
+
+
 async def test_an_unconcerned_agency_cannot_approve(office: Office) -> None:
     draft = await office.propose(TESS, {"rules/tax.yaml": DENY})
     with pytest.raises(NotConcerned, match=r"rules/tax\.yaml"):
@@ -529,6 +540,7 @@ async def test_of_two_who_publish_at_once_one_wins(office: Office) -> None:
 # --- Emergencies ----------------------------------------------------------------------------------------------------
 
 STOP = "{id: stop, deny: Penalty.facts, of: tax, to: bank, for: any, given: any, note: now}"
+LATER = "{id: later, allow: Penalty.facts, of: tax, to: bank, for: any, given: any, note: x, from: 2030-01-01}"
 
 
 @pytest.mark.parametrize(
@@ -573,6 +585,8 @@ async def test_an_emergency_deny_takes_effect_at_once_and_keeps_every_byte(
         STOP.replace("note: now", "note: now, from: 2027-01-01"),
         STOP.replace("note: now", "note: now, until: 2026-01-01"),
         STOP.replace("note: now", "note: [[x]]"),
+        STOP.replace("note: now", json.dumps(f"note: now\n  - {LATER}\n#") + ": x"),
+        STOP.replace("note: now", "note: now, nota: x"),
     ],
 )
 async def test_an_emergency_does_nothing_but_deny(office: Office, written: str) -> None:

@@ -94,8 +94,8 @@ def diff(  # noqa: PLR0913 - the options of a command
 ) -> None:
     """Say who would see more, and who less, under another policy; what opens data comes first."""
     document = """query ($before: PolicyReference, $after: PolicyReference) { diff(before: $before, after: $after) {
-        widens organisations { organisation aspect gained lost }
-        changes { direction before after act agencies coordinates roles organisations purposes bases cells } } }"""
+        widens publicity organisations { organisation aspect gained lost } changes { direction before after
+        act agencies coordinates roles organisations purposes bases cells begins } } }"""
     variables = {"before": reference(before), "after": reference(after)}
     found = Connection(url, token, here).ask(document, variables)["diff"]
     if json:
@@ -107,7 +107,7 @@ def diff(  # noqa: PLR0913 - the options of a command
         rows = [
             (
                 _ARROW[one["direction"]],
-                f"{one['before']} -> {one['after']}",
+                f"{one['before']} -> {one['after']}" + (f" (from {one['begins'][:10]} on)" if one["begins"] else ""),
                 _listed(one["coordinates"]) + (" (past its publicity)" if one["act"] == "read_expired" else ""),
                 _listed(one["agencies"]),
                 _listed(one["roles"]),
@@ -125,7 +125,9 @@ def diff(  # noqa: PLR0913 - the options of a command
             for one in found["organisations"]
         ]
         print_table("Registered otherwise", ("organisation", "what", "gains", "loses"), changed)
-    if not found["changes"] and not found["organisations"]:
+    if found["publicity"]:
+        typer.echo(f"Publicity periods change ({', '.join(found['publicity'])}): how long records are shown.")
+    if not (found["changes"] or found["organisations"] or found["publicity"]):
         typer.echo("No decision changes.")
 
 

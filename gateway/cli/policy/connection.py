@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from gateway.cli.http import headers_for, post
-from gateway.cli.output import FAILED, counted, failing_plainly, print_table
+from gateway.cli.output import FAILED, counted, failing_plainly, plain, print_table
 from policies.load import read_directory
 from policies.store.model import VERSION_FILE, authored
 
@@ -61,7 +61,8 @@ def reference(policy: str) -> dict[str, Any] | None:
         return None
     if Path(policy).is_dir():
         return {"files": files_in(Path(policy))}
-    return {"version": int(policy)} if policy.isdecimal() else {"draft": policy}
+    # The id of a draft may be of digits alone; it is longer than any version's number.
+    return {"version": int(policy)} if re.fullmatch(r"[0-9]{1,9}", policy) else {"draft": policy}
 
 
 def base_of(directory: Path) -> int | None:
@@ -87,7 +88,7 @@ def _data(answer: Mapping[str, Any]) -> dict[str, Any]:
         if findings := extensions.get("findings"):
             show_findings(findings)
         else:
-            typer.echo(f"{extensions.get('code', 'ERROR')}: {error['message']}", err=True)
+            typer.echo(plain(f"{extensions.get('code', 'ERROR')}: {error['message']}"), err=True)
     if answer.get("errors"):
         raise typer.Exit(FAILED)
     return dict(answer["data"])

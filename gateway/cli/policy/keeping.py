@@ -53,8 +53,8 @@ def backup(store: Address, archive: Archive) -> None:
 
 def restore(archive: Archive, store: Address) -> None:
     """Put an archive's versions and drafts into an empty store."""
-    content = archive.read_bytes()
     with failing_plainly():
+        content = archive.read_bytes()
         asyncio.run(_with(store, lambda opened: archives.restore(opened, content)))
     typer.echo("The store is restored.")
 

@@ -9,8 +9,9 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from gateway.cli.output import Json, counted, print_json, print_table
+from gateway.cli.output import Json, counted, failing_plainly, plain, print_json, print_table
 from gateway.cli.policy.connection import LATEST, URL, Connection, Here, Policy, Token, Url, reference
+from policies.load import read_directory
 from policies.store.model import VERSION_FILE
 
 _APPROVALS: Final = "approvals { by agency digest at }"
@@ -87,7 +88,7 @@ def show(
     before, after = _texts(base["version"]["files"]), _texts(made["files"])
     for name in made["changed"]:
         old, new = (texts.get(name, "").splitlines(keepends=True) for texts in (before, after))
-        typer.echo("".join(unified_diff(old, new, f"version {made['base']}: {name}", f"draft: {name}", n=1)))
+        typer.echo(plain("".join(unified_diff(old, new, f"version {made['base']}: {name}", f"draft: {name}", n=1))))
 
 
 def pull(
@@ -110,11 +111,18 @@ def pull(
     base = _texts(version["files"])
     # version.yaml says what the files were made from, to whoever proposes them.
     written = files | {VERSION_FILE: base[VERSION_FILE]} if files else base
-    for file, text in written.items():
-        path = directory / file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(text.encode())
+    with failing_plainly():
+        for file, text in written.items():
+            path = directory / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(text.encode())
+        others = sorted(read_directory(directory).keys() - written.keys())
     typer.echo(f"{directory} holds the {len(written)} files, on version {version['number']}.")
+    if others:
+        typer.echo(
+            f"It also holds {', '.join(others)}, which the policy has not; remove what you do not mean to propose.",
+            err=True,
+        )
 
 
 def export(
@@ -128,7 +136,8 @@ def export(
     """Write a policy as a workbook (xlsx), to edit it in a spreadsheet program."""
     document = "query ($policy: PolicyReference) { workbook(policy: $policy) }"
     data = Connection(url, token, here).ask(document, {"policy": reference(policy)})
-    workbook.write_bytes(base64.b64decode(data["workbook"]))
+    with failing_plainly():
+        workbook.write_bytes(base64.b64decode(data["workbook"]))
     typer.echo(f"{workbook} is written.")
 
 

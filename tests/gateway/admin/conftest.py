@@ -41,6 +41,7 @@ class Administrators:
     tokens: dict[str, str]
     store: Store
     audit_file: Path
+    process: Compiler
 
     async def ask(self, who: str, query: str, **variables: Any) -> dict[str, Any]:
         answer = await self.send(who, query, **variables)
@@ -92,12 +93,12 @@ async def administrators(make_signer: Callable[..., Any], tmp_path: Path) -> Asy
     store = await open_store(tmp_path / "store")
     await initialise(store, files, by="al", why="to begin", at=datetime.now(UTC))
     authenticator = load_authenticator(settings, lambda: policy.organisations)
-    async with AuditLog(settings.audit_file) as audit, Compiler() as process:
+    async with AuditLog(settings.audit_file) as audit, Compiler() as process, Compiler() as emergencies:
 
         async def refused(request_id: str, principal: Principal | None, error: HttpError) -> None:
             await audit.append(refusal_record(request_id, principal, error.code, datetime.now(UTC)))
 
-        running = Running(store, audit, lambda: policy)
+        running = Running(store, audit, lambda: policy, emergencies)
         desk = Desk(installation.catalogue, installation.cells, process, settings.audit_file, running)
         app: Starlette = create_app(
             pipeline=None,
@@ -108,4 +109,4 @@ async def administrators(make_signer: Callable[..., Any], tmp_path: Path) -> Asy
             extra_routes=[admin_route(desk, authenticator, settings, refused)],
         )
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as client:
-            yield Administrators(client, tokens, store, settings.audit_file)
+            yield Administrators(client, tokens, store, settings.audit_file, process)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from datetime import UTC, datetime
+
+import orjson
 import pytest
 
 NOTE = "\n# a remark\n"
@@ -130,3 +135,98 @@ async def test_an_edited_workbook_becomes_a_draft(administrators) -> None:
     answer = await administrators.ask("al", query, content=exported["data"]["workbook"])
     assert codes(answer) == ["NOTHING_CHANGED"]
     assert codes(await administrators.ask("al", query, content="no workbook")) == ["WORKBOOK_UNREADABLE"]
+
+
+@pytest.mark.parametrize("policy", ["{ version: 0 }", '{ draft: "" }', "{ files: [] }"])
+async def test_what_is_no_policy_is_never_taken_for_the_latest(administrators, policy) -> None:
+    answer = await administrators.ask("al", f"{{ lint(policy: {policy}) {{ severity }} }}")
+    found = {one["severity"] for one in (answer["data"] or {"lint": ()})["lint"]}
+    assert codes(answer) or "error" in found
+
+
+@pytest.mark.parametrize("days", [0, -1, 2_000_000_000])
+async def test_days_that_nobody_can_look_back_over_are_refused(administrators, days) -> None:
+    for query in ("simulate(after: { version: 1 }, days: $days) { requests }", "suggest(days: $days) { rule }"):
+        answer = await administrators.ask("al", f"query ($days: Int!) {{ {query} }}", days=days)
+        assert codes(answer) == ["DAYS_OUT_OF_RANGE"]
+
+
+async def test_no_version_comes_before_the_first(administrators) -> None:
+    for before in (1, 0, -1):
+        answer = await administrators.ask("al", "query ($n: Int!) { versions(before: $n) { number } }", n=before)
+        assert answer["data"]["versions"] == []
+
+
+async def test_subscriptions_are_refused_for_what_they_are(administrators) -> None:
+    answer = await administrators.ask("al", "subscription { drafts { id } }")
+    assert codes(answer) == ["OPERATION_INVALID"]
+
+
+async def test_an_analysis_that_nobody_waits_for_any_longer_holds_up_nobody(administrators) -> None:
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(2):
+            await administrators.process.run(time.sleep, 3_600)
+    assert await administrators.process.run(abs, -1) == 1
+
+
+async def test_an_emergency_deny_waits_for_no_analysis(administrators) -> None:
+    endless = asyncio.create_task(administrators.process.run(time.sleep, 3_600))
+    deny = 'mutation ($rule: String!) { emergencyDeny(agency: "tax", rule: $rule, why: "a leak") { number } }'
+    answer = await administrators.ask("tess", deny, rule=DENY)
+    assert answer["data"]["emergencyDeny"] == {"number": 2}
+    assert not endless.done()
+    endless.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await endless
+
+
+def answered(agency, coordinate, rule, purpose="credit"):
+    """The audit line of a bank's request for one coordinate."""
+    decision = {"agency": agency, "act": "read", "coordinate": coordinate, "rule": rule}
+    caller = {"roles": ["bank.officer"], "organisation": "first-bank", "purpose": purpose}
+    asked = {"bases": [], "scope": [], "companies": 1, "decisions": [decision]}
+    at = datetime.now(UTC).isoformat()
+    return orjson.dumps({"at": at, "outcome": "ANSWERED", **caller, "classes": [asked]}) + b"\n"
+
+
+async def test_an_agencys_administrator_learns_of_no_requests_for_others_data(administrators) -> None:
+    log = administrators.audit_file
+    log.with_name(f"{log.name}.1").write_bytes(
+        answered("court", "JudgmentDefault", "public-rows", "no.such.purpose")
+        + answered("court", "JudgmentDefault", "public-rows")
+        + answered("tax", "TaxArrears.balance", "bank-arrears-in-buckets")
+    )
+    query = "{ simulate(after: { version: 1 }) { requests unreplayed { requests } } }"
+    told = (await administrators.ask("tess", query))["data"]["simulate"]
+    assert told == {"requests": 1, "unreplayed": []}
+    told = (await administrators.ask("al", query))["data"]["simulate"]
+    assert told == {"requests": 2, "unreplayed": [{"requests": 1}]}
+
+
+async def test_nobody_is_told_to_narrow_a_rule_for_what_its_use_elsewhere_cannot_be_seen(administrators) -> None:
+    await administrators.ask("al", "{ inForce }")  # so that something is recorded
+    files = {one["file"] for one in (await administrators.ask("tess", "{ suggest { file } }"))["data"]["suggest"]}
+    assert files == {"rules/tax.yaml"}
+    files = {one["file"] for one in (await administrators.ask("al", "{ suggest { file } }"))["data"]["suggest"]}
+    assert "rules/nation.yaml" in files
+
+
+async def test_a_diff_tells_what_opens_later_and_what_publicity_shows_longer(administrators) -> None:
+    files = await administrators.files()
+    grant = (
+        "{id: later, allow: TaxArrears.balance, of: tax, to: bank, for: any, given: none, from: 2099-01-01, note: x}"
+    )
+    regime = files["publicity/2026-04-01.yaml"]
+    query = "query ($id: ID!) { diff(after: { draft: $id }) { widens publicity changes { direction begins } } }"
+
+    async def told(changes) -> dict:
+        draft = (await administrators.propose("al", changes))["data"]["propose"]["id"]
+        return (await administrators.ask("al", query, id=draft))["data"]["diff"]
+
+    found = await told({"rules/tax.yaml": files["rules/tax.yaml"] + f"\n  - {grant}\n"})
+    assert found["widens"] == ["tax"]
+    assert {(one["direction"], one["begins"]) for one in found["changes"]} == {("WIDER", "2099-01-01T00:00:00+08:00")}
+    found = await told({"publicity/2026-04-01.yaml": regime.replace("minor: [0, 3]", "minor: [0, 9]")})
+    assert found["publicity"] == ["publicity/2026-04-01.yaml"]
+    assert "zhejiang-penalties" in found["widens"]
+    assert found["changes"] == []
