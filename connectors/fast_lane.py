@@ -64,8 +64,6 @@ class FastLane:
             except (Garbled, Unreachable):
                 if connection.begun:
                     raise
-            # The others were idle for as long, or longer.
-            self._close_idle()
             return await self._exchange(await self._connect(deadline), request, deadline)
         finally:
             self._places.release()
@@ -73,7 +71,8 @@ class FastLane:
     async def close(self) -> None:
         """Closes the connections; those of calls under way when these end."""
         self._closed = True
-        self._close_idle()
+        while self._idle:
+            self._idle.pop()[1].close()
 
     def _written(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> bytes:
         if not _TARGET.fullmatch(target):
@@ -128,10 +127,6 @@ class FastLane:
             if connection.reusable:
                 return connection
         return None
-
-    def _close_idle(self) -> None:
-        while self._idle:
-            self._idle.pop()[1].close()
 
 
 def _header_lines(headers: Mapping[str, str]) -> str:

@@ -109,9 +109,7 @@ class Http1Connection(asyncio.Protocol):
         self._framed, self._plain = False, True
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header, or a trailer, which says nothing of the body any more."""
-        if self._head_read:
-            return
+        """One header, or a trailer, which changes nothing: what the head said of the body was acted on."""
         match name.lower():
             case b"content-length":
                 self._framed = True
@@ -127,7 +125,7 @@ class Http1Connection(asyncio.Protocol):
         """The head is read."""
         self._status = self._parser.get_status_code()
         self._head_read = self._status >= _FIRST_FINAL_STATUS
-        if not self._plain:
+        if self._head_read and not self._plain:
             self._fault = self._fault or Unusable("answer is encoded, though that was not asked for")
 
     def on_body(self, data: bytes) -> None:

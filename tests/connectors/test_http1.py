@@ -18,6 +18,9 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 ANSWERS = {
     b"HTTP/1.1 200 OK\r\nX: y\r\nContent-Length: 4\r\n\r\n[12]": LaneAnswer(200, b"[12]"),
     CHUNKED + b"2;x=y\r\n[1\r\n2\r\n2]\r\n0\r\nX: y\r\n\r\n": LaneAnswer(200, b"[12]"),
+    b"HTTP/1.1 103 X\r\nContent-Encoding: y\r\n\r\nHTTP/1.1 200 X\r\nContent-Length: 2\r\n\r\n[]": LaneAnswer(
+        200, b"[]"
+    ),
     b"HTTP/1.1 103 X\r\nLink: y\r\n\r\nHTTP/1.1 404 X\r\nContent-Length: 3\r\n\r\nabc": LaneAnswer(404, b""),
 }
 

@@ -358,6 +358,32 @@ async def test_what_follows_an_answer_is_never_taken_for_the_next(serve: Any, op
     assert server.connections == 3
 
 
+async def test_a_connection_that_was_idle_for_too_long_is_not_used_again(
+    serve: Any, open_fast: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connectors.fast_lane.KEEP_ALIVE_SECONDS", -1.0)
+    server = await serve(echo)
+    lane = open_fast(server.address)
+    await get(lane)
+    await get(lane)
+    assert server.connections == 2
+
+
+async def test_closing_a_lane_closes_its_connections(serve: Any, open_lane: Open) -> None:
+    gone = asyncio.Event()
+
+    async def script(call: Call) -> None:
+        await call.answer()
+        await call.gone()
+        gone.set()
+
+    server = await serve(script)
+    lane = open_lane(server.address)
+    await get(lane)
+    await lane.close()
+    await asyncio.wait_for(gone.wait(), 20)
+
+
 async def silent(call: Call) -> None:
     await call.gone()
 
