@@ -66,7 +66,7 @@ class OrganisationChange:
     """A changed organisation."""
 
     organisation: str = strawberry.field(description="The organisation.")
-    aspect: str = strawberry.field(description="organisation, roles, purposes, division or parent.")
+    aspect: str = strawberry.field(description="organisation, roles, purposes, division, parent or administers.")
     gained: list[str] = strawberry.field(description="What it gains.")
     lost: list[str] = strawberry.field(description="What it loses.")
 

@@ -19,11 +19,14 @@ class Aspect(StrEnum):
     PURPOSES = "purposes"
     DIVISION = "division"
     PARENT = "parent"
+    ADMINISTERS = "administers"
 
 
 @dataclass(frozen=True, slots=True)
 class OrganisationChange:
-    """What an organisation gains and loses: names of roles, of purposes (children included), division or parent."""
+    """What an organisation gains and loses: names of roles, of purposes (children included), division,
+    parent, or the agency whose rules its policy administrators keep.
+    """
 
     organisation: str
     aspect: Aspect
@@ -55,6 +58,7 @@ def _aspects(policy: Policy) -> Mapping[str, Mapping[Aspect, frozenset[str]]]:
             Aspect.PURPOSES: purposes[known.purposes],
             Aspect.DIVISION: frozenset({known.division} if known.division else ()),
             Aspect.PARENT: frozenset({known.parent}),
+            Aspect.ADMINISTERS: frozenset({known.administers} if known.administers else ()),
         }
         for name, known in policy.organisations.items()
     }

@@ -191,3 +191,11 @@ def test_every_cell_of_a_block_changes_as_it_says(drafts: tuple[Draft, Draft]) -
             decisions = both.at(block.act, organisation, roles, purpose, bases)
             for cell in product(block.agencies, block.coordinates):
                 assert decisions[cell] == (block.before, block.after)
+
+
+def test_who_comes_to_keep_an_agencys_rules_is_told() -> None:
+    others = {**ORGANISATIONS, "bureau": ORGANISATIONS["bureau"]._replace(administers="tax")}
+    before, after = Draft((OPEN_ROWS,)), Draft((OPEN_ROWS,), organisations=others)
+    assert diff(before.policy(), after.policy(), CELLS).organisations == (
+        OrganisationChange("bureau", Aspect.ADMINISTERS, frozenset({"tax"}), frozenset()),
+    )
