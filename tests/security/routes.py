@@ -48,11 +48,8 @@ class CachingSupply(MemorySupply):
         self.cache = RowCache(10_000)
 
     async def fetch(self, request: FetchRequest) -> Mapping[CreditCode, CompanyRows]:
-        kept = await self.cache.get(request)
-        missing = tuple(code for code in request.codes if code not in kept)
-        fetched = await super().fetch(replace(request, codes=missing)) if missing else {}
-        await self.cache.keep(request, fetched, 60)
-        return {**kept, **fetched}
+        reach = super().fetch
+        return await self.cache.through(request, 60, lambda codes: reach(replace(request, codes=tuple(codes))))
 
 
 @cache
