@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: run test check format lock generated clean
+.PHONY: run test check format lock generated bench bench-quick clean
 
 run: $(STAMP)
 	$(BIN)/xinqiao demo
@@ -27,6 +27,16 @@ generated: $(STAMP)
 	$(BIN)/xinqiao sdl > schema/schema.graphql
 	$(BIN)/xinqiao sdl --admin > gateway/admin/schema.graphql
 	$(BIN)/xinqiao check --json-schema > connectors/manifest.schema.json
+
+# What the gateway costs (benchmarks/README.md): some minutes, or one.
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks.throughput
+	$(BIN)/python -m benchmarks.supply
+	$(BIN)/python benchmarks/http_lanes.py
+	$(BIN)/python -m benchmarks.policies
+
+bench-quick: $(STAMP)
+	$(BIN)/python -m benchmarks.throughput --quick
 
 lock: $(STAMP)
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --upgrade \

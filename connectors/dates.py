@@ -26,6 +26,9 @@ NO_YEAR: Final = 9999
 """Any date of this year stands for none."""
 
 _TIME: Final = r"(?:[T ]+(?P<time>\d{1,2}:\d{1,2}(?::\d{1,2})?)(?:[.,]\d+)?(?P<offset>Z|[+-]\d{2}:?\d{2})?)?"
+_PLAIN: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+"""What most agencies write: read before the others, which cost several times as much."""
+
 _SEPARATED: Final = re.compile(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})" + _TIME, re.ASCII)
 _CHINESE: Final = re.compile(r"(\d{4})()年(\d{1,2})月(\d{1,2})日" + _TIME, re.ASCII)
 _COMPACT: Final = re.compile(r"(\d{4})()(\d{2})(\d{2})(?:(?P<time>\d{6})(?P<offset>))?", re.ASCII)
@@ -58,6 +61,11 @@ def read_moment(raw: object, formats: Sequence[str] = ()) -> datetime:
 
 
 def _usual(text: str) -> datetime:
+    if _PLAIN.fullmatch(text):
+        try:
+            return datetime(int(text[:4]), int(text[5:7]), int(text[8:]), tzinfo=CHINA_TIME)
+        except ValueError:
+            raise Unmappable from None
     match = _SEPARATED.fullmatch(text) or _CHINESE.fullmatch(text) or _COMPACT.fullmatch(text)
     if match is None:
         raise Unmappable

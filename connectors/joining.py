@@ -95,7 +95,7 @@ class Joiner:
         seen: set[object] = set()
         unreadable: dict[int, frozenset[str]] = {}
         for raw in raw_rows:
-            identity = self._identity(raw)
+            identity = self._identity(raw) if len(raw_rows) > 1 else None
             if identity is not None and identity in seen:
                 continue
             seen.add(identity)

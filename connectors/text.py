@@ -32,16 +32,24 @@ def read_text(raw: object) -> str:
             text = str(raw)
         case _:
             raise Unmappable
-    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        raise Unmappable
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise Unmappable from None
     return text
 
 
 def narrow(text: str) -> str:
     """Full-width digits, letters and signs as their ASCII ones (Unicode NFKC), trimmed."""
-    return text if text.isascii() else unicodedata.normalize("NFKC", text).strip()
+    if text.isascii():
+        return text
+    return (text if unicodedata.is_normalized("NFKC", text) else unicodedata.normalize("NFKC", text)).strip()
 
 
 def is_nothing(raw: object, nothings: frozenset[str] = NOTHINGS) -> bool:
     """Whether the agency has no value there."""
-    return raw is None or (isinstance(raw, str) and (raw.strip() in nothings or narrow(raw.strip()) in nothings))
+    if not isinstance(raw, str):
+        return raw is None
+    text = raw.strip()
+    return text in nothings or (not text.isascii() and narrow(text) in nothings)

@@ -69,6 +69,10 @@ class CreditCode:
 
     text: str
 
+    def __hash__(self) -> int:
+        """The text's, which Python keeps: nearly everything is looked up by credit code."""
+        return hash(self.text)
+
     @classmethod
     def parse(cls, raw: str) -> CreditCode:
         """The credit code that the text means. Raises the subclass of `CreditCodeError` that names the mistake.
