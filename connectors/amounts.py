@@ -16,6 +16,8 @@ LARGEST_INTEGER: Final = 2**31 - 1
 """GraphQL's Int holds no more (GraphQL specification, section 3.5.1)."""
 
 _LARGEST_EXPONENT: Final = 30
+_PLAIN: Final = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,12})?")
+"""Numbers that need nothing but `Decimal`."""
 _MONEY: Final = re.compile(
     r"[¥￥]?(?P<number>[-+0-9.,eE ]*)(?P<unit>亿元?|万元?|元|分)?(?P<currency>人民币|美元|港元|港币|欧元|日元)?",
     re.ASCII,
@@ -35,7 +37,10 @@ def read_decimal(raw: object) -> Decimal:
     """The number, exact; thousands separators and a percent sign are understood. Raises `Unmappable`."""
     if isinstance(raw, bool):
         raise Unmappable
-    text = narrow(read_text(raw)).replace(",", "").removesuffix("%").strip()
+    text = read_text(raw)
+    if _PLAIN.fullmatch(text):
+        return Decimal(text)
+    text = narrow(text).replace(",", "").removesuffix("%").strip()
     try:
         number = Decimal(text)
     except InvalidOperation:
@@ -48,9 +53,10 @@ def read_decimal(raw: object) -> Decimal:
 def read_integer(raw: object) -> int:
     """The whole number, of at most 32 bits. Raises `Unmappable`."""
     number = read_decimal(raw)
-    if number != number.to_integral_value() or abs(number) > LARGEST_INTEGER:
+    whole = int(number)
+    if number != whole or abs(whole) > LARGEST_INTEGER:
         raise Unmappable
-    return int(number)
+    return whole
 
 
 def read_money(raw: object, unit: str = "元", currency: str = "CNY") -> Money:
@@ -59,7 +65,7 @@ def read_money(raw: object, unit: str = "元", currency: str = "CNY") -> Money:
     Raises `Unmappable`.
     """
     text = narrow(read_text(raw)) if isinstance(raw, str) else raw
-    if isinstance(text, str):
+    if isinstance(text, str) and not _PLAIN.fullmatch(text):
         match = _MONEY.fullmatch(text)
         if match is None:
             raise Unmappable

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from typing import Final
 
 from connectors.as_of import constant_moment, latest_moment
 from connectors.contract import CompanyRows, FailureCode, Outcome, RawRow, RecordShape, Row, SourceAnswer
 from connectors.keys import by_key, is_some_company, normal_key
 from connectors.manifest import DatasetManifest, MissingMeans
-from connectors.mapping import RowMapper
+from connectors.mapping import ReadRow, RowMapper
 from connectors.paths import AROUND, ASKED_KEY, reader
 from schema.credit_code import CreditCode
 
 RECORD_ID = "recordId"
 """The canonical field that tells duplicates: a control column, read whether it was asked for or not."""
+
+_AS_UNEQUAL_AS_DIFFERENT: Final = {str, type(None)}
+"""Types of values that are equal only where they are the same: True equals 1, and 0.0 equals -0.0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +51,20 @@ class Joiner:
         rows, unkeyed = _by_company(asked, answer.rows, self.dataset)
         unknown, named = _companies(asked, answer.unknown), _companies(asked, answer.seen)
         anybodys = unkeyed + answer.dropped
+        read_row = self.mapper.row_reader(names)
+        as_of = answer.as_of or constant_moment(self.dataset.as_of)
         joined: dict[CreditCode, CompanyRows] = {}
         for code in codes:
-            own = rows.get(code, ())
-            mapped, unreadable, surplus = self._map(own, names)
+            own = rows.get(code.text, ())
+            mapped, unreadable, surplus = self._map(self._distinct(own), read_row)
             unmapped = sum(map(len, unreadable.values())) + surplus + anybodys
             whole = not unmapped and not answer.truncated
-            known = bool(own) or code in named
+            known = bool(own) or code.text in named
             joined[code] = CompanyRows(
-                self._outcome(known=known, unknown=code in unknown and not own, whole=whole),
+                self._outcome(known=known, unknown=not own and code.text in unknown, whole=whole),
                 mapped,
-                as_of=self._as_of(own, answer),
-                failure=self._failure(known=known or code in unknown, truncated=answer.truncated),
+                as_of=as_of or latest_moment(own, self.dataset.as_of, nested=self.dataset.nested),
+                failure=self._failure(known=known or code.text in unknown, truncated=answer.truncated),
                 unmapped=unmapped,
                 unreadable=unreadable,
             )
@@ -78,61 +84,74 @@ class Joiner:
         missing = not known and self.dataset.missing_means is MissingMeans.ERROR
         return FailureCode.AGENCY_BAD_RESPONSE if missing else None
 
-    def _as_of(self, rows: Sequence[RawRow], answer: SourceAnswer) -> datetime | None:
-        as_of = self.dataset.as_of
-        return answer.as_of or constant_moment(as_of) or latest_moment(rows, as_of, nested=self.dataset.nested)
-
     def _map(
-        self, raw_rows: Sequence[RawRow], names: frozenset[str]
+        self, raw_rows: Sequence[RawRow], read_row: ReadRow
     ) -> tuple[tuple[Row, ...], Mapping[int, frozenset[str]], int]:
-        """The mapped rows without duplicates; the fields that could not be mapped, by row; and how many rows are more
-        than the type can have.
-
-        A duplicate has a record id that was there before; without record ids, it is alike in all columns that the
-        agency has. Rows that are only alike in the columns asked for are different records.
-        """
+        """The mapped rows; the fields that could not be mapped, by row; and how many rows the type cannot have."""
         rows: list[Row] = []
-        seen: set[object] = set()
         unreadable: dict[int, frozenset[str]] = {}
         for raw in raw_rows:
-            identity = self._identity(raw) if len(raw_rows) > 1 else None
-            if identity is not None and identity in seen:
-                continue
-            seen.add(identity)
-            row, failed = self.mapper.row(raw, names)
+            row, failed = read_row(raw)
             if failed:
                 unreadable[len(rows)] = failed
             rows.append(row)
         surplus = max(len(rows) - 1, 0) if self.shape.single else 0
         return tuple(rows[: len(rows) - surplus]), unreadable, surplus
 
+    def _distinct(self, rows: Sequence[RawRow]) -> Sequence[RawRow]:
+        """The rows without duplicates.
+
+        A duplicate has a record id that was there before; without record ids, it is alike in all columns that the
+        agency has. Rows that are only alike in the columns asked for are different records.
+        """
+        if len(rows) <= 1:
+            return rows
+        distinct: list[RawRow] = []
+        seen: set[object] = set()
+        for raw in rows:
+            identity = self._identity(raw)
+            if identity is None or identity not in seen:
+                seen.add(identity)
+                distinct.append(raw)
+        return distinct
+
     def _identity(self, raw: RawRow) -> object:
         if RECORD_ID in self.mapper.fields:
-            record_id = self.mapper.row(raw, (RECORD_ID,))[0][RECORD_ID]
+            record_id = self.mapper.row_reader((RECORD_ID,))(raw)[0][RECORD_ID]
             if record_id is not None:
                 return record_id
-        if not self.whole_rows:
-            return None
-        return repr([(name, value) for name, value in raw.items() if not name.startswith(AROUND)])
+        return _content(raw) if self.whole_rows else None
+
+
+def _content(raw: RawRow) -> object:
+    """Equal for rows that are alike in all of the agency's columns: names, their order, values and their types."""
+    columns = tuple([column for column in raw.items() if not column[0].startswith(AROUND)])
+    return columns if {type(value) for _, value in columns} <= _AS_UNEQUAL_AS_DIFFERENT else repr(columns)
 
 
 def _by_company(
     asked: Mapping[str, Sequence[CreditCode]], rows: Iterable[RawRow], dataset: DatasetManifest
-) -> tuple[dict[CreditCode, list[RawRow]], int]:
-    """The rows of each company asked for, and how many rows may be anybody's; those of other companies are left out."""
+) -> tuple[Mapping[str, Sequence[RawRow]], int]:
+    """The rows of each company asked for, by the text of its code, and how many rows may be anybody's.
+
+    Those of other companies are left out.
+    """
     key_of = (
         reader(ASKED_KEY, nested=False) if dataset.key.path is None else reader(dataset.key.path, nested=dataset.nested)
     )
-    found: dict[CreditCode, list[RawRow]] = {}
+    found: dict[str, list[RawRow]] = defaultdict(list)
     unkeyed = 0
     for row in rows:
-        key = normal_key(key_of(row))
+        raw = key_of(row)
+        # Most keys come back as they were asked.
+        key = raw if isinstance(raw, str) and raw in asked else normal_key(raw)
         if key is None or (key not in asked and not is_some_company(key)):
             unkeyed += 1
         for code in asked.get(key or "", ()):
-            found.setdefault(code, []).append(row)
+            found[code.text].append(row)
     return found, unkeyed
 
 
-def _companies(asked: Mapping[str, Sequence[CreditCode]], keys: Iterable[str]) -> frozenset[CreditCode]:
-    return frozenset(code for key in keys for code in asked.get(normal_key(key) or "", ()))
+def _companies(asked: Mapping[str, Sequence[CreditCode]], keys: Iterable[str]) -> frozenset[str]:
+    """The codes, as text, of those asked companies that have one of the keys."""
+    return frozenset(code.text for key in keys for code in asked.get(normal_key(key) or "", ()))

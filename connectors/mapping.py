@@ -11,7 +11,7 @@ from connectors.contract import RawRow, RecordShape, Row
 from connectors.dates import read_date
 from connectors.manifest import CodeEntry, CurrencyColumn, DatasetManifest, FieldMapping
 from connectors.paths import reader
-from connectors.text import NOTHINGS, Unmappable, is_nothing, narrow, read_text
+from connectors.text import NOTHINGS, Unmappable, is_nothing, narrow, nothing_test, read_text
 from schema.credit_code import CreditCode, CreditCodeError
 from schema.values import Code, Count, DateSpan, Kind, Money, Value
 
@@ -19,6 +19,9 @@ T = TypeVar("T")
 
 Convert = Callable[[object, RawRow], Value]
 """From a value that is not nothing, and its row, to the canonical one. Raises `ValueError` or `ArithmeticError`."""
+
+ReadRow = Callable[[RawRow], tuple[Row, frozenset[str]]]
+"""From a row to its mapped fields, and the names of those that could not be mapped (these are None). Never raises."""
 
 BOOLEANS: Final = {
     **dict.fromkeys(("true", "1", "y", "yes", "是", "有"), True),
@@ -48,17 +51,22 @@ class RowMapper:
         """The agency's columns that these canonical fields need."""
         return frozenset[str]().union(*(self.fields[name].columns for name in names))
 
-    def row(self, raw: RawRow, names: Iterable[str]) -> tuple[Row, frozenset[str]]:
-        """The named fields of the row, and those of them that could not be mapped (these are None). Never raises."""
-        row: dict[str, Value] = {}
-        unmapped: list[str] = []
-        for name in names:
-            try:
-                row[name] = self.fields[name].read(raw)
-            except (ValueError, ArithmeticError):
-                row[name] = None
-                unmapped.append(name)
-        return row, frozenset(unmapped)
+    def row_reader(self, names: Iterable[str]) -> ReadRow:
+        """How the named fields of a row are read."""
+        readers = [(name, self.fields[name].read) for name in names]
+
+        def read_row(raw: RawRow) -> tuple[Row, frozenset[str]]:
+            row: dict[str, Value] = {}
+            unmapped: list[str] = []
+            for name, read in readers:
+                try:
+                    row[name] = read(raw)
+                except (ValueError, ArithmeticError):
+                    row[name] = None
+                    unmapped.append(name)
+            return row, frozenset(unmapped)
+
+        return read_row
 
 
 def compile_mapper(dataset: DatasetManifest, shape: RecordShape, nothings: Iterable[str]) -> RowMapper:
@@ -83,22 +91,23 @@ def compile_field(mapping: FieldMapping, kind: Kind, nothings: frozenset[str], *
         return FieldReader(lambda _: constant, frozenset())
     default = None if mapping.default is None else convert(mapping.default, {})
     words = (nothings.union(mapping.none)).difference(mapping.codes or (), BOOLEANS if kind is Kind.BOOLEAN else ())
-    get = _joined(mapping, words, nested=nested) if mapping.join else reader(mapping.path or "", nested=nested)
+    nothing = nothing_test(words)
+    get = _joined(mapping, nothing, nested=nested) if mapping.join else reader(mapping.path or "", nested=nested)
 
     def read(row: RawRow) -> Value:
         raw = get(row)
-        value = None if is_nothing(raw, words) else convert(raw, row)
+        value = None if nothing(raw) else convert(raw, row)
         return default if value is None else value
 
     return FieldReader(read, mapping.paths())
 
 
-def _joined(mapping: FieldMapping, nothings: frozenset[str], *, nested: bool) -> Callable[[RawRow], object]:
+def _joined(mapping: FieldMapping, nothing: Callable[[object], bool], *, nested: bool) -> Callable[[RawRow], object]:
     readers = [reader(path, nested=nested) for path in mapping.join]
 
     def get(row: RawRow) -> object:
         parts = [get(row) for get in readers]
-        return mapping.with_.join(read_text(part) for part in parts if not is_nothing(part, nothings))
+        return mapping.with_.join(read_text(part) for part in parts if not nothing(part))
 
     return get
 
@@ -116,8 +125,9 @@ def _code(mapping: FieldMapping, nested: bool) -> Convert:  # noqa: FBT001
 
     def convert(raw: object, row: RawRow) -> Value:
         code = Code(narrow(read_text(raw))) if table is None else _look_up(table, raw)
-        said = None if label is None else label(row)
-        return code if is_nothing(said) else Code(code.code, read_text(said))
+        if label is None or is_nothing(said := label(row)):
+            return code
+        return Code(code.code, read_text(said))
 
     return convert
 
@@ -181,10 +191,11 @@ def _credit_code(raw: object, _row: RawRow) -> str:
 
 def _look_up(table: Mapping[str, T], raw: object) -> T:
     text = read_text(raw)
-    for spelling in (text, narrow(text)):
-        if spelling in table:
-            return table[spelling]
-    raise Unmappable
+    if text not in table:
+        text = narrow(text)
+    if text not in table:
+        raise Unmappable
+    return table[text]
 
 
 _CONVERTERS: Final[Mapping[Kind, Callable[[FieldMapping, bool], Convert]]] = {
