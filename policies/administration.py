@@ -7,6 +7,7 @@ needs the approval of the agencies whose data it is, or of one above each of the
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -199,7 +200,9 @@ class Administration:
             latest, tree = await self._begin(actor)
             name = f"rules/{agency}.yaml"
             check_reach(actor.agency, (name,), tree)
-            files = {**authored(latest.files), name: add_rule(latest.files.get(name), entries)}
+            # The file may hold thousands of rules: others' requests must not wait while it is read.
+            content = await asyncio.to_thread(add_rule, latest.files.get(name), entries)
+            files = {**authored(latest.files), name: content}
             version = await self._emergency(actor, latest, files, _reason(why))
             try:
                 await self.store.publish(version, expected=latest.number)

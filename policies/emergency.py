@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import yaml  # type: ignore[import-untyped]  # it has no stubs of its own
 
@@ -19,9 +19,16 @@ from policies.vocabulary import check_keys
 
 Entries = dict[str, str | list[str]]
 
+MAX_CHARACTERS: Final = 10_000
+"""How long an emergency's rule may be: it is read where requests are answered, who must not wait for it."""
+
 
 def deny_entries(rule: str) -> Entries:
     """The entries of a rule that is written as in a rule file, alone. Raises `NotADeny`."""
+    if len(rule) > MAX_CHARACTERS:
+        raise NotADeny(
+            f"an emergency's rule is at most {MAX_CHARACTERS} characters long; name what stands above several"
+        )
     findings = Findings("the rule")
     document = read(rule.encode(errors="replace"), findings)
     if document and isinstance(document.value, tuple) and len(document.value) == 1:

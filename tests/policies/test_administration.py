@@ -587,6 +587,7 @@ async def test_an_emergency_deny_takes_effect_at_once_and_keeps_every_byte(
         STOP.replace("note: now", "note: [[x]]"),
         STOP.replace("note: now", json.dumps(f"note: now\n  - {LATER}\n#") + ": x"),
         STOP.replace("note: now", "note: now, nota: x"),
+        STOP.replace("note: now", f"note: {'now ' * 3_000}"),
     ],
 )
 async def test_an_emergency_does_nothing_but_deny(office: Office, written: str) -> None:
