@@ -1,7 +1,8 @@
 """Where the plan and graphql-core could both run an operation, they give the same.
 
 Everything there is about some companies is asked for once, through the plan; then random operations are run both
-through the plan and by graphql-core over that whole, and their results compared.
+through the plan and by graphql-core over that whole, and their results compared. And again with a whole that the plan
+has no part in: what `reference.py` works out of the rows, the decisions and the contract.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+import orjson
 import pytest
 from graphql import (
     GraphQLObjectType,
@@ -26,17 +28,31 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.contract import FailureCode, Outcome
+from gateway.caller import Caller
 from gateway.limits import Limits
+from policies.publicity import CHINA
+from schema.credit_code import CreditCode
+from schema.records import catalogue
 from schema.values import Code, Count, DateSpan, Money
+from tests.gateway.stages.reference import Reference
 
 LEVELS = 2
+PURPOSES = {"bank": "credit.underwriting", "regulator": "supervision.inspection"}
 TODAY = dt.datetime.now(dt.UTC).date()
 DAY = TODAY - dt.timedelta(days=40)
 NOT_COMPARED = {"access"}
 """What was decided on the selected fields: it depends on the selection by its nature."""
 
 
-def rows(codes):
+EXPIRED = """
+  - {id: expired-rows, allow: [Penalty, Penalty.recordId, Registration, Registration.name, Registration.status],
+     of: any, to: any, for: any, given: any, act: read_expired, note: Anybody may look back.}
+  - {id: expired-people, allow: [Penalty.responsiblePerson, Penalty.decidedOn], of: any, to: bank,
+     for: credit, given: any, act: read_expired, masked: redact, note: A bank may look back without names.}
+"""
+
+
+def rows(codes, *, past: bool = False):
     fine = {"decidedOn": DAY, "severity": Code("serious", "严重"), "objection": True}
     return {
         ("registry/Registration", codes.hangzhou): (
@@ -50,6 +66,7 @@ def rows(codes):
                 "establishedOn": dt.date(2001, 2, 3),
                 "employees": Count(42),
                 "telephone": "00000000000",
+                "publishedUntil": TODAY - dt.timedelta(days=1) if past else None,
             },
         ),
         ("registry/Shareholder", codes.hangzhou): (
@@ -65,12 +82,24 @@ def rows(codes):
                 "facts": "Facts, “quoted” and\n折行",
                 "responsiblePersonId": "999999199902301234",
             },
+            *(past_penalties() if past else ()),
         ),
         ("tax/TaxArrears", codes.hangzhou): (
             {"recordId": "t1", "taxKind": Code("vat"), "balance": Money(Decimal(123456)), "dueOn": DAY},
         ),
         ("tax/TaxCredit", codes.shenzhen): ({"recordId": "c1", "year": 2025, "grade": Code("A"), "ratedOn": DAY},),
     }
+
+
+def past_penalties():
+    """Over, by repair and by date; not begun; without the day that the period is counted from."""
+    shown = {"severity": Code("minor"), "objection": False, "responsiblePerson": "壬癸", "authority": "Authority"}
+    return (
+        {**shown, "recordId": "p3", "decidedOn": DAY, "repairedOn": DAY},
+        {**shown, "recordId": "p4", "decidedOn": TODAY - dt.timedelta(days=1_000)},
+        {**shown, "recordId": "p5", "decidedOn": DAY, "publishedFrom": TODAY + dt.timedelta(days=9)},
+        {**shown, "recordId": "p6"},
+    )
 
 
 def everything(schema: GraphQLSchema, type_: GraphQLObjectType, links: int) -> str:
@@ -85,24 +114,46 @@ def everything(schema: GraphQLSchema, type_: GraphQLObjectType, links: int) -> s
     return f"{{ {' '.join(parts)} }}"
 
 
+VARIABLES = {"$number": "Int", "$day": "Date"}
+ARGUMENTS = {"A": "(first: 1)", "B": "(first: $number)", "C": "(first: 9, decidedFrom: $day)"}
+"""Those that an answer is given under an alias: the same each time, so that its fields can be merged."""
+
+
 @st.composite
-def selections(draw, schema: GraphQLSchema, type_: GraphQLObjectType, links: int) -> str:
+def selections(  # noqa: PLR0913 - what is drawn from, and what may be drawn
+    draw,
+    schema: GraphQLSchema,
+    type_: GraphQLObjectType,
+    links: int,
+    *,
+    hidden: frozenset[str] = frozenset(),
+    arguments: bool = False,
+) -> str:
     """A random selection set: aliases, repeated fields, fragments on the type and its interface, directives."""
     fields = [
         name
         for name, field in type_.fields.items()
-        if name not in NOT_COMPARED and not (get_named_type(field.type).name == "Enterprise" and links == 0)
+        if name not in hidden and not (get_named_type(field.type).name == "Enterprise" and links == 0)
     ]
+    # Most answers have no rows here.
+    often = [name for name in ("penalties", "registration", "shareholders", "records", "record") if name in fields]
+    aliases = ["", "A", "B", *("C" for _ in [0] if arguments and type_.name == "Enterprise")]
     parts = []
-    for name in draw(st.lists(st.sampled_from([*fields, "__typename"]), min_size=1, max_size=4)):
-        alias = draw(st.sampled_from(["", f"{name}A: ", f"{name}B: "]))
+    for name in draw(
+        st.lists(st.sampled_from([*fields, *often, *often, *often, "__typename"]), min_size=1, max_size=4)
+    ):
+        alias = draw(st.sampled_from(aliases))
+        if alias == "C" and name != "penalties":
+            alias = ""
+        taken = ARGUMENTS.get(alias, "") if arguments and name in type_.fields and type_.fields[name].args else ""
         directive = draw(st.sampled_from(["", "", "", "@include(if: $yes)", "@skip(if: $yes)", "@skip(if: false)"]))
         below = ""
         if name != "__typename":
             named = get_named_type(type_.fields[name].type)
             if is_composite_type(named):
-                below = draw(selections(schema, named, links - (named.name == "Enterprise")))
-        part = f"{alias}{name} {directive} {below}"
+                nested = links - (named.name == "Enterprise")
+                below = draw(selections(schema, named, nested, hidden=hidden, arguments=arguments))
+        part = f"{f'{name}{alias}: ' if alias else ''}{name}{taken} {directive} {below}"
         on_interface = [i for i in type_.interfaces if name in i.fields]
         wrapping = draw(
             st.sampled_from(["", "", "...", f"...on {type_.name}", *(f"...on {i.name}" for i in on_interface)])
@@ -127,13 +178,13 @@ def whole_of(make_world, codes, principals) -> Callable[[str], Whole]:
     world = make_world(
         rows(codes),
         limits=Limits(tokens=100_000, fields=100_000, depth=100, aliases=100_000),
-        failing={"court/JudgmentDefault": FailureCode.AGENCY_TIMEOUT},
+        failing=FAILING,
         outcomes={("tax/TaxArrears", codes.shenzhen): Outcome.UNKNOWN_COMPANY},
     )
 
     def whole(who: str) -> Whole:
         principal = getattr(principals, who)
-        purpose = {"bank": "credit.underwriting", "regulator": "supervision.inspection"}.get(who)
+        purpose = PURPOSES.get(who)
         hidden = asyncio.run(world.gateway.editions.current.tables.openable(principal.roles, principal.organisation))
         schema = world.gateway.views.view(hidden).schema
         query = f"""query ($codes: [CreditCode!]!) {{ enterprises(codes: $codes)
@@ -144,12 +195,58 @@ def whole_of(make_world, codes, principals) -> Callable[[str], Whole]:
     return whole
 
 
+FAILING = {"court/JudgmentDefault": FailureCode.AGENCY_TIMEOUT}
+
+
+@pytest.fixture
+def world(make_world, codes):
+    return make_world(
+        rows(codes, past=True),
+        limits=Limits(tokens=100_000, fields=100_000, depth=100, aliases=100_000),
+        more_rules=EXPIRED,
+        failing=FAILING,
+        outcomes={("tax/TaxArrears", codes.shenzhen): Outcome.UNKNOWN_COMPANY},
+    )
+
+
+@pytest.fixture
+def reference_of(world, codes, principals) -> Callable[[str], tuple[GraphQLSchema, Reference]]:
+    edition, supply, secrets = world.gateway.editions.current, world.supply, world.gateway.secrets
+
+    def reference(who: str) -> tuple[GraphQLSchema, Reference]:
+        principal, purpose = getattr(principals, who), PURPOSES.get(who)
+        openable = asyncio.run(edition.tables.openable(principal.roles, principal.organisation))
+        caller = Caller(edition.policy, principal, purpose, (), ())
+        of_code = {
+            code: asyncio.run(edition.tables.table(caller.class_for(CreditCode(code))))
+            for code in (codes.hangzhou, codes.shenzhen)
+        }
+        return world.gateway.views.view(openable).schema, Reference(
+            catalogue=catalogue(),
+            datasets=supply.datasets,
+            agencies=world.gateway.agencies,
+            rows=supply.rows,
+            failing=supply.failing,
+            outcomes=supply.outcomes,
+            tables=of_code,
+            publicity=edition.publicity,
+            today=dt.datetime.now(CHINA).date(),
+            principal=principal,
+            purpose=purpose,
+            mask_key=secrets.masks,
+            cursor_key=secrets.cursors,
+            as_of=dt.datetime(2026, 11, 1, 8, 0, tzinfo=dt.UTC),
+        )
+
+    return reference
+
+
 @pytest.mark.parametrize("who", ["bank", "regulator", "anybody", "company"])
 def test_any_selection_is_what_graphql_core_reads_out_of_the_whole(whole_of, codes, who: str) -> None:
     whole = whole_of(who)
     enterprise = whole.schema.type_map["Enterprise"]
 
-    @given(selections(whole.schema, enterprise, LEVELS), st.booleans())
+    @given(selections(whole.schema, enterprise, LEVELS, hidden=NOT_COMPARED), st.booleans())
     @settings(max_examples=60, deadline=None)
     def holds(selection: str, yes: bool) -> None:  # noqa: FBT001 - drawn
         query = f"query ($codes: [CreditCode!]!, $yes: Boolean = false) {{ enterprises(codes: $codes) {selection}"
@@ -159,6 +256,37 @@ def test_any_selection_is_what_graphql_core_reads_out_of_the_whole(whole_of, cod
         root = {**whole.data, "me": {"subject": whole.principal.subject}}
         theirs = execute_sync(whole.schema, parse(query), root, variable_values=variables)
         assert theirs.errors is None
-        assert ours.get("data") == theirs.data, ours.get("errors")
+        # Compared as texts: the order of keys is the operation's.
+        assert orjson.dumps(ours.get("data")) == orjson.dumps(theirs.data), ours.get("errors")
+
+    holds()
+
+
+@pytest.mark.parametrize("who", ["bank", "regulator", "anybody", "company"])
+def test_any_selection_is_what_graphql_core_reads_out_of_a_plain_reference(
+    world, reference_of, codes, who: str
+) -> None:
+    schema, reference = reference_of(who)
+    enterprise, first = schema.type_map["Enterprise"], [codes.hangzhou, codes.shenzhen, codes.hangzhou]
+
+    @given(
+        selections(schema, enterprise, LEVELS, arguments=True),
+        st.booleans(),
+        st.integers(1, 3),
+        st.sampled_from([None, DAY, DAY + dt.timedelta(days=1)]),
+    )
+    @settings(max_examples=60, deadline=None)
+    def holds(selection: str, yes: bool, number: int, day: dt.date | None) -> None:  # noqa: FBT001 - drawn
+        declared = "".join(f", {name}: {kind}" for name, kind in VARIABLES.items() if name in selection)
+        query = f"""query ($codes: [CreditCode!]!, $yes: Boolean = false{declared}) {{
+          __typename @skip(if: $yes) enterprises(codes: $codes) {{ ...first ...second @include(if: $yes) }}
+          me @include(if: $yes) {{ __typename }} agencies @skip(if: true) {{ id }} }}
+          fragment first on Enterprise {selection} fragment second on Enterprise {{ ...first creditCode }}"""
+        variables = {"codes": first, "yes": yes, "number": number, "day": day and day.isoformat()}
+        ours = asyncio.run(world.ask(query, reference.principal, purpose=reference.purpose, **variables))
+        root = {"enterprises": [reference.enterprise(code) for code in first], "me": {}}
+        theirs = execute_sync(schema, parse(query), root, variable_values=variables)
+        assert theirs.errors is None
+        assert orjson.dumps(ours.get("data")) == orjson.dumps(theirs.data), ours.get("errors")
 
     holds()
