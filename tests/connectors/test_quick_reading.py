@@ -107,7 +107,9 @@ PLAIN: dict[Kind, Callable[[Any], Any]] = {
 @example("α\u0313\u0300\u0345")
 @example("ᄀ" + "ᅡ" + "ᆨ")
 @example("123456789012345678901234567890")
+@example("1" * 32)
 @example("2147483648")
+@example("甲\ud800")
 def test_fields_hold_what_plain_reading_gives(raw: Any) -> None:
     for kind, plain in PLAIN.items():
         read = compile_field(FieldMapping(path="x"), kind, WORDS, nested=True).read
@@ -148,7 +150,8 @@ def joiner(*, record_ids: bool) -> Joiner:
 KEYS = st.sampled_from(
     [CODES[0].text, f" {CODES[0].text.lower()}", CODES[0].organisation_code, CODES[1].text, CODES[2].text, "?", 1, None]
 )
-LOOK_ALIKES = st.sampled_from([None, "1", 1, True, 1.0, Decimal(1), Decimal("1.0"), 0.0, -0.0, [1], [True], "None"])
+LOOK_ALIKE = (None, "1", 1, True, 1.0, Decimal(1), Decimal("1.0"), 0.0, -0.0, [1], [True], "None")
+LOOK_ALIKES = st.sampled_from(LOOK_ALIKE)
 ROWS = st.lists(st.fixed_dictionaries({"k": KEYS, "f": LOOK_ALIKES, "n": LOOK_ALIKES, "^": SCALARS}), max_size=8)
 
 
@@ -157,6 +160,7 @@ def plain_value(raw: Any) -> str | None:
 
 
 @given(ROWS, st.booleans())
+@example(rows=[{"k": CODES[0].text, "f": value, "n": None, "^": None} for value in LOOK_ALIKE], ids=False)
 def test_rows_are_joined_and_freed_of_duplicates_as_one_by_one(rows: list[dict[str, Any]], ids: bool) -> None:  # noqa: FBT001  (drawn)
     rows = [{**row, "id": row["n"]} for row in rows] if ids else rows
     joined = joiner(record_ids=ids).join(CODES[:2], frozenset({"facts"}), SourceAnswer(rows))
