@@ -31,7 +31,7 @@ def latest_moment(rows: Sequence[RawRow], as_of: AsOf | None, *, nested: bool) -
     return max((moment for row in rows if (moment := _read(read(row), as_of.formats))), default=None)
 
 
-def _read(raw: object, formats: tuple[str, ...]) -> datetime | None:
+def _read(raw: object, formats: Sequence[str]) -> datetime | None:
     try:
         return read_moment(raw, formats)
     except (ValueError, ArithmeticError):
