@@ -52,6 +52,8 @@ def read_decimal(raw: object) -> Decimal:
 
 def read_integer(raw: object) -> int:
     """The whole number, of at most 32 bits. Raises `Unmappable`."""
+    if isinstance(raw, str) and len(raw) < len(str(LARGEST_INTEGER)) and raw.isascii() and raw.isdigit():
+        return int(raw)
     number = read_decimal(raw)
     whole = int(number)
     if number != whole or abs(whole) > LARGEST_INTEGER:
@@ -64,13 +66,12 @@ def read_money(raw: object, unit: str = "元", currency: str = "CNY") -> Money:
 
     Raises `Unmappable`.
     """
-    text = narrow(read_text(raw)) if isinstance(raw, str) else raw
-    if isinstance(text, str) and not _PLAIN.fullmatch(text):
-        match = _MONEY.fullmatch(text)
-        if match is None:
-            raise Unmappable
-        text = match["number"]
-        unit = match["unit"] or unit
-        currency = _WRITTEN_CURRENCIES.get(match["currency"] or "", currency)
-    amount = read_decimal(text) * _WRITTEN_UNITS[unit]
-    return Money(amount=amount, currency=currency)
+    if not isinstance(raw, str):
+        return Money(read_decimal(raw) * UNITS[unit], currency)
+    if _PLAIN.fullmatch(raw):
+        return Money(Decimal(raw) * UNITS[unit], currency)
+    match = _MONEY.fullmatch(narrow(read_text(raw)))
+    if match is None:
+        raise Unmappable
+    currency = _WRITTEN_CURRENCIES.get(match["currency"] or "", currency)
+    return Money(read_decimal(match["number"]) * _WRITTEN_UNITS[match["unit"] or unit], currency)

@@ -31,6 +31,9 @@ def read_text(raw: object) -> str:
     """
     if isinstance(raw, str):
         text = raw.strip()
+        # The quick way: no surrogate is printable.
+        if text.isprintable():
+            return text
     elif isinstance(raw, bool):
         text = "true" if raw else "false"
     elif isinstance(raw, int | float | Decimal | date):
