@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import unicodedata
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from connectors.joining import Joiner
 from connectors.keys import normal_key
 from connectors.manifest import DatasetManifest, FieldMapping
 from connectors.mapping import compile_field, compile_mapper
-from connectors.text import NOTHINGS, Unmappable, nothing_test, read_text
+from connectors.text import NOTHINGS, Nothings, Unmappable, read_text
 from schema.values import Code, Kind
 from tests.connectors.support import CODES
 
@@ -141,9 +142,9 @@ def test_a_sum_is_the_same_whether_its_unit_is_written_or_the_manifests(number: 
 
 @pytest.mark.parametrize("word", ["ᾂ", "각", "a"])
 def test_a_word_for_none_is_found_however_it_is_composed(word: str) -> None:
-    is_nothing = nothing_test(frozenset({word}))
-    assert is_nothing(f"　{unicodedata.normalize('NFD', word)} ")
-    assert not is_nothing(word * 2)
+    nothings = Nothings(frozenset({word}))
+    assert nothings.has(f"　{unicodedata.normalize('NFD', word)} ")
+    assert not nothings.has(word * 2)
 
 
 def joiner(*, record_ids: bool) -> Joiner:
@@ -169,7 +170,7 @@ def plain_value(raw: Any) -> str | None:
 @example(rows=[{"k": CODES[0].text, "f": value, "n": None, "^": None} for value in LOOK_ALIKE], ids=False)
 def test_rows_are_joined_and_freed_of_duplicates_as_one_by_one(rows: list[dict[str, Any]], ids: bool) -> None:  # noqa: FBT001  (drawn)
     rows = [{**row, "id": row["n"]} for row in rows] if ids else rows
-    joined = joiner(record_ids=ids).join(CODES[:2], frozenset({"facts"}), SourceAnswer(rows))
+    joined = asyncio.run(joiner(record_ids=ids).join(CODES[:2], frozenset({"facts"}), SourceAnswer(rows)))
     strangers = sum(row["k"] in ("?", 1, None) for row in rows)
     for code in CODES[:2]:
         distinct: dict[object, dict[str, Any]] = {}
