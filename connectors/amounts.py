@@ -59,7 +59,7 @@ def read_decimals(texts: Sequence[str]) -> list[Decimal]:
 
     Raises `Unmappable` or `ArithmeticError` where one is written in another way.
     """
-    if len(max(texts, key=len, default="")) > _MOST_DIGITS or not _DIGITS_AND_POINTS.fullmatch("".join(texts)):
+    if max(map(len, texts)) > _MOST_DIGITS or not _DIGITS_AND_POINTS.fullmatch("".join(texts)):
         raise Unmappable
     return list(map(Decimal, texts))
 
@@ -70,7 +70,7 @@ def read_integers(texts: Sequence[str]) -> list[int]:
     Raises `Unmappable` where one is written in another way.
     """
     joined = "".join(texts)
-    if not (joined.isascii() and joined.isdigit() and len(max(texts, key=len)) < len(str(LARGEST_INTEGER))):
+    if not (joined.isascii() and joined.isdigit() and max(map(len, texts)) < len(str(LARGEST_INTEGER))):
         raise Unmappable
     return list(map(int, texts))
 

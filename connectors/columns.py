@@ -17,8 +17,8 @@ from connectors.text import Nothings, Unmappable, read_text
 
 T = TypeVar("T")
 
-FEW: Final = 8
-"""So many values are read sooner one by one."""
+_FEW: Final = 2
+"""So many texts are read sooner one by one."""
 
 _TEXTS: Final = frozenset({str, NoneType})
 _NUMBERS: Final = frozenset({int, Decimal, NoneType})
@@ -55,7 +55,7 @@ def ordinary_texts(raws: Sequence[object], nothings: Nothings) -> Sequence[str |
         joined = "".join(texts)
         if joined.isprintable():
             # No other white space is printable.
-            return nothings.left_out(list(map(str.strip, texts)) if " " in joined else texts)
+            return nothings.left_out(list(map(str.strip, texts)) if " " in joined else texts, joined)
     if kinds <= _NUMBERS:
         return [None if raw is None else str(raw) for raw in raws]
     if kinds <= _SCALARS:
@@ -79,7 +79,7 @@ def converted(
 def _converted(
     convert: Callable[[Sequence[str]], Sequence[T]], one: Callable[[str], T], texts: Sequence[str]
 ) -> Sequence[T]:
-    if len(texts) <= FEW:
+    if len(texts) <= _FEW:
         return list(map(one, texts))
     try:
         return convert(texts)

@@ -29,7 +29,7 @@ _TIME: Final = r"(?:[T ]+(?P<time>\d{1,2}:\d{1,2}(?::\d{1,2})?)(?:[.,]\d+)?(?P<o
 _PLAIN: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 """What most agencies write: read before the others, which cost several times as much."""
 
-_PLAIN_LENGTHS: Final = {len("2021-03-05")}
+_PLAIN_LENGTH: Final = len("2021-03-05")
 
 _SEPARATED: Final = re.compile(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})" + _TIME, re.ASCII)
 _CHINESE: Final = re.compile(r"(\d{4})()年(\d{1,2})月(\d{1,2})日" + _TIME, re.ASCII)
@@ -56,8 +56,9 @@ def read_dates(texts: Sequence[str], formats: Sequence[str], nothings: frozenset
     if formats:
         read = {text: read_date(text, formats, nothings) for text in set(texts)}
         return list(map(read.__getitem__, texts))
-    # `fromisoformat` reads some weeks too (2021-W09-5).
-    if set(map(len, texts)) != _PLAIN_LENGTHS or "W" in "".join(texts):
+    # `fromisoformat` reads weeks too (2021-W09-5), and what follows a compact date.
+    joined, hyphens = "".join(texts), "-" * len(texts)
+    if set(map(len, texts)) != {_PLAIN_LENGTH} or not joined[4::_PLAIN_LENGTH] == joined[7::_PLAIN_LENGTH] == hyphens:
         raise Unmappable
     days = list(map(date.fromisoformat, texts))
     if max(days).year < NO_YEAR and NO_DATES.isdisjoint(days) and nothings.isdisjoint(days):

@@ -39,7 +39,7 @@ _FEW: Final = 4
 """Of so many rows, each is compared with each."""
 
 
-_Tell = Callable[[str, Sequence[Row], datetime | None, Mapping[int, frozenset[str]]], CompanyRows]
+_Tell = Callable[[str, tuple[Row, ...], datetime | None, Mapping[int, frozenset[str]]], CompanyRows]
 """From a company's code, its rows, the date of its data and what could not be read, by row, to what is said of it."""
 
 
@@ -75,20 +75,28 @@ class Joiner:
         asked = Asked(codes)
         rows, unkeyed = await _by_company(asked, answer.rows, self.dataset, turn)
         distinct = {
-            text: await self._distinct(own, turn) if self._may_repeat(own) else own for text, own in rows.items()
+            text: await self._distinct(own, turn) if len(own) > 1 and self._may_repeat(own) else own
+            for text, own in rows.items()
         }
         owns = [distinct.get(code.text, ()) for code in codes]
         mapped = await self.mapper.read(list(chain.from_iterable(owns)), names, turn)
+        rows_mapped = tuple(mapped.rows)
+        whole = not unkeyed and not answer.dropped and not answer.truncated
+        ordinary = whole and not mapped.unreadable
         moment, tell = self._moments(answer), self._teller(asked, answer, unkeyed)
         joined: dict[CreditCode, CompanyRows] = {}
         end = 0
         for code, own in zip(codes, owns, strict=True):
             start, end = end, end + len(own)
-            unreadable = _between(mapped.unreadable, start, end) if mapped.unreadable else NOTHING_UNREADABLE
-            joined[code] = tell(code.text, mapped.rows[start:end], moment(rows.get(code.text, ())), unreadable)
+            as_of = moment(rows.get(code.text, ()))
+            if ordinary and (len(own) == 1 or (own and not self.shape.single)):
+                joined[code] = CompanyRows(Outcome.ANSWERED, rows_mapped[start:end], as_of)
+            else:
+                unreadable = _between(mapped.unreadable, start, end)
+                joined[code] = tell(code.text, rows_mapped[start:end], as_of, unreadable)
             if turn.is_over():
                 await turn.pass_on()
-        return Joined(joined, whole=not unkeyed and not answer.dropped and not answer.truncated)
+        return Joined(joined, whole)
 
     def _teller(self, asked: Asked, answer: SourceAnswer, unkeyed: int) -> _Tell:
         """How a company fared whose rows are these."""
@@ -96,18 +104,14 @@ class Joiner:
         unknown, named = _companies(asked, answer.unknown), _companies(asked, answer.seen)
 
         def tell(
-            text: str, rows: Sequence[Row], as_of: datetime | None, unreadable: Mapping[int, frozenset[str]]
+            text: str, rows: tuple[Row, ...], as_of: datetime | None, unreadable: Mapping[int, frozenset[str]]
         ) -> CompanyRows:
             surplus = len(rows) - 1 if single and len(rows) > 1 else 0
-            unmapped = sum(map(len, unreadable.values())) + surplus + anybodys if unreadable else surplus + anybodys
-            whole = not unmapped and not truncated
-            if rows and whole:
-                return CompanyRows(Outcome.ANSWERED, tuple(rows), as_of)
+            unmapped = sum(map(len, unreadable.values())) + surplus + anybodys
             known = bool(rows) or text in named
-            outcome = self._outcome(known=known, unknown=not rows and text in unknown, whole=whole)
             return CompanyRows(
-                outcome,
-                tuple(rows[:1] if single else rows),
+                self._outcome(known=known, unknown=not rows and text in unknown, whole=not unmapped and not truncated),
+                rows[: len(rows) - surplus],
                 as_of,
                 failure=self._failure(known=known or text in unknown, truncated=truncated),
                 unmapped=unmapped,
@@ -138,9 +142,7 @@ class Joiner:
         return latest_moments(self.dataset.as_of, nested=self.dataset.nested)
 
     def _may_repeat(self, rows: Sequence[RawRow]) -> bool:
-        """Whether there can be duplicates among a company's rows."""
-        if len(rows) <= 1:
-            return False
+        """Whether there can be duplicates among a company's rows, of which there are several."""
         return RECORD_ID in self.mapper.fields or (self.whole_rows and not _differ(rows))
 
     async def _distinct(self, rows: Sequence[RawRow], turn: Turn) -> Sequence[RawRow]:
@@ -171,7 +173,7 @@ def _differ(rows: Sequence[RawRow]) -> bool:
     """Whether no two of a few rows can be alike. Those that are not equal are not, save for what is around them."""
     if len(rows) > _FEW or AROUND in rows[0]:
         return False
-    return not any(row in rows[:index] for index, row in enumerate(rows))
+    return rows[0] != rows[1] and not any(rows[index] in rows[:index] for index in range(2, len(rows)))
 
 
 def _content(raw: RawRow) -> object:
@@ -182,6 +184,8 @@ def _content(raw: RawRow) -> object:
 
 def _between(unreadable: Mapping[int, frozenset[str]], start: int, end: int) -> Mapping[int, frozenset[str]]:
     """What could not be read of the rows from `start` on, before `end`."""
+    if not unreadable:
+        return NOTHING_UNREADABLE
     return {index - start: unreadable[index] for index in range(start, end) if index in unreadable}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from connectors.columns import FEW, ordinary_texts, values_at
+from connectors.columns import ordinary_texts, values_at
 from connectors.contract import RawRow, RecordShape, Row
 from connectors.converters import BOOLEANS, converter
 from connectors.manifest import DatasetManifest, FieldMapping
@@ -17,6 +17,9 @@ from schema.values import Kind, Value
 
 ReadRow = Callable[[RawRow], tuple[Row, frozenset[str]]]
 """From a row to its mapped fields, and the names of those that could not be mapped (these are None). Never raises."""
+
+FEW_ROWS: Final = 5
+"""So many rows are read sooner one by one."""
 
 MANY_ROWS: Final = 128
 """How many rows are read column by column at once: in the worst case, where none is ordinary, for some 3 ms."""
@@ -85,7 +88,7 @@ class RowMapper:
     async def read(self, raws: Sequence[RawRow], names: Iterable[str], turn: Turn) -> Mapped:
         """The named fields of the rows. Others have their turn on the event loop between any `MANY_ROWS`."""
         mapped = Mapped([], {})
-        if len(raws) <= FEW:
+        if len(raws) <= FEW_ROWS:
             self._read_rows(raws, names, mapped)
             return mapped
         readers = [(name, self.fields[name].read_column) for name in names]
@@ -154,7 +157,7 @@ def compile_field(mapping: FieldMapping, kind: Kind, nothings: frozenset[str], *
         try:
             values = convert_texts(ordinary_texts(get_all(rows), words), rows)
         except _UNREADABLE:
-            return _halved(read_column, rows) if len(rows) > FEW else read_each(rows)
+            return _halved(read_column, rows) if len(rows) > FEW_ROWS else read_each(rows)
         return Column(values if default is None else [default if value is None else value for value in values])
 
     return FieldReader(read, read_column, mapping.paths())

@@ -86,18 +86,20 @@ class Nothings:
             len(text) <= self._longest and not text.isascii() and not self._other(text) and narrow(text) in self.words
         )
 
-    def left_out(self, texts: Sequence[str]) -> Sequence[str | None]:
-        """These trimmed texts, with None for those that are one of the words."""
-        if self._wide_among(texts):
+    def left_out(self, texts: Sequence[str], joined: str) -> Sequence[str | None]:
+        """These trimmed texts, with None for those that are one of the words. `joined` is all of them in one."""
+        if not joined.isascii() and self._wide_among(texts):
             return [None if self.has(text) else text for text in texts]
         words = self.words
         return texts if words.isdisjoint(texts) else [None if text in words else text for text in texts]
 
     def _wide_among(self, texts: Sequence[str]) -> bool:
-        """Whether one of the texts may be a word that is written wide."""
-        longest = self._longest
+        """Whether one of the texts is a word that is written wide."""
+        longest, words, other = self._longest, self.words, self._other
         short = [text for text in texts if len(text) <= longest]
-        return not is_narrow("\n".join(short)) and any(self.has(text) for text in short if not self._other(text))
+        if is_narrow("\n".join(short)):
+            return False
+        return any(narrow(text) in words for text in short if not other(text) and text not in words)
 
 
 NO_VALUE: Final = Nothings(NOTHINGS)

@@ -50,7 +50,7 @@ DOCUMENTS = st.recursive(
     LEAVES,
     lambda inner: (
         st.lists(inner, max_size=5).map(lambda parts: f"[{', '.join(parts)}]")
-        | st.lists(st.tuples(STRINGS | ESCAPED, inner), max_size=4).map(
+        | st.lists(st.tuples(STRINGS | ESCAPED, inner), max_size=4, unique_by=lambda part: json.loads(part[0])).map(
             lambda parts: "{" + ",".join(f"{name} :{value}" for name, value in parts) + "}"
         )
     ),
