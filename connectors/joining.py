@@ -74,10 +74,13 @@ class Joiner:
         turn = Turn()
         asked = Asked(codes)
         rows, unkeyed = await _by_company(asked, answer.rows, self.dataset, turn)
-        distinct = {
-            text: await self._distinct(own, turn) if len(own) > 1 and self._may_repeat(own) else own
-            for text, own in rows.items()
-        }
+        distinct: dict[str, Sequence[RawRow]] = dict(rows)
+        for text, own in rows.items():
+            if len(own) > 1:
+                if self._may_repeat(own):
+                    distinct[text] = await self._distinct(own, turn)
+                if turn.is_over():
+                    await turn.pass_on()
         owns = [distinct.get(code.text, ()) for code in codes]
         mapped = await self.mapper.read(list(chain.from_iterable(owns)), names, turn)
         rows_mapped = tuple(mapped.rows)
@@ -222,4 +225,4 @@ async def _by_company(
 
 def _companies(asked: Asked, keys: Iterable[str]) -> frozenset[str]:
     """The codes, as text, of those asked companies that have one of the keys."""
-    return frozenset(code.text for key in keys for code in asked.owners(key) or ())
+    return frozenset([code.text for key in keys for code in asked.owners(key) or ()])

@@ -6,6 +6,7 @@ library: agencies send it.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from decimal import Decimal
@@ -18,6 +19,9 @@ from connectors.turns import Turn
 
 PIECE: Final = 1024 * 1024
 """Bytes that are decoded at once. Rows of text in so many take 3 ms."""
+
+_LARGE: Final = 64 * 1024
+"""Bytes after whose decoding others have their turn, before anything is done with the document."""
 
 _PARTS: Final = 64
 """How many small parts are decoded between two looks at the clock."""
@@ -39,9 +43,11 @@ async def read_json(content: bytes, piece: int = PIECE) -> Any:  # noqa: ANN401 
     Others have their turn on the event loop after each `piece` of so many bytes. Raises `ValueError`, `ArithmeticError`
     or `RecursionError`.
     """
-    if content.count(b",") * _TINY > len(content):
-        return _read(content)
-    return await _read_large(content, piece, _DEEPEST, Turn())
+    many = content.count(b",") * _TINY > len(content)
+    document = _read(content) if many else await _read_large(content, piece, _DEEPEST, Turn())
+    if len(content) > _LARGE:
+        await asyncio.sleep(0)
+    return document
 
 
 async def _read_large(content: bytes | memoryview, piece: int, deepest: int, turn: Turn) -> Any:  # noqa: ANN401
