@@ -26,7 +26,11 @@ _SCALARS: Final = frozenset({str, int, Decimal, bool, NoneType})
 """What means the same as its text. (A date does not: formats are for texts.)"""
 
 
-def values_at(path: str, *, nested: bool) -> Callable[[Sequence[RawRow]], Sequence[object]]:
+ReadAll = Callable[[Sequence[RawRow]], Sequence[object]]
+"""From rows to what the agency wrote in one place of each."""
+
+
+def values_at(path: str, *, nested: bool) -> ReadAll:
     """A function that reads the values at `path` in rows, as `paths.reader` does in one."""
     if not nested or "." not in path:
         return lambda rows: [row.get(path) for row in rows]

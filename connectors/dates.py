@@ -43,7 +43,10 @@ def read_date(raw: object, formats: Sequence[str] = (), nothings: frozenset[date
     Without `formats` the usual ways of writing are understood (2021-3-5, 2021/03/05, 2021.3.5, 20210305, 2021年3月5日,
     each with or without a time). Raises `Unmappable`.
     """
-    found = raw if isinstance(raw, date) and not isinstance(raw, datetime) else read_moment(raw, formats).date()
+    if isinstance(raw, str):
+        found = _plain_date(raw) if not formats and _PLAIN.fullmatch(raw) else read_moment(raw, formats).date()
+    else:
+        found = raw if isinstance(raw, date) and not isinstance(raw, datetime) else read_moment(raw, formats).date()
     return None if found.year == NO_YEAR or found in NO_DATES or found in nothings else found
 
 
@@ -81,12 +84,14 @@ def read_moment(raw: object, formats: Sequence[str] = ()) -> datetime:
     raise Unmappable
 
 
+def _plain_date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise Unmappable from None
+
+
 def _usual(text: str) -> datetime:
-    if _PLAIN.fullmatch(text):
-        try:
-            return datetime(int(text[:4]), int(text[5:7]), int(text[8:]), tzinfo=CHINA_TIME)
-        except ValueError:
-            raise Unmappable from None
     match = _SEPARATED.fullmatch(text) or _CHINESE.fullmatch(text) or _COMPACT.fullmatch(text)
     if match is None:
         raise Unmappable

@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Final
 
 from connectors.as_of import constant_moment, latest_moments
-from connectors.columns import values_at
+from connectors.columns import ReadAll
 from connectors.contract import (
     NOTHING_UNREADABLE,
     CompanyRows,
@@ -24,7 +24,7 @@ from connectors.contract import (
 from connectors.keys import Asked
 from connectors.manifest import DatasetManifest, MissingMeans
 from connectors.mapping import MANY_ROWS, RowMapper
-from connectors.paths import AROUND, ASKED_KEY
+from connectors.paths import AROUND
 from connectors.turns import Turn
 from schema.credit_code import CreditCode
 from schema.values import Value
@@ -73,7 +73,7 @@ class Joiner:
         """
         turn = Turn()
         asked = Asked(codes)
-        rows, unkeyed = await _by_company(asked, answer.rows, self.dataset, turn)
+        rows, unkeyed = await _by_company(asked, answer.rows, self.mapper.keys, turn)
         distinct: dict[str, Sequence[RawRow]] = dict(rows)
         for text, own in rows.items():
             if len(own) > 1:
@@ -193,17 +193,12 @@ def _between(unreadable: Mapping[int, frozenset[str]], start: int, end: int) -> 
 
 
 async def _by_company(
-    asked: Asked, rows: Sequence[RawRow], dataset: DatasetManifest, turn: Turn
+    asked: Asked, rows: Sequence[RawRow], keys_of: ReadAll, turn: Turn
 ) -> tuple[Mapping[str, Sequence[RawRow]], int]:
     """The rows of each company asked for, by the text of its code, and how many rows may be anybody's.
 
     Those of other companies are left out.
     """
-    keys_of = (
-        values_at(ASKED_KEY, nested=False)
-        if dataset.key.path is None
-        else values_at(dataset.key.path, nested=dataset.nested)
-    )
     found: defaultdict[str, list[RawRow]] = defaultdict(list)
     by_text = asked.by_text
     unkeyed = 0

@@ -6,17 +6,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from connectors.columns import ordinary_texts, values_at
+from connectors.columns import ReadAll, ordinary_texts, values_at
 from connectors.contract import RawRow, RecordShape, Row
 from connectors.converters import BOOLEANS, converter
 from connectors.manifest import DatasetManifest, FieldMapping
-from connectors.paths import reader
+from connectors.paths import ASKED_KEY, reader
 from connectors.text import NOTHINGS, Nothings, read_text
 from connectors.turns import Turn
 from schema.values import Kind, Value
-
-ReadRow = Callable[[RawRow], tuple[Row, frozenset[str]]]
-"""From a row to its mapped fields, and the names of those that could not be mapped (these are None). Never raises."""
 
 FEW_ROWS: Final = 5
 """So many rows are read sooner one by one."""
@@ -34,6 +31,9 @@ class Column(NamedTuple):
     unreadable: Sequence[int] = ()
 
 
+ReadValue = Callable[[RawRow], Value]
+"""From a row to the value of one field. Raises `ValueError` or `ArithmeticError` where it cannot be mapped."""
+
 ReadColumn = Callable[[Sequence[RawRow]], Column]
 """From rows to the values of one field. Never raises."""
 
@@ -44,52 +44,43 @@ class Mapped(NamedTuple):
     rows: list[Row]
     unreadable: dict[int, frozenset[str]]
 
+    def cannot(self, index: int, name: str) -> None:
+        """Notes that a row's field could not be mapped."""
+        self.unreadable[index] = self.unreadable.get(index, frozenset()) | {name}
+
 
 @dataclass(frozen=True, slots=True)
 class FieldReader:
     """How one field is read.
 
-    `read` raises `ValueError` or `ArithmeticError` where the value cannot be mapped. `read_column` gives the same for
-    many rows. `columns` are the agency's columns or paths that it needs.
+    `read_column` gives for many rows what `read` gives for each. `columns` are the agency's columns or paths that it
+    needs.
     """
 
-    read: Callable[[RawRow], Value]
+    read: ReadValue
     read_column: ReadColumn
     columns: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
 class RowMapper:
-    """How the rows of one dataset are read, by canonical field."""
+    """How the rows of one dataset are read, by canonical field; and the keys of their companies."""
 
     fields: Mapping[str, FieldReader]
+    keys: ReadAll
 
     def columns(self, names: Iterable[str]) -> frozenset[str]:
         """The agency's columns that these canonical fields need."""
         return frozenset[str]().union(*(self.fields[name].columns for name in names))
 
-    def row_reader(self, names: Iterable[str]) -> ReadRow:
-        """How the named fields of a row are read."""
-        readers = [(name, self.fields[name].read) for name in names]
-
-        def read_row(raw: RawRow) -> tuple[Row, frozenset[str]]:
-            row: dict[str, Value] = {}
-            unmapped: list[str] = []
-            for name, read in readers:
-                try:
-                    row[name] = read(raw)
-                except _UNREADABLE:
-                    row[name] = None
-                    unmapped.append(name)
-            return row, frozenset(unmapped)
-
-        return read_row
-
     async def read(self, raws: Sequence[RawRow], names: Iterable[str], turn: Turn) -> Mapped:
-        """The named fields of the rows. Others have their turn on the event loop between any `MANY_ROWS`."""
+        """The named fields of the rows; what cannot be mapped is None. Never raises.
+
+        Others have their turn on the event loop between any `MANY_ROWS`.
+        """
         mapped = Mapped([], {})
         if len(raws) <= FEW_ROWS:
-            self._read_rows(raws, names, mapped)
+            _read_rows(raws, [(name, self.fields[name].read) for name in names], mapped)
             return mapped
         readers = [(name, self.fields[name].read_column) for name in names]
         for start in range(0, len(raws), MANY_ROWS):
@@ -98,24 +89,17 @@ class RowMapper:
                 await turn.pass_on()
         return mapped
 
-    def _read_rows(self, raws: Sequence[RawRow], names: Iterable[str], mapped: Mapped) -> None:
-        read_row = self.row_reader(names)
-        for index, raw in enumerate(raws):
-            row, failed = read_row(raw)
-            mapped.rows.append(row)
-            if failed:
-                mapped.unreadable[index] = failed
-
 
 def compile_mapper(dataset: DatasetManifest, shape: RecordShape, nothings: Iterable[str]) -> RowMapper:
     """The mapper of a dataset that was checked against `shape`; `nothings` are the agency's own words for none."""
     words = NOTHINGS.union(nothings)
-    return RowMapper(
-        {
-            name: compile_field(mapping, shape.fields[name], words, nested=dataset.nested)
-            for name, mapping in dataset.fields.items()
-        }
-    )
+    fields = {
+        name: compile_field(mapping, shape.fields[name], words, nested=dataset.nested)
+        for name, mapping in dataset.fields.items()
+    }
+    path = dataset.key.path
+    keys = values_at(ASKED_KEY, nested=False) if path is None else values_at(path, nested=dataset.nested)
+    return RowMapper(fields, keys)
 
 
 def compile_field(mapping: FieldMapping, kind: Kind, nothings: frozenset[str], *, nested: bool) -> FieldReader:
@@ -170,17 +154,28 @@ def _halved(read: ReadColumn, rows: Sequence[RawRow]) -> Column:
     return Column([*first.values, *second.values], [*first.unreadable, *(half + index for index in second.unreadable)])
 
 
+def _read_rows(raws: Sequence[RawRow], readers: Iterable[tuple[str, ReadValue]], mapped: Mapped) -> None:
+    """Adds rows to the mapped ones, value by value."""
+    for index, raw in enumerate(raws):
+        row: dict[str, Value] = {}
+        for name, read in readers:
+            try:
+                row[name] = read(raw)
+            except _UNREADABLE:
+                row[name] = None
+                mapped.cannot(index, name)
+        mapped.rows.append(row)
+
+
 def _read_columns(raws: Sequence[RawRow], readers: Iterable[tuple[str, ReadColumn]], mapped: Mapped) -> None:
-    """Adds rows to the mapped ones."""
+    """Adds rows to the mapped ones, column by column."""
     rows: list[dict[str, Value]] = [{} for _ in raws]
-    start = len(mapped.rows)
     for name, read_column in readers:
         values, unreadable = read_column(raws)
         for row, value in zip(rows, values, strict=True):
             row[name] = value
         for index in unreadable:
-            failed = mapped.unreadable.get(start + index, frozenset())
-            mapped.unreadable[start + index] = failed | {name}
+            mapped.cannot(len(mapped.rows) + index, name)
     mapped.rows.extend(rows)
 
 

@@ -180,8 +180,9 @@ WILD = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dict
 
 
 @given(WILD)
-def test_wild_values_never_raise_and_give_only_values_of_their_kind(raw: Any) -> None:
-    row, unmapped = MAPPER.row_reader(MAPPER.fields)({"x": raw})
+async def test_wild_values_never_raise_and_give_only_values_of_their_kind(raw: Any) -> None:
+    mapped = await MAPPER.read([{"x": raw}], MAPPER.fields, Turn())
+    row, unmapped = mapped.rows[0], mapped.unreadable.get(0, frozenset())
     assert row.keys() == MAPPER.fields.keys()
     assert unmapped <= row.keys()
     assert all(row[name] is None for name in unmapped)
@@ -225,11 +226,10 @@ COLUMNS = st.sampled_from(ORDINARY).flatmap(
 @example([True, 1, "1"] * 3, [])
 async def test_many_rows_are_read_as_one_by_one(values: list[Any], others: list[Any]) -> None:
     rows = [{"x": value, "y": other} for value, other in zip_longest(values, others)]
-    read_row = MAPPER.row_reader(MAPPER.fields)
-    expected = [read_row(row) for row in rows]
     mapped = await MAPPER.read(rows, MAPPER.fields, Turn())
-    assert [repr(row) for row in mapped.rows] == [repr(row) for row, _ in expected]
-    assert mapped.unreadable == {index: failed for index, (_, failed) in enumerate(expected) if failed}
+    expected = [await MAPPER.read([row], MAPPER.fields, Turn()) for row in rows]
+    assert [repr(row) for row in mapped.rows] == [repr(one.rows[0]) for one in expected]
+    assert mapped.unreadable == {index: one.unreadable[0] for index, one in enumerate(expected) if one.unreadable}
 
 
 async def test_values_deep_in_many_rows_are_read_as_one_by_one() -> None:
@@ -238,7 +238,7 @@ async def test_values_deep_in_many_rows_are_read_as_one_by_one() -> None:
     assert [row["nested"] for row in mapped.rows] == ["1", *[None] * 5] * 3 + [None]
 
 
-def test_only_the_columns_of_the_fields_asked_for_are_needed() -> None:
+async def test_only_the_columns_of_the_fields_asked_for_are_needed() -> None:
     fields = {
         "a": {"path": "p", "label": "l"},
         "b": {"path": "q", "currency": {"path": "c"}},
@@ -249,4 +249,4 @@ def test_only_the_columns_of_the_fields_asked_for_are_needed() -> None:
     mapper = compile_mapper(dataset, shape, ())
     assert mapper.columns({"a"}) == {"p", "l"}
     assert mapper.columns({"b", "d"}) == {"q", "c", "e", "f"}
-    assert mapper.row_reader(["a"])({"p": "1", "l": "x"}) == ({"a": Code("1", "x")}, frozenset())
+    assert await mapper.read([{"p": "1", "l": "x"}], ["a"], Turn()) == ([{"a": Code("1", "x")}], {})
