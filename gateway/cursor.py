@@ -25,7 +25,12 @@ class Position:
 
     def key(self) -> tuple[int, str, str]:
         """Sorts newest first, then by agency, then by record."""
-        return (-self.date.toordinal() if self.date else 1, self.agency, self.record)
+        return (newest_first(self.date), self.agency, self.record)
+
+
+def newest_first(date: dt.date | None) -> int:
+    """Sorts dates, the newest first and none last."""
+    return -date.toordinal() if date else 1
 
 
 class CursorInvalid(GatewayError):

@@ -12,7 +12,6 @@ import orjson
 from graphql import GraphQLError
 
 from gateway.federate import Answers, Settled
-from gateway.join import Mask
 from gateway.operation import EnterpriseSelection
 from gateway.refusals import LimitExceeded
 from gateway.roots import Asked, RootCompanies
@@ -20,8 +19,9 @@ from gateway.selection import Selection
 from gateway.shape import Showing
 from gateway.turns import Turn
 from gateway.writers import TYPENAME, Writer, code_writer, constants, keyed_writer
+from policies.masks import Masks
 from schema.code_labels import authority, category
-from schema.credit_code import CreditCode
+from schema.credit_code import CreditCode, normalise
 
 
 class Written(NamedTuple):
@@ -31,8 +31,8 @@ class Written(NamedTuple):
     size: int
 
 
-Level = dict[EnterpriseSelection, dict[CreditCode, Written]]
-"""The companies of one level, by where they appear."""
+Level = dict[EnterpriseSelection, dict[str, Written]]
+"""The companies of one level, by where they appear and by code."""
 
 
 class Enterprises:
@@ -40,9 +40,9 @@ class Enterprises:
     records, each time that one is written counted.
     """
 
-    def __init__(self, answers: Answers, mask: Mask, limit: int) -> None:
+    def __init__(self, answers: Answers, masks: Masks, limit: int) -> None:
         self._answers = answers
-        self._mask = mask
+        self._masks = masks
         self._limit = limit
 
     async def roots(self, companies: RootCompanies) -> dict[str, orjson.Fragment | None]:
@@ -60,7 +60,7 @@ class Enterprises:
         for part in settled:
             companies = here.setdefault(part.place.enterprise, {})
             for code, written in self._companies(part, below):
-                companies[code] = written
+                companies[code.text] = written
                 # Each of them is written at least once in the end, so that the whole holds no less.
                 size += written.size
                 self._check(size)
@@ -71,17 +71,17 @@ class Enterprises:
     def _companies(self, settled: Settled, below: Level) -> Iterator[tuple[CreditCode, Written]]:
         nested = 0
 
-        def enterprise(selection: EnterpriseSelection, code: CreditCode) -> orjson.Fragment:
+        def enterprise(selection: EnterpriseSelection, code: str) -> orjson.Fragment:
             nonlocal nested
-            written = below[selection][code]
+            written = below[selection][normalise(code)]
             nested += written.size
             return orjson.Fragment(written.body)
 
-        showing = Showing(self._mask, enterprise)
+        showing = Showing(self._masks, enterprise)
         place = settled.place
         constant, own = constants(place.enterprise.selections), _own_fields(place.enterprise)
         answers = tuple(
-            (answer.selection.key, settled.writers[answer], settled.joined[answer])
+            (answer.selection.key, settled.writers[answer](showing), settled.joined[answer])
             for answer in place.enterprise.answers
         )
         for index, code in enumerate(place.codes):
@@ -90,8 +90,8 @@ class Enterprises:
             for key, read in own:
                 company[key] = read(code)
             for key, write, joined in answers:
-                company[key] = write(joined[index], showing)
-                size += len(joined[index].records or ())
+                company[key] = write(joined, index)
+                size += len(joined.records[index] or ())
             yield code, Written(orjson.dumps(company), size + nested)
 
     def _check(self, size: int) -> None:
@@ -110,12 +110,14 @@ def _deepest_first(settled: Iterable[Settled]) -> Iterator[list[Settled]]:
 
 def _size(companies: RootCompanies, level: Level) -> int:
     """How many companies and records all roots hold together."""
-    return sum(level[asked.root.enterprise][code].size for asked in companies.asked for code in asked.codes if code)
+    return sum(
+        level[asked.root.enterprise][code.text].size for asked in companies.asked for code in asked.codes if code
+    )
 
 
 def _root(asked: Asked, level: Level) -> orjson.Fragment | None:
     """The data of one root; null in the place of what is no company's code."""
-    bodies = [level[asked.root.enterprise][code].body if code else b"null" for code in asked.codes]
+    bodies = [level[asked.root.enterprise][code.text].body if code else b"null" for code in asked.codes]
     return orjson.Fragment(b"[%b]" % b",".join(bodies) if asked.many else bodies[0])
 
 
