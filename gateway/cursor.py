@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -39,12 +40,20 @@ class CursorInvalid(GatewayError):
     code = "CURSOR_INVALID"
 
 
-def record_digest(key: bytes, *parts: str) -> str:
-    """A short digest by which records of one date and agency are told apart, ordered as says nothing of their ids.
+def record_digests(key: bytes, *common: str) -> Callable[[str, str], str]:
+    """Short digests of a company and a record in it, with what all have in `common`: by them records of one date and
+    agency are told apart, and they are ordered as says nothing of their ids.
 
     Keyed, so that a caller from whom the id is withheld cannot test a guess against it.
     """
-    return blake2b("\0".join(parts).encode(), key=key, digest_size=8).hexdigest()
+    begun = blake2b("".join(f"{part}\0" for part in common).encode(), key=key, digest_size=8)
+
+    def digest(company: str, record: str) -> str:
+        whole = begun.copy()
+        whole.update(f"{company}\0{record}".encode())
+        return whole.hexdigest()
+
+    return digest
 
 
 def encode(position: Position) -> str:

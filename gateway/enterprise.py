@@ -6,7 +6,7 @@ Each company is written once at each place, to bytes, the deepest places first: 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 import orjson
 from graphql import GraphQLError
@@ -23,13 +23,8 @@ from policies.masks import Masks
 from schema.code_labels import authority, category
 from schema.credit_code import CreditCode, normalise
 
-
-class Written(NamedTuple):
-    """One company at one place, in JSON, with how many companies and records that holds."""
-
-    body: bytes
-    size: int
-
+Written = tuple[orjson.Fragment, int]
+"""One company at one place, in JSON, with how many companies and records that holds."""
 
 Level = dict[EnterpriseSelection, dict[str, Written]]
 """The companies of one level, by where they appear and by code."""
@@ -45,7 +40,7 @@ class Enterprises:
         self._masks = masks
         self._limit = limit
 
-    async def roots(self, companies: RootCompanies) -> dict[str, orjson.Fragment | None]:
+    async def roots(self, companies: RootCompanies) -> dict[str, list[orjson.Fragment | None] | orjson.Fragment | None]:
         """The data of every federated root, by response key. Raises `LimitExceeded`."""
         turn, level = Turn(), Level()
         for settled in _deepest_first(self._answers.settled):
@@ -62,7 +57,7 @@ class Enterprises:
             for code, written in self._companies(part, below):
                 companies[code.text] = written
                 # Each of them is written at least once in the end, so that the whole holds no less.
-                size += written.size
+                size += written[1]
                 self._check(size)
                 if turn.is_over():
                     await turn.pass_on()
@@ -73,9 +68,9 @@ class Enterprises:
 
         def enterprise(selection: EnterpriseSelection, code: str) -> orjson.Fragment:
             nonlocal nested
-            written = below[selection][normalise(code)]
-            nested += written.size
-            return orjson.Fragment(written.body)
+            written, number = below[selection][normalise(code)]
+            nested += number
+            return written
 
         showing = Showing(self._masks, enterprise)
         place = settled.place
@@ -92,7 +87,7 @@ class Enterprises:
             for key, write, joined in answers:
                 company[key] = write(joined, index)
                 size += len(joined.records[index] or ())
-            yield code, Written(orjson.dumps(company), size + nested)
+            yield code, (orjson.Fragment(orjson.dumps(company)), size + nested)
 
     def _check(self, size: int) -> None:
         if size > self._limit:
@@ -110,15 +105,14 @@ def _deepest_first(settled: Iterable[Settled]) -> Iterator[list[Settled]]:
 
 def _size(companies: RootCompanies, level: Level) -> int:
     """How many companies and records all roots hold together."""
-    return sum(
-        level[asked.root.enterprise][code.text].size for asked in companies.asked for code in asked.codes if code
-    )
+    return sum(level[asked.root.enterprise][code.text][1] for asked in companies.asked for code in asked.codes if code)
 
 
-def _root(asked: Asked, level: Level) -> orjson.Fragment | None:
+def _root(asked: Asked, level: Level) -> list[orjson.Fragment | None] | orjson.Fragment | None:
     """The data of one root; null in the place of what is no company's code."""
-    bodies = [level[asked.root.enterprise][code.text].body if code else b"null" for code in asked.codes]
-    return orjson.Fragment(b"[%b]" % b",".join(bodies) if asked.many else bodies[0])
+    written = level.get(asked.root.enterprise, {})
+    companies = [written[code.text][0] if code else None for code in asked.codes]
+    return companies if asked.many else companies[0]
 
 
 def _own_fields(enterprise: EnterpriseSelection) -> tuple[tuple[str, Writer], ...]:

@@ -13,8 +13,9 @@ from connectors.contract import CompanyRows, FailureCode, Outcome, Supply
 from gateway.arguments import Slice
 from gateway.authorise import Supplier
 from gateway.caller import Caller
+from gateway.collect import Said
 from gateway.fetch import Fetched, Place, fetch_level
-from gateway.join import AnswerJoiner, Joined, Joiner, Said
+from gateway.join import AnswerJoiner, Joined, Joiner
 from gateway.operation import AnswerSelection, EnterpriseSelection, Operation
 from gateway.origin import linked
 from gateway.prepare import Prepared, Preparer
@@ -126,8 +127,7 @@ class Federation:
         for answer in place.enterprise.answers:
             joining = AnswerJoiner(planned.prepared.joinings[answer], self.joiner, slices[answer], said)
             joined[answer] = joining.joined
-            for code in place.codes:
-                joining.join(code)
+            for _ in joining.join(place.codes):
                 if turn.is_over():
                     await turn.pass_on()
         return Settled(planned.caller_class, place, planned.prepared.writers, joined)

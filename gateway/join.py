@@ -6,18 +6,17 @@ A next level's companies come from here: only records that are shown lead on.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from typing import Final
 
-from connectors.contract import CompanyRows, FailureCode, Outcome, Row
 from gateway.arguments import Slice
 from gateway.authorise import Authorised, AuthorisedAnswer, Supplier
-from gateway.cursor import Position
-from gateway.envelope import Envelope, Envelopes, SourceOutcome
+from gateway.collect import Judging, Said, collector, row_filter
+from gateway.cursor import Position, record_digests
+from gateway.envelope import Envelope, Envelopes
 from gateway.operation import AnswerSelection
-from gateway.order import Order
+from gateway.order import date_reader, ordered, placed
 from gateway.origin import Origin, Record
 from policies.masks import Masks
 from policies.publicity import Judge, Publicity, Standing
@@ -37,16 +36,6 @@ class Joined:
     records: list[Sequence[Record] | None] = field(default_factory=list)
     more: list[bool] = field(default_factory=list)
     ends: list[Position | None] = field(default_factory=list)
-
-
-Said = Callable[[Supplier], Callable[[CreditCode], CompanyRows | None]]
-"""What a supplier answered, by company; None where it was not asked, or said nothing of it."""
-
-Filter = Callable[[Row], bool | None]
-"""Whether a row is among those asked for; None where nobody can say."""
-
-Collect = Callable[[CreditCode, list[Record]], SourceOutcome]
-"""Adds a company's records that may be shown to those found; how their supplier fared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,112 +77,69 @@ def _joining(authorised: AuthorisedAnswer, publicity: Publicity) -> Joining:
 
 
 class AnswerJoiner:
-    """Joins one answer of one request, for companies of one class, one after the other, into `joined`."""
+    """Joins one answer of one request, for companies of one class, into `joined`."""
 
-    __slots__ = ("_collect", "_envelopes", "_expiring", "_order", "_placed", "_slice", "joined")
+    __slots__ = ("_collectors", "_envelopes", "_expiring", "_placed", "_slice", "joined")
 
     def __init__(self, joining: Joining, joiner: Joiner, slice_: Slice, said: Said) -> None:
         authorised = joining.authorised
-        record, judge = authorised.answer.record, joining.judge(joiner.today)
-        passes = partial(_passes, record, slice_.filters) if slice_.filters else None
+        judging = Judging(joining.judge(joiner.today), row_filter(authorised.answer.record, slice_.filters))
         self.joined = Joined()
         self._slice = slice_
         self._placed = joining.cursor or slice_.after is not None
         self._expiring = joining.expiring
-        self._order = Order(record, joiner.masks, joiner.cursor_key, joiner.audience)
         self._envelopes = Envelopes(authorised)
-        self._collect = tuple(
-            _collector(supplier, said, judge, passes, self._envelopes) for supplier in authorised.suppliers
+        self._collectors = tuple(
+            collector(
+                supplier, said, judging, partial(_origins, authorised.answer.record, supplier, joiner), self._envelopes
+            )
+            for supplier in authorised.suppliers
         )
 
-    def join(self, code: CreditCode) -> None:
-        """Adds the answer for one company."""
-        found: list[Record] = []
-        sources = tuple([collect(code, found) for collect in self._collect])
-        page, more, end = self._page(found, code) if found else (found, False, None)
-        over: tuple[Supplier, ...] = ()
-        if self._expiring:
-            shown = {origin.sight for origin, _ in page}
-            over = tuple(supplier for supplier in self._expiring if supplier.expired in shown)
-        envelope = self._envelopes.envelope(sources, over)
-        joined = self.joined
-        joined.envelopes.append(envelope)
-        joined.records.append(page if page or envelope.complete else None)
-        joined.more.append(more)
-        joined.ends.append(end)
+    def join(self, codes: Iterable[CreditCode]) -> Iterator[None]:
+        """Adds the answers for companies, one with each step."""
+        collectors, expiring, joined = self._collectors, self._expiring, self.joined
+        for code in codes:
+            found: list[Record] = []
+            sources = tuple([collect(code, found) for collect in collectors])
+            page, more, end = self._page(found, code) if found else (found, False, None)
+            envelope = self._envelopes.envelope(sources, _over(page, expiring) if expiring else ())
+            joined.envelopes.append(envelope)
+            joined.records.append(page if page or envelope.complete else None)
+            joined.more.append(more)
+            joined.ends.append(end)
+            yield
 
     def _page(self, found: list[Record], code: CreditCode) -> tuple[Sequence[Record], bool, Position | None]:
         """The page of the records that is asked for, whether there are more, and where its last one stands."""
         first, after = self._slice.first, self._slice.after
         if not self._placed:
-            ordered = self._order.ordered(found, code)
-            return ordered[:first], len(ordered) > first, None
-        placed = self._order.placed(found, code)
+            records = ordered(found, code) if len(found) > 1 else found
+            return (records, False, None) if len(records) <= first else (records[:first], True, None)
+        places = placed(found, code)
         if after is not None:
-            placed = [one for one in placed if one[0].key() > after.key()]
-        page = placed[:first]
-        return [record for _, record in page], len(placed) > first, page[-1][0] if page else None
+            places = [one for one in places if one[0].key() > after.key()]
+        page = places[:first]
+        return [record for _, record in page], len(places) > first, page[-1][0] if page else None
 
 
-def _collector(supplier: Supplier, said: Said, judge: Judge, passes: Filter | None, envelopes: Envelopes) -> Collect:
-    """Collects what one supplier has of the companies."""
-    coverage = supplier.dataset.coverage
-    if supplier.withheld:
-        return lambda code, _: envelopes.not_asked(supplier, covered=coverage.may_know(code))
-    answer_of = said(supplier)
-    origins: dict[dt.datetime | None, Mapping[Standing, Origin]] = {}
-
-    def collect(code: CreditCode, found: list[Record]) -> SourceOutcome:
-        if coverage.registered and not coverage.may_know(code):
-            return envelopes.not_asked(supplier, covered=False)
-        answer = answer_of(code) or _NOTHING_SAID
-        whole = True
-        if answer.rows:
-            shown = origins.get(answer.as_of) or origins.setdefault(answer.as_of, _origins(supplier, answer.as_of))
-            whole = _collect(answer, shown, judge, passes, found)
-        return envelopes.source(supplier, answer, whole=whole)
-
-    return collect
+def _over(page: Iterable[Record], expiring: Iterable[Supplier]) -> tuple[Supplier, ...]:
+    """The suppliers of records on the page that are past their publicity period."""
+    shown = {origin.sight for origin, _ in page}
+    return tuple(supplier for supplier in expiring if supplier.expired in shown)
 
 
-_NOTHING_SAID: Final = CompanyRows(Outcome.FAILED, failure=FailureCode.AGENCY_BAD_RESPONSE)
-"""Asked, and nothing was said of this company: never to be read as there being nothing."""
-
-
-def _origins(supplier: Supplier, as_of: dt.datetime | None) -> Mapping[Standing, Origin]:
-    """The origin of records by their standing; of those that are not shown there is none."""
-    current = {Standing.PUBLISHED: Origin(supplier, supplier.sight, as_of)}
-    return (
-        current if supplier.expired.withheld else {**current, Standing.OVER: Origin(supplier, supplier.expired, as_of)}
-    )
-
-
-def _collect(
-    answer: CompanyRows, shown: Mapping[Standing, Origin], judge: Judge, passes: Filter | None, found: list[Record]
-) -> bool:
-    """Adds the rows that may be shown; whether all rows could be judged."""
-    whole, unreadable = True, answer.unreadable
-    for index, row in enumerate(answer.rows):
-        standing = judge(row, unreadable.get(index, ()) if unreadable else ())
-        origin = shown.get(standing)
-        if origin is None:
-            whole = whole and standing is not Standing.UNREADABLE
-            continue
-        passed = passes is None or passes(row)
-        if passed:
-            found.append((origin, row))
-        elif passed is None:
-            whole = False
-    return whole
-
-
-def _passes(record: RecordType, filters: Mapping[str, dt.date], row: Row) -> bool | None:
-    """Whether a row passes every filter; None where its date is missing, so that nobody can say."""
-    for argument, bound in filters.items():
-        field, operator = record.filters[argument]
-        value = row.get(field)
-        if not isinstance(value, dt.date):
-            return None
-        if value < bound if operator == ">=" else value > bound:
-            return False
-    return True
+def _origins(
+    record: RecordType, supplier: Supplier, joiner: Joiner, as_of: dt.datetime | None
+) -> Mapping[Standing, Origin]:
+    """Where the supplier's records come from, by their standing; of those that are not shown there is nothing."""
+    digest = record_digests(joiner.cursor_key, joiner.audience, supplier.dataset.id)
+    sights = {Standing.PUBLISHED: supplier.sight}
+    if not supplier.expired.withheld:
+        sights[Standing.OVER] = supplier.expired
+    return {
+        standing: Origin(
+            supplier, sight, as_of, supplier.dataset.agency, date_reader(record, sight, joiner.masks), digest
+        )
+        for standing, sight in sights.items()
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from connectors.contract import Row
@@ -12,13 +13,17 @@ from policies.decision import Effect
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Origin:
-    """What records of one supplier have in common: what the caller sees of them, and the date of the supplier's data
-    (with an offset).
+    """What records of one supplier have in common in one request: what the caller sees of them, and the date of the
+    supplier's data (with an offset); for their order the agency, what reads the date by which they are sorted, as the
+    caller sees it, and what makes a digest of a company's code and a record's id.
     """
 
     supplier: Supplier
     sight: Sight
     as_of: dt.datetime | None
+    agency: str
+    date: Callable[[Row], dt.date | None]
+    digest: Callable[[str, str], str]
 
 
 Record = tuple[Origin, Row]

@@ -67,8 +67,9 @@ def partial(value: Value, _context: MaskContext) -> Value:
     counts as a number; one shorter than 8 characters keeps nothing.
     """
     text = _text(value)
-    if not _SEPARATORS.search(text):
-        return _hide(text)
+    if text.isalpha():
+        # Neither separators nor digits: one name.
+        return _initial(text)
     names = _SEPARATORS.split(text)
     return "".join(name if _SEPARATORS.fullmatch(name) else _hide(name.strip()) for name in names)
 
@@ -77,6 +78,10 @@ def _hide(name: str) -> str:
     if _NUMBER.fullmatch(name):
         head, tail = _ENDS
         return f"{name[:head]}***{name[-tail:]}" if len(name) >= _SHORTEST_IDENTITY else _HIDDEN
+    return _initial(name)
+
+
+def _initial(name: str) -> str:
     return name[0] + _HIDDEN if len(name) > 1 else _HIDDEN
 
 

@@ -131,11 +131,13 @@ class Publicity:
         nothing = (None,) * len(ending)
         limits = frozenset({*ending, *regime.ended_by})
         in_period = _period_judge(regime.periods.get(record.name), today)
+        unlimited = record.name not in regime.periods
+        published = Standing.PUBLISHED
 
         def standing(row: Mapping[str, Value], unreadable: Collection[str]) -> Standing:
             days = tuple(map(row.get, ending))
             if days == nothing and not unreadable:
-                return in_period(row, None)
+                return published if unlimited else in_period(row, None)
             starts, until, *ends = [day if isinstance(day, date) else None for day in days]
             if starts and today < starts:
                 return Standing.NOT_YET
@@ -155,13 +157,14 @@ def _period_judge(period: Period | None, today: date) -> Callable[[Mapping[str, 
     counted_from, by = period.counted_from, period.by
     first_days = {code: period.first_day(today, code) for code in period.months}
     otherwise = period.first_day(today, None)
+    published, over = Standing.PUBLISHED, Standing.OVER
 
     def standing(row: Mapping[str, Value], until: date | None) -> Standing:
         start, code = row.get(counted_from), row.get(by)
         if not isinstance(start, date):
             return Standing.PUBLISHED if until else Standing.UNREADABLE
         first = first_days.get(code.code, otherwise) if isinstance(code, Code) else otherwise
-        return Standing.OVER if start < first else Standing.PUBLISHED
+        return over if start < first else published
 
     return standing
 
