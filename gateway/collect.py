@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Final
 
 from connectors.contract import CompanyRows, FailureCode, Outcome, Row
@@ -65,13 +64,17 @@ def collector(
     coverage = supplier.dataset.coverage
     if supplier.withheld:
         return lambda code, _: envelopes.not_asked(supplier, covered=coverage.may_know(code))
-    answer_of, origins_of = said(supplier), cache(origins)
+    answer_of = said(supplier)
+    origins_at: dict[dt.datetime | None, Mapping[Standing, Origin]] = {}
 
     def collect(code: CreditCode, found: list[Record]) -> SourceOutcome:
         if coverage.registered and not coverage.may_know(code):
             return envelopes.not_asked(supplier, covered=False)
         answer = answer_of(code) or _NOTHING_SAID
-        whole = not answer.rows or judging.collect(answer, origins_of(answer.as_of), found)
+        whole = True
+        if answer.rows:
+            shown = origins_at.get(answer.as_of) or origins_at.setdefault(answer.as_of, origins(answer.as_of))
+            whole = judging.collect(answer, shown, found)
         return envelopes.source(supplier, answer, whole=whole)
 
     return collect

@@ -7,6 +7,7 @@ import binascii
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from hashlib import blake2b
 
 import orjson
@@ -40,20 +41,32 @@ class CursorInvalid(GatewayError):
     code = "CURSOR_INVALID"
 
 
-def record_digests(key: bytes, *common: str) -> Callable[[str, str], str]:
-    """Short digests of a company and a record in it, with what all have in `common`: by them records of one date and
-    agency are told apart, and they are ordered as says nothing of their ids.
+Digest = Callable[[str, str], str]
+"""(company, record's id) -> a short digest."""
+
+Digests = Callable[[str], Digest]
+"""Gives the digests of a dataset's records."""
+
+
+def record_digests(key: bytes, audience: str) -> Digests:
+    """Short digests by which records of one date and agency are told apart, ordered as says nothing of their ids. No
+    two audiences can compare theirs.
 
     Keyed, so that a caller from whom the id is withheld cannot test a guess against it.
     """
-    begun = blake2b("".join(f"{part}\0" for part in common).encode(), key=key, digest_size=8)
 
-    def digest(company: str, record: str) -> str:
-        whole = begun.copy()
-        whole.update(f"{company}\0{record}".encode())
-        return whole.hexdigest()
+    @cache
+    def of_dataset(dataset: str) -> Digest:
+        begun = blake2b(f"{audience}\0{dataset}\0".encode(), key=key, digest_size=8)
 
-    return digest
+        def digest(company: str, record: str) -> str:
+            whole = begun.copy()
+            whole.update(f"{company}\0{record}".encode())
+            return whole.hexdigest()
+
+        return digest
+
+    return of_dataset
 
 
 def encode(position: Position) -> str:

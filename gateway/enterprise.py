@@ -6,6 +6,7 @@ Each company is written once at each place, to bytes, the deepest places first: 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from operator import attrgetter
 from typing import Final
 
 import orjson
@@ -126,7 +127,7 @@ def _own_fields(enterprise: EnterpriseSelection) -> tuple[tuple[str, Writer], ..
 
 
 def _own_field(selection: Selection) -> Writer:
-    return str if selection.name == "creditCode" else keyed_writer(selection.selections, _identity_field)
+    return attrgetter("text") if selection.name == "creditCode" else keyed_writer(selection.selections, _identity_field)
 
 
 def _identity_field(selection: Selection) -> Writer:

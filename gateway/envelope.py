@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Hashable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from connectors.contract import CompanyRows, FailureCode, Outcome
@@ -67,8 +67,8 @@ class Envelopes:
     """The envelopes of one answer selection in one request, for one class of caller."""
 
     authorised: AuthorisedAnswer
-    _sources: dict[Hashable, SourceOutcome] = field(default_factory=dict)
-    _envelopes: dict[Hashable, Envelope] = field(default_factory=dict)
+    _sources: dict[Hashable, SourceOutcome]
+    _envelopes: dict[Hashable, Envelope]
 
     def source(self, supplier: Supplier, rows: CompanyRows, *, whole: bool) -> SourceOutcome:
         """How a supplier that was asked fared for a company. `whole` tells whether all rows could be judged."""

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache, partial
 
 from gateway.arguments import Slice
 from gateway.authorise import Authorised, AuthorisedAnswer, Supplier
 from gateway.collect import Judging, Said, collector, row_filter
-from gateway.cursor import Position, record_digests
+from gateway.cursor import Digests, Position
 from gateway.envelope import Envelope, Envelopes
 from gateway.operation import AnswerSelection
 from gateway.order import date_reader, ordered, placed
@@ -32,22 +32,21 @@ class Joined:
     where the last of them stands, if the cursor was asked for.
     """
 
-    envelopes: list[Envelope] = field(default_factory=list)
-    records: list[Sequence[Record] | None] = field(default_factory=list)
-    more: list[bool] = field(default_factory=list)
-    ends: list[Position | None] = field(default_factory=list)
+    envelopes: list[Envelope]
+    records: list[Sequence[Record] | None]
+    more: list[bool]
+    ends: list[Position | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Joiner:
-    """What one request needs to join: today's date for publicity periods, the caller's masks, and for the digests
-    in cursors a key and the `audience` that they are for, so that no two audiences can compare theirs.
+    """What one request needs to join: today's date for publicity periods, the caller's masks, and the digests in
+    cursors.
     """
 
     today: dt.date
     masks: Masks
-    cursor_key: bytes
-    audience: str
+    digests: Digests
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,31 +78,31 @@ def _joining(authorised: AuthorisedAnswer, publicity: Publicity) -> Joining:
 class AnswerJoiner:
     """Joins one answer of one request, for companies of one class, into `joined`."""
 
-    __slots__ = ("_collectors", "_envelopes", "_expiring", "_placed", "_slice", "joined")
+    __slots__ = ("_collectors", "_digests", "_envelopes", "_expiring", "_placed", "_slice", "joined")
 
     def __init__(self, joining: Joining, joiner: Joiner, slice_: Slice, said: Said) -> None:
         authorised = joining.authorised
         judging = Judging(joining.judge(joiner.today), row_filter(authorised.answer.record, slice_.filters))
-        self.joined = Joined()
+        self.joined = Joined([], [], [], [])
         self._slice = slice_
         self._placed = joining.cursor or slice_.after is not None
+        self._digests = joiner.digests
         self._expiring = joining.expiring
-        self._envelopes = Envelopes(authorised)
-        self._collectors = tuple(
-            collector(
-                supplier, said, judging, partial(_origins, authorised.answer.record, supplier, joiner), self._envelopes
-            )
-            for supplier in authorised.suppliers
-        )
+        self._envelopes = Envelopes(authorised, {}, {})
+        self._collectors = [
+            collector(one, said, judging, partial(_origins, authorised.answer.record, one, joiner), self._envelopes)
+            for one in authorised.suppliers
+        ]
 
     def join(self, codes: Iterable[CreditCode]) -> Iterator[None]:
         """Adds the answers for companies, one with each step."""
-        collectors, expiring, joined = self._collectors, self._expiring, self.joined
+        collectors, expiring, unplaced = self._collectors, self._expiring, not self._placed
+        envelope_of, joined = self._envelopes.envelope, self.joined
         for code in codes:
             found: list[Record] = []
             sources = tuple([collect(code, found) for collect in collectors])
-            page, more, end = self._page(found, code) if found else (found, False, None)
-            envelope = self._envelopes.envelope(sources, _over(page, expiring) if expiring else ())
+            page, more, end = (found, False, None) if unplaced and len(found) < 2 else self._page(found, code)
+            envelope = envelope_of(sources, _over(page, expiring) if expiring else ())
             joined.envelopes.append(envelope)
             joined.records.append(page if page or envelope.complete else None)
             joined.more.append(more)
@@ -114,9 +113,9 @@ class AnswerJoiner:
         """The page of the records that is asked for, whether there are more, and where its last one stands."""
         first, after = self._slice.first, self._slice.after
         if not self._placed:
-            records = ordered(found, code) if len(found) > 1 else found
-            return (records, False, None) if len(records) <= first else (records[:first], True, None)
-        places = placed(found, code)
+            records = ordered(found, code, self._digests)
+            return records[:first], len(records) > first, None
+        places = placed(found, code, self._digests)
         if after is not None:
             places = [one for one in places if one[0].key() > after.key()]
         page = places[:first]
@@ -133,13 +132,10 @@ def _origins(
     record: RecordType, supplier: Supplier, joiner: Joiner, as_of: dt.datetime | None
 ) -> Mapping[Standing, Origin]:
     """Where the supplier's records come from, by their standing; of those that are not shown there is nothing."""
-    digest = record_digests(joiner.cursor_key, joiner.audience, supplier.dataset.id)
     sights = {Standing.PUBLISHED: supplier.sight}
     if not supplier.expired.withheld:
         sights[Standing.OVER] = supplier.expired
     return {
-        standing: Origin(
-            supplier, sight, as_of, supplier.dataset.agency, date_reader(record, sight, joiner.masks), digest
-        )
+        standing: Origin(supplier, sight, as_of, date_reader(record, sight, joiner.masks))
         for standing, sight in sights.items()
     }

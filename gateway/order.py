@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Sequence
+from itertools import count
 
 from connectors.contract import Row
 from gateway.authorise import IDENTITY, Sight
-from gateway.cursor import Position, newest_first
+from gateway.cursor import Digests, Position, newest_first
 from gateway.origin import Record
 from policies.decision import Effect
 from policies.masks import Masks
@@ -15,19 +16,20 @@ from schema.catalogue import RecordType
 from schema.credit_code import CreditCode
 
 
-def ordered(found: Sequence[Record], code: CreditCode) -> Sequence[Record]:
+def ordered(found: Sequence[Record], code: CreditCode, digests: Digests) -> Sequence[Record]:
     """A company's records in order; their digests are made only where dates and agencies leave it open."""
-    keys = [(newest_first(origin.date(row)), origin.agency) for origin, row in found]
+    keys = [(newest_first(origin.date(row)), origin.supplier.dataset.agency) for origin, row in found]
     if len(set(keys)) == len(keys):
-        return _sorted(found, keys)
-    return _sorted(found, list(zip(keys, _digests(found, code), strict=True)))
+        return [found[index] for _, index in sorted(zip(keys, count(), strict=False))]
+    told = _digests(found, code, digests)
+    return [found[index] for _, _, index in sorted(zip(keys, told, count(), strict=False))]
 
 
-def placed(found: Sequence[Record], code: CreditCode) -> list[tuple[Position, Record]]:
+def placed(found: Sequence[Record], code: CreditCode, digests: Digests) -> list[tuple[Position, Record]]:
     """A company's records in order, each with its place."""
     places = [
-        (Position(record[0].date(record[1]), record[0].agency, digest), record)
-        for record, digest in zip(found, _digests(found, code), strict=True)
+        (Position(record[0].date(record[1]), record[0].supplier.dataset.agency, digest), record)
+        for record, digest in zip(found, _digests(found, code, digests), strict=True)
     ]
     return sorted(places, key=lambda one: one[0].key())
 
@@ -47,19 +49,15 @@ def _date(value: object) -> dt.date | None:
     return value if isinstance(value, dt.date) else None
 
 
-def _digests(found: Sequence[Record], code: CreditCode) -> list[str]:
+def _digests(found: Sequence[Record], code: CreditCode, digests: Digests) -> list[str]:
     """What tells each record from the company's others: its id, or its content and how often that was there."""
     seen: dict[tuple[str, str], int] = {}
-    digests = []
+    told = []
     for origin, row in found:
-        identity = row.get(IDENTITY)
+        dataset, identity = origin.supplier.dataset.id, row.get(IDENTITY)
         if identity is None:
-            content = (origin.supplier.dataset.id, repr(sorted(row.items())))
-            seen[content] = seen.get(content, 0) + 1
-            identity = f"{content[1]}\0{seen[content]}"
-        digests.append(origin.digest(code.text, str(identity)))
-    return digests
-
-
-def _sorted(found: Sequence[Record], keys: Sequence[tuple[int, str] | tuple[tuple[int, str], str]]) -> list[Record]:
-    return [found[index] for index in sorted(range(len(found)), key=keys.__getitem__)]
+            content = repr(sorted(row.items()))
+            number = seen[dataset, content] = seen.get((dataset, content), 0) + 1
+            identity = f"{content}\0{number}"
+        told.append(digests(dataset)(code.text, str(identity)))
+    return told

@@ -13,17 +13,14 @@ from policies.decision import Effect
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Origin:
-    """What records of one supplier have in common in one request: what the caller sees of them, and the date of the
-    supplier's data (with an offset); for their order the agency, what reads the date by which they are sorted, as the
-    caller sees it, and what makes a digest of a company's code and a record's id.
+    """What records of one supplier have in common in one request: what the caller sees of them, the date of the
+    supplier's data (with an offset), and what reads the date by which they are sorted, as the caller sees it.
     """
 
     supplier: Supplier
     sight: Sight
     as_of: dt.datetime | None
-    agency: str
     date: Callable[[Row], dt.date | None]
-    digest: Callable[[str, str], str]
 
 
 Record = tuple[Origin, Row]

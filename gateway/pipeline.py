@@ -13,6 +13,7 @@ from gateway.arguments import slices
 from gateway.audit import AuditLog
 from gateway.caller import Caller, check_caller
 from gateway.consents import Consents
+from gateway.cursor import record_digests
 from gateway.document import Documents
 from gateway.editions import Edition, Editions
 from gateway.encode import encode, encode_refusal, failure_errors
@@ -122,7 +123,7 @@ class Gateway:
             supply=self.supply,
             tables=edition.tables,
             preparer=edition.preparer,
-            joiner=Joiner(started.astimezone(CHINA).date(), masks, self.secrets.cursors, audience),
+            joiner=Joiner(started.astimezone(CHINA).date(), masks, record_digests(self.secrets.cursors, audience)),
             caller=caller,
             shared=self.shared,
             limit=self.limits.companies,

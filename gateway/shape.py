@@ -74,8 +74,11 @@ def _answer_writer(authorised: AuthorisedAnswer, agencies: Agencies) -> AnswerWr
         empty: dict[Envelope, orjson.Fragment] = {}
         lists = tuple((key, write_records(showing)) for key, write_records in records)
 
-        def whole(joined: Joined, index: int, found: Sequence[Record]) -> dict[str, Any]:
-            envelope = joined.envelopes[index]
+        def write(joined: Joined, index: int) -> object:
+            envelope, found = joined.envelopes[index], joined.records[index]
+            if not found:
+                # Answers without records differ by their envelopes alone.
+                return empty.get(envelope) or empty.setdefault(envelope, _fragment(without(envelope, found)))
             written = (envelopes.get(envelope) or envelopes.setdefault(envelope, write_envelope(envelope))).copy()
             for key, write_records in lists:
                 written[key] = write_records(found)
@@ -86,16 +89,11 @@ def _answer_writer(authorised: AuthorisedAnswer, agencies: Agencies) -> AnswerWr
                 written[key] = cursor.encode(end) if end else None
             return written
 
-        def write(joined: Joined, index: int) -> object:
-            found = joined.records[index]
-            if found:
-                return whole(joined, index, found)
-            # Answers without records differ by their envelopes alone.
-            envelope = joined.envelopes[index]
-            written = empty.get(envelope)
-            if written is None:
-                data = write_envelope(envelope) if found is None else whole(joined, index, found)
-                written = empty[envelope] = orjson.Fragment(orjson.dumps(data))
+        def without(envelope: Envelope, found: Sequence[Record] | None) -> dict[str, Any]:
+            written = write_envelope(envelope)
+            if found is not None:
+                written.update({key: write_records(found) for key, write_records in lists})
+                written.update(dict.fromkeys(more, False))
             return written
 
         return write
@@ -124,7 +122,11 @@ def _envelope_writer(authorised: AuthorisedAnswer, agencies: Agencies) -> Callab
 
 
 def _written_list(write: Writer, entries: Iterable[object]) -> orjson.Fragment:
-    return orjson.Fragment(orjson.dumps([write(entry) for entry in entries]))
+    return _fragment([write(entry) for entry in entries])
+
+
+def _fragment(data: object) -> orjson.Fragment:
+    return orjson.Fragment(orjson.dumps(data))
 
 
 def _source_writer(selections: tuple[Selection, ...], agencies: Agencies) -> Writer:
@@ -235,7 +237,7 @@ def _source_binder(selections: tuple[Selection, ...], agencies: Agencies) -> Cal
         return lambda origin: origin.as_of
 
     write = keyed_writer(selections, getter)
-    return lambda _, origin: orjson.Fragment(orjson.dumps(write(origin)))
+    return lambda _, origin: _fragment(write(origin))
 
 
 def _link_binder(link: Link) -> Callable[[Showing, Origin], object]:
