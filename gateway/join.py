@@ -101,7 +101,7 @@ class AnswerJoiner:
         for code in codes:
             found: list[Record] = []
             sources = tuple([collect(code, found) for collect in collectors])
-            page, more, end = (found, False, None) if unplaced and len(found) < 2 else self._page(found, code)
+            page, more, end = (found, False, None) if unplaced and len(found) <= 1 else self._page(found, code)
             envelope = envelope_of(sources, _over(page, expiring) if expiring else ())
             joined.envelopes.append(envelope)
             joined.records.append(page if page or envelope.complete else None)
