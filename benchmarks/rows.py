@@ -94,7 +94,7 @@ def answers(codes: Sequence[CreditCode]) -> Sequence[Answer]:
 
 
 def _varied(draw: Random, code: CreditCode, row: Mapping[str, object], supplied: Supplied) -> RawRow:
-    return {"dm": code.text} | {path: _value(draw, path, str(row[path])) for path in supplied.fields.values()}
+    return {"dm": code} | {path: _value(draw, path, str(row[path])) for path in supplied.fields.values()}
 
 
 def _value(draw: Random, path: str, like: str) -> object:

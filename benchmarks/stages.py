@@ -194,7 +194,7 @@ class Bench:
         """Asks about so many companies; the length of the answer."""
         start = self._next % (len(self.codes) - number)
         self._next += number
-        codes = [code.text for code in self.codes[start : start + number]]
+        codes = list(self.codes[start : start + number])
         received = Received(
             "bench", QUERY, None, {"codes": codes}, self.world.BANK, "credit.underwriting", (), _far(), read_only=False
         )

@@ -71,7 +71,7 @@ class RowCache:
         answers, missing = self._look(request, shelf, request.codes)
         if not missing:
             return answers
-        flights = {code: flight for code in missing if (flight := self._flight(request, shelf + code.text))}
+        flights = {code: flight for code in missing if (flight := self._flight(request, shelf + code))}
         own = [code for code in missing if code not in flights]
         if own:
             answers.update(await self._fly(request, own, time_to_live, ask))
@@ -98,7 +98,7 @@ class RowCache:
         found: dict[CreditCode, CompanyRows] = {}
         missing: list[CreditCode] = []
         for code in codes:
-            key = shelf + code.text
+            key = shelf + code
             envelope = self._memory.look(key)
             if envelope is None or envelope.fresh_until <= now or not request.columns <= envelope.columns:
                 missing.append(code)
@@ -119,7 +119,7 @@ class RowCache:
         # From before the call: rows are as old as the agency's look at them, which may be any time after.
         fresh_until = loop.time() + time_to_live
         shelf, flight = _shelf(request), _Flight(request.columns, loop.create_future())
-        keys = [shelf + code.text for code in codes]
+        keys = [shelf + code for code in codes]
         self._flights.update(dict.fromkeys(keys, flight))
         try:
             answers = await ask(codes)

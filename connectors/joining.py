@@ -81,7 +81,7 @@ class Joiner:
                     distinct[text] = await self._distinct(own, turn)
                 if turn.is_over():
                     await turn.pass_on()
-        owns = [distinct.get(code.text, ()) for code in codes]
+        owns = [distinct.get(code, ()) for code in codes]
         mapped = await self.mapper.read(list(chain.from_iterable(owns)), names, turn)
         rows_mapped = tuple(mapped.rows)
         whole = not unkeyed and not answer.dropped and not answer.truncated
@@ -91,12 +91,12 @@ class Joiner:
         end = 0
         for code, own in zip(codes, owns, strict=True):
             start, end = end, end + len(own)
-            as_of = moment(rows.get(code.text, ()))
+            as_of = moment(rows.get(code, ()))
             if ordinary and (len(own) == 1 or (own and not self.shape.single)):
                 joined[code] = CompanyRows(Outcome.ANSWERED, rows_mapped[start:end], as_of)
             else:
                 unreadable = _between(mapped.unreadable, start, end)
-                joined[code] = tell(code.text, rows_mapped[start:end], as_of, unreadable)
+                joined[code] = tell(code, rows_mapped[start:end], as_of, unreadable)
             if turn.is_over():
                 await turn.pass_on()
         return Joined(joined, whole)
@@ -212,7 +212,7 @@ async def _by_company(
                 unkeyed += 1
             else:
                 for code in owners:
-                    found[code.text].append(row)
+                    found[code].append(row)
         if turn.is_over():
             await turn.pass_on()
     return found, unkeyed
@@ -220,4 +220,4 @@ async def _by_company(
 
 def _companies(asked: Asked, keys: Iterable[str]) -> frozenset[str]:
     """The codes, as text, of those asked companies that have one of the keys."""
-    return frozenset([code.text for key in keys for code in asked.owners(key) or ()])
+    return frozenset([code for key in keys for code in asked.owners(key) or ()])

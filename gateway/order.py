@@ -59,5 +59,5 @@ def _digests(found: Sequence[Record], code: CreditCode, digests: Digests) -> lis
             content = repr(sorted(row.items()))
             number = seen[dataset, content] = seen.get((dataset, content), 0) + 1
             identity = f"{content}\0{number}"
-        told.append(digests(dataset)(code.text, str(identity)))
+        told.append(digests(dataset)(code, str(identity)))
     return told

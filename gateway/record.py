@@ -41,7 +41,7 @@ def asked_record(received: Received, question: Question, now: dt.datetime) -> di
         **asked_by(received.request_id, received.principal, now),
         **_question(question),
         "outcome": "ASKED",
-        "companies": sorted(code.text for code in question.companies.distinct()),
+        "companies": sorted(question.companies.distinct()),
     }
 
 
@@ -54,7 +54,7 @@ def answer_record(
         **_question(question),
         "outcome": "ANSWERED",
         "operationName": received.operation_name,
-        "companies": sorted(code.text for code in answers.companies),
+        "companies": sorted(answers.companies),
         "classes": [_class(part.caller_class, part.place) for part in answers.settled],
         "agencies": list(_outcomes(answers)),
         "milliseconds": round((ended - started).total_seconds() * 1_000, 1),

@@ -119,7 +119,7 @@ async def test_hundreds_of_companies_are_answered_but_for_those_whose_dirt_canno
     for dataset in DATASETS:
         for code, answer in (await ask(supply, dataset, *nation.codes)).items():
             if answer.outcome is not Outcome.ANSWERED:
-                odd.add((dataset, role.get(code.text, "ordinary"), answer.outcome))
+                odd.add((dataset, role.get(code, "ordinary"), answer.outcome))
 
     tax = ("tax/TaxCredit", "tax/TaxArrears", "tax/TaxPayment")
     assert {entry for entry in odd if entry[1] != "ordinary"} == {

@@ -81,9 +81,9 @@ class MemorySupply:
             return CompanyRows(Outcome.FAILED, failure=self.failing[request.dataset], retryable=True)
         rows = tuple(
             {name: value for name, value in row.items() if name in request.columns}
-            for row in self.rows.get((request.dataset, code.text), ())
+            for row in self.rows.get((request.dataset, code), ())
         )
-        outcome = self.outcomes.get((request.dataset, code.text), Outcome.ANSWERED)
+        outcome = self.outcomes.get((request.dataset, code), Outcome.ANSWERED)
         return CompanyRows(outcome, rows, as_of=AS_OF, not_older_than=AS_OF)
 
     def columns(self, dataset_id: str) -> frozenset[str]:

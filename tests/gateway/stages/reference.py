@@ -72,7 +72,7 @@ class Reference:
         bounds = {name: day for name, day in filters.items() if day is not None}
         selected = {field for records in _below(info) for field in records if field in record.fields}
         wanted = selected | {record.filters[name][0] for name in bounds}
-        table, sources, access, found = self.tables[code.text], [], [], []
+        table, sources, access, found = self.tables[code], [], [], []
         over: dict[str, list[Any]] = {}
         for dataset in sorted(self.datasets.values(), key=lambda one: one.id):
             if dataset.record != record.name:
@@ -155,9 +155,9 @@ class Reference:
         if dataset.id in self.failing:
             failure = {"code": str(self.failing[dataset.id]), "retryable": True}
             return [], self._source(dataset, "FAILED") | {"failure": failure}
-        status = str(self.outcomes.get((dataset.id, code.text), Outcome.ANSWERED))
+        status = str(self.outcomes.get((dataset.id, code), Outcome.ANSWERED))
         shown: list[tuple[Row, Any, cursor.Position]] = []
-        for row in self.rows.get((dataset.id, code.text), ()):
+        for row in self.rows.get((dataset.id, code), ()):
             standing = self.publicity.standing(record, row, self.today)
             decisions = expired if standing is Standing.OVER else current
             if standing is Standing.NOT_YET or self._hidden(dataset, record, decisions, bounds):
@@ -179,7 +179,7 @@ class Reference:
     ) -> cursor.Position:
         date = self._seen(record, record.ordered_by or "", row, decisions.get("*"))
         audience = f"{self.principal.organisation}\0{self.purpose or ''}"
-        told = "\0".join((audience, dataset.id, code.text, str(row["recordId"]))).encode()
+        told = "\0".join((audience, dataset.id, code, str(row["recordId"]))).encode()
         digest = blake2b(told, key=self.cursor_key, digest_size=8).hexdigest()
         return cursor.Position(date if isinstance(date, dt.date) else None, dataset.agency, digest)
 

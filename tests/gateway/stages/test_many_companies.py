@@ -69,7 +69,7 @@ class GivenSupply:
     answers: Mapping[tuple[str, str], CompanyRows]
 
     async def fetch(self, request: FetchRequest) -> Mapping[CreditCode, CompanyRows]:
-        given = {code: self.answers.get((request.dataset, code.text)) for code in request.codes}
+        given = {code: self.answers.get((request.dataset, code)) for code in request.codes}
         return {code: answer for code, answer in given.items() if answer}
 
 
