@@ -81,8 +81,11 @@ def answers(codes: Sequence[CreditCode]) -> Sequence[Answer]:
                 "batch": 1_000,
                 "missingMeans": MissingMeans.NONE,
                 "fields": {
-                    name: {"path": path, "unit": "元"} if path == "je" else path
-                    for name, path in supplied.fields.items()
+                    "recordId": "id",
+                    **{
+                        name: {"path": path, "unit": "元"} if path == "je" else path
+                        for name, path in supplied.fields.items()
+                    },
                 },
             }
         )
@@ -94,7 +97,10 @@ def answers(codes: Sequence[CreditCode]) -> Sequence[Answer]:
 
 
 def _varied(draw: Random, code: CreditCode, row: Mapping[str, object], supplied: Supplied) -> RawRow:
-    return {"dm": code.text} | {path: _value(draw, path, str(row[path])) for path in supplied.fields.values()}
+    number = f"{draw.randrange(10**12):012d}"
+    return {"dm": code.text, "id": number} | {
+        path: _value(draw, path, str(row[path])) for path in supplied.fields.values()
+    }
 
 
 def _value(draw: Random, path: str, like: str) -> object:

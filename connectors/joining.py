@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain
+from itertools import accumulate, chain
 
 from connectors.as_of import constant_moment, latest_moments
 from connectors.columns import ReadAll
@@ -66,17 +66,19 @@ class Joiner:
         owns = [distinct.get(code.text, ()) for code in codes]
         mapped = await self.mapper.read(list(chain.from_iterable(owns)), names, turn)
         found, unreadable = tuple(mapped.rows), mapped.unreadable
+        ends = list(accumulate(map(len, owns)))
+        places = list(zip(codes, owns, [0, *ends], ends, strict=False))
         whole = not unkeyed and not answer.dropped and not answer.truncated
+        plain, single = whole and not unreadable, self.shape.single
         moment, tell = self._moments(answer), self._teller(asked, answer, unkeyed)
         joined: dict[CreditCode, CompanyRows] = {}
-        end = 0
-        for code, own in zip(codes, owns, strict=True):
-            start, end = end, end + len(own)
-            as_of = moment(rows.get(code.text, ()))
-            if whole and not unreadable and (len(own) == 1 or (own and not self.shape.single)):
-                joined[code] = CompanyRows(Outcome.ANSWERED, found[start:end], as_of)
-            else:
-                joined[code] = tell(code.text, found[start:end], as_of, _between(unreadable, start, end))
+        for first in range(0, len(places), MANY_ROWS):
+            for code, own, start, end in places[first : first + MANY_ROWS]:
+                as_of = moment(rows.get(code.text, ()))
+                if plain and (len(own) == 1 or (own and not single)):
+                    joined[code] = CompanyRows(Outcome.ANSWERED, found[start:end], as_of)
+                else:
+                    joined[code] = tell(code.text, found[start:end], as_of, _between(unreadable, start, end))
             if turn.is_over():
                 await turn.pass_on()
         return Joined(joined, whole)

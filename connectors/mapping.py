@@ -147,10 +147,12 @@ def compile_field(mapping: FieldMapping, kind: Kind, nothings: frozenset[str], *
     get_all = values_at(mapping.path or "", nested=nested)
 
     def read_column(rows: Sequence[RawRow]) -> Column:
+        if len(rows) <= FEW_ROWS:
+            return read_each(rows)
         try:
             values = convert_texts(ordinary_texts(get_all(rows), words), rows)
         except _UNREADABLE:
-            return _halved(read_column, rows) if len(rows) > FEW_ROWS else read_each(rows)
+            return _halved(read_column, rows)
         return Column(values if default is None else [default if value is None else value for value in values])
 
     return FieldReader(read, read_column, mapping.paths())
