@@ -38,6 +38,8 @@ async def without_duplicates(
     if not several or not (with_ids or whole_rows):
         return rows
     ids = await mapper.read_field(list(chain.from_iterable(several.values())), RECORD_ID, turn) if with_ids else None
+    if ids is not None and _all_different(ids):
+        return rows
     found = dict(rows)
     end = 0
     for text, own in several.items():
@@ -45,11 +47,15 @@ async def without_duplicates(
         if ids is None:
             if not _differ(own):
                 found[text] = await _distinct(own, [None] * len(own), turn, whole_rows=whole_rows)
-        elif None in (own_ids := ids[start:end]) or len(set(own_ids)) < len(own):
+        elif not _all_different(own_ids := ids[start:end]):
             found[text] = await _distinct(own, own_ids, turn, whole_rows=whole_rows)
         if turn.is_over():
             await turn.pass_on()
     return found
+
+
+def _all_different(ids: Sequence[Value]) -> bool:
+    return len(set(ids)) == len(ids) and None not in ids
 
 
 async def _distinct(rows: Sequence[RawRow], ids: Sequence[Value], turn: Turn, *, whole_rows: bool) -> Sequence[RawRow]:

@@ -70,11 +70,13 @@ class Joiner:
         places = list(zip(codes, owns, [0, *ends], ends, strict=False))
         whole = not unkeyed and not answer.dropped and not answer.truncated
         plain, single = whole and not unreadable, self.shape.single
-        moment, tell = self._moments(answer), self._teller(asked, answer, unkeyed)
+        constant = answer.as_of or constant_moment(self.dataset.as_of)
+        moment = None if constant else latest_moments(self.dataset.as_of, nested=self.dataset.nested)
+        tell = self._teller(asked, answer, unkeyed)
         joined: dict[CreditCode, CompanyRows] = {}
         for first in range(0, len(places), MANY_ROWS):
             for code, own, start, end in places[first : first + MANY_ROWS]:
-                as_of = moment(rows.get(code.text, ()))
+                as_of = moment(rows.get(code.text, ())) if moment else constant
                 if plain and (len(own) == 1 or (own and not single)):
                     joined[code] = CompanyRows(Outcome.ANSWERED, found[start:end], as_of)
                 else:
@@ -118,13 +120,6 @@ class Joiner:
             return FailureCode.LIMIT
         missing = not known and self.dataset.missing_means is MissingMeans.ERROR
         return FailureCode.AGENCY_BAD_RESPONSE if missing else None
-
-    def _moments(self, answer: SourceAnswer) -> Callable[[Sequence[RawRow]], datetime | None]:
-        """From a company's rows to the date of its data."""
-        as_of = answer.as_of or constant_moment(self.dataset.as_of)
-        if as_of is not None or self.dataset.as_of is None:
-            return lambda _: as_of
-        return latest_moments(self.dataset.as_of, nested=self.dataset.nested)
 
 
 def _between(unreadable: Mapping[int, frozenset[str]], start: int, end: int) -> Mapping[int, frozenset[str]]:
