@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate, chain
@@ -11,7 +11,6 @@ from itertools import accumulate, chain
 from connectors.as_of import constant_moment, latest_moments
 from connectors.columns import ReadAll
 from connectors.contract import (
-    NOTHING_UNREADABLE,
     CompanyRows,
     FailureCode,
     Outcome,
@@ -124,9 +123,11 @@ class Joiner:
 
 def _between(unreadable: Mapping[int, frozenset[str]], start: int, end: int) -> Mapping[int, frozenset[str]]:
     """What could not be read of the rows from `start` on, before `end`."""
-    if not unreadable:
-        return NOTHING_UNREADABLE
-    return {index - start: unreadable[index] for index in range(start, end) if index in unreadable}
+    return (
+        {}
+        if not unreadable
+        else {index - start: unreadable[index] for index in range(start, end) if index in unreadable}
+    )
 
 
 async def _by_company(
@@ -155,6 +156,6 @@ async def _by_company(
     return found, unkeyed
 
 
-def _companies(asked: Asked, keys: Iterable[str]) -> frozenset[str]:
+def _companies(asked: Asked, keys: frozenset[str]) -> frozenset[str]:
     """The codes, as text, of those asked companies that have one of the keys."""
-    return frozenset([code.text for key in keys for code in asked.owners(key) or ()])
+    return frozenset([code.text for key in keys for code in asked.owners(key) or ()]) if keys else frozenset()

@@ -18,7 +18,7 @@ from msgspec.json import Decoder
 from connectors.turns import Turn
 
 PIECE: Final = 1024 * 1024
-"""Bytes that are decoded at once. Rows of text in so many take 3 ms."""
+"""Bytes that are decoded at once: rows of text in 3 ms, rows of numbers in 9."""
 
 _LARGE: Final = 64 * 1024
 """Bytes after whose decoding others have their turn, before anything is done with the document."""
