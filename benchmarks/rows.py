@@ -146,7 +146,7 @@ class Work:
     async def find(self) -> None:
         """The rows found in the documents."""
         for document in self.documents:
-            list_rows(document, "lb", None, "dm")
+            await list_rows(document, "lb", None, "dm")
 
     async def map(self) -> None:
         """The rows mapped, all together."""
@@ -161,7 +161,7 @@ class Work:
     async def all(self) -> None:
         """Everything, from the bytes on."""
         for one in self.answers:
-            listing = list_rows(await read_json(one.body), "lb", None, "dm")
+            listing = await list_rows(await read_json(one.body), "lb", None, "dm")
             await one.joiner.join(self.codes, one.names, SourceAnswer(listing.rows if listing else ()))
 
 
