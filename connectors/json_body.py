@@ -60,6 +60,8 @@ async def _in_pieces(content: bytes | memoryview, piece: int, deepest: int, turn
         parts = _list_pieces(content) if _is_list(content) else _object_pieces(content)
     except (MsgspecError, UnicodeDecodeError):
         return _read(content)  # a value that has no parts, or nothing for msgspec
+    if turn.is_over():
+        await turn.pass_on()
     raws = parts if isinstance(parts, list) else list(parts.values())
     values: list[Any] = []
     for start in range(0, len(raws), _PARTS):
