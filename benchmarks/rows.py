@@ -81,8 +81,11 @@ def answers(codes: Sequence[CreditCode]) -> Sequence[Answer]:
                 "batch": 1_000,
                 "missingMeans": MissingMeans.NONE,
                 "fields": {
-                    name: {"path": path, "unit": "元"} if path == "je" else path
-                    for name, path in supplied.fields.items()
+                    "recordId": "id",
+                    **{
+                        name: {"path": path, "unit": "元"} if path == "je" else path
+                        for name, path in supplied.fields.items()
+                    },
                 },
             }
         )
@@ -94,7 +97,8 @@ def answers(codes: Sequence[CreditCode]) -> Sequence[Answer]:
 
 
 def _varied(draw: Random, code: CreditCode, row: Mapping[str, object], supplied: Supplied) -> RawRow:
-    return {"dm": code} | {path: _value(draw, path, str(row[path])) for path in supplied.fields.values()}
+    number = f"{draw.randrange(10**12):012d}"
+    return {"dm": code, "id": number} | {path: _value(draw, path, str(row[path])) for path in supplied.fields.values()}
 
 
 def _value(draw: Random, path: str, like: str) -> object:
@@ -140,7 +144,7 @@ class Work:
     async def find(self) -> None:
         """The rows found in the documents."""
         for document in self.documents:
-            list_rows(document, "lb", None, "dm")
+            await list_rows(document, "lb", None, "dm")
 
     async def map(self) -> None:
         """The rows mapped, all together."""
@@ -155,7 +159,7 @@ class Work:
     async def all(self) -> None:
         """Everything, from the bytes on."""
         for one in self.answers:
-            listing = list_rows(await read_json(one.body), "lb", None, "dm")
+            listing = await list_rows(await read_json(one.body), "lb", None, "dm")
             await one.joiner.join(self.codes, one.names, SourceAnswer(listing.rows if listing else ()))
 
 

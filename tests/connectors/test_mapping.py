@@ -195,6 +195,9 @@ async def test_wild_values_never_raise_and_give_only_values_of_their_kind(raw: A
 
 ORDINARY = (
     st.dates().map(str),
+    st.tuples(st.dates(), st.sampled_from(["%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d"])).map(
+        lambda written: written[0].strftime(written[1])
+    ),
     st.from_regex(r"[0-9]{1,12}(\.[0-9]{1,3})?", fullmatch=True),
     st.from_regex(r"20[0-2][0-9][-/年W]?(0[1-9]|1[0-2])[-/月]?[0-2][0-9]日?", fullmatch=True),
     st.text(st.sampled_from("甲乙集团有限公司（）() 12aＡ　无-—"), max_size=5),
@@ -216,6 +219,11 @@ COLUMNS = st.sampled_from(ORDINARY).flatmap(
 @given(COLUMNS, COLUMNS)
 @example(["2021-W01-1"] * 9, [])
 @example(["2021030512"] * 9 + ["9999-01-01", "1900-01-01"], ["USD"])
+@example(["20210305", "20211305"] * 5, [])
+@example(["2021/03/05", "2021.03.05", "2021-03-05"] * 4, [])
+@example(["2021-03/05"] * 9, [])
+@example(["2021/0-/05"] * 9, [])
+@example(["2021a03a05"] * 9, [])
 @example(["0001-01-01"] * 9, ["usd"] * 9)
 @example(["1"] * 9, ["CNY", "￥"] * 4)
 @example(["5万美元", "7"] * 5, ["EUR"] * 10)
