@@ -12,13 +12,13 @@ from typing import Final
 import orjson
 from graphql import GraphQLError
 
+from connectors.turns import Turn
 from gateway.federate import Answers, Settled
 from gateway.operation import EnterpriseSelection
 from gateway.refusals import LimitExceeded
 from gateway.roots import Asked, RootCompanies
 from gateway.selection import Selection
 from gateway.shape import Showing
-from gateway.turns import Turn
 from gateway.writers import TYPENAME, Writer, code_writer, constants, keyed_writer
 from policies.masks import Masks
 from schema.code_labels import authority, category

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from connectors.contract import CompanyRows, FailureCode, Outcome, Supply
+from connectors.turns import Turn
 from gateway.arguments import Slice
 from gateway.authorise import Supplier
 from gateway.caller import Caller
@@ -22,7 +23,6 @@ from gateway.prepare import Prepared, Preparer
 from gateway.roots import RootCompanies
 from gateway.shape import AnswerWriter
 from gateway.tables import Tables
-from gateway.turns import Turn
 from policies.decision import CallerClass
 from schema.credit_code import CreditCode
 
