@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from operator import mul
 from typing import Final
+
+from msgspec import Struct
 
 from schema.divisions import is_known_division
 from schema.errors import (
@@ -66,15 +67,10 @@ def normalise(raw: str) -> str:
     return raw.translate(_FULL_WIDTH).translate(_LOWER_AND_SEPARATORS)
 
 
-@dataclass(frozen=True, slots=True)
-class CreditCode:
+class CreditCode(Struct, frozen=True, gc=False):
     """A credit code that has been checked. Made by `CreditCode.parse`; `text` is its 18 characters."""
 
     text: str
-
-    def __hash__(self) -> int:
-        """The text's, which Python keeps: nearly everything is looked up by credit code."""
-        return hash(self.text)
 
     @classmethod
     def parse(cls, raw: str) -> CreditCode:
