@@ -40,11 +40,16 @@ class Enterprises:
         self._masks = masks
         self._limit = limit
 
-    async def roots(self, companies: RootCompanies) -> dict[str, list[orjson.Fragment | None] | orjson.Fragment | None]:
+    async def roots(
+        self, companies: RootCompanies, turn: Turn
+    ) -> dict[str, list[orjson.Fragment | None] | orjson.Fragment | None]:
         """The data of every federated root, by response key. Raises `LimitExceeded`."""
-        turn, level = Turn(), Level()
+        level = Level()
         for settled in _deepest_first(self._answers.settled):
             level = await self._level(settled, level, turn)
+        if turn.passed:
+            # So much is put together at once that it takes a turn of its own.
+            await turn.pass_on()
         self._check(_size(companies, level))
         return {asked.root.selection.key: _root(asked, level) for asked in companies.asked}
 
