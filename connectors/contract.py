@@ -7,7 +7,7 @@ kinds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -151,8 +151,10 @@ class Supply(Protocol):
         """Every dataset by id (`agency/Record`)."""
         ...
 
-    async def fetch(self, request: FetchRequest) -> Mapping[CreditCode, CompanyRows]:
-        """An entry for each code asked for; failures are entries, never exceptions."""
+    def fetch(self, request: FetchRequest) -> Awaitable[Mapping[CreditCode, CompanyRows]]:
+        """An entry for each code asked for; failures are entries, never exceptions. Whoever cancels it withdraws the
+        question.
+        """
         ...
 
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 
 from connectors.cache import RowCache
 from connectors.coalesce import Coalescer
-from connectors.contract import CompanyRows, Dataset, FetchRequest, Outcome, RecordShape
+from connectors.contract import CompanyRows, Dataset, FetchRequest, RecordShape
 from connectors.describe import describe
 from connectors.environment import resolve
 from connectors.errors import AddressInvalid, ConnectionNotConfigured, UnknownDataset
 from connectors.joining import Joiner
 from connectors.kinds import KINDS
-from connectors.line import Answers, Line, Question
+from connectors.line import Answers, Line, Question, dated
 from connectors.manifest import Manifest
 from connectors.mapping import compile_mapper
 from connectors.settings import SupplySettings
@@ -59,25 +58,13 @@ class AgencySupply:
         """Every dataset by id (`agency/Record`)."""
         return self._datasets
 
-    async def fetch(self, request: FetchRequest) -> Mapping[CreditCode, CompanyRows]:
-        """An entry for each code asked for; failures are entries.
-
-        Raises `UnknownDataset` for a dataset, column or filter that no manifest declares.
-        """
+    def fetch(self, request: FetchRequest) -> asyncio.Future[Answers]:
+        """As in `Supply`. Raises `UnknownDataset` for a dataset, column or filter that no manifest declares."""
         line = self._line(request)
-        time_to_live = line.dataset.time_to_live
         question = Question(request.columns, request.filters, request.deadline)
-
-        async def ask(codes: Sequence[CreditCode]) -> Answers:
-            return await self._ask(line, question, codes)
-
-        if time_to_live:
-            answers: Answers = await self._cache.through(request, time_to_live, ask)
-        else:
-            answers = await ask(request.codes)
-        # Now less the time to live, kept or not: nobody shall see from it whether another asked before.
-        limit = datetime.now(UTC) - timedelta(seconds=time_to_live)
-        return {code: _dated(answers[code], limit) for code in request.codes}
+        if line.dataset.time_to_live:
+            return asyncio.ensure_future(self._through_cache(line, question, request))
+        return asyncio.ensure_future(self._ask(line, question, request.codes))
 
     async def close(self) -> None:
         """Ends every call, closes every connection and forgets every row."""
@@ -87,25 +74,22 @@ class AgencySupply:
             await line.close()
         await self._cache.close()
 
-    async def _ask(self, line: Line, question: Question, codes: Sequence[CreditCode]) -> Answers:
+    async def _through_cache(self, line: Line, question: Question, request: FetchRequest) -> Answers:
+        time_to_live = line.dataset.time_to_live
+
+        async def ask(codes: Sequence[CreditCode]) -> Answers:
+            return await self._ask(line, question, codes)
+
+        answers = await self._cache.through(request, time_to_live, ask)
+        # Now less the time to live, kept or not: nobody shall see from it whether another asked before.
+        return dated({code: answers[code] for code in request.codes}, time_to_live)
+
+    def _ask(self, line: Line, question: Question, codes: Sequence[CreditCode]) -> Awaitable[Answers]:
         """All chunks, no more of them under way at once than the agency bears."""
         coalescer = self._coalescers.get(line.dataset.id)
         ask = coalescer.ask if coalescer else line.ask
-        batch = line.dataset.batch
         codes = tuple(dict.fromkeys(codes))
-        if len(codes) <= batch:
-            return await ask(question, codes)
-        chunks = iter([codes[start : start + batch] for start in range(0, len(codes), batch)])
-        answers: dict[CreditCode, CompanyRows] = {}
-
-        async def work() -> None:
-            for chunk in chunks:
-                answers.update(await ask(question, chunk))
-
-        async with asyncio.TaskGroup() as workers:
-            for _ in range(min(line.concurrency, -(-len(codes) // batch))):
-                workers.create_task(work())
-        return answers
+        return ask(question, codes) if len(codes) <= line.dataset.batch else _ask_chunks(ask, line, question, codes)
 
     def _line(self, request: FetchRequest) -> Line:
         line = self._lines.get(request.dataset)
@@ -117,6 +101,21 @@ class AgencySupply:
         return line
 
 
+async def _ask_chunks(ask: _AskChunk, line: Line, question: Question, codes: Sequence[CreditCode]) -> Answers:
+    batch = line.dataset.batch
+    chunks = iter([codes[start : start + batch] for start in range(0, len(codes), batch)])
+    answers: dict[CreditCode, CompanyRows] = {}
+
+    async def work() -> None:
+        for chunk in chunks:
+            answers.update(await ask(question, chunk))
+
+    async with asyncio.TaskGroup() as workers:
+        for _ in range(min(line.concurrency, -(-len(codes) // batch))):
+            workers.create_task(work())
+    return {code: answers[code] for code in codes}
+
+
 def _open_lines(manifest: Manifest, shapes: Mapping[str, RecordShape], settings: SupplySettings) -> Iterator[Line]:
     sources = KINDS[manifest.kind].open_sources(manifest, shapes, settings)
     calls = asyncio.Semaphore(manifest.concurrency)
@@ -125,12 +124,3 @@ def _open_lines(manifest: Manifest, shapes: Mapping[str, RecordShape], settings:
         mapper = compile_mapper(dataset, shape, manifest.none)
         joiner = Joiner(dataset, shape, mapper, whole_rows=not described.projection)
         yield Line(described, source, joiner, manifest.timeout, manifest.concurrency, calls)
-
-
-def _dated(rows: CompanyRows, limit: datetime) -> CompanyRows:
-    if rows.outcome is Outcome.FAILED:
-        return rows
-    # Not by dataclasses.replace, which takes four times as long: this is done for each company of each answer.
-    return CompanyRows(
-        rows.outcome, rows.rows, rows.as_of, limit, rows.failure, rows.retryable, rows.unmapped, rows.unreadable
-    )

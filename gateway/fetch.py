@@ -60,11 +60,18 @@ async def fetch_level(
     `deadline` is in seconds of the event loop's clock.
     """
     requests = level_requests(places, slices, partition, deadline)
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(supply.fetch(request)) for request in requests]
-    fetched: defaultdict[str, dict[CreditCode, CompanyRows]] = defaultdict(dict)
-    for request, task in zip(requests, tasks, strict=True):
-        fetched[request.dataset].update(task.result())
+    # No task group: each is under way by now, in few cases as a task, and none of them fails.
+    asked = [asyncio.ensure_future(supply.fetch(request)) for request in requests]
+    fetched: dict[str, Mapping[CreditCode, CompanyRows]] = {}
+    try:
+        for request, answers in zip(requests, asked, strict=True):
+            others = fetched.get(request.dataset)
+            fetched[request.dataset] = {**others, **await answers} if others else await answers
+    except BaseException:
+        for answers in asked:
+            answers.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
+        raise
     return fetched
 
 
