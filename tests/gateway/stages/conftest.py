@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -77,14 +77,16 @@ class MemorySupply:
         return {code: self._answer(request, code) for code in request.codes}
 
     def _answer(self, request: FetchRequest, code: CreditCode) -> CompanyRows:
-        if request.dataset in self.failing:
-            return CompanyRows(Outcome.FAILED, failure=self.failing[request.dataset], retryable=True)
-        rows = tuple(
-            {name: value for name, value in row.items() if name in request.columns}
-            for row in self.rows.get((request.dataset, code.text), ())
-        )
-        outcome = self.outcomes.get((request.dataset, code.text), Outcome.ANSWERED)
-        return CompanyRows(outcome, rows, as_of=AS_OF, not_older_than=AS_OF)
+        whole = self.said(request.dataset, code.text)
+        rows = tuple({name: value for name, value in row.items() if name in request.columns} for row in whole.rows)
+        return replace(whole, rows=rows)
+
+    def said(self, dataset_id: str, code: str) -> CompanyRows:
+        """What a dataset says of a company when all its columns are asked for."""
+        if dataset_id in self.failing:
+            return CompanyRows(Outcome.FAILED, failure=self.failing[dataset_id], retryable=True)
+        outcome = self.outcomes.get((dataset_id, code), Outcome.ANSWERED)
+        return CompanyRows(outcome, self.rows.get((dataset_id, code), ()), as_of=AS_OF, not_older_than=AS_OF)
 
     def columns(self, dataset_id: str) -> frozenset[str]:
         """Every column that the dataset was ever asked for."""
