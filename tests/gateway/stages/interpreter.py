@@ -48,7 +48,7 @@ def variables_of(operation: OperationDefinitionNode, given: Mapping[str, Any]) -
     """The values of the operation's variables: as given, else by default."""
     defaults = {
         one.variable.name.value: value_of(one.default_value, {})
-        for one in operation.variable_definitions
+        for one in operation.variable_definitions or ()
         if one.default_value
     }
     return {**defaults, **given}
@@ -101,7 +101,7 @@ class Interpreter:
         return self.object(value, sets_of(nodes), path) if isinstance(value, dict) else value
 
     def arguments(self, node: FieldNode) -> dict[str, Any]:
-        given = {one.name.value: value_of(one.value, self.variables) for one in node.arguments}
+        given = {one.name.value: value_of(one.value, self.variables) for one in node.arguments or ()}
         return {name: value for name, value in given.items() if value is not ABSENT}
 
     def keyed(self, typename: str, sets: Sets) -> dict[str, list[FieldNode]]:
@@ -114,7 +114,7 @@ class Interpreter:
 
     def fields(self, typename: str, selected: SelectionSetNode) -> Iterator[FieldNode]:
         for node in selected.selections:
-            if any(self.excludes(directive) for directive in node.directives):
+            if any(self.excludes(directive) for directive in node.directives or ()):
                 continue
             if isinstance(node, FieldNode):
                 yield node
