@@ -35,7 +35,7 @@ def executed(view: SchemaView, reference: Reference, text: str, variables: Mappi
     told = execute_sync(view.shown, _only(document, lambda name: not _is_data(name)), roots, variable_values=variables)
     assert told.errors is None
     errors = [*(dict(error.formatted) for error in values.errors or ()), *reader.errors()]
-    return {"data": values.data and {**values.data, **told.data}, "errors": errors}
+    return {"data": {**values.data, **told.data}, "errors": errors}
 
 
 def _is_data(name: str) -> bool:

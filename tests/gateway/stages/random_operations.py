@@ -151,7 +151,7 @@ class _Writing:
         """The fields to choose from; those often that lead to records."""
         if type_.name == "Query":
             # What `_service` tells is the project's own contract.
-            return ("enterprises", "enterprises", "enterprise", "_entities", "me", "agencies", *_TOLD, "__typename")
+            return (*["enterprises", "enterprise", "_entities"] * 4, "me", "agencies", *_TOLD, "__typename")
         leads = {name: get_named_type(one.type) for name, one in type_.fields.items()}
         leaves = self.fields > FIELDS
         names = [
