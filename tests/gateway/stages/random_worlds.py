@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from itertools import product
 from random import Random
@@ -17,6 +17,7 @@ from typing import Any
 
 from graphql import parse
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from strawberry.types import get_object_definition
 from strawberry.types.base import StrawberryOptional
 
