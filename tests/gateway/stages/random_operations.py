@@ -43,7 +43,7 @@ _TYPE_SELECTIONS = ("{ name kind fields { name } }", "{ __typename called: name 
 _LARGE = frozenset({*_TOLD, "me", "agencies", "access"})
 _USED = re.compile(r"\$(\w+)")
 _DIRECTIVES = (
-    *("",) * 8,
+    *("",) * 16,
     "@skip(if: $yes)",
     "@skip(if: $no)",
     "@skip(if: false)",
@@ -124,6 +124,14 @@ def _one_of(values: tuple[Any, ...]) -> st.SearchStrategy[Any]:
     return st.sampled_from(values)
 
 
+def leads_on(type_: GraphQLObjectType, name: str) -> bool:
+    """Whether the field leads to records: an answer of an enterprise, an answer's records, a record's link."""
+    if name not in type_.fields:
+        return False
+    named = get_named_type(type_.fields[name].type).name
+    return named in ("Enterprise", "_Entity") or named.endswith("Answer") or f"{named}Answer" == type_.name
+
+
 @dataclass
 class _Writing:
     """An operation while it is written."""
@@ -144,8 +152,10 @@ class _Writing:
     def selections(self, type_: GraphQLObjectType, links: int) -> str:
         """A selection set on an object type."""
         names = self.names(type_, links)
-        parts = [self.part(type_, name, links) for name in self.draw(st.lists(_one_of(names), min_size=1, max_size=4))]
-        return f"{{ {' '.join(parts)} }}"
+        chosen = self.draw(st.lists(_one_of(names), min_size=1, max_size=4))
+        if leading := [name for name in names if leads_on(type_, name)]:
+            chosen.append(self.pick(*leading))
+        return f"{{ {' '.join(self.part(type_, name, links) for name in chosen)} }}"
 
     def names(self, type_: GraphQLObjectType, links: int) -> tuple[str, ...]:
         """The fields to choose from; those often that lead to records."""
@@ -159,9 +169,7 @@ class _Writing:
             for name, named in leads.items()
             if not (named.name == "Enterprise" and links == 0) and not (leaves and is_composite_type(named))
         ]
-        often = [name for name in names if name in ("records", "record") or leads[name].name == "Enterprise"]
-        answers = [name for name in names if leads[name].name.endswith("Answer")]
-        return (*names, *often * 3, *answers * 3, "__typename")
+        return (*names, *[name for name in names if leads_on(type_, name)] * 3, "__typename")
 
     def part(self, type_: GraphQLObjectType, name: str, links: int) -> str:
         """One field of a selection set, bare or in fragments."""

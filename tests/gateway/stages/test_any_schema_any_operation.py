@@ -18,7 +18,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from hypothesis import HealthCheck, given, settings
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from gateway.messages import Principal, Received
@@ -58,11 +59,13 @@ def told(answer: Mapping[str, Any]) -> tuple[bytes, list[bytes]]:
     return orjson.dumps(answer["data"]), sorted(orjson.dumps(error, option=orjson.OPT_SORT_KEYS) for error in errors)
 
 
+@pytest.mark.timeout(600)  # to make a failing example small takes minutes
 @given(st.data())
 @settings(
-    max_examples=150,
+    max_examples=110,
     deadline=None,
     derandomize=True,
+    phases=[Phase.generate, Phase.shrink],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 def test_gateway_graphql_core_and_a_plain_interpreter_give_the_same(data: st.DataObject) -> None:
