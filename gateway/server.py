@@ -68,6 +68,7 @@ async def answering(
             log_config=None,
             access_log=False,  # addresses of GET requests hold credit codes
             server_header=False,
+            proxy_headers=False,  # nothing asks for the caller's address
             lifespan="off",
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
