@@ -83,7 +83,7 @@ class Line:
                 answer = await self._bounded(question, codes)
             finally:
                 self.calls.release()
-            joined = self.joiner.join(codes, question.columns, answer)
+            joined = await self.joiner.join(codes, question.columns, answer)
             return Told(dated(joined.companies, self.dataset.time_to_live), spoilt=not joined.whole)
         except AgencyFailure as error:
             failure = error

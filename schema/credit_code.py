@@ -1,7 +1,7 @@
 """The Unified Social Credit Code (GB 32100-2015): the key by which everything about a company is joined.
 
-python-stdnum refuses lawful codes whose first character is a letter and knows nothing of authorities and categories; of
-the check character, it takes longer than all other checks of a code together. So these are here.
+python-stdnum knows these codes too, but it refuses lawful ones whose first character is a letter, knows nothing of
+authorities and categories, and takes five times as long for a check character; the tests hold ours to its.
 """
 
 from __future__ import annotations
@@ -48,12 +48,11 @@ CATEGORIES: Final[Mapping[str, str]] = {
 }
 """The entity categories that each registering authority assigns (GB 32100-2015, table 1, and its amendments)."""
 
-_CHARACTERS: Final = "0123456789ABCDEFGHJKLMNPQRTUWXY"
-_ALPHABET: Final = frozenset(_CHARACTERS)
-_VALUES: Final = {character: value for value, character in enumerate(_CHARACTERS)}
-_WEIGHTS: Final = tuple(pow(3, place, 31) for place in range(17))
+_ALPHABET: Final = "0123456789ABCDEFGHJKLMNPQRTUWXY"
+_VALUES: Final = {character: value for value, character in enumerate(_ALPHABET)}
+_WEIGHTS: Final = tuple(3**position % 31 for position in range(LENGTH - 1))
+_WRITTEN: Final = re.compile(f"[{_ALPHABET}]{{2}}[0-9]{{6}}[{_ALPHABET}]{{10}}")
 _DIVISION: Final = range(3, 9)
-_WELL_FORMED: Final = re.compile(f"[{_CHARACTERS}]{{2}}[0-9]{{6}}[{_CHARACTERS}]{{10}}")
 _SOLE_TRADER: Final = "92"
 _PILOT_SERIES: Final = "M000"
 
@@ -85,9 +84,11 @@ class CreditCode(NamedTuple):
         """
         if len(raw) > MAX_TEXT:
             raise CodeLengthError(len(raw))
-        text = normalise(raw)
-        _check_length(text)
-        _check_characters(text)
+        text = raw
+        if not _WRITTEN.fullmatch(raw):
+            text = normalise(raw)
+            _check_length(text)
+            _check_characters(text)
         code = cls(text)
         _check_registration(code)
         _check_organisation_code(code)
@@ -142,8 +143,6 @@ def _check_length(text: str) -> None:
 
 
 def _check_characters(text: str) -> None:
-    if _WELL_FORMED.fullmatch(text):
-        return
     for position, character in enumerate(text, start=1):
         if position in _DIVISION and character not in DIGITS:
             raise CodeCharacterError(position, character, "a digit")
@@ -172,5 +171,4 @@ def _check_check_character(code: CreditCode) -> None:
 
 def _check_character(text: str) -> str:
     """The check character that the first 17 characters call for (GB 32100-2015, modulus 31)."""
-    total = sum(map(mul, map(_VALUES.__getitem__, text[:17]), _WEIGHTS))
-    return _CHARACTERS[-total % 31]
+    return _ALPHABET[-sum(map(mul, _WEIGHTS, map(_VALUES.__getitem__, text))) % 31]
