@@ -1,14 +1,15 @@
 """Coalescing: what concurrent requests ask of a dataset leaves as one call for each tick of the event loop.
 
 Nobody gains or loses by the company that a call keeps. Each request gets the companies that it asked for, waits no
-longer than its own deadline, and takes its companies out of the call when it leaves. Where a call failed, or came back
-incomplete as a whole, each request that shared it is asked once more, alone: then it gets what it would have got alone.
+longer than its own deadline (give or take `TOLERANCE`), and takes its companies out of the call when it leaves. Where
+a call failed, or came back incomplete as a whole, each request that shared it is asked once more, alone: then it gets
+what it would have got alone.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
@@ -25,6 +26,11 @@ RETRIES: Final = 100
 EARNED: Final = 2
 """How many more repeated calls each whole answer allows. Where one request spoils the call of n, the n - 1 others are
 answered when asked alone: that pays for the next n as long as there are two of them or more.
+"""
+
+TOLERANCE: Final = 0.01
+"""By how many seconds a request may outwait its deadline. A call ends at the latest deadline of its requests: those of
+one tick are mostly so close that none but the call needs a timer.
 """
 
 _Kind = tuple[frozenset[str], frozenset[tuple[str, date]], frozenset[CreditCode]]
@@ -50,6 +56,8 @@ class _Call:
 
     async def _run(self) -> Told:
         # A task begins in the loop's next round: until then requests add their companies and later deadlines.
+        for rider in self.riders:
+            rider.watch(self.question.deadline)
         return await self.line.call(self.question, self._leave_for_agency)
 
     def _leave_for_agency(self) -> Sequence[CreditCode]:
@@ -73,15 +81,31 @@ class _Call:
 
 @dataclass(eq=False, slots=True)
 class _Rider:
-    """One request: what it asks, when it `began`, its `share` in calls, and how many of these it still waits for."""
+    """One request: what it asks, when it `began`, what to do once it needs to wait no longer (`arrive`), its `share` in
+    calls, and how many of these it still waits for.
+    """
 
     question: Question
     codes: Sequence[CreditCode]
     answers: asyncio.Future[Answers]
     began: float
+    arrive: Callable[[_Rider], None]
     share: dict[_Call, list[CreditCode]] = field(default_factory=dict)
     awaited: int = 0
     repeated: bool = False
+    timer: asyncio.TimerHandle | None = None
+
+    def watch(self, end: float) -> None:
+        """Sets the timer, unless its deadline and the `end` of its call are as good as one."""
+        deadline = self.question.deadline
+        if self.timer is None and deadline + TOLERANCE < end:
+            self.timer = asyncio.get_running_loop().call_at(deadline, self.arrive, self)
+
+    def gone(self, _: object) -> None:
+        """Called when its answers are there, or nobody waits for them any more."""
+        if self.timer is not None:
+            self.timer.cancel()
+        self.leave()
 
     def leave(self) -> None:
         """Gets off all calls."""
@@ -118,14 +142,8 @@ class Coalescer:
         if question.deadline <= now:
             answers.set_result(dict.fromkeys(codes, failed(late(0))))
             return answers
-        rider = _Rider(question, codes, answers, now)
-        timer = loop.call_at(question.deadline, self._arrive, rider)
-
-        def gone(_: object) -> None:
-            timer.cancel()
-            rider.leave()
-
-        answers.add_done_callback(gone)
+        rider = _Rider(question, codes, answers, now, self._arrive)
+        answers.add_done_callback(rider.gone)
         self._board(rider, _ANYBODY)
         return answers
 

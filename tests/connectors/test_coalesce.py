@@ -194,6 +194,14 @@ async def test_each_request_waits_only_to_its_own_deadline_and_the_call_to_the_l
     assert len(agency.calls) == 1
 
 
+async def test_requests_of_one_tick_are_all_told_that_the_agency_was_late_once_their_deadlines_pass() -> None:
+    agency = MemoryAgency(gate=asyncio.Event())
+    supply = supply_of(agency, timeout=60)
+    asked = [fetch(supply, [code], seconds=0.05) for code in CODES[:3]]
+    assert [outcomes(answers) for answers in await asyncio.gather(*asked)] == [[FailureCode.AGENCY_TIMEOUT]] * 3
+    assert (len(agency.calls), agency.cancelled) == (1, 1)
+
+
 async def test_a_request_that_only_waited_for_a_place_says_that_the_agency_was_overloaded() -> None:
     agency = MemoryAgency(gate=asyncio.Event())
     supply = supply_of(agency, concurrency=1)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -513,3 +515,28 @@ async def test_me_tells_what_one_may_see_for_a_purpose_and_what_the_rest_would_n
 async def test_me_says_that_a_purpose_is_none(make_world) -> None:
     answer = await make_world().ask('{ me { access(purpose: "credit.underwritting") { coordinate } } }')
     assert answer["errors"][0]["extensions"]["code"] == "PURPOSE_INVALID"
+
+
+async def test_a_request_that_is_cancelled_withdraws_its_questions_to_all_agencies_and_is_in_the_audit(
+    make_world, codes
+) -> None:
+    world = make_world()
+    under_way: list[asyncio.Future[Any]] = []
+
+    def fetch(_request: Any) -> asyncio.Future[Any]:
+        under_way.append(asyncio.get_running_loop().create_future())
+        return under_way[-1]
+
+    world.supply.fetch = fetch
+    query = "query ($c: CreditCode!) { enterprise(code: $c) { penalties { status } registration { status } } }"
+    asking = asyncio.create_task(world.ask(query, c=codes.hangzhou))
+    for _ in range(1_000):
+        if under_way:
+            break
+        await asyncio.sleep(0.001)
+    asking.cancel()
+    await asyncio.sleep(0)
+    assert [question.cancelled() for question in under_way] == [True] * 3
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert world.audit.lines[-1]["outcome"] == "ASKED"
