@@ -18,7 +18,7 @@ from gateway.refusals import LimitExceeded
 from gateway.roots import Asked, RootCompanies
 from gateway.selection import Selection
 from gateway.shape import Showing
-from gateway.turns import Turn
+from connectors.turns import Turn
 from gateway.writers import TYPENAME, Writer, code_writer, constants, keyed_writer
 from schema.code_labels import authority, category
 from schema.credit_code import CreditCode

@@ -20,7 +20,7 @@ from gateway.prepare import Prepared, Preparer
 from gateway.roots import RootCompanies
 from gateway.shape import AnswerWriter
 from gateway.tables import Tables
-from gateway.turns import Turn
+from connectors.turns import Turn
 from policies.decision import CallerClass
 from schema.credit_code import CreditCode
 

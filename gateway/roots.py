@@ -13,7 +13,7 @@ from gateway.arguments import argument_values
 from gateway.limits import Limits
 from gateway.operation import Operation, Root
 from gateway.refusals import LimitExceeded
-from gateway.turns import Turn
+from connectors.turns import Turn
 from schema.credit_code import CreditCode, CreditCodeError
 
 
