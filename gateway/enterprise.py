@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 import orjson
 from graphql import GraphQLError
 
+from connectors.turns import Turn
 from gateway.federate import Answers, Settled
 from gateway.join import Mask
 from gateway.operation import EnterpriseSelection
@@ -18,7 +19,6 @@ from gateway.refusals import LimitExceeded
 from gateway.roots import Asked, RootCompanies
 from gateway.selection import Selection
 from gateway.shape import Showing
-from connectors.turns import Turn
 from gateway.writers import TYPENAME, Writer, code_writer, constants, keyed_writer
 from schema.code_labels import authority, category
 from schema.credit_code import CreditCode

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from connectors.contract import CompanyRows, FailureCode, Outcome, Supply
+from connectors.turns import Turn
 from gateway.arguments import Slice
 from gateway.authorise import Supplier
 from gateway.caller import Caller
@@ -20,7 +21,6 @@ from gateway.prepare import Prepared, Preparer
 from gateway.roots import RootCompanies
 from gateway.shape import AnswerWriter
 from gateway.tables import Tables
-from connectors.turns import Turn
 from policies.decision import CallerClass
 from schema.credit_code import CreditCode
 

@@ -12,6 +12,7 @@ import pytest
 from connectors.manifest_file import load_manifest
 from connectors.settings import SupplySettings
 from connectors.supply import AgencySupply, open_supply
+from tests.connectors.redis_server import RedisServer
 from tests.connectors.support import SHAPES, Agency
 
 
@@ -47,13 +48,22 @@ async def open_one(tmp_path: Path) -> AsyncIterator[Open]:
         async def opened(manifest: str, address: str, **settings: Any) -> AgencySupply:
             path = tmp_path / "manifest.yaml"
             path.write_text(dedent(manifest), encoding="utf-8")
-            environment = {"ADDRESS": address, "SECRET": "a-secret"}
+            environment = {"ADDRESS": address, "SECRET": "a-secret", "REDIS_PASSWORD": "p@ss/word"}
             chosen = SupplySettings(environment=environment, **settings)
             supply = await open_supply([load_manifest(path, SHAPES)], SHAPES, chosen)
             stack.push_async_callback(supply.close)
             return supply
 
         yield opened
+
+
+@pytest.fixture
+async def redis() -> AsyncIterator[RedisServer]:
+    """A real server of the test's own."""
+    server = RedisServer()
+    server.start()
+    yield server
+    await server.close()
 
 
 @pytest.fixture(scope="session")
