@@ -376,7 +376,8 @@ async def test_over_tls_as_a_user_whose_password_the_environment_holds(
     authority = Authority(tmp_path, "authority")
     redis = RedisServer()
     redis.start()
-    await redis.command("ACL", "SETUSER", "gateway", "on", ">p@ss/word", "~xinqiao:rows:*", "+@all", "-@dangerous")
+    may = ("~xinqiao:rows:*", "+mget", "+mset", "+pexpire", "+multi", "+exec")
+    await redis.command("ACL", "SETUSER", "gateway", "on", ">p@ss/word", *may)
     context: ssl.SSLContext = authority.server("127.0.0.1")
     async with terminated(context, redis.port) as port:
         for number in range(2):
