@@ -12,7 +12,6 @@ import pytest
 from connectors.manifest_file import load_manifest
 from connectors.settings import SupplySettings
 from connectors.supply import AgencySupply, open_supply
-from tests.connectors.redis_server import RedisServer
 from tests.connectors.support import SHAPES, Agency
 
 
@@ -55,15 +54,6 @@ async def open_one(tmp_path: Path) -> AsyncIterator[Open]:
             return supply
 
         yield opened
-
-
-@pytest.fixture
-async def redis() -> AsyncIterator[RedisServer]:
-    """A real server of the test's own."""
-    server = RedisServer()
-    server.start()
-    yield server
-    await server.close()
 
 
 @pytest.fixture(scope="session")
