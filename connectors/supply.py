@@ -16,6 +16,9 @@ from connectors.kinds import KINDS
 from connectors.line import Answers, Line, Question, dated
 from connectors.manifest import Manifest
 from connectors.mapping import compile_mapper
+from connectors.row_store import open_store
+from connectors.seal import Seal
+from connectors.second_level import SecondLevel, dataset_entries
 from connectors.settings import SupplySettings
 from schema.credit_code import CreditCode
 
@@ -30,14 +33,16 @@ async def open_supply(
     The manifests were checked against `shapes`. Raises `ConnectionNotConfigured` where the environment lacks an address
     or a secret, or holds an unusable one.
     """
+    resolved = resolve(manifests, settings.environment)
+    second = _open_second_level(resolved, shapes, settings)
     lines: dict[str, Line] = {}
     reasons: list[str] = []
-    for manifest in resolve(manifests, settings.environment):
+    for manifest in resolved:
         try:
             lines |= {line.dataset.id: line for line in _open_lines(manifest, shapes, settings)}
         except AddressInvalid as error:
             reasons.append(f"agency {manifest.agency}: {error}")
-    supply = AgencySupply(lines, RowCache(settings.cached_rows))
+    supply = AgencySupply(lines, RowCache(settings.cached_rows, second))
     if reasons:
         await supply.close()
         raise ConnectionNotConfigured(reasons)
@@ -124,3 +129,18 @@ def _open_lines(manifest: Manifest, shapes: Mapping[str, RecordShape], settings:
         mapper = compile_mapper(dataset, shape, manifest.none)
         joiner = Joiner(dataset, shape, mapper, whole_rows=not described.projection)
         yield Line(described, source, joiner, manifest.timeout, manifest.concurrency, calls)
+
+
+def _open_second_level(
+    manifests: Sequence[Manifest], shapes: Mapping[str, RecordShape], settings: SupplySettings
+) -> SecondLevel | None:
+    chosen = settings.second_level
+    if chosen is None:
+        return None
+    datasets = {
+        described.id: dataset_entries(manifest, dataset, shapes[dataset.record])
+        for manifest in manifests
+        for dataset, described in zip(manifest.datasets, describe(manifest), strict=True)
+    }
+    store = open_store(chosen.address, settings.environment, chosen.deadline)
+    return SecondLevel(store, Seal(chosen.key), datasets)
