@@ -188,7 +188,8 @@ class Xinqiao:
         return tuple({one.agency.record: one.agency for one in self.supplied}.values())
 
     def _answer(self, kind: Agency, code: str) -> Mapping[str, object]:
-        suppliers = [one for one in self.supplied if one.agency.record == kind.record]
+        of_kind = (one for one in self.supplied if one.agency.record == kind.record)
+        suppliers = sorted(of_kind, key=lambda one: one.agency.id)
         records = [
             {field.name: _shown(field, f"{kind.record}.{field.name}", row[field.name]) for field in kind.fields}
             for one in suppliers
