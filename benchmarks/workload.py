@@ -35,21 +35,24 @@ class Field:
 
 @dataclass(frozen=True)
 class Agency:
-    """An agency with one type of record, asked for by a field of `Enterprise`. `rows`: how many a company has."""
+    """An agency with one type of record, asked for by a field of `Enterprise`.
+
+    `rows`: how many records a company has. `salt`: what the agency's values are derived with; another's are different.
+    """
 
     id: str
     record: str
     root: str
     rows: int
     single: bool
+    salt: int
     fields: tuple[Field, ...]
 
     def salted(self) -> Sequence[Mapping[str, str]]:
         """The templates of a company's rows, by field."""
-        start = sum(map(ord, self.record)) * 1_000
         return [
             {
-                field.name: field.template.format(salt=start + 100 * row + number)
+                field.name: field.template.format(salt=self.salt + 100 * row + number)
                 for number, field in enumerate(self.fields)
             }
             for row in range(self.rows)
@@ -76,6 +79,7 @@ AGENCIES: Final = (
         "registration",
         1,
         single=True,
+        salt=1_000,
         fields=(
             Field("name", "mc", "虚构若木<number {salt} 100000000 0 8>贸易有限公司"),
             Field("legalRepresentative", "fr", "虚<number {salt} 90000 10000 5>"),
@@ -97,6 +101,7 @@ AGENCIES: Final = (
         "penalties",
         2,
         single=False,
+        salt=2_000,
         fields=(
             Field("documentNumber", "wh", "虚罚〔2026〕<number {salt} 100000000 0 8>号"),
             Field("decidedOn", "rq", _RECENT, Kind.DATE),
@@ -114,6 +119,7 @@ AGENCIES: Final = (
         "judgmentDefaults",
         2,
         single=False,
+        salt=3_000,
         fields=(
             Field("caseNumber", "ah", "（2026）虚<number {salt} 10000 0 4>执<number {salt} 10000 0 4>号"),
             Field("court", "fy", _OFFICE + "人民法院"),
@@ -131,6 +137,7 @@ AGENCIES: Final = (
         "taxCredits",
         2,
         single=False,
+        salt=4_000,
         fields=(
             Field("year", "nd", "20<number {salt} 10 15 2>", Kind.YEAR),
             Field("grade", "jb", "<pick {salt} A|B|M|C|D>", Kind.CODE),
@@ -144,6 +151,7 @@ AGENCIES: Final = (
         "customsStanding",
         1,
         single=True,
+        salt=5_000,
         fields=(
             Field("registrationNumber", "bm", "3301<number {salt} 1000000 0 6>"),
             Field("grade", "dj", "<pick {salt} advanced|registered|dishonest>", Kind.CODE),
@@ -159,6 +167,7 @@ AGENCIES: Final = (
         "environmentCredits",
         2,
         single=False,
+        salt=6_000,
         fields=(
             Field("year", "nd", "20<number {salt} 10 15 2>", Kind.YEAR),
             Field("grade", "dj", "<pick {salt} green|blue|yellow|red|black>", Kind.CODE),
