@@ -20,7 +20,7 @@ from benchmarks.upstream import needed
 _STARTS_WITHIN: Final = 90.0
 _ENDS_WITHIN: Final = 10.0
 _SOME_CODE: Final = "91330100MA2RQ0000X"
-_QUIET: Final = {"DO_NOT_TRACK": "1", "OTEL_SDK_DISABLED": "true", "APOLLO_TELEMETRY_DISABLED": "1"}
+_QUIET: Final = {"DO_NOT_TRACK": "1", "OTEL_SDK_DISABLED": "true", "APOLLO_TELEMETRY_DISABLED": "true"}
 """No telemetry: of any tool that heeds the common wish, of OpenTelemetry, of Apollo's tools."""
 
 
@@ -47,6 +47,7 @@ def served(
 ) -> Iterator[Running]:
     """The server that the command starts, once it answers the question; it writes its log into the folder.
 
+    Of this process's environment it has the path to programs alone: no key by which a tool would report anywhere.
     Raises `PeerFailedError`.
     """
     log = folder / "log"
@@ -54,7 +55,7 @@ def served(
     with log.open("wb") as written:
         started = subprocess.Popen(  # noqa: S603 - our own
             [needed("taskset", "util-linux"), "-c", str(core), *command],
-            env={**os.environ, **_QUIET, **environment},
+            env={"PATH": os.environ["PATH"], "HOME": str(folder), **_QUIET, **environment},
             cwd=folder,
             stdout=written,
             stderr=subprocess.STDOUT,
