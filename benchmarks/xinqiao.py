@@ -34,7 +34,8 @@ PURPOSE: Final = "credit.underwriting"
 CONCURRENCY: Final = 64
 BATCH: Final = 1_000
 ENDING_SECONDS: Final = 30
-_SERVE: Final = "import sys; sys.argv[1:] = ['serve', '--json', '--port', '0']; from gateway.cli import app; app()"
+_SERVE: Final = ("serve", "--json", "--port", "0")
+_PROGRAM: Final = ("-c", "from gateway.cli import app; app()")
 
 RESTRICTED: Final = {"Registration.legalRepresentative": "MASKED", "EnvironmentCredit.score": "WITHHELD"}
 MASKED: Final = {"Registration.legalRepresentative": "虚**"}
@@ -103,7 +104,11 @@ SIX: Final = tuple(Supplied(agency) for agency in AGENCIES)
 
 @dataclass(frozen=True)
 class Xinqiao:
-    """The gateway over agencies; `rules` of its policy in all, rows kept for `time_to_live` seconds (0: not at all)."""
+    """The gateway over agencies.
+
+    `rules` of its policy in all; rows kept for `time_to_live` seconds (0: not at all); `new_texts`: no operation is asked
+    twice; `program` is what Python runs.
+    """
 
     name: str = "Xinqiao"
     supplied: Sequence[Supplied] = SIX
@@ -112,6 +117,7 @@ class Xinqiao:
     workers: int = 1
     coalesce: bool = True
     new_texts: bool = False
+    program: Sequence[str] = _PROGRAM
 
     @property
     def answers(self) -> Sequence[Answer]:
@@ -125,7 +131,7 @@ class Xinqiao:
             directory = Path(folder)
             settings, token = self.settings(directory)
             cores = f"0-{(os.cpu_count() or 1) - 1}" if core is None else str(core)
-            command = [needed("taskset", "util-linux"), "-c", cores, sys.executable, "-c", _SERVE]
+            command = [needed("taskset", "util-linux"), "-c", cores, sys.executable, *self.program, *_SERVE]
             environment = {**os.environ, **settings, UPSTREAM: upstream}
             said = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE)  # noqa: S603 - our own
             try:
