@@ -1,4 +1,4 @@
-"""Memory of the gateway's processes: what a connection, a plan and a row that is kept add to it, and whether it stays."""
+"""Memory of the gateway: what a connection, a plan and a row that is kept add to it, and whether it stays."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ COMPANIES: Final = 5_000
 QUICK_SHARE: Final = 10
 """By which all of these are divided where it has to be quick."""
 
-SLOW: Final = 2.0
+SLOW: Final = 1.0
 """Seconds that each agency takes while connections are busy."""
 
 SLICES: Final = 20
@@ -59,13 +59,11 @@ def measure(effort: Effort) -> Section:
         add("plan and operation that are kept", PLANS // share, _plans(running["new"], new, PLANS // share))
         add("row that is kept", *_rows(running["kept"], kept, COMPANIES // share))
     with _slow(plain) as server:
-        add(
-            "connection, busy: a request about one company waits for six agencies", *_busy(server, plain, BUSY // share)
-        )
+        add("connection, busy: about one company, while six agencies think", *_busy(server, plain, BUSY // share))
     return Section(
         "Memory",
-        f"Differences of the resident memory of the gateway's processes, which is {at_rest / 2**20:,.0f} MiB after some "
-        "hundred requests (the process that compiles policies included), divided by how many there were.",
+        "Differences of the resident memory of the gateway's processes, divided by how many there were. After some hundred "
+        f"requests it is {at_rest / 2**20:,.0f} MiB, the process that compiles policies included.",
         [Table(("one more", "of", "KiB each"), rows)],
     )
 
@@ -86,8 +84,8 @@ def soak(effort: Effort) -> Section:
     steady = [size for second, size in points if second >= effort.soak * STEADY_FROM]
     return Section(
         "Soak",
-        f"{number(effort.soak)} seconds of requests about new companies, one at a time and a hundred, rows kept for five "
-        "seconds each.",
+        f"{number(effort.soak)} seconds of requests about new companies, one at a time and a hundred, rows kept for "
+        "five seconds each.",
         [
             Table(
                 ("", "MiB"),
@@ -99,7 +97,16 @@ def soak(effort: Effort) -> Section:
                 ],
             )
         ],
-        [Curves("benchmark-soak", "Memory under lasting load", "seconds", "MiB", [Series("resident", points)])],
+        [
+            Curves(
+                "benchmark-soak",
+                "Memory under lasting load",
+                "seconds",
+                "MiB",
+                [Series("resident", points)],
+                logarithmic=False,
+            )
+        ],
     )
 
 

@@ -49,9 +49,9 @@ def measure(effort: Effort) -> Section:
         profiles += _profiles(Xinqiao("cold", new_texts=True), cold, Path(folder) / "cold")
     return Section(
         "Stages",
-        "Microseconds of CPU of the gateway's serving processes, by stage, everything on, HTTP included. What a request costs is "
-        "counted by the operating system; its parts are shares of samples of the stack. Cold: each request's text is "
-        "new, so that it is parsed, validated, authorised and planned. A field is one leaf of the answer, lists written out.",
+        "Microseconds of CPU by stage, everything on, HTTP included. What a request costs is counted by the operating "
+        "system; its parts are shares of samples of the serving process's stack. Cold: each request's text is new, so "
+        "that it is parsed, validated, authorised and planned. A field is a leaf of the answer, each record's counted.",
         [_table(loads + cold, profiles)],
         [] if effort.quick else _growth(effort),
     )

@@ -118,9 +118,9 @@ def measure(effort: Effort) -> Section:
     ]
     return Section(
         "Under load",
-        f"Six agencies, {plain.leaves} leaf fields, a policy of {plain.rules:,} rules, a signed token, masks, statuses, "
-        "provenance, publicity, and an audit line durable before each answer. Plans are kept and rows are not, unless "
-        f"the row says otherwise; where rows are kept, {KEPT:,} companies are asked about in turn, again and again.",
+        f"Six agencies, {plain.leaves} leaf fields, a policy of {plain.rules:,} rules, a signed token, masks, "
+        "statuses, provenance, publicity, and an audit line durable before each answer. Plans are kept and rows are "
+        f"not, unless the row says otherwise; where rows are kept, {KEPT:,} companies are asked about again and again.",
         [Table(("", *COLUMNS), rows)],
         [Bars("benchmark-cpu", "CPU of one company", "CPU milliseconds a company", bars)],
     )

@@ -106,8 +106,8 @@ SIX: Final = tuple(Supplied(agency) for agency in AGENCIES)
 class Xinqiao:
     """The gateway over agencies.
 
-    `rules` of its policy in all; rows kept for `time_to_live` seconds (0: not at all); `new_texts`: no operation is asked
-    twice; `program` is what Python runs.
+    `rules` of its policy in all; rows kept for `time_to_live` seconds (0: not at all); `new_texts`: no operation is
+    asked twice; `program` is what Python runs.
     """
 
     name: str = "Xinqiao"
