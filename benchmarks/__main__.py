@@ -14,6 +14,7 @@ from typing import Final
 from benchmarks import (
     added_latency,
     audit,
+    comparison,
     demonstration,
     lanes,
     many_agencies,
@@ -34,6 +35,7 @@ REPORT: Final = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 
 SUBJECTS: Final[Mapping[str, Callable[[Effort], Section]]] = {
     "under-load": under_load.measure,
+    "peers": comparison.measure,
     "added-latency": added_latency.measure,
     "many-agencies": many_agencies.measure,
     "workers": workers.measure,
@@ -47,7 +49,7 @@ SUBJECTS: Final[Mapping[str, Callable[[Effort], Section]]] = {
     "memory": memory.measure,
     "soak": memory.soak,
 }
-NOT_QUICK: Final = frozenset({"policy"})
+NOT_QUICK: Final = frozenset({"peers", "policy"})
 """What takes long however little is measured."""
 
 

@@ -26,6 +26,8 @@ STEP: Final = 387_420_479
 """How far one company's number is from the next one's; odd and prime to 31, so that all are different."""
 
 TIMEOUT: Final = 30
+PATIENCE: Final = 180
+"""Seconds that wrk waits for an answer, and that a single request does."""
 
 
 class LoadFailedError(Exception):
@@ -85,7 +87,7 @@ def ask(running: Running, question: Question, codes: Sequence[str], *, number: i
     """The answer about these companies, as JSON is read."""
     body = question.body(codes).replace(b"@@", str(number).encode())
     headers = {"Content-Type": "application/json", **running.headers}
-    with urlopen(Request(running.url, body, headers), timeout=TIMEOUT) as answer:  # noqa: S310 - our own address
+    with urlopen(Request(running.url, body, headers), timeout=PATIENCE) as answer:  # noqa: S310 - our own address
         return json.loads(answer.read())
 
 
@@ -126,6 +128,16 @@ def loaded(running: Running, question: Question, load: Load, *, first: int, core
             f"{running.url}: {failed} of {requests} requests failed in {time.monotonic() - began:.1f} s"
         )
     return Figures(requests / duration * 1e6, p50 / 1e6, p99 / 1e6, p999 / 1e6, spent / requests, requests)
+
+
+def asked_once(running: Running, question: Question, load: Load, *, first: int) -> Figures:
+    """The figures of a single request, for a gateway that takes longer than a round. Raises `LoadFailedError`."""
+    before, began = cpu_seconds(running.process), time.perf_counter()
+    answer = ask(running, question, companies(first, load.companies))
+    seconds = time.perf_counter() - began
+    if "errors" in answer:
+        raise LoadFailedError(f"{running.url}: the answer has errors")
+    return Figures(1 / seconds, seconds, seconds, seconds, cpu_seconds(running.process) - before, 1)
 
 
 def whole(answer: object) -> object:

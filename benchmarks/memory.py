@@ -62,8 +62,8 @@ def measure(effort: Effort) -> Section:
         add("connection, busy: about one company, while six agencies think", *_busy(server, plain, BUSY // share))
     return Section(
         "Memory",
-        "Differences of the resident memory of the gateway's processes, divided by how many there were. After hundreds of "
-        f"requests it is {at_rest / 2**20:,.0f} MiB, the process that compiles policies included.",
+        "Differences of the resident memory of the gateway's processes, divided by how many there were. After hundreds "
+        f"of requests it is {at_rest / 2**20:,.0f} MiB, the process that compiles policies included.",
         [Table(("one more", "of", "KiB each"), rows)],
     )
 

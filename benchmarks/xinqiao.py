@@ -107,7 +107,7 @@ class Xinqiao:
     """The gateway over agencies.
 
     `rules` of its policy in all; rows kept for `time_to_live` seconds (0: not at all); `new_texts`: no operation is
-    asked twice; `program` is what Python runs.
+    asked twice; `anonymous`: callers have no token; `program` is what Python runs.
     """
 
     name: str = "Xinqiao"
@@ -117,6 +117,7 @@ class Xinqiao:
     workers: int = 1
     coalesce: bool = True
     new_texts: bool = False
+    anonymous: bool = False
     program: Sequence[str] = _PROGRAM
 
     @property
@@ -136,7 +137,8 @@ class Xinqiao:
             said = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE)  # noqa: S603 - our own
             try:
                 url = json.loads(said.stdout.readline() if said.stdout else b"")["url"]
-                yield Running(said.pid, url, {"Authorization": f"Bearer {token}", "X-Purpose": PURPOSE})
+                headers = {} if self.anonymous else {"Authorization": f"Bearer {token}", "X-Purpose": PURPOSE}
+                yield Running(said.pid, url, headers)
             finally:
                 said.send_signal(signal.SIGINT)
                 said.wait(ENDING_SECONDS)
@@ -159,6 +161,7 @@ class Xinqiao:
             "XINQIAO_ISSUERS": json.dumps([{"id": TOKEN_ISSUER, "jwks": key_set(key)}]),
             "XINQIAO_AUDIT_FILE": str(directory / "audit.jsonl"),
             "XINQIAO_LOG_LEVEL": "warning",
+            "XINQIAO_ANONYMOUS": "public" if self.anonymous else "refuse",
             "XINQIAO_WORKERS": str(self.workers),
             "XINQIAO_DEADLINE__DEFAULT": "30",
         }
