@@ -28,7 +28,7 @@ generated: $(STAMP)
 	$(BIN)/xinqiao sdl --admin > gateway/admin/schema.graphql
 	$(BIN)/xinqiao check --json-schema > connectors/manifest.schema.json
 
-# What the gateway costs (benchmarks/README.md): a quarter of an hour, or two minutes; the soak by itself, SOAK seconds.
+# What the gateway costs (benchmarks/README.md): twenty minutes, or two; the soak by itself, SOAK seconds.
 SOAK ?= 600
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
