@@ -107,7 +107,8 @@ class Xinqiao:
     """The gateway over agencies.
 
     `rules` of its policy in all; rows kept for `time_to_live` seconds (0: not at all); `new_texts`: no operation is
-    asked twice; `anonymous`: callers have no token; `program` is what Python runs.
+    asked twice; `anonymous`: callers have no token; `pinned`: to one core, or else to none; `program` is what
+    Python runs.
     """
 
     name: str = "Xinqiao"
@@ -118,6 +119,7 @@ class Xinqiao:
     coalesce: bool = True
     new_texts: bool = False
     anonymous: bool = False
+    pinned: bool = True
     program: Sequence[str] = _PROGRAM
 
     @property
@@ -126,12 +128,12 @@ class Xinqiao:
         return tuple(rest_answers([one.agency for one in self.supplied]))
 
     @contextmanager
-    def start(self, upstream: str, core: int | None) -> Iterator[Running]:
-        """Serves over the upstream at this address, on one core (None: on all)."""
+    def start(self, upstream: str, core: int) -> Iterator[Running]:
+        """Serves over the upstream at this address."""
         with TemporaryDirectory(prefix="xinqiao-") as folder:
             directory = Path(folder)
             settings, token = self.settings(directory)
-            cores = f"0-{(os.cpu_count() or 1) - 1}" if core is None else str(core)
+            cores = str(core) if self.pinned else f"0-{(os.cpu_count() or 1) - 1}"
             command = [needed("taskset", "util-linux"), "-c", cores, sys.executable, *self.program, *_SERVE]
             environment = {**os.environ, **settings, UPSTREAM: upstream}
             said = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE)  # noqa: S603 - our own
