@@ -14,7 +14,7 @@ WIDTH: Final = 720
 HEIGHT: Final = 420
 LEFT, RIGHT, TOP, BOTTOM = 70, 200, 44, 52
 BAR: Final = 26
-NAMES: Final = 240
+NAMES: Final = 330
 STEPS: Final = 6
 COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#f0e442")
 """Colours that colour-blind readers tell apart (Okabe and Ito, Color Universal Design, 2008)."""

@@ -45,4 +45,4 @@ def _first_line(*command: str) -> str:
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own
     except FileNotFoundError:
         return "missing"
-    return next(iter((done.stdout + done.stderr).splitlines()), "unknown").split("  ")[0]
+    return next(iter((done.stdout + done.stderr).splitlines()), "unknown").split(" [")[0]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Final
 
 from benchmarks.charts import svg
 from benchmarks.tables import Effort, Section, Table
 
+WIDTH: Final = 120
 METHOD: Final = """## Method
 
 - `wrk` asks over connections that stay open, on each as soon as it is answered (a closed loop: at full load the latency
@@ -48,7 +50,7 @@ def section_text(section: Section) -> str:
 def _lines(sections: Sequence[Section], machine: Table, effort: Effort, seconds: float, folder: str) -> Iterator[str]:
     yield "# Benchmarks"
     yield ""
-    yield (
+    yield _wrapped(
         f"Measured on {dt.datetime.now(dt.UTC).date()} by `make bench`, in {seconds / 60:.0f} minutes; rounds a load: "
         f"{effort.rounds}, of {effort.seconds:.0f} s. Machines differ, and so do days: compare figures of one report "
         "with each other."
@@ -59,7 +61,7 @@ def _lines(sections: Sequence[Section], machine: Table, effort: Effort, seconds:
     for section in sections:
         yield f"## {section.title}"
         yield ""
-        yield section.text
+        yield _wrapped(section.text)
         yield ""
         yield from _tables(section)
         yield from _missing(section)
@@ -75,7 +77,7 @@ def _tables(section: Section) -> Iterator[str]:
 
 def _missing(section: Section) -> Iterator[str]:
     for what in section.missing:
-        yield f"Left out: {what}"
+        yield _wrapped(f"Left out: {what}")
         yield ""
 
 
@@ -87,6 +89,10 @@ def _table(table: Table) -> Iterator[str]:
     yield _row(["---", *("---:" if table.title != "Machine" else "---" for _ in table.columns[1:])])
     yield from map(_row, table.rows)
     yield ""
+
+
+def _wrapped(text: str) -> str:
+    return fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 def _row(cells: Sequence[str]) -> str:
