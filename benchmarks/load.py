@@ -34,6 +34,10 @@ class LoadFailedError(Exception):
     """An answer under load was not whole, or not as expected."""
 
 
+class NoAnswerError(LoadFailedError):
+    """Not one answer came within the load's time."""
+
+
 @dataclass(frozen=True)
 class Load:
     """What is asked: companies a request, over so many connections, for seconds a round.
@@ -107,7 +111,10 @@ def cpu_seconds(process: int) -> float:
 
 
 def loaded(running: Running, question: Question, load: Load, *, first: int, core: int) -> Figures:
-    """One round of load, from the company of this number on. Raises `LoadFailedError` where any answer failed."""
+    """One round of load, from the company of this number on.
+
+    Raises `LoadFailedError` where any answer failed, `NoAnswerError` where none came.
+    """
     wrk, pin = needed("wrk", "wrk"), needed("taskset", "util-linux")
     with TemporaryDirectory(prefix="load-") as folder:
         plan = Path(folder) / "plan"
@@ -123,7 +130,9 @@ def loaded(running: Running, question: Question, load: Load, *, first: int, core
     if not found:
         raise LoadFailedError(f"wrk said nothing: {done.stdout[-500:]} {done.stderr[-500:]}")
     requests, duration, failed, p50, p99, p999 = (int(part) for part in found[0][1:])
-    if failed or not requests:
+    if not requests and not failed:
+        raise NoAnswerError(f"{running.url}: no answer in {time.monotonic() - began:.1f} s")
+    if failed:
         raise LoadFailedError(
             f"{running.url}: {failed} of {requests} requests failed in {time.monotonic() - began:.1f} s"
         )

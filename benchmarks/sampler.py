@@ -40,20 +40,26 @@ STAGES: Final = {
     ),
     PLAN: ("gateway/prepare", "gateway/plan"),
     "call agencies": ("connectors/", "gateway/fetch"),
-    "decode": ("json/", "connectors/http.py:_parse"),
+    "decode": ("json/", "connectors/json_body"),
     "map rows": (
         *("connectors/mapping", "connectors/dates", "connectors/amounts", "connectors/text", "connectors/paths"),
-        "connectors/as_of",
+        *("connectors/as_of", "connectors/columns", "connectors/converters"),
     ),
     "join": (
         *("connectors/joining", "connectors/keys", "gateway/join", "gateway/envelope", "gateway/evidence"),
-        *("gateway/cursor", "gateway/federate", "policies/publicity"),
+        *("gateway/cursor", "gateway/federate", "gateway/collect", "gateway/order", "policies/publicity"),
     ),
-    "shape": ("gateway/shape", "gateway/enterprise", "gateway/writers", "policies/masks"),
+    "shape": (
+        *("gateway/shape", "gateway/enterprise", "gateway/writers", "gateway/expressions", "gateway/origin"),
+        "policies/masks",
+    ),
     "encode": ("gateway/encode",),
     "audit": ("gateway/audit", "gateway/record"),
 }
-"""Modules by the beginning of their path, of a function by `:name`; the longest that fits counts."""
+"""Modules by the beginning of their path; the longest that fits counts."""
+
+FOR_CALLERS: Final = ("connectors/turns",)
+"""Modules that count for whoever called them."""
 
 
 class Sampler:
@@ -83,7 +89,7 @@ class Sampler:
 
     def _stage(self, code: CodeType) -> str | None:
         if code not in self._known:
-            self._known[code] = stage_of(code.co_filename, code.co_name)
+            self._known[code] = stage_of(code.co_filename)
         return self._known[code]
 
     def _tell(self, _number: int, _frame: FrameType | None) -> None:
@@ -92,19 +98,21 @@ class Sampler:
         self._counts.clear()
 
 
-def stage_of(file: str, function: str) -> str | None:
-    """The stage of a function; None where it counts for its caller."""
+def stage_of(file: str) -> str | None:
+    """The stage of a file's functions; None where they count for their callers."""
     path = Path(file)
     parts = path.parts
     if path.is_relative_to(ROOT) and "site-packages" not in parts:
         short = path.relative_to(ROOT).as_posix()
     else:
         short = "/".join(parts[parts.index("site-packages") + 1 :] if "site-packages" in parts else parts[-2:])
+    if short.startswith(FOR_CALLERS):
+        return None
     fitting = {
         beginning: stage
         for stage, beginnings in STAGES.items()
         for beginning in beginnings
-        if f"{short}:{function}".startswith(beginning)
+        if short.startswith(beginning)
     }
     return fitting[max(fitting, key=len)] if fitting else None
 

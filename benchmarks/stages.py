@@ -58,22 +58,20 @@ def measure(effort: Effort) -> Section:
 
 
 def _profiles(gateway: Xinqiao, loads: Sequence[Load], file: Path) -> list[Profile]:
-    """What each load costs without samples, and its shares with them."""
-    sampled = replace(gateway, name="sampled", program=("-m", "benchmarks.sampler", str(file)))
+    """What each load costs. Some hundred samples a second cost too little to be seen in it."""
+    sampled = replace(gateway, program=("-m", "benchmarks.sampler", str(file)))
     found = []
     draw = Random(5)  # noqa: S311 - codes, no secret
-    with started([gateway, sampled]) as running:
+    with started([sampled]) as running:
+        server = running[sampled.name]
         for load in loads:
-            for name in (gateway.name, sampled.name):
-                question = gateway.question(load.companies)
-                loaded(running[name], question, replace(load, seconds=1), first=draw.randrange(NUMBERS), core=LOAD_CORE)
-            _counts(running[sampled.name], file)
-            first = draw.randrange(NUMBERS)
-            cpu = loaded(running[gateway.name], question, load, first=first, core=LOAD_CORE).cpu
-            loaded(running[sampled.name], question, load, first=first, core=LOAD_CORE)
-            counts = _counts(running[sampled.name], file)
+            question, first = sampled.question(load.companies), draw.randrange(NUMBERS)
+            loaded(server, question, replace(load, seconds=1), first=first, core=LOAD_CORE)
+            _counts(server, file)
+            cpu = loaded(server, question, load, first=draw.randrange(NUMBERS), core=LOAD_CORE).cpu
+            counts = _counts(server, file)
             looks = sum(counts.values())
-            answer = ask(running[gateway.name], question, companies(first, load.companies))
+            answer = ask(server, question, companies(first, load.companies))
             values = sum(1 for _ in _leaves(answer["data"]))
             shares = {stage: count / max(looks, 1) * cpu for stage, count in counts.items()}
             found.append(Profile(cpu, shares, values, looks))
