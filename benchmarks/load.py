@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -88,11 +89,14 @@ def companies(first: int, count: int) -> list[str]:
 
 
 def ask(running: Running, question: Question, codes: Sequence[str], *, number: int = 0) -> Any:  # noqa: ANN401 - JSON
-    """The answer about these companies, as JSON is read."""
+    """The answer about these companies, as JSON is read. Raises `LoadFailedError` where there is none."""
     body = question.body(codes).replace(b"@@", str(number).encode())
     headers = {"Content-Type": "application/json", **running.headers}
-    with urlopen(Request(running.url, body, headers), timeout=PATIENCE) as answer:  # noqa: S310 - our own address
-        return json.loads(answer.read())
+    try:
+        with urlopen(Request(running.url, body, headers), timeout=PATIENCE) as answer:  # noqa: S310 - our own address
+            return json.loads(answer.read())
+    except (OSError, HTTPException, ValueError) as error:
+        raise LoadFailedError(f"{running.url}: {error}") from error
 
 
 def cpu_seconds(process: int) -> float:

@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from benchmarks.contender import Question, Running
-from benchmarks.load import Load, LoadFailedError, check, companies, loaded
+from benchmarks.load import Load, LoadFailedError, ask, check, companies, loaded
 from schema.credit_code import CreditCode
 
 QUESTION = Question('{"text":"query @@","codes":[', "]}")
@@ -72,3 +72,11 @@ def test_an_answer_is_compared_without_extensions_and_records_of_one_day_in_any_
         check("it", {"data": {"records": [2, 1]}}, {"data": {"records": [1, 3]}})
     with pytest.raises(LoadFailedError):
         check("it", {"data": [2, 1]}, {"data": [1, 2]})
+
+
+async def test_an_answer_that_is_no_json_ends_the_run() -> None:
+    server, _ = await served(b"not JSON")
+    async with server:
+        running = Running(os.getpid(), f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/graphql")
+        with pytest.raises(LoadFailedError):
+            await asyncio.to_thread(ask, running, QUESTION, companies(1, 1))
