@@ -1,9 +1,10 @@
-"""Charts as SVG: curves on logarithmic axes, and bars."""
+"""Charts as SVG: curves, and bars."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import Final
 
@@ -13,7 +14,8 @@ WIDTH: Final = 720
 HEIGHT: Final = 420
 LEFT, RIGHT, TOP, BOTTOM = 70, 200, 44, 52
 BAR: Final = 26
-NAMES: Final = 240
+NAMES: Final = 330
+STEPS: Final = 6
 COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#f0e442")
 """Colours that colour-blind readers tell apart (Okabe and Ito, Color Universal Design, 2008)."""
 
@@ -32,20 +34,21 @@ def svg(chart: Curves | Bars) -> str:
 
 def _curves(chart: Curves) -> Iterator[str]:
     points = [point for series in chart.series for point in series.points]
-    xs, ys = _decades(x for x, _ in points), _decades(y for _, y in points)
+    axis = _logarithmic if chart.logarithmic else _linear
+    xs, ys = axis([x for x, _ in points]), axis([y for _, y in points])
 
     def across(value: float) -> float:
-        return LEFT + _share(value, xs) * (WIDTH - LEFT - RIGHT)
+        return LEFT + xs.share(value) * (WIDTH - LEFT - RIGHT)
 
     def down(value: float) -> float:
-        return HEIGHT - BOTTOM - _share(value, ys) * (HEIGHT - TOP - BOTTOM)
+        return HEIGHT - BOTTOM - ys.share(value) * (HEIGHT - TOP - BOTTOM)
 
-    for tick in xs:
+    for tick in xs.ticks:
         yield _line(across(tick), TOP, across(tick), HEIGHT - BOTTOM)
-        yield _text(across(tick), HEIGHT - BOTTOM + 18, number(tick, 1), anchor="middle")
-    for tick in ys:
+        yield _text(across(tick), HEIGHT - BOTTOM + 18, number(tick, 2), anchor="middle")
+    for tick in ys.ticks:
         yield _line(LEFT, down(tick), WIDTH - RIGHT, down(tick))
-        yield _text(LEFT - 6, down(tick) + 4, number(tick, 1), anchor="end")
+        yield _text(LEFT - 6, down(tick) + 4, number(tick, 2), anchor="end")
     yield _text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 14, chart.x, anchor="middle")
     yield _text(8, TOP - 12, chart.y, anchor="start")
     for index, series in enumerate(chart.series):
@@ -75,16 +78,30 @@ def _bars(chart: Bars) -> Iterator[str]:
     yield _text(NAMES, TOP + BAR * len(chart.bars) + 18, chart.unit, anchor="start")
 
 
-def _decades(values: Iterator[float]) -> Sequence[float]:
+@dataclass(frozen=True)
+class _Axis:
+    """Ticks, and where a value stands between the first and the last, from 0 to 1."""
+
+    ticks: Sequence[float]
+    share: Callable[[float], float]
+
+
+def _logarithmic(values: Sequence[float]) -> _Axis:
     """The powers of ten that hold all values between them."""
     found = [value for value in values if value > 0] or [1.0]
     first, last = math.floor(math.log10(min(found))), math.ceil(math.log10(max(found)))
-    return [10.0**power for power in range(first, max(last, first + 1) + 1)]
+    last = max(last, first + 1)
+    ticks = [10.0**power for power in range(first, last + 1)]
+    return _Axis(ticks, lambda value: (math.log10(max(value, ticks[0])) - first) / (last - first))
 
 
-def _share(value: float, ticks: Sequence[float]) -> float:
-    first, last = math.log10(ticks[0]), math.log10(ticks[-1])
-    return (math.log10(max(value, ticks[0])) - first) / (last - first)
+def _linear(values: Sequence[float]) -> _Axis:
+    """Round steps from nothing to beyond the largest value."""
+    largest = max(values, default=1) or 1
+    unit = 10.0 ** math.floor(math.log10(largest))
+    step = next(unit * part for part in (0.2, 0.5, 1, 2) if largest <= unit * part * STEPS)
+    count = math.ceil(largest / step)
+    return _Axis([step * index for index in range(count + 1)], lambda value: value / (step * count))
 
 
 def _line(x1: float, y1: float, x2: float, y2: float) -> str:

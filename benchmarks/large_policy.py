@@ -73,10 +73,10 @@ def large_policy(catalogue: Catalogue, seed: int = 7) -> PolicyFiles:
 
 
 def demonstration_policy(catalogue: Catalogue, agencies: Sequence[str], rules: int = 0, seed: int = 7) -> PolicyFiles:
-    """The demonstration's policy, for these agencies as well, grown to so many rules in all (as it is, where it has more).
+    """The demonstration's policy, for these agencies as well, grown to so many rules in all.
 
-    The others are for the bank's role but other purposes, or for its purposes but other roles, half and half: they stand
-    on the same data, and none of them matches a question of the bank's.
+    Those that are added are for the bank's role but other purposes, or for its purposes but other roles, half and half:
+    they stand on the same data, and none of them matches a question of the bank's.
     """
     chance = random.Random(seed)  # noqa: S311 - a benchmark, no secret
     files = dict(read_directory(Path(__file__).parents[1] / "policies"))

@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -26,10 +27,16 @@ STEP: Final = 387_420_479
 """How far one company's number is from the next one's; odd and prime to 31, so that all are different."""
 
 TIMEOUT: Final = 30
+PATIENCE: Final = 180
+"""Seconds that wrk waits for an answer, and that a single request does."""
 
 
 class LoadFailedError(Exception):
     """An answer under load was not whole, or not as expected."""
+
+
+class NoAnswerError(LoadFailedError):
+    """Not one answer came within the load's time."""
 
 
 @dataclass(frozen=True)
@@ -82,11 +89,14 @@ def companies(first: int, count: int) -> list[str]:
 
 
 def ask(running: Running, question: Question, codes: Sequence[str], *, number: int = 0) -> Any:  # noqa: ANN401 - JSON
-    """The answer about these companies, as JSON is read."""
+    """The answer about these companies, as JSON is read. Raises `LoadFailedError` where there is none."""
     body = question.body(codes).replace(b"@@", str(number).encode())
     headers = {"Content-Type": "application/json", **running.headers}
-    with urlopen(Request(running.url, body, headers), timeout=TIMEOUT) as answer:  # noqa: S310 - our own address
-        return json.loads(answer.read())
+    try:
+        with urlopen(Request(running.url, body, headers), timeout=PATIENCE) as answer:  # noqa: S310 - our own address
+            return json.loads(answer.read())
+    except (OSError, HTTPException, ValueError) as error:
+        raise LoadFailedError(f"{running.url}: {error}") from error
 
 
 def cpu_seconds(process: int) -> float:
@@ -105,7 +115,10 @@ def cpu_seconds(process: int) -> float:
 
 
 def loaded(running: Running, question: Question, load: Load, *, first: int, core: int) -> Figures:
-    """One round of load, from the company of this number on. Raises `LoadFailedError` where any answer failed."""
+    """One round of load, from the company of this number on.
+
+    Raises `LoadFailedError` where any answer failed, `NoAnswerError` where none came.
+    """
     wrk, pin = needed("wrk", "wrk"), needed("taskset", "util-linux")
     with TemporaryDirectory(prefix="load-") as folder:
         plan = Path(folder) / "plan"
@@ -121,11 +134,23 @@ def loaded(running: Running, question: Question, load: Load, *, first: int, core
     if not found:
         raise LoadFailedError(f"wrk said nothing: {done.stdout[-500:]} {done.stderr[-500:]}")
     requests, duration, failed, p50, p99, p999 = (int(part) for part in found[0][1:])
-    if failed or not requests:
+    if not requests and not failed:
+        raise NoAnswerError(f"{running.url}: no answer in {time.monotonic() - began:.1f} s")
+    if failed:
         raise LoadFailedError(
             f"{running.url}: {failed} of {requests} requests failed in {time.monotonic() - began:.1f} s"
         )
     return Figures(requests / duration * 1e6, p50 / 1e6, p99 / 1e6, p999 / 1e6, spent / requests, requests)
+
+
+def asked_once(running: Running, question: Question, load: Load, *, first: int) -> Figures:
+    """The figures of a single request, for a gateway that takes longer than a round. Raises `LoadFailedError`."""
+    before, began = cpu_seconds(running.process), time.perf_counter()
+    answer = ask(running, question, companies(first, load.companies))
+    seconds = time.perf_counter() - began
+    if "errors" in answer:
+        raise LoadFailedError(f"{running.url}: the answer has errors")
+    return Figures(1 / seconds, seconds, seconds, seconds, cpu_seconds(running.process) - before, 1)
 
 
 def whole(answer: object) -> object:

@@ -1,9 +1,8 @@
-"""Memory of the gateway's processes: what a connection, a plan and a row that is kept add to it, and whether it stays."""
+"""Memory of the gateway: what a connection, a plan and a row that is kept add to it, and whether it stays."""
 
 from __future__ import annotations
 
 import http.client
-import socket
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -28,10 +27,14 @@ COMPANIES: Final = 5_000
 QUICK_SHARE: Final = 10
 """By which all of these are divided where it has to be quick."""
 
-SLOW: Final = 2.0
+SLOW: Final = 1.0
 """Seconds that each agency takes while connections are busy."""
 
 SLICES: Final = 20
+CHUNK: Final = 100
+LOOKS: Final = 10
+"""How often a second memory is looked at while connections are busy."""
+
 STEADY_FROM: Final = 0.25
 """The share of a soak after which memory is to stay as it is: caches and the allocator's pools are full then."""
 
@@ -50,22 +53,21 @@ def measure(effort: Effort) -> Section:
     def add(what: str, count: int, size: float) -> None:
         rows.append((what, f"{count:,}", number(size / 1024)))
 
-    plain, new, kept = Xinqiao("plain"), Xinqiao("new", new_texts=True), Xinqiao("kept", time_to_live=3_600)
-    with started([plain, new, kept]) as running:
-        for gateway in (plain, new, kept):
-            _ask_many(running[gateway.name], gateway, 1, 200)
-        at_rest = resident(running["plain"].process)
-        add("connection, idle", IDLE // share, _idle(running["plain"], plain, IDLE // share))
-        add("plan and operation that are kept", PLANS // share, _plans(running["new"], new, PLANS // share))
-        add("row that is kept", *_rows(running["kept"], kept, COMPANIES // share))
-    with _slow(plain) as server:
-        add(
-            "connection, busy: a request about one company waits for six agencies", *_busy(server, plain, BUSY // share)
-        )
+    gateway = Xinqiao(time_to_live=3_600, new_texts=True)
+    with started([gateway]) as running:
+        server = running[gateway.name]
+        _ask(server, gateway, [companies(1, 1)] * 200)
+        at_rest = resident(server.process)
+        add("connection, idle", IDLE // share, _idle(server, gateway, IDLE // share))
+        add("plan and operation that are kept", PLANS // share, _plans(server, gateway, PLANS // share))
+        add("row that is kept", *_rows(server, gateway, COMPANIES // share))
+    with _slow(Xinqiao()) as server:
+        count = BUSY // share
+        add("connection, busy: about one company, while six agencies think", count, _busy(server, Xinqiao(), count))
     return Section(
         "Memory",
-        f"Differences of the resident memory of the gateway's processes, which is {at_rest / 2**20:,.0f} MiB after some "
-        "hundred requests (the process that compiles policies included), divided by how many there were.",
+        "Differences of the resident memory of the gateway's processes, divided by how many there were. After hundreds "
+        f"of requests it is {at_rest / 2**20:,.0f} MiB, the process that compiles policies included.",
         [Table(("one more", "of", "KiB each"), rows)],
     )
 
@@ -86,8 +88,8 @@ def soak(effort: Effort) -> Section:
     steady = [size for second, size in points if second >= effort.soak * STEADY_FROM]
     return Section(
         "Soak",
-        f"{number(effort.soak)} seconds of requests about new companies, one at a time and a hundred, rows kept for five "
-        "seconds each.",
+        f"{number(effort.soak)} seconds of requests about new companies, one at a time and a hundred, rows kept for "
+        "five seconds each.",
         [
             Table(
                 ("", "MiB"),
@@ -99,36 +101,46 @@ def soak(effort: Effort) -> Section:
                 ],
             )
         ],
-        [Curves("benchmark-soak", "Memory under lasting load", "seconds", "MiB", [Series("resident", points)])],
+        [
+            Curves(
+                "benchmark-soak",
+                "Memory under lasting load",
+                "seconds",
+                "MiB",
+                [Series("resident", points)],
+                logarithmic=False,
+            )
+        ],
     )
 
 
-def _ask_many(server: Running, gateway: Xinqiao, size: int, requests: int) -> None:
-    """So many requests about so many new companies each, one after the other."""
+def _ask(server: Running, gateway: Xinqiao, requests: Sequence[Sequence[str]], *, new_texts: bool = False) -> None:
+    """One request about each of these sets of companies, one after the other, with the same text or new ones."""
     address = urlsplit(server.url)
     connection = http.client.HTTPConnection(address.netloc, timeout=60)
-    first = Random(f"{gateway.name}{requests}").randrange(NUMBERS)  # noqa: S311 - codes, no secret
-    codes = companies(first, size * requests)
-    for index in range(requests):
-        body = gateway.question(size).body(codes[index * size : (index + 1) * size])
-        body = body.replace(b"@@", str(first + index).encode())
-        connection.request("POST", address.path, body, {"Content-Type": "application/json", **server.headers})
+    for index, codes in enumerate(requests):
+        _send(connection, server, gateway, codes, number=index if new_texts else 0)
         answer = connection.getresponse()
         if answer.status != http.HTTPStatus.OK or b'"errors"' in answer.read():
             raise LoadFailedError(f"{gateway.name}: an answer is not whole")
     connection.close()
 
 
+def _send(
+    connection: http.client.HTTPConnection, server: Running, gateway: Xinqiao, codes: Sequence[str], *, number: int
+) -> None:
+    body = gateway.question(len(codes)).body(codes).replace(b"@@", str(number).encode())
+    connection.request("POST", urlsplit(server.url).path, body, {"Content-Type": "application/json", **server.headers})
+
+
 def _idle(server: Running, gateway: Xinqiao, count: int) -> float:
     """Bytes of a connection that had one request and waits for another."""
-    address = urlsplit(server.url)
     before = resident(server.process)
-    body = gateway.question(1).body(companies(1, 1))
     with ExitStack() as stack:
         for _ in range(count):
-            connection = http.client.HTTPConnection(address.netloc, timeout=60)
+            connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=60)
             stack.callback(connection.close)
-            connection.request("POST", address.path, body, {"Content-Type": "application/json", **server.headers})
+            _send(connection, server, gateway, companies(1, 1), number=0)
             connection.getresponse().read()
         return (resident(server.process) - before) / count
 
@@ -136,15 +148,16 @@ def _idle(server: Running, gateway: Xinqiao, count: int) -> float:
 def _plans(server: Running, gateway: Xinqiao, count: int) -> float:
     """Bytes of an operation that was asked once, with its plan."""
     before = resident(server.process)
-    _ask_many(server, gateway, 1, count)
+    _ask(server, gateway, [companies(1, 1)] * count, new_texts=True)
     return (resident(server.process) - before) / count
 
 
 def _rows(server: Running, gateway: Xinqiao, count: int) -> tuple[int, float]:
     """How many rows the companies have, and the bytes of one."""
     rows = sum(agency.rows for agency in AGENCIES) * count
+    codes = companies(2, count)
     before = resident(server.process)
-    _ask_many(server, gateway, 100, count // 100)
+    _ask(server, gateway, [codes[start : start + CHUNK] for start in range(0, count, CHUNK)])
     return rows, (resident(server.process) - before) / rows
 
 
@@ -160,23 +173,17 @@ def _slow(gateway: Xinqiao) -> Iterator[Running]:
         yield server
 
 
-def _busy(server: Running, gateway: Xinqiao, count: int) -> tuple[int, float]:
-    """How many connections were busy at once, and the bytes of one."""
-    address = urlsplit(server.url)
-    headers = "".join(f"{name}: {value}\r\n" for name, value in server.headers.items())
+def _busy(server: Running, gateway: Xinqiao, count: int) -> float:
+    """Bytes of a connection whose request waits for the agencies."""
     before = resident(server.process)
     with ExitStack() as stack:
         for code in companies(77, count):
-            body = gateway.question(1).body([code])
-            head = (
-                f"POST {address.path} HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Type: application/json\r\n{headers}"
-            )
-            opened = socket.create_connection((address.hostname or "", address.port or 80), 10)
-            stack.callback(opened.close)
-            opened.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        largest = 0
+            connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=60)
+            stack.callback(connection.close)
+            _send(connection, server, gateway, [code], number=0)
+        largest = before
         waiting = threading.Event()
-        for _ in range(int(SLOW * 10) - 2):
-            waiting.wait(0.1)
+        for _ in range(int(SLOW * LOOKS)):
+            waiting.wait(1 / LOOKS)
             largest = max(largest, resident(server.process))
-        return count, (largest - before) / count
+        return (largest - before) / count

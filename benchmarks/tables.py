@@ -25,13 +25,14 @@ class Series:
 
 @dataclass(frozen=True)
 class Curves:
-    """A chart of curves on logarithmic axes; `name` is its file's, without the ending."""
+    """A chart of curves; `name` is its file's, without the ending. Axes are logarithmic, or linear from nothing."""
 
     name: str
     title: str
     x: str
     y: str
     series: Sequence[Series]
+    logarithmic: bool = True
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Effort:
     soak: float
 
 
-FULL = Effort(quick=False, rounds=3, seconds=3, soak=600)
+FULL = Effort(quick=False, rounds=3, seconds=3, soak=60)
 QUICK = Effort(quick=True, rounds=1, seconds=1, soak=5)
 
 

@@ -88,15 +88,15 @@ def compiled() -> Iterator[Path]:
 @contextmanager
 def serving(program: Path, answers: Sequence[Answer], *, core: int, delay: float = 0.0) -> Iterator[Upstream]:
     """The upstream, running on one core; `delay` seconds pass before each of its answers."""
-    file = program.with_name(f"answers-{id(answers)}")
-    file.write_text("".join(answer.line() for answer in answers))
     pin = needed("taskset", "util-linux")
     with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
-        number = listener.fileno()
+        number, port = listener.fileno(), listener.getsockname()[1]
+        file = program.with_name(f"answers-{port}")
+        file.write_text("".join(answer.line() for answer in answers))
         command = [pin, "-c", str(core), str(program), str(number), str(file), str(round(delay * 1e6))]
         started = subprocess.Popen(command, pass_fds=[number])  # noqa: S603 - our own
         try:
-            yield Upstream(started.pid, f"http://127.0.0.1:{listener.getsockname()[1]}")
+            yield Upstream(started.pid, f"http://127.0.0.1:{port}")
         finally:
             started.terminate()
             started.wait(10)

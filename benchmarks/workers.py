@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 
-from benchmarks.contender import Running
 from benchmarks.load import Load
 from benchmarks.tables import Effort, Section, Table
 from benchmarks.under_load import COLUMNS, Case, measured, row, started
 from benchmarks.xinqiao import Xinqiao
 
 
-@dataclass(frozen=True)
-class OnAllCores(Xinqiao):
-    """The gateway, pinned to no core."""
-
-    @contextmanager
-    def start(self, upstream: str, core: int | None) -> Iterator[Running]:
-        """Serves wherever the operating system likes."""
-        del core
-        with super().start(upstream, None) as running:
-            yield running
-
-
 def measure(effort: Effort) -> Section:
     """The section of the report."""
     cores = os.cpu_count() or 1
     numbers = sorted({1, 2, cores} if cores > 1 else {1, 2})
-    gateways = [OnAllCores(f"{number}", workers=number) for number in numbers]
+    gateways = [Xinqiao(f"{number}", workers=number, pinned=False) for number in numbers]
     cases = [Case(gateway, Load(1, 32, effort.seconds)) for gateway in gateways]
     with started(gateways) as running:
         found = measured(cases, running, effort)

@@ -34,7 +34,8 @@ PURPOSE: Final = "credit.underwriting"
 CONCURRENCY: Final = 64
 BATCH: Final = 1_000
 ENDING_SECONDS: Final = 30
-_SERVE: Final = "import sys; sys.argv[1:] = ['serve', '--json', '--port', '0']; from gateway.cli import app; app()"
+_SERVE: Final = ("serve", "--json", "--port", "0")
+_PROGRAM: Final = ("-c", "from gateway.cli import app; app()")
 
 RESTRICTED: Final = {"Registration.legalRepresentative": "MASKED", "EnvironmentCredit.score": "WITHHELD"}
 MASKED: Final = {"Registration.legalRepresentative": "虚**"}
@@ -103,7 +104,12 @@ SIX: Final = tuple(Supplied(agency) for agency in AGENCIES)
 
 @dataclass(frozen=True)
 class Xinqiao:
-    """The gateway over agencies; `rules` of its policy in all, rows kept for `time_to_live` seconds (0: not at all)."""
+    """The gateway over agencies.
+
+    `rules` of its policy in all; rows kept for `time_to_live` seconds (0: not at all); `new_texts`: no operation is
+    asked twice; `anonymous`: callers have no token; `pinned`: to one core, or else to none; `program` is what
+    Python runs.
+    """
 
     name: str = "Xinqiao"
     supplied: Sequence[Supplied] = SIX
@@ -112,6 +118,9 @@ class Xinqiao:
     workers: int = 1
     coalesce: bool = True
     new_texts: bool = False
+    anonymous: bool = False
+    pinned: bool = True
+    program: Sequence[str] = _PROGRAM
 
     @property
     def answers(self) -> Sequence[Answer]:
@@ -119,18 +128,19 @@ class Xinqiao:
         return tuple(rest_answers([one.agency for one in self.supplied]))
 
     @contextmanager
-    def start(self, upstream: str, core: int | None) -> Iterator[Running]:
-        """Serves over the upstream at this address, on one core (None: on all)."""
+    def start(self, upstream: str, core: int) -> Iterator[Running]:
+        """Serves over the upstream at this address."""
         with TemporaryDirectory(prefix="xinqiao-") as folder:
             directory = Path(folder)
             settings, token = self.settings(directory)
-            cores = f"0-{(os.cpu_count() or 1) - 1}" if core is None else str(core)
-            command = [needed("taskset", "util-linux"), "-c", cores, sys.executable, "-c", _SERVE]
+            cores = str(core) if self.pinned else f"0-{(os.cpu_count() or 1) - 1}"
+            command = [needed("taskset", "util-linux"), "-c", cores, sys.executable, *self.program, *_SERVE]
             environment = {**os.environ, **settings, UPSTREAM: upstream}
             said = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE)  # noqa: S603 - our own
             try:
                 url = json.loads(said.stdout.readline() if said.stdout else b"")["url"]
-                yield Running(said.pid, url, {"Authorization": f"Bearer {token}", "X-Purpose": PURPOSE})
+                headers = {} if self.anonymous else {"Authorization": f"Bearer {token}", "X-Purpose": PURPOSE}
+                yield Running(said.pid, url, headers)
             finally:
                 said.send_signal(signal.SIGINT)
                 said.wait(ENDING_SECONDS)
@@ -153,6 +163,7 @@ class Xinqiao:
             "XINQIAO_ISSUERS": json.dumps([{"id": TOKEN_ISSUER, "jwks": key_set(key)}]),
             "XINQIAO_AUDIT_FILE": str(directory / "audit.jsonl"),
             "XINQIAO_LOG_LEVEL": "warning",
+            "XINQIAO_ANONYMOUS": "public" if self.anonymous else "refuse",
             "XINQIAO_WORKERS": str(self.workers),
             "XINQIAO_DEADLINE__DEFAULT": "30",
         }

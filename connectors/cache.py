@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from aiocache import SimpleMemoryCache  # type: ignore[import-untyped]
+from msgspec.structs import replace
 
 from connectors.contract import CompanyRows, FetchRequest, Outcome
 from schema.credit_code import CreditCode

@@ -9,11 +9,11 @@ from typing import Any
 from graphql import GraphQLError
 from graphql.execution.values import VariableValues
 
+from connectors.turns import Turn
 from gateway.arguments import argument_values
 from gateway.limits import Limits
 from gateway.operation import Operation, Root
 from gateway.refusals import LimitExceeded
-from gateway.turns import Turn
 from schema.credit_code import CreditCode, CreditCodeError
 
 

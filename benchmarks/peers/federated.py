@@ -98,7 +98,7 @@ def _grafbase(packages: Path, folder: Path, address: str, port: int) -> Sequence
 
 def _supergraph(folder: Path, address: str) -> Path:
     """The file of the subgraphs' supergraph. Raises `PeerFailedError` where they do not compose."""
-    command = [needed("node", "nodejs"), HERE / "compose.mjs", folder, address]
+    command: list[str | Path] = [needed("node", "nodejs"), HERE / "compose.mjs", folder, address]
     composed = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 - our own
     if composed.returncode:
         raise PeerFailedError(composed.stderr)

@@ -40,7 +40,7 @@ class Newcomer:
     def start(self, upstream: str, core: int) -> Iterator[Running]:
         """See `Contender.start`. Raises `PeerFailedError` where it does not come to answer."""
         environment, port = python_environment(), free_port()
-        command = [
+        command: list[str | Path] = [
             environment / "bin/uvicorn",
             f"{self.module}:app",
             f"--app-dir={HERE}",

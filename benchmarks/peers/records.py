@@ -141,9 +141,7 @@ class TaxCredit:
     @classmethod
     def from_row(cls, row: Row) -> TaxCredit:
         """From what the agency answers."""
-        return cls(
-            year=int(row["nd"]), grade=row["jb"], authority=row["jg"], rated_on=dt.date.fromisoformat(row["rq"])
-        )
+        return cls(year=int(row["nd"]), grade=row["jb"], authority=row["jg"], rated_on=dt.date.fromisoformat(row["rq"]))
 
 
 @strawberry.type

@@ -36,7 +36,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def served(
+def served(  # noqa: PLR0913 - where it runs and what it is told
     command: Sequence[str | Path],
     environment: Mapping[str, str],
     *,
