@@ -8,9 +8,9 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
 from typing import Final
-from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 from benchmarks.contender import Running
@@ -51,7 +51,7 @@ def served(  # noqa: PLR0913 - where it runs and what it is told
     Raises `PeerFailedError`.
     """
     log = folder / "log"
-    running = f"http://127.0.0.1:{port}/graphql"
+    url = f"http://127.0.0.1:{port}/graphql"
     with log.open("wb") as written:
         started = subprocess.Popen(  # noqa: S603 - our own
             [needed("taskset", "util-linux"), "-c", str(core), *command],
@@ -62,11 +62,11 @@ def served(  # noqa: PLR0913 - where it runs and what it is told
         )
     try:
         until = time.monotonic() + _STARTS_WITHIN
-        while not _answers(running, headers):
+        while not _answers(url, headers):
             if started.poll() is not None or time.monotonic() > until:
                 raise PeerFailedError(log.read_text(errors="replace")[-2_000:])
             time.sleep(0.1)
-        yield Running(started.pid, running, headers)
+        yield Running(started.pid, url, headers)
     finally:
         started.terminate()
         try:
@@ -81,5 +81,5 @@ def _answers(url: str, headers: Mapping[str, str]) -> bool:
     try:
         with urlopen(asked, timeout=_ENDS_WITHIN) as answer:  # noqa: S310 - our own address
             return b'"errors"' not in answer.read()
-    except (URLError, OSError):
+    except (OSError, HTTPException):
         return False
