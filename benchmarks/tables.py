@@ -67,7 +67,7 @@ class Effort:
 
 
 FULL = Effort(quick=False, rounds=3, seconds=3, soak=60)
-QUICK = Effort(quick=True, rounds=1, seconds=1, soak=5)
+QUICK = Effort(quick=True, rounds=1, seconds=1, soak=3)
 
 
 def number(value: float, digits: int = 3) -> str:
