@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from connectors.contract import Coverage, Dataset
-from connectors.kinds import KINDS
+from connectors.kinds import kinds
 from connectors.manifest import DatasetManifest, Manifest
 
 
@@ -21,7 +21,7 @@ def _dataset(manifest: Manifest, dataset: DatasetManifest) -> Dataset:
         fields=frozenset(dataset.fields),
         coverage=Coverage(covered.registered, frozenset(covered.divisions), frozenset(covered.authorities)),
         batch=dataset.batch,
-        projection=KINDS[manifest.kind].projection,
+        projection=kinds().usable[manifest.kind].projection,
         filters=frozenset(dataset.filters),
         time_to_live=dataset.time_to_live,
         shared=dataset.shared,

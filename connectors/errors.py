@@ -69,13 +69,25 @@ class ConnectionNotConfigured(ConnectorError):
         super().__init__("\n".join(self.reasons))
 
 
-class AddressInvalid(ConnectorError):
+class ConnectionUnusable(ConnectorError):
+    """An agency's connection cannot be opened, and trying again will not help. Never holds a value."""
+
+    code: ClassVar[str] = "CONNECTION_UNUSABLE"
+
+
+class AddressInvalid(ConnectionUnusable):
     """The value of a connection's key is no usable address. Names the key and what is wanted; never the value."""
 
     code: ClassVar[str] = "ADDRESS_INVALID"
 
     def __init__(self, key: str, wanted: str) -> None:
         super().__init__(f"connection.{key} is not {wanted}")
+
+
+class KindClash(ConnectorError):
+    """Two kinds of system have one name. Names the entry point of the later one."""
+
+    code: ClassVar[str] = "KIND_CLASH"
 
 
 class UnknownDataset(ConnectorError):

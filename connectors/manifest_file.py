@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from connectors.contract import RecordShape
 from connectors.errors import Finding, ManifestInvalid
-from connectors.kinds import KINDS
+from connectors.kinds import kinds
 from connectors.manifest import Manifest
 from connectors.manifest_checks import Mistake, check_mappings, check_names, suggestion
 from connectors.yaml_lines import LinedDocument, read_yaml
@@ -67,7 +67,7 @@ def clashes(directory: Path, manifests: Sequence[Manifest]) -> Iterator[tuple[Pa
 
 def manifest_json_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of a manifest."""
-    models: Any = functools.reduce(operator.or_, (kind.manifest for kind in KINDS.values()))
+    models: Any = functools.reduce(operator.or_, (kind.manifest for kind in kinds().usable.values()))
     adapter: TypeAdapter[Any] = TypeAdapter(Annotated[models, Field(discriminator="kind")])
     schema = adapter.json_schema(by_alias=True)
     return {
@@ -81,11 +81,13 @@ def manifest_json_schema() -> dict[str, Any]:
 def _check(data: object, shapes: Mapping[str, RecordShape]) -> tuple[Manifest | None, list[Mistake]]:
     if not isinstance(data, dict):
         return None, [("", "no manifest: it has no keys", "begin with `agency: ...`")]
-    kind = data.get("kind")
-    if not isinstance(kind, str) or kind not in KINDS:
+    kind, known = data.get("kind"), kinds()
+    if isinstance(kind, str) and kind in known.broken:
+        return None, [("kind", known.broken[kind], ""), *check_names(data, shapes)]
+    if not isinstance(kind, str) or kind not in known.usable:
         what = "missing key 'kind'" if kind is None else f"unknown kind {kind!r}"
-        return None, [("kind", what, suggestion(str(kind), KINDS)), *check_names(data, shapes)]
-    model = KINDS[kind].manifest
+        return None, [("kind", what, suggestion(str(kind), known.usable)), *check_names(data, shapes)]
+    model = known.usable[kind].manifest
     mistakes = list(check_names(data, shapes))
     try:
         manifest = model.model_validate(data)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from connectors.cache import RowCache
 from connectors.coalesce import Coalescer
 from connectors.contract import CompanyRows, Dataset, FetchRequest, RecordShape
 from connectors.describe import describe
 from connectors.environment import resolve
-from connectors.errors import AddressInvalid, ConnectionNotConfigured, UnknownDataset
+from connectors.errors import ConnectionNotConfigured, ConnectionUnusable, UnknownDataset
 from connectors.joining import Joiner
-from connectors.kinds import KINDS
+from connectors.kinds import kinds
 from connectors.line import Answers, Line, Question, dated
 from connectors.manifest import Manifest
 from connectors.mapping import compile_mapper
@@ -39,8 +39,8 @@ async def open_supply(
     reasons: list[str] = []
     for manifest in resolved:
         try:
-            lines |= {line.dataset.id: line for line in _open_lines(manifest, shapes, settings)}
-        except AddressInvalid as error:
+            lines |= {line.dataset.id: line for line in await _open_lines(manifest, shapes, settings)}
+        except ConnectionUnusable as error:
             reasons.append(f"agency {manifest.agency}: {error}")
     supply = AgencySupply(lines, RowCache(settings.cached_rows, second))
     if reasons:
@@ -121,14 +121,16 @@ async def _ask_chunks(ask: _AskChunk, line: Line, question: Question, codes: Seq
     return {code: answers[code] for code in codes}
 
 
-def _open_lines(manifest: Manifest, shapes: Mapping[str, RecordShape], settings: SupplySettings) -> Iterator[Line]:
-    sources = KINDS[manifest.kind].open_sources(manifest, shapes, settings)
+async def _open_lines(manifest: Manifest, shapes: Mapping[str, RecordShape], settings: SupplySettings) -> list[Line]:
+    sources = await kinds().usable[manifest.kind].open_sources(manifest, shapes, settings)
     calls = asyncio.Semaphore(manifest.concurrency)
+    lines: list[Line] = []
     for dataset, described in zip(manifest.datasets, describe(manifest), strict=True):
         source, shape = sources[dataset.record], shapes[dataset.record]
         mapper = compile_mapper(dataset, shape, manifest.none)
         joiner = Joiner(dataset, shape, mapper, whole_rows=not described.projection)
-        yield Line(described, source, joiner, manifest.timeout, manifest.concurrency, calls)
+        lines.append(Line(described, source, joiner, manifest.timeout, manifest.concurrency, calls))
+    return lines
 
 
 def _open_second_level(

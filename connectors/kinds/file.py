@@ -163,7 +163,7 @@ def _read_rows(index: DropIndex, call: SourceCall) -> list[RawRow]:
         raise DropUnusable(type(error).__name__) from None
 
 
-def open_sources(
+async def open_sources(
     manifest: FileManifest, _shapes: Mapping[str, RecordShape], _settings: SupplySettings
 ) -> dict[str, FileSource]:
     """A source for each dataset, by record type. A directory that is not there is an agency that is down."""

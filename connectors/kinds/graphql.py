@@ -165,7 +165,7 @@ class GraphqlSource:
         return _nested([*(prefix + path for path in leaves), *(around + path for path in outer)])
 
 
-def open_sources(
+async def open_sources(
     manifest: GraphqlManifest, _shapes: Mapping[str, RecordShape], settings: SupplySettings
 ) -> dict[str, GraphqlSource]:
     """A source for each dataset, by record type, on shared connections."""

@@ -237,7 +237,7 @@ class RestSource:
         return rows if self._dataset.key.path else [{**row, ASKED_KEY: call.keys[0]} for row in rows]
 
 
-def open_sources(
+async def open_sources(
     manifest: RestManifest, _shapes: Mapping[str, RecordShape], settings: SupplySettings
 ) -> dict[str, RestSource]:
     """A source for each dataset, by record type, on shared connections."""

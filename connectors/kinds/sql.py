@@ -131,7 +131,7 @@ class SqlSource:
         return statement.where(source.c[key].in_(keys)).limit(dataset.row_limit + 1)
 
 
-def open_sources(
+async def open_sources(
     manifest: SqlManifest, shapes: Mapping[str, RecordShape], _settings: SupplySettings
 ) -> dict[str, SqlSource]:
     """A source for each dataset, by record type, on one pool of connections. Raises `AddressInvalid`."""
