@@ -8,6 +8,8 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
+from sqlalchemy import make_url, text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from connectors.manifest_file import load_manifest
 from connectors.settings import SupplySettings
@@ -60,3 +62,37 @@ async def open_one(tmp_path: Path) -> AsyncIterator[Open]:
 def postgres(make_database: Callable[[str], str]) -> str:
     """The address of a real PostgreSQL."""
     return make_database("connectors")
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
+async def sql_database(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    """The address of an empty database, and a function that runs statements in it."""
+    if request.param == "sqlite":
+        address = f"sqlite+aiosqlite:///{tmp_path / 'with space?.db'}".replace("?", "%3F")
+    elif request.param == "mariadb":
+        address = f"{request.getfixturevalue('mariadb').address}/test".replace("mysql:", "mysql+asyncmy:")
+    else:
+        address = request.getfixturevalue("postgres").replace("postgresql://", "postgresql+asyncpg://")
+    options: dict[str, Any] = {}
+    if request.param == "mariadb":
+        await make_mariadb(address)
+        options["connect_args"] = {"sql_mode": "ANSI_QUOTES"}
+    engine = create_async_engine(address, **options)
+
+    async def run(*statements: str, rows: Any = None) -> None:
+        async with engine.begin() as connection:
+            for statement in statements:
+                await connection.execute(text(statement), rows)
+
+    if request.param != "sqlite":
+        await run("DROP TABLE IF EXISTS t_reg", "DROP TABLE IF EXISTS t_penalty")
+    yield address, run
+    await engine.dispose()
+
+
+async def make_mariadb(address: str) -> None:
+    """The database of the address, which keeps texts as GBK."""
+    engine = create_async_engine(make_url(address).set(database="mysql"))
+    async with engine.connect() as connection:
+        await connection.execute(text("CREATE DATABASE IF NOT EXISTS test CHARACTER SET gbk"))
+    await engine.dispose()

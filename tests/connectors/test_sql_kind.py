@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from connectors.contract import FailureCode, Outcome, SourceCall
 from connectors.dates import CHINA_TIME
@@ -67,40 +66,6 @@ PENALTIES = """
 """
 
 
-@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
-async def database(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
-    """The address of an empty database, and a function that runs statements in it."""
-    if request.param == "sqlite":
-        address = f"sqlite+aiosqlite:///{tmp_path / 'with space?.db'}".replace("?", "%3F")
-    elif request.param == "mariadb":
-        address = f"{request.getfixturevalue('mariadb').address}/test".replace("mysql:", "mysql+asyncmy:")
-    else:
-        address = request.getfixturevalue("postgres").replace("postgresql://", "postgresql+asyncpg://")
-    options: dict[str, Any] = {}
-    if request.param == "mariadb":
-        await make_mariadb(address)
-        options["connect_args"] = {"sql_mode": "ANSI_QUOTES"}
-    engine = create_async_engine(address, **options)
-
-    async def run(*statements: str, rows: Any = None) -> None:
-        async with engine.begin() as connection:
-            for statement in statements:
-                await connection.execute(text(statement), rows)
-
-    if request.param != "sqlite":
-        await run("DROP TABLE IF EXISTS t_reg", "DROP TABLE IF EXISTS t_penalty")
-    yield address, run
-    await engine.dispose()
-
-
-async def make_mariadb(address: str) -> None:
-    """The database of the address, which keeps texts as GBK."""
-    engine = create_async_engine(make_url(address).set(database="mysql"))
-    async with engine.connect() as connection:
-        await connection.execute(text("CREATE DATABASE IF NOT EXISTS test CHARACTER SET gbk"))
-    await engine.dispose()
-
-
 async def fill(run: Callable[..., Any]) -> None:
     await run(TABLE)
     columns = ", ".join(f":c{index}" for index in range(10))
@@ -108,8 +73,8 @@ async def fill(run: Callable[..., Any]) -> None:
     await run(f"INSERT INTO t_reg VALUES ({columns})", rows=values)  # noqa: S608  (the test's own table)
 
 
-async def test_rows_are_found_in_every_spelling_of_the_key_and_mapped(database: Any, open_one: Any) -> None:
-    address, run = database
+async def test_rows_are_found_in_every_spelling_of_the_key_and_mapped(sql_database: Any, open_one: Any) -> None:
+    address, run = sql_database
     await fill(run)
     supply = await open_one(REGISTRATION, address)
     answers = await ask(supply, CODES[:5])
@@ -132,15 +97,17 @@ async def test_rows_are_found_in_every_spelling_of_the_key_and_mapped(database: 
     assert answers[CODES[4]].outcome is Outcome.UNKNOWN_COMPANY
 
 
-async def test_a_second_registration_of_one_company_is_counted_not_guessed_away(database: Any, open_one: Any) -> None:
-    address, run = database
+async def test_a_second_registration_of_one_company_is_counted_not_guessed_away(
+    sql_database: Any, open_one: Any
+) -> None:
+    address, run = sql_database
     await fill(run)
     answer = (await ask(await open_one(REGISTRATION, address), [CODES[3]]))[CODES[3]]
     assert (answer.outcome, answer.unmapped, len(answer.rows)) == (Outcome.INCOMPLETE, 1, 1)
 
 
-async def test_only_columns_asked_for_leave_the_agency_beside_the_key(database: Any, open_one: Any) -> None:
-    address, run = database
+async def test_only_columns_asked_for_leave_the_agency_beside_the_key(sql_database: Any, open_one: Any) -> None:
+    address, run = sql_database
     await fill(run)
     await run('ALTER TABLE t_reg DROP COLUMN "ZCZB"')
     supply = await open_one(REGISTRATION, address)
@@ -149,8 +116,8 @@ async def test_only_columns_asked_for_leave_the_agency_beside_the_key(database: 
     assert (failed.outcome, failed.failure) == (Outcome.FAILED, FailureCode.AGENCY_BAD_RESPONSE)
 
 
-async def test_filters_run_in_the_database_and_a_cut_answer_says_so(database: Any, open_one: Any) -> None:
-    address, run = database
+async def test_filters_run_in_the_database_and_a_cut_answer_says_so(sql_database: Any, open_one: Any) -> None:
+    address, run = sql_database
     day = "TEXT" if address.startswith("sqlite") else "DATE"
     await run(f"CREATE TABLE t_penalty (code VARCHAR(18), number TEXT, decided {day}, facts TEXT)")
     for year in range(2021, 2026):
@@ -168,8 +135,8 @@ async def test_filters_run_in_the_database_and_a_cut_answer_says_so(database: An
     }
 
 
-async def test_the_connection_cannot_write(database: Any, open_one: Any) -> None:
-    address, run = database
+async def test_the_connection_cannot_write(sql_database: Any, open_one: Any) -> None:
+    address, run = sql_database
     await fill(run)
     supply = await open_one(REGISTRATION, address)
     engine = supply._lines["registry/Registration"].source._database._engine
@@ -178,8 +145,8 @@ async def test_the_connection_cannot_write(database: Any, open_one: Any) -> None
             await connection.execute(text("DELETE FROM t_reg"))
 
 
-async def test_a_statement_that_runs_too_long_is_stopped_in_the_database(database: Any, open_one: Any) -> None:
-    address, run = database
+async def test_a_statement_that_runs_too_long_is_stopped_in_the_database(sql_database: Any, open_one: Any) -> None:
+    address, run = sql_database
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000000000) SELECT"
     source = "n"
     if address.startswith("mysql"):  # MariaDB ends recursion after a thousand steps
@@ -234,8 +201,8 @@ async def test_an_unusable_address_is_named_without_its_value(open_one: Any, add
     assert "hidden" not in str(caught.value)
 
 
-async def test_questions_side_by_side_share_the_pool_without_failing(database: Any, open_one: Any) -> None:
-    address, run = database
+async def test_questions_side_by_side_share_the_pool_without_failing(sql_database: Any, open_one: Any) -> None:
+    address, run = sql_database
     await fill(run)
     supply = await open_one(REGISTRATION.replace("batch: 10", "batch: 2"), address)
     found = await asyncio.gather(*(ask(supply, CODES[:20], ["name"]) for _ in range(10)))

@@ -28,7 +28,7 @@ def _failure_code(error: Exception, dialect: Dialect) -> FailureCode:
         return known
     if isinstance(original, TimeoutError):
         return FailureCode.AGENCY_TIMEOUT
-    lost = isinstance(error, InterfaceError | OSError) or (
-        isinstance(error, DBAPIError) and error.connection_invalidated
-    )
-    return FailureCode.AGENCY_UNAVAILABLE if lost else FailureCode.AGENCY_BAD_RESPONSE
+    lost = isinstance(original, OSError) or isinstance(error, InterfaceError)
+    if lost or (isinstance(error, DBAPIError) and error.connection_invalidated):
+        return FailureCode.AGENCY_UNAVAILABLE
+    return FailureCode.AGENCY_BAD_RESPONSE

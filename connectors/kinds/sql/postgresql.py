@@ -57,8 +57,7 @@ def failure(error: BaseException) -> FailureCode | None:
 def bind_array(keys: Sequence[str]) -> BindParameter[Any]:
     """The keys as one array: one statement, and one plan, however many there are.
 
-    It has no type of ours, so that it takes the column's: an index on a CHAR column serves only those who compare it
-    with CHAR.
+    It has no type of ours, so that it takes the column's, whichever kind of text that is.
     """
     return bindparam(KEYS, list(keys), NullType())
 
