@@ -40,10 +40,10 @@ logging.getLogger("asyncmy").setLevel(logging.ERROR)
 def open_database(url: URL, manifest: SqlManifest) -> AsyncDatabase:
     """Every session is read only, and its statements end in time. Nothing is connected yet.
 
-    The address may name another character set for the conversation than utf8mb4 (`?charset=gbk`).
+    The conversation is in utf8mb4, the driver's default, where the address names no other (`?charset=gbk`).
     """
     engine = create_async_engine(
-        url.set(drivername="mysql+asyncmy", query={"charset": "utf8mb4", **url.query}),
+        url.set(drivername="mysql+asyncmy"),
         connect_args={"connect_timeout": manifest.timeout},
         isolation_level="AUTOCOMMIT",
         skip_autocommit_rollback=True,
