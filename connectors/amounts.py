@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
@@ -18,6 +19,9 @@ LARGEST_INTEGER: Final = 2**31 - 1
 _LARGEST_EXPONENT: Final = 30
 _PLAIN: Final = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,12})?")
 """Numbers that need nothing but `Decimal`."""
+_MOST_DIGITS: Final = 28
+"""Numbers of no more digits are within the bounds, wherever their point is."""
+_DIGITS_AND_POINTS: Final = re.compile(r"[0-9.]*")
 _MONEY: Final = re.compile(
     r"[¥￥]?(?P<number>[-+0-9.,eE ]*)(?P<unit>亿元?|万元?|元|分)?(?P<currency>人民币|美元|港元|港币|欧元|日元)?",
     re.ASCII,
@@ -50,6 +54,27 @@ def read_decimal(raw: object) -> Decimal:
     return number
 
 
+def read_decimals(texts: Sequence[str]) -> list[Decimal]:
+    """The numbers of trimmed texts that have nothing but digits and a point, as `read_decimal` reads them.
+
+    Raises `Unmappable` or `ArithmeticError` where one is written in another way.
+    """
+    if max(map(len, texts)) > _MOST_DIGITS or not _DIGITS_AND_POINTS.fullmatch("".join(texts)):
+        raise Unmappable
+    return list(map(Decimal, texts))
+
+
+def read_integers(texts: Sequence[str]) -> list[int]:
+    """The whole numbers of trimmed texts that have nothing but a few digits, as `read_integer` reads them.
+
+    Raises `Unmappable` where one is written in another way.
+    """
+    joined = "".join(texts)
+    if not (joined.isascii() and joined.isdigit() and max(map(len, texts)) < len(str(LARGEST_INTEGER))):
+        raise Unmappable
+    return list(map(int, texts))
+
+
 def read_integer(raw: object) -> int:
     """The whole number, of at most 32 bits. Raises `Unmappable`."""
     if isinstance(raw, str) and len(raw) < len(str(LARGEST_INTEGER)) and raw.isascii() and raw.isdigit():
@@ -75,3 +100,12 @@ def read_money(raw: object, unit: str = "元", currency: str = "CNY") -> Money:
         raise Unmappable
     currency = _WRITTEN_CURRENCIES.get(match["currency"] or "", currency)
     return Money(read_decimal(match["number"]) * _WRITTEN_UNITS[match["unit"] or unit], currency)
+
+
+def read_sums(texts: Sequence[str], unit: str, currency: str) -> list[Money]:
+    """The sums of trimmed texts that have nothing but digits and a point, as `read_money` reads them.
+
+    Raises `Unmappable` or `ArithmeticError` where one is written in another way.
+    """
+    numbers, one = read_decimals(texts), UNITS[unit]
+    return [Money(number, currency) for number in (numbers if one == 1 else [number * one for number in numbers])]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from connectors.columns import values_at
 from connectors.contract import RawRow
 from connectors.dates import read_moment
 from connectors.manifest import AsOf
-from connectors.paths import follow, reader
+from connectors.paths import follow
 
 
 def moment_at(document: object, as_of: AsOf | None) -> datetime | None:
@@ -23,12 +24,23 @@ def constant_moment(as_of: AsOf | None) -> datetime | None:
     return _read(as_of.constant, as_of.formats) if as_of is not None and as_of.constant is not None else None
 
 
-def latest_moment(rows: Sequence[RawRow], as_of: AsOf | None, *, nested: bool) -> datetime | None:
-    """The latest moment in `as_of.column` of a company's rows."""
-    if as_of is None or as_of.column is None:
-        return None
-    read = reader(as_of.column, nested=nested)
-    return max((moment for row in rows if (moment := _read(read(row), as_of.formats))), default=None)
+def latest_moments(as_of: AsOf, *, nested: bool) -> Callable[[Sequence[RawRow]], datetime | None]:
+    """A function that gives the latest moment in `as_of.column` of a company's rows. For the rows of one call: it reads
+    equal texts once.
+    """
+    if as_of.column is None:
+        return lambda _: None
+    column = values_at(as_of.column, nested=nested)
+    known: dict[object, datetime | None] = {}
+
+    def read(raw: object) -> datetime | None:
+        if not isinstance(raw, str):
+            return _read(raw, as_of.formats)
+        if raw not in known:
+            known[raw] = _read(raw, as_of.formats)
+        return known[raw]
+
+    return lambda rows: max(filter(None, map(read, column(rows))), default=None)
 
 
 def _read(raw: object, formats: Sequence[str]) -> datetime | None:

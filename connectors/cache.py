@@ -11,9 +11,10 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from aiocache import SimpleMemoryCache  # type: ignore[import-untyped]
+from msgspec.structs import replace
 
 from connectors.contract import CompanyRows, FetchRequest, Outcome
 from connectors.second_level import SecondLevel

@@ -11,7 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any, Final, Protocol
+
+from msgspec import Struct
 
 from schema.credit_code import CreditCode
 from schema.values import Kind, Value
@@ -106,9 +109,11 @@ class Dataset:
     shared: bool
 
 
-@dataclass(frozen=True, slots=True)
-class CompanyRows:
-    """What one dataset said of one company.
+NOTHING_UNREADABLE: Final[Mapping[int, frozenset[str]]] = MappingProxyType({})
+
+
+class CompanyRows(Struct, frozen=True):
+    """What one dataset said of one company. A struct, as there is one for each company of each answer.
 
     `as_of` is the agency's own date of its data, `not_older_than` now less the dataset's time to live; both carry an
     offset. `unmapped` counts values and rows that could not be mapped (they make the outcome INCOMPLETE);
@@ -122,7 +127,7 @@ class CompanyRows:
     failure: FailureCode | None = None
     retryable: bool = False
     unmapped: int = 0
-    unreadable: Mapping[int, frozenset[str]] = field(default_factory=dict)
+    unreadable: Mapping[int, frozenset[str]] = NOTHING_UNREADABLE
 
 
 @dataclass(frozen=True, slots=True)

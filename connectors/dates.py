@@ -29,6 +29,8 @@ _TIME: Final = r"(?:[T ]+(?P<time>\d{1,2}:\d{1,2}(?::\d{1,2})?)(?:[.,]\d+)?(?P<o
 _PLAIN: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 """What most agencies write: read before the others, which cost several times as much."""
 
+_PLAIN_LENGTH: Final = len("2021-03-05")
+
 _SEPARATED: Final = re.compile(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})" + _TIME, re.ASCII)
 _CHINESE: Final = re.compile(r"(\d{4})()年(\d{1,2})月(\d{1,2})日" + _TIME, re.ASCII)
 _COMPACT: Final = re.compile(r"(\d{4})()(\d{2})(\d{2})(?:(?P<time>\d{6})(?P<offset>))?", re.ASCII)
@@ -41,8 +43,30 @@ def read_date(raw: object, formats: Sequence[str] = (), nothings: frozenset[date
     Without `formats` the usual ways of writing are understood (2021-3-5, 2021/03/05, 2021.3.5, 20210305, 2021年3月5日,
     each with or without a time). Raises `Unmappable`.
     """
-    found = raw if isinstance(raw, date) and not isinstance(raw, datetime) else read_moment(raw, formats).date()
+    if isinstance(raw, str):
+        found = _plain_date(raw) if not formats and _PLAIN.fullmatch(raw) else read_moment(raw, formats).date()
+    else:
+        found = raw if isinstance(raw, date) and not isinstance(raw, datetime) else read_moment(raw, formats).date()
     return None if found.year == NO_YEAR or found in NO_DATES or found in nothings else found
+
+
+def read_dates(texts: Sequence[str], formats: Sequence[str], nothings: frozenset[date]) -> list[date | None]:
+    """What `read_date` reads of each of these trimmed texts.
+
+    With `formats`, equal texts are read once; without, all are written like 2021-03-05. Raises `ValueError` or
+    `ArithmeticError` where one is not.
+    """
+    if formats:
+        read = {text: read_date(text, formats, nothings) for text in set(texts)}
+        return list(map(read.__getitem__, texts))
+    # `fromisoformat` reads weeks too (2021-W09-5), and what follows a compact date.
+    joined, hyphens = "".join(texts), "-" * len(texts)
+    if set(map(len, texts)) != {_PLAIN_LENGTH} or not joined[4::_PLAIN_LENGTH] == joined[7::_PLAIN_LENGTH] == hyphens:
+        raise Unmappable
+    days = list(map(date.fromisoformat, texts))
+    if max(days).year < NO_YEAR and NO_DATES.isdisjoint(days) and nothings.isdisjoint(days):
+        return list(days)
+    return [None if day.year == NO_YEAR or day in NO_DATES or day in nothings else day for day in days]
 
 
 def read_moment(raw: object, formats: Sequence[str] = ()) -> datetime:
@@ -60,12 +84,14 @@ def read_moment(raw: object, formats: Sequence[str] = ()) -> datetime:
     raise Unmappable
 
 
+def _plain_date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise Unmappable from None
+
+
 def _usual(text: str) -> datetime:
-    if _PLAIN.fullmatch(text):
-        try:
-            return datetime(int(text[:4]), int(text[5:7]), int(text[8:]), tzinfo=CHINA_TIME)
-        except ValueError:
-            raise Unmappable from None
     match = _SEPARATED.fullmatch(text) or _CHINESE.fullmatch(text) or _COMPACT.fullmatch(text)
     if match is None:
         raise Unmappable

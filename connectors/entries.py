@@ -12,7 +12,7 @@ from typing import Any, Final, Generic, TypedDict, TypeVar
 
 import msgspec
 
-from connectors.contract import CompanyRows, FailureCode, Outcome, Row
+from connectors.contract import NOTHING_UNREADABLE, CompanyRows, FailureCode, Outcome, Row
 from schema.values import PYTHON_TYPES, Kind
 
 FORMAT: Final = 1
@@ -67,7 +67,7 @@ class EntryFormat:
             rows.failure,
             rows.retryable,
             rows.unmapped,
-            rows.unreadable,
+            dict(rows.unreadable),
         )
         try:
             return self._encoder.encode(written)
@@ -88,6 +88,6 @@ class EntryFormat:
             failure=written.failure,
             retryable=written.retryable,
             unmapped=written.unmapped,
-            unreadable=written.unreadable,
+            unreadable=written.unreadable or NOTHING_UNREADABLE,
         )
         return Entry(written.asked_at, written.columns, rows)

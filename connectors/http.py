@@ -6,12 +6,12 @@ import asyncio
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any, Final, NoReturn
+from typing import Final, NoReturn
 from urllib.parse import quote, urlencode
 
 from connectors.contract import FailureCode
 from connectors.errors import AgencyFailure
+from connectors.json_body import read_json
 from connectors.lane import OK, Lane, LaneError
 
 _SERVER_ERRORS: Final = range(500, 600)
@@ -67,7 +67,10 @@ class HttpClient:
             return HttpAnswer(answer.status, None)
         if answer.status != OK:
             _refuse_status(request.place, answer.status)
-        return HttpAnswer(OK, _parse(request.place, answer.content))
+        try:
+            return HttpAnswer(OK, await read_json(answer.content))
+        except (ValueError, ArithmeticError, RecursionError) as error:
+            raise bad_response(request.place, f"not JSON ({type(error).__name__})") from None
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -88,15 +91,3 @@ def _refuse_status(place: str, status: int) -> NoReturn:
     if status in _OVERLOADED:
         raise AgencyFailure(FailureCode.AGENCY_OVERLOADED, reason, retryable=True)
     raise AgencyFailure(FailureCode.AGENCY_BAD_RESPONSE, reason, retryable=status in _SERVER_ERRORS)
-
-
-def _parse(place: str, content: bytes) -> Any:  # noqa: ANN401  (JSON)
-    """JSON with exact decimals: a binary float would lose the cents of large sums."""
-    try:
-        return json.loads(content, parse_float=Decimal, parse_constant=_refuse_constant)
-    except (ValueError, ArithmeticError, RecursionError) as error:
-        raise bad_response(place, f"not JSON ({type(error).__name__})") from None
-
-
-def _refuse_constant(_name: str) -> NoReturn:
-    raise ValueError

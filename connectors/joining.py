@@ -3,23 +3,44 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain
 from typing import Final
 
-from connectors.as_of import constant_moment, latest_moment
-from connectors.contract import CompanyRows, FailureCode, Outcome, RawRow, RecordShape, Row, SourceAnswer
-from connectors.keys import by_key, is_some_company, normal_key
+from connectors.as_of import constant_moment, latest_moments
+from connectors.columns import ReadAll
+from connectors.contract import (
+    NOTHING_UNREADABLE,
+    CompanyRows,
+    FailureCode,
+    Outcome,
+    RawRow,
+    RecordShape,
+    Row,
+    SourceAnswer,
+)
+from connectors.keys import Asked
 from connectors.manifest import DatasetManifest, MissingMeans
-from connectors.mapping import ReadRow, RowMapper
-from connectors.paths import AROUND, ASKED_KEY, reader
+from connectors.mapping import MANY_ROWS, RowMapper
+from connectors.paths import AROUND
+from connectors.turns import Turn
 from schema.credit_code import CreditCode
+from schema.values import Value
 
 RECORD_ID = "recordId"
 """The canonical field that tells duplicates: a control column, read whether it was asked for or not."""
 
 _AS_UNEQUAL_AS_DIFFERENT: Final = {str, type(None)}
 """Types of values that are equal only where they are the same: True equals 1, and 0.0 equals -0.0."""
+
+_FEW: Final = 4
+"""Of so many rows, each is compared with each."""
+
+
+_Tell = Callable[[str, tuple[Row, ...], datetime | None, Mapping[int, frozenset[str]]], CompanyRows]
+"""From a company's code, its rows, the date of its data and what could not be read, by row, to what is said of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,30 +66,62 @@ class Joiner:
         ids = {RECORD_ID} & self.mapper.fields.keys()
         return self.mapper.columns(names | ids).union(path for path in control if path)
 
-    def join(self, codes: Sequence[CreditCode], names: frozenset[str], answer: SourceAnswer) -> Joined:
-        """What the answer says of each company asked for; `names` are the canonical fields that rows shall hold."""
-        asked = by_key(codes)
-        rows, unkeyed = _by_company(asked, answer.rows, self.dataset)
-        unknown, named = _companies(asked, answer.unknown), _companies(asked, answer.seen)
-        anybodys = unkeyed + answer.dropped
-        read_row = self.mapper.row_reader(names)
-        as_of = answer.as_of or constant_moment(self.dataset.as_of)
+    async def join(self, codes: Sequence[CreditCode], names: frozenset[str], answer: SourceAnswer) -> Joined:
+        """What the answer says of each company asked for; `names` are the canonical fields that rows shall hold.
+
+        A large answer leaves others their turn on the event loop.
+        """
+        turn = Turn()
+        asked = Asked(codes)
+        rows, unkeyed = await _by_company(asked, answer.rows, self.mapper.keys, turn)
+        distinct: dict[str, Sequence[RawRow]] = dict(rows)
+        for text, own in rows.items():
+            if len(own) > 1:
+                if self._may_repeat(own):
+                    distinct[text] = await self._distinct(own, turn)
+                if turn.is_over():
+                    await turn.pass_on()
+        owns = [distinct.get(code.text, ()) for code in codes]
+        mapped = await self.mapper.read(list(chain.from_iterable(owns)), names, turn)
+        rows_mapped = tuple(mapped.rows)
+        whole = not unkeyed and not answer.dropped and not answer.truncated
+        ordinary = whole and not mapped.unreadable
+        moment, tell = self._moments(answer), self._teller(asked, answer, unkeyed)
         joined: dict[CreditCode, CompanyRows] = {}
-        for code in codes:
-            own = rows.get(code.text, ())
-            mapped, unreadable, surplus = self._map(self._distinct(own), read_row)
+        end = 0
+        for code, own in zip(codes, owns, strict=True):
+            start, end = end, end + len(own)
+            as_of = moment(rows.get(code.text, ()))
+            if ordinary and (len(own) == 1 or (own and not self.shape.single)):
+                joined[code] = CompanyRows(Outcome.ANSWERED, rows_mapped[start:end], as_of)
+            else:
+                unreadable = _between(mapped.unreadable, start, end)
+                joined[code] = tell(code.text, rows_mapped[start:end], as_of, unreadable)
+            if turn.is_over():
+                await turn.pass_on()
+        return Joined(joined, whole)
+
+    def _teller(self, asked: Asked, answer: SourceAnswer, unkeyed: int) -> _Tell:
+        """How a company fared whose rows are these."""
+        anybodys, truncated, single = unkeyed + answer.dropped, answer.truncated, self.shape.single
+        unknown, named = _companies(asked, answer.unknown), _companies(asked, answer.seen)
+
+        def tell(
+            text: str, rows: tuple[Row, ...], as_of: datetime | None, unreadable: Mapping[int, frozenset[str]]
+        ) -> CompanyRows:
+            surplus = len(rows) - 1 if single and len(rows) > 1 else 0
             unmapped = sum(map(len, unreadable.values())) + surplus + anybodys
-            whole = not unmapped and not answer.truncated
-            known = bool(own) or code.text in named
-            joined[code] = CompanyRows(
-                self._outcome(known=known, unknown=not own and code.text in unknown, whole=whole),
-                mapped,
-                as_of=as_of or latest_moment(own, self.dataset.as_of, nested=self.dataset.nested),
-                failure=self._failure(known=known or code.text in unknown, truncated=answer.truncated),
+            known = bool(rows) or text in named
+            return CompanyRows(
+                self._outcome(known=known, unknown=not rows and text in unknown, whole=not unmapped and not truncated),
+                rows[: len(rows) - surplus],
+                as_of,
+                failure=self._failure(known=known or text in unknown, truncated=truncated),
                 unmapped=unmapped,
                 unreadable=unreadable,
             )
-        return Joined(joined, whole=not anybodys and not answer.truncated)
+
+        return tell
 
     def _outcome(self, *, known: bool, unknown: bool, whole: bool) -> Outcome:
         missing = self.dataset.missing_means
@@ -84,43 +137,46 @@ class Joiner:
         missing = not known and self.dataset.missing_means is MissingMeans.ERROR
         return FailureCode.AGENCY_BAD_RESPONSE if missing else None
 
-    def _map(
-        self, raw_rows: Sequence[RawRow], read_row: ReadRow
-    ) -> tuple[tuple[Row, ...], Mapping[int, frozenset[str]], int]:
-        """The mapped rows; the fields that could not be mapped, by row; and how many rows the type cannot have."""
-        rows: list[Row] = []
-        unreadable: dict[int, frozenset[str]] = {}
-        for raw in raw_rows:
-            row, failed = read_row(raw)
-            if failed:
-                unreadable[len(rows)] = failed
-            rows.append(row)
-        surplus = max(len(rows) - 1, 0) if self.shape.single else 0
-        return tuple(rows[: len(rows) - surplus]), unreadable, surplus
+    def _moments(self, answer: SourceAnswer) -> Callable[[Sequence[RawRow]], datetime | None]:
+        """From a company's rows to the date of its data."""
+        as_of = answer.as_of or constant_moment(self.dataset.as_of)
+        if as_of is not None or self.dataset.as_of is None:
+            return lambda _: as_of
+        return latest_moments(self.dataset.as_of, nested=self.dataset.nested)
 
-    def _distinct(self, rows: Sequence[RawRow]) -> Sequence[RawRow]:
+    def _may_repeat(self, rows: Sequence[RawRow]) -> bool:
+        """Whether there can be duplicates among a company's rows, of which there are several."""
+        return RECORD_ID in self.mapper.fields or (self.whole_rows and not _differ(rows))
+
+    async def _distinct(self, rows: Sequence[RawRow], turn: Turn) -> Sequence[RawRow]:
         """The rows without duplicates.
 
         A duplicate has a record id that was there before; without record ids, it is alike in all columns that the
         agency has. Rows that are only alike in the columns asked for are different records.
         """
-        if len(rows) <= 1:
-            return rows
         distinct: list[RawRow] = []
         seen: set[object] = set()
-        for raw in rows:
-            identity = self._identity(raw)
-            if identity is None or identity not in seen:
-                seen.add(identity)
-                distinct.append(raw)
+        for start in range(0, len(rows), MANY_ROWS):
+            part = rows[start : start + MANY_ROWS]
+            for raw, record_id in zip(part, self._record_ids(part), strict=True):
+                identity = _content(raw) if record_id is None and self.whole_rows else record_id
+                if identity is None or identity not in seen:
+                    seen.add(identity)
+                    distinct.append(raw)
+            if turn.is_over():
+                await turn.pass_on()
         return distinct
 
-    def _identity(self, raw: RawRow) -> object:
-        if RECORD_ID in self.mapper.fields:
-            record_id = self.mapper.row_reader((RECORD_ID,))(raw)[0][RECORD_ID]
-            if record_id is not None:
-                return record_id
-        return _content(raw) if self.whole_rows else None
+    def _record_ids(self, rows: Sequence[RawRow]) -> Sequence[Value]:
+        field = self.mapper.fields.get(RECORD_ID)
+        return field.read_column(rows).values if field else [None] * len(rows)
+
+
+def _differ(rows: Sequence[RawRow]) -> bool:
+    """Whether no two of a few rows can be alike. Those that are not equal are not, save for what is around them."""
+    if len(rows) > _FEW or AROUND in rows[0]:
+        return False
+    return rows[0] != rows[1] and not any(rows[index] in rows[:index] for index in range(2, len(rows)))
 
 
 def _content(raw: RawRow) -> object:
@@ -129,29 +185,39 @@ def _content(raw: RawRow) -> object:
     return columns if {type(value) for _, value in columns} <= _AS_UNEQUAL_AS_DIFFERENT else repr(columns)
 
 
-def _by_company(
-    asked: Mapping[str, Sequence[CreditCode]], rows: Iterable[RawRow], dataset: DatasetManifest
+def _between(unreadable: Mapping[int, frozenset[str]], start: int, end: int) -> Mapping[int, frozenset[str]]:
+    """What could not be read of the rows from `start` on, before `end`."""
+    if not unreadable:
+        return NOTHING_UNREADABLE
+    return {index - start: unreadable[index] for index in range(start, end) if index in unreadable}
+
+
+async def _by_company(
+    asked: Asked, rows: Sequence[RawRow], keys_of: ReadAll, turn: Turn
 ) -> tuple[Mapping[str, Sequence[RawRow]], int]:
     """The rows of each company asked for, by the text of its code, and how many rows may be anybody's.
 
     Those of other companies are left out.
     """
-    key_of = (
-        reader(ASKED_KEY, nested=False) if dataset.key.path is None else reader(dataset.key.path, nested=dataset.nested)
-    )
-    found: dict[str, list[RawRow]] = defaultdict(list)
+    found: defaultdict[str, list[RawRow]] = defaultdict(list)
+    by_text = asked.by_text
     unkeyed = 0
-    for row in rows:
-        raw = key_of(row)
-        # Most keys come back as they were asked.
-        key = raw if isinstance(raw, str) and raw in asked else normal_key(raw)
-        if key is None or (key not in asked and not is_some_company(key)):
-            unkeyed += 1
-        for code in asked.get(key or "", ()):
-            found[code.text].append(row)
+    for start in range(0, len(rows), MANY_ROWS):
+        part = rows[start : start + MANY_ROWS]
+        for key, row in zip(keys_of(part), part, strict=True):
+            # Most keys come back as they were asked.
+            if isinstance(key, str) and key in by_text:
+                found[key].append(row)
+            elif (owners := asked.owners(key)) is None:
+                unkeyed += 1
+            else:
+                for code in owners:
+                    found[code.text].append(row)
+        if turn.is_over():
+            await turn.pass_on()
     return found, unkeyed
 
 
-def _companies(asked: Mapping[str, Sequence[CreditCode]], keys: Iterable[str]) -> frozenset[str]:
+def _companies(asked: Asked, keys: Iterable[str]) -> frozenset[str]:
     """The codes, as text, of those asked companies that have one of the keys."""
-    return frozenset(code.text for key in keys for code in asked.get(normal_key(key) or "", ()))
+    return frozenset([code.text for key in keys for code in asked.owners(key) or ()])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from functools import cached_property
 from typing import Final
 
 from connectors.contract import KeyKind
@@ -58,13 +60,33 @@ def is_some_company(key: str) -> bool:
     return True
 
 
-def by_key(codes: Iterable[CreditCode]) -> Mapping[str, Sequence[CreditCode]]:
-    """The asked companies by each key that a row may carry: credit code or organisation code, in whichever column.
+class Asked:
+    """The companies of a call by each key that a row may carry: credit code or organisation code, in whichever column.
 
     Two credit codes may hold one organisation code: rows with that belong to both.
     """
-    found: dict[str, list[CreditCode]] = {}
-    for code in codes:
-        found.setdefault(code.text, []).append(code)
-        found.setdefault(code.organisation_code, []).append(code)
-    return found
+
+    def __init__(self, codes: Sequence[CreditCode]) -> None:
+        """`codes` have no duplicates."""
+        self._codes = codes
+        self.by_text: Final = {code.text: code for code in codes}
+
+    def owners(self, raw: object) -> Sequence[CreditCode] | None:
+        """Whose rows have this key: nobody's here where it is that of another company, None where it may be
+        anybody's, mistyped or missing.
+        """
+        key = normal_key(raw)
+        if key is None:
+            return None
+        code = self.by_text.get(key)
+        if code is not None:
+            return (code,)
+        owners = self._by_organisation.get(key, ())
+        return owners if owners or is_some_company(key) else None
+
+    @cached_property
+    def _by_organisation(self) -> Mapping[str, Sequence[CreditCode]]:
+        found: defaultdict[str, list[CreditCode]] = defaultdict(list)
+        for code in self._codes:
+            found[code.organisation_code].append(code)
+        return found

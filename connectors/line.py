@@ -83,7 +83,7 @@ class Line:
                 answer = await self._bounded(question, codes)
             finally:
                 self.calls.release()
-            joined = self.joiner.join(codes, question.columns, answer)
+            joined = await self.joiner.join(codes, question.columns, answer)
             return Told(joined.companies, spoilt=not joined.whole)
         except AgencyFailure as error:
             failure = error

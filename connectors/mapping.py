@@ -1,83 +1,105 @@
-"""From an agency's row to canonical values: one closure a field, compiled once a dataset."""
+"""From an agency's rows to canonical values: by closures, composed once a dataset, for one row or for many at once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final, NamedTuple
 
-from connectors.amounts import read_decimal, read_integer, read_money
+from connectors.columns import ReadAll, ordinary_texts, values_at
 from connectors.contract import RawRow, RecordShape, Row
-from connectors.dates import read_date
-from connectors.manifest import CodeEntry, CurrencyColumn, DatasetManifest, FieldMapping
-from connectors.paths import reader
-from connectors.text import NOTHINGS, Unmappable, is_nothing, narrow, nothing_test, read_text
-from schema.credit_code import CreditCode, CreditCodeError
-from schema.values import Code, Count, DateSpan, Kind, Money, Value
+from connectors.converters import BOOLEANS, converter
+from connectors.manifest import DatasetManifest, FieldMapping
+from connectors.paths import ASKED_KEY, reader
+from connectors.text import NOTHINGS, Nothings, read_text
+from connectors.turns import Turn
+from schema.values import Kind, Value
 
-T = TypeVar("T")
+FEW_ROWS: Final = 5
+"""So many rows are read sooner one by one."""
 
-Convert = Callable[[object, RawRow], Value]
-"""From a value that is not nothing, and its row, to the canonical one. Raises `ValueError` or `ArithmeticError`."""
+MANY_ROWS: Final = 128
+"""How many rows are read column by column at once: in the worst case, where none is ordinary, for some 3 ms."""
 
-ReadRow = Callable[[RawRow], tuple[Row, frozenset[str]]]
-"""From a row to its mapped fields, and the names of those that could not be mapped (these are None). Never raises."""
+_UNREADABLE: Final = (ValueError, ArithmeticError)
 
-BOOLEANS: Final = {
-    **dict.fromkeys(("true", "1", "y", "yes", "是", "有"), True),
-    **dict.fromkeys(("false", "0", "n", "no", "否", "无"), False),
-}
+
+class Column(NamedTuple):
+    """A field's values, and the indexes of the rows whose value could not be mapped (these are None)."""
+
+    values: Sequence[Value]
+    unreadable: Sequence[int] = ()
+
+
+ReadValue = Callable[[RawRow], Value]
+"""From a row to the value of one field. Raises `ValueError` or `ArithmeticError` where it cannot be mapped."""
+
+ReadColumn = Callable[[Sequence[RawRow]], Column]
+"""From rows to the values of one field. Never raises."""
+
+
+class Mapped(NamedTuple):
+    """Rows mapped, and the fields that could not be mapped, by the index of their row."""
+
+    rows: list[Row]
+    unreadable: dict[int, frozenset[str]]
+
+    def cannot(self, index: int, name: str) -> None:
+        """Notes that a row's field could not be mapped."""
+        self.unreadable[index] = self.unreadable.get(index, frozenset()) | {name}
 
 
 @dataclass(frozen=True, slots=True)
 class FieldReader:
     """How one field is read.
 
-    `read` raises `ValueError` or `ArithmeticError` where the value cannot be mapped. `columns` are the agency's columns
-    or paths that it needs.
+    `read_column` gives for many rows what `read` gives for each. `columns` are the agency's columns or paths that it
+    needs.
     """
 
-    read: Callable[[RawRow], Value]
+    read: ReadValue
+    read_column: ReadColumn
     columns: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
 class RowMapper:
-    """How the rows of one dataset are read, by canonical field."""
+    """How the rows of one dataset are read, by canonical field; and the keys of their companies."""
 
     fields: Mapping[str, FieldReader]
+    keys: ReadAll
 
     def columns(self, names: Iterable[str]) -> frozenset[str]:
         """The agency's columns that these canonical fields need."""
         return frozenset[str]().union(*(self.fields[name].columns for name in names))
 
-    def row_reader(self, names: Iterable[str]) -> ReadRow:
-        """How the named fields of a row are read."""
-        readers = [(name, self.fields[name].read) for name in names]
+    async def read(self, raws: Sequence[RawRow], names: Iterable[str], turn: Turn) -> Mapped:
+        """The named fields of the rows; what cannot be mapped is None. Never raises.
 
-        def read_row(raw: RawRow) -> tuple[Row, frozenset[str]]:
-            row: dict[str, Value] = {}
-            unmapped: list[str] = []
-            for name, read in readers:
-                try:
-                    row[name] = read(raw)
-                except (ValueError, ArithmeticError):
-                    row[name] = None
-                    unmapped.append(name)
-            return row, frozenset(unmapped)
-
-        return read_row
+        Others have their turn on the event loop between any `MANY_ROWS`.
+        """
+        mapped = Mapped([], {})
+        if len(raws) <= FEW_ROWS:
+            _read_rows(raws, [(name, self.fields[name].read) for name in names], mapped)
+            return mapped
+        readers = [(name, self.fields[name].read_column) for name in names]
+        for start in range(0, len(raws), MANY_ROWS):
+            _read_columns(raws[start : start + MANY_ROWS], readers, mapped)
+            if turn.is_over():
+                await turn.pass_on()
+        return mapped
 
 
 def compile_mapper(dataset: DatasetManifest, shape: RecordShape, nothings: Iterable[str]) -> RowMapper:
     """The mapper of a dataset that was checked against `shape`; `nothings` are the agency's own words for none."""
     words = NOTHINGS.union(nothings)
-    return RowMapper(
-        {
-            name: compile_field(mapping, shape.fields[name], words, nested=dataset.nested)
-            for name, mapping in dataset.fields.items()
-        }
-    )
+    fields = {
+        name: compile_field(mapping, shape.fields[name], words, nested=dataset.nested)
+        for name, mapping in dataset.fields.items()
+    }
+    path = dataset.key.path
+    keys = values_at(ASKED_KEY, nested=False) if path is None else values_at(path, nested=dataset.nested)
+    return RowMapper(fields, keys)
 
 
 def compile_field(mapping: FieldMapping, kind: Kind, nothings: frozenset[str], *, nested: bool) -> FieldReader:
@@ -85,128 +107,83 @@ def compile_field(mapping: FieldMapping, kind: Kind, nothings: frozenset[str], *
 
     Raises `ValueError` or `ArithmeticError` where `const` or `default` is no value of `kind`.
     """
-    convert = _CONVERTERS[kind](mapping, nested)
+    convert, convert_texts = converter(mapping, kind, nested=nested)
     if mapping.const is not None:
         constant = convert(mapping.const, {})
-        return FieldReader(lambda _: constant, frozenset())
+        return FieldReader(lambda _: constant, lambda rows: Column([constant] * len(rows)), frozenset())
     default = None if mapping.default is None else convert(mapping.default, {})
-    words = (nothings.union(mapping.none)).difference(mapping.codes or (), BOOLEANS if kind is Kind.BOOLEAN else ())
-    nothing = nothing_test(words)
-    get = _joined(mapping, nothing, nested=nested) if mapping.join else reader(mapping.path or "", nested=nested)
+    words = Nothings(
+        (nothings.union(mapping.none)).difference(mapping.codes or (), BOOLEANS if kind is Kind.BOOLEAN else ())
+    )
+    get = _joined(mapping, words, nested=nested) if mapping.join else reader(mapping.path or "", nested=nested)
 
     def read(row: RawRow) -> Value:
         raw = get(row)
-        value = None if nothing(raw) else convert(raw, row)
+        value = None if words.has(raw) else convert(raw, row)
         return default if value is None else value
 
-    return FieldReader(read, mapping.paths())
+    def read_each(rows: Sequence[RawRow]) -> Column:
+        values: list[Value] = []
+        unreadable: list[int] = []
+        for index, row in enumerate(rows):
+            try:
+                values.append(read(row))
+            except _UNREADABLE:
+                values.append(None)
+                unreadable.append(index)
+        return Column(values, unreadable)
+
+    if mapping.join:
+        return FieldReader(read, read_each, mapping.paths())
+    get_all = values_at(mapping.path or "", nested=nested)
+
+    def read_column(rows: Sequence[RawRow]) -> Column:
+        try:
+            values = convert_texts(ordinary_texts(get_all(rows), words), rows)
+        except _UNREADABLE:
+            return _halved(read_column, rows) if len(rows) > FEW_ROWS else read_each(rows)
+        return Column(values if default is None else [default if value is None else value for value in values])
+
+    return FieldReader(read, read_column, mapping.paths())
 
 
-def _joined(mapping: FieldMapping, nothing: Callable[[object], bool], *, nested: bool) -> Callable[[RawRow], object]:
+def _halved(read: ReadColumn, rows: Sequence[RawRow]) -> Column:
+    """What is read of either half: most of what is not ordinary stands alone."""
+    half = len(rows) // 2
+    first, second = read(rows[:half]), read(rows[half:])
+    return Column([*first.values, *second.values], [*first.unreadable, *(half + index for index in second.unreadable)])
+
+
+def _read_rows(raws: Sequence[RawRow], readers: Iterable[tuple[str, ReadValue]], mapped: Mapped) -> None:
+    """Adds rows to the mapped ones, value by value."""
+    for index, raw in enumerate(raws):
+        row: dict[str, Value] = {}
+        for name, read in readers:
+            try:
+                row[name] = read(raw)
+            except _UNREADABLE:
+                row[name] = None
+                mapped.cannot(index, name)
+        mapped.rows.append(row)
+
+
+def _read_columns(raws: Sequence[RawRow], readers: Iterable[tuple[str, ReadColumn]], mapped: Mapped) -> None:
+    """Adds rows to the mapped ones, column by column."""
+    rows: list[dict[str, Value]] = [{} for _ in raws]
+    for name, read_column in readers:
+        values, unreadable = read_column(raws)
+        for row, value in zip(rows, values, strict=True):
+            row[name] = value
+        for index in unreadable:
+            mapped.cannot(len(mapped.rows) + index, name)
+    mapped.rows.extend(rows)
+
+
+def _joined(mapping: FieldMapping, nothings: Nothings, *, nested: bool) -> Callable[[RawRow], object]:
     readers = [reader(path, nested=nested) for path in mapping.join]
 
     def get(row: RawRow) -> object:
         parts = [get(row) for get in readers]
-        return mapping.with_.join(read_text(part) for part in parts if not nothing(part))
+        return mapping.with_.join(read_text(part) for part in parts if not nothings.has(part))
 
     return get
-
-
-def _text(mapping: FieldMapping, _nested: bool) -> Convert:  # noqa: FBT001  (the converters' common signature)
-    if mapping.codes is None:
-        return lambda raw, _: read_text(raw)
-    texts = {code: str(text) for code, text in mapping.codes.items()}
-    return lambda raw, _: _look_up(texts, raw)
-
-
-def _code(mapping: FieldMapping, nested: bool) -> Convert:  # noqa: FBT001
-    label = reader(mapping.label, nested=nested) if mapping.label else None
-    table = None if mapping.codes is None else {code: _entry(entry) for code, entry in mapping.codes.items()}
-
-    def convert(raw: object, row: RawRow) -> Value:
-        code = Code(narrow(read_text(raw))) if table is None else _look_up(table, raw)
-        if label is None or is_nothing(said := label(row)):
-            return code
-        return Code(code.code, read_text(said))
-
-    return convert
-
-
-def _entry(entry: CodeEntry | str | bool) -> Code:  # noqa: FBT001  (a value out of the manifest, no flag)
-    return Code(entry.code, entry.label) if isinstance(entry, CodeEntry) else Code(str(entry))
-
-
-def _boolean(mapping: FieldMapping, _nested: bool) -> Convert:  # noqa: FBT001
-    words = BOOLEANS if mapping.codes is None else {code: bool(value) for code, value in mapping.codes.items()}
-    fold = str.lower if mapping.codes is None else str
-    return lambda raw, _: _look_up(words, fold(read_text(raw)))
-
-
-def _money(mapping: FieldMapping, nested: bool) -> Convert:  # noqa: FBT001
-    unit = mapping.unit or "元"
-    if not isinstance(mapping.currency, CurrencyColumn):
-        currency = mapping.currency or "CNY"
-        return lambda raw, _: read_money(raw, unit, currency)
-    codes = mapping.currency.codes
-    said = reader(mapping.currency.path, nested=nested)
-
-    def convert(raw: object, row: RawRow) -> Money:
-        currency = said(row)
-        if is_nothing(currency):
-            return read_money(raw, unit)
-        text = narrow(read_text(currency))
-        return read_money(raw, unit, _look_up(codes, text) if codes else _iso_currency(text))
-
-    return convert
-
-
-def _iso_currency(text: str) -> str:
-    """An ISO 4217 code by its form: three capital letters."""
-    if len(text) == len("CNY") and text.isascii() and text.isalpha() and text.isupper():
-        return text
-    raise Unmappable
-
-
-def _date(mapping: FieldMapping, _nested: bool) -> Convert:  # noqa: FBT001
-    none = mapping.no_dates()
-    return lambda raw, _: read_date(raw, mapping.formats, none)
-
-
-def _date_span(mapping: FieldMapping, _nested: bool) -> Convert:  # noqa: FBT001
-    none = mapping.no_dates()
-
-    def convert(raw: object, _row: RawRow) -> DateSpan | None:
-        day = read_date(raw, mapping.formats, none)
-        return None if day is None else DateSpan(day)
-
-    return convert
-
-
-def _credit_code(raw: object, _row: RawRow) -> str:
-    try:
-        return CreditCode.parse(read_text(raw)).text
-    except CreditCodeError:
-        raise Unmappable from None
-
-
-def _look_up(table: Mapping[str, T], raw: object) -> T:
-    text = read_text(raw)
-    if text not in table:
-        text = narrow(text)
-    if text not in table:
-        raise Unmappable
-    return table[text]
-
-
-_CONVERTERS: Final[Mapping[Kind, Callable[[FieldMapping, bool], Convert]]] = {
-    Kind.TEXT: _text,
-    Kind.INTEGER: lambda *_: lambda raw, _row: read_integer(raw),
-    Kind.DECIMAL: lambda *_: lambda raw, _row: read_decimal(raw),
-    Kind.BOOLEAN: _boolean,
-    Kind.DATE: _date,
-    Kind.DATE_SPAN: _date_span,
-    Kind.MONEY: _money,
-    Kind.COUNT: lambda *_: lambda raw, _row: Count(read_integer(raw)),
-    Kind.CODE: _code,
-    Kind.CREDIT_CODE: lambda *_: _credit_code,
-}

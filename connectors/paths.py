@@ -50,6 +50,8 @@ def rows_at(document: object, path: str | None) -> list[RawRow] | None:
         return []
     if isinstance(found, Mapping):
         return [found]
+    if isinstance(found, list) and set(map(type, found)) <= {dict}:
+        return found
     if isinstance(found, list) and all(row is None or isinstance(row, Mapping) for row in found):
         return [row for row in found if row is not None]
     return None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
+from itertools import pairwise
 from typing import Final
 
 NOTHINGS: Final = frozenset(
@@ -15,6 +16,9 @@ NOTHINGS: Final = frozenset(
 """What agencies write where they have nothing, in any column."""
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_IDEOGRAPHS: Final = range(0x4E00, 0xA000)
+"""CJK Unified Ideographs: each of them is itself in every normalised form, whatever stands around it."""
+
 _MOST_PARTS: Final = 4
 """Of how many characters Unicode composes one at most (UAX #15, section 9.2, "maximum expansion factor")."""
 
@@ -45,25 +49,58 @@ def read_text(raw: object) -> str:
     return text
 
 
+def is_narrow(text: str) -> bool:
+    """Whether narrowing changes no part of the text: any part of a normalised text is normalised (UAX #15, on
+    concatenation).
+    """
+    return text.isascii() or unicodedata.is_normalized("NFKC", text)
+
+
 def narrow(text: str) -> str:
     """Full-width digits, letters and signs as their ASCII ones (Unicode NFKC), trimmed."""
     return text if text.isascii() else unicodedata.normalize("NFKC", text).strip()
 
 
-def nothing_test(nothings: frozenset[str]) -> Callable[[object], bool]:
-    """Whether the agency has no value there: null, or one of these words, however wide it is written."""
-    # Narrowing is slow, and most texts are too long to become one of the words: a character that it composes has few
-    # parts, and only one space may come to stand at an end (out of a spacing accent).
-    longest = _MOST_PARTS * max(map(len, nothings), default=0) + 1
+class Nothings:
+    """The words by which an agency says that it has no value."""
 
-    def is_nothing(raw: object) -> bool:
+    __slots__ = ("_longest", "_other", "words")
+
+    def __init__(self, words: frozenset[str]) -> None:
+        self.words = words
+        # Narrowing is slow, and most texts cannot become one of the words. They are too long: a character that it
+        # composes has few parts, and only one space may come to stand at an end (out of a spacing accent). Or they
+        # have an ideograph that no word has.
+        self._longest = _MOST_PARTS * max(map(len, words), default=0) + 1
+        own = sorted(code for code in map(ord, set("".join(words))) if code in _IDEOGRAPHS)
+        gaps = pairwise((_IDEOGRAPHS.start - 1, *own, _IDEOGRAPHS.stop))
+        others = "".join(f"{chr(before + 1)}-{chr(after - 1)}" for before, after in gaps if after - before > 1)
+        self._other = re.compile(f"[{others}]").search
+
+    def has(self, raw: object) -> bool:
+        """Whether the agency has no value there: null, or one of the words, however wide it is written."""
         if not isinstance(raw, str):
             return raw is None
         text = raw.strip()
-        return text in nothings or (len(text) <= longest and not text.isascii() and narrow(text) in nothings)
+        return text in self.words or (
+            len(text) <= self._longest and not text.isascii() and not self._other(text) and narrow(text) in self.words
+        )
 
-    return is_nothing
+    def left_out(self, texts: Sequence[str], joined: str) -> Sequence[str | None]:
+        """These trimmed texts, with None for those that are one of the words. `joined` is all of them in one."""
+        if not joined.isascii() and self._wide_among(texts):
+            return [None if self.has(text) else text for text in texts]
+        words = self.words
+        return texts if words.isdisjoint(texts) else [None if text in words else text for text in texts]
+
+    def _wide_among(self, texts: Sequence[str]) -> bool:
+        """Whether one of the texts is a word that is written wide."""
+        longest, words, other = self._longest, self.words, self._other
+        short = [text for text in texts if len(text) <= longest]
+        if is_narrow("\n".join(short)):
+            return False
+        return any(narrow(text) in words for text in short if not other(text) and text not in words)
 
 
-is_nothing: Final = nothing_test(NOTHINGS)
-"""Whether the agency has no value there, by the words that count in any column."""
+NO_VALUE: Final = Nothings(NOTHINGS)
+"""The words that count in any column."""

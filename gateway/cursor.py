@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from hashlib import blake2b
 
 import orjson
@@ -25,7 +27,12 @@ class Position:
 
     def key(self) -> tuple[int, str, str]:
         """Sorts newest first, then by agency, then by record."""
-        return (-self.date.toordinal() if self.date else 1, self.agency, self.record)
+        return (newest_first(self.date), self.agency, self.record)
+
+
+def newest_first(date: dt.date | None) -> int:
+    """Sorts dates, the newest first and none last."""
+    return -date.toordinal() if date else 1
 
 
 class CursorInvalid(GatewayError):
@@ -34,12 +41,32 @@ class CursorInvalid(GatewayError):
     code = "CURSOR_INVALID"
 
 
-def record_digest(key: bytes, *parts: str) -> str:
-    """A short digest by which records of one date and agency are told apart, ordered as says nothing of their ids.
+Digest = Callable[[str, str], str]
+"""(company, record's id) -> a short digest."""
+
+Digests = Callable[[str], Digest]
+"""Gives the digests of a dataset's records."""
+
+
+def record_digests(key: bytes, audience: str) -> Digests:
+    """Short digests by which records of one date and agency are told apart, ordered as says nothing of their ids. No
+    two audiences can compare theirs.
 
     Keyed, so that a caller from whom the id is withheld cannot test a guess against it.
     """
-    return blake2b("\0".join(parts).encode(), key=key, digest_size=8).hexdigest()
+
+    @cache
+    def of_dataset(dataset: str) -> Digest:
+        begun = blake2b(f"{audience}\0{dataset}\0".encode(), key=key, digest_size=8)
+
+        def digest(company: str, record: str) -> str:
+            whole = begun.copy()
+            whole.update(f"{company}\0{record}".encode())
+            return whole.hexdigest()
+
+        return digest
+
+    return of_dataset
 
 
 def encode(position: Position) -> str:

@@ -44,8 +44,8 @@ def failure_errors(settled: Iterable[Settled]) -> list[dict[str, Any]]:
     for part in settled:
         for answer, joined in part.joined.items():
             if any(selection.name in RECORDS for selection in answer.selection.selections):
-                for code, one in zip(part.place.codes, joined, strict=True):
-                    for source in one.envelope.sources if one.records is None else ():
+                for code, envelope, records in zip(part.place.codes, joined.envelopes, joined.records, strict=True):
+                    for source in envelope.sources if records is None else ():
                         if source.failure:
                             failed[source.dataset, source.agency][code] = source.failure
     return [_failure_error(dataset, agency, failures) for (dataset, agency), failures in sorted(failed.items())]

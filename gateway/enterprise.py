@@ -6,33 +6,29 @@ Each company is written once at each place, to bytes, the deepest places first: 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final, NamedTuple
+from operator import attrgetter
+from typing import Final
 
 import orjson
 from graphql import GraphQLError
 
 from connectors.turns import Turn
 from gateway.federate import Answers, Settled
-from gateway.join import Mask
 from gateway.operation import EnterpriseSelection
 from gateway.refusals import LimitExceeded
 from gateway.roots import Asked, RootCompanies
 from gateway.selection import Selection
 from gateway.shape import Showing
 from gateway.writers import TYPENAME, Writer, code_writer, constants, keyed_writer
+from policies.masks import Masks
 from schema.code_labels import authority, category
-from schema.credit_code import CreditCode
+from schema.credit_code import CreditCode, normalise
 
+Written = tuple[orjson.Fragment, int]
+"""One company at one place, in JSON, with how many companies and records that holds."""
 
-class Written(NamedTuple):
-    """One company at one place, in JSON, with how many companies and records that holds."""
-
-    body: bytes
-    size: int
-
-
-Level = dict[EnterpriseSelection, dict[CreditCode, Written]]
-"""The companies of one level, by where they appear."""
+Level = dict[EnterpriseSelection, dict[str, Written]]
+"""The companies of one level, by where they appear and by code."""
 
 
 class Enterprises:
@@ -40,12 +36,12 @@ class Enterprises:
     records, each time that one is written counted.
     """
 
-    def __init__(self, answers: Answers, mask: Mask, limit: int) -> None:
+    def __init__(self, answers: Answers, masks: Masks, limit: int) -> None:
         self._answers = answers
-        self._mask = mask
+        self._masks = masks
         self._limit = limit
 
-    async def roots(self, companies: RootCompanies) -> dict[str, orjson.Fragment | None]:
+    async def roots(self, companies: RootCompanies) -> dict[str, list[orjson.Fragment | None] | orjson.Fragment | None]:
         """The data of every federated root, by response key. Raises `LimitExceeded`."""
         turn, level = Turn(), Level()
         for settled in _deepest_first(self._answers.settled):
@@ -60,9 +56,9 @@ class Enterprises:
         for part in settled:
             companies = here.setdefault(part.place.enterprise, {})
             for code, written in self._companies(part, below):
-                companies[code] = written
+                companies[code.text] = written
                 # Each of them is written at least once in the end, so that the whole holds no less.
-                size += written.size
+                size += written[1]
                 self._check(size)
                 if turn.is_over():
                     await turn.pass_on()
@@ -71,17 +67,17 @@ class Enterprises:
     def _companies(self, settled: Settled, below: Level) -> Iterator[tuple[CreditCode, Written]]:
         nested = 0
 
-        def enterprise(selection: EnterpriseSelection, code: CreditCode) -> orjson.Fragment:
+        def enterprise(selection: EnterpriseSelection, code: str) -> orjson.Fragment:
             nonlocal nested
-            written = below[selection][code]
-            nested += written.size
-            return orjson.Fragment(written.body)
+            written, number = below[selection][normalise(code)]
+            nested += number
+            return written
 
-        showing = Showing(self._mask, enterprise)
+        showing = Showing(self._masks, enterprise)
         place = settled.place
         constant, own = constants(place.enterprise.selections), _own_fields(place.enterprise)
         answers = tuple(
-            (answer.selection.key, settled.writers[answer], settled.joined[answer])
+            (answer.selection.key, settled.writers[answer](showing), settled.joined[answer])
             for answer in place.enterprise.answers
         )
         for index, code in enumerate(place.codes):
@@ -90,9 +86,9 @@ class Enterprises:
             for key, read in own:
                 company[key] = read(code)
             for key, write, joined in answers:
-                company[key] = write(joined[index], showing)
-                size += len(joined[index].records or ())
-            yield code, Written(orjson.dumps(company), size + nested)
+                company[key] = write(joined, index)
+                size += len(joined.records[index] or ())
+            yield code, (orjson.Fragment(orjson.dumps(company)), size + nested)
 
     def _check(self, size: int) -> None:
         if size > self._limit:
@@ -110,13 +106,14 @@ def _deepest_first(settled: Iterable[Settled]) -> Iterator[list[Settled]]:
 
 def _size(companies: RootCompanies, level: Level) -> int:
     """How many companies and records all roots hold together."""
-    return sum(level[asked.root.enterprise][code].size for asked in companies.asked for code in asked.codes if code)
+    return sum(level[asked.root.enterprise][code.text][1] for asked in companies.asked for code in asked.codes if code)
 
 
-def _root(asked: Asked, level: Level) -> orjson.Fragment | None:
+def _root(asked: Asked, level: Level) -> list[orjson.Fragment | None] | orjson.Fragment | None:
     """The data of one root; null in the place of what is no company's code."""
-    bodies = [level[asked.root.enterprise][code].body if code else b"null" for code in asked.codes]
-    return orjson.Fragment(b"[%b]" % b",".join(bodies) if asked.many else bodies[0])
+    written = level.get(asked.root.enterprise, {})
+    companies = [written[code.text][0] if code else None for code in asked.codes]
+    return companies if asked.many else companies[0]
 
 
 def _own_fields(enterprise: EnterpriseSelection) -> tuple[tuple[str, Writer], ...]:
@@ -130,7 +127,7 @@ def _own_fields(enterprise: EnterpriseSelection) -> tuple[tuple[str, Writer], ..
 
 
 def _own_field(selection: Selection) -> Writer:
-    return str if selection.name == "creditCode" else keyed_writer(selection.selections, _identity_field)
+    return attrgetter("text") if selection.name == "creditCode" else keyed_writer(selection.selections, _identity_field)
 
 
 def _identity_field(selection: Selection) -> Writer:

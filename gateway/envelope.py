@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Hashable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from connectors.contract import CompanyRows, FailureCode, Outcome
 from gateway.authorise import Access, AuthorisedAnswer, Supplier, access
-from schema.credit_code import CreditCode
 
 
 class AnswerStatus(StrEnum):
@@ -68,29 +67,23 @@ class Envelopes:
     """The envelopes of one answer selection in one request, for one class of caller."""
 
     authorised: AuthorisedAnswer
-    _sources: dict[Hashable, SourceOutcome] = field(default_factory=dict)
-    _envelopes: dict[Hashable, Envelope] = field(default_factory=dict)
+    _sources: dict[Hashable, SourceOutcome]
+    _envelopes: dict[Hashable, Envelope]
 
-    def source(self, supplier: Supplier, code: CreditCode, rows: CompanyRows | None, *, whole: bool) -> SourceOutcome:
-        """How the supplier fared for a company. `rows` is None where it said nothing of it, `whole` whether all of them
-        could be judged.
-        """
-        if not supplier.dataset.coverage.may_know(code):
-            return self._not_asked(supplier, SourceStatus.NOT_ASKED)
-        if supplier.withheld:
-            return self._not_asked(supplier, SourceStatus.WITHHELD)
-        # Asked, and nothing was said of this company: never to be read as there being nothing.
-        rows = rows or CompanyRows(Outcome.FAILED, failure=FailureCode.AGENCY_BAD_RESPONSE)
-        answered = rows.outcome is Outcome.ANSWERED
-        key = (supplier, rows.as_of, rows.not_older_than, whole, answered or _failing(rows))
+    def source(self, supplier: Supplier, rows: CompanyRows, *, whole: bool) -> SourceOutcome:
+        """How a supplier that was asked fared for a company. `whole` tells whether all rows could be judged."""
+        key = (supplier, rows.outcome, rows.failure, rows.retryable, rows.as_of, rows.not_older_than, whole)
         found = self._sources.get(key)
         if found is None:
+            answered = rows.outcome is Outcome.ANSWERED
             status = SourceStatus.INCOMPLETE if answered and not whole else SourceStatus(rows.outcome.value)
             found = self._sources[key] = _source(supplier, status, rows)
         return found
 
-    def _not_asked(self, supplier: Supplier, status: SourceStatus) -> SourceOutcome:
-        key = (supplier, status is SourceStatus.WITHHELD)
+    def not_asked(self, supplier: Supplier, *, covered: bool) -> SourceOutcome:
+        """A supplier that was not asked about a company: nothing was to be had of it, or it is not `covered`."""
+        key = (supplier, covered)
+        status = SourceStatus.WITHHELD if covered else SourceStatus.NOT_ASKED
         return self._sources.get(key) or self._sources.setdefault(key, _source(supplier, status))
 
     def envelope(self, sources: tuple[SourceOutcome, ...], expired: tuple[Supplier, ...] = ()) -> Envelope:
@@ -105,11 +98,6 @@ class Envelopes:
                 told = (*told, *_expired_access(self.authorised, expired))
             found = self._envelopes[key] = Envelope(_status(sources), sources, told)
         return found
-
-
-def _failing(rows: CompanyRows) -> Hashable:
-    """By what answers that are not whole differ."""
-    return rows.outcome, rows.failure, rows.retryable
 
 
 def _source(supplier: Supplier, status: SourceStatus, rows: CompanyRows | None = None) -> SourceOutcome:

@@ -6,7 +6,7 @@ A level's companies are split by class before anything of that level is fetched.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from connectors.contract import CompanyRows, FailureCode, Outcome, Supply
@@ -14,9 +14,11 @@ from connectors.turns import Turn
 from gateway.arguments import Slice
 from gateway.authorise import Supplier
 from gateway.caller import Caller
+from gateway.collect import Said
 from gateway.fetch import Fetched, Place, fetch_level
-from gateway.join import AnswerJoiner, Joined, Joiner, Said, linked
+from gateway.join import AnswerJoiner, Joined, Joiner
 from gateway.operation import AnswerSelection, EnterpriseSelection, Operation
+from gateway.origin import linked
 from gateway.prepare import Prepared, Preparer
 from gateway.roots import RootCompanies
 from gateway.shape import AnswerWriter
@@ -37,7 +39,7 @@ class Settled:
     caller_class: CallerClass
     place: Place
     writers: Mapping[AnswerSelection, AnswerWriter]
-    joined: Mapping[AnswerSelection, Sequence[Joined]]
+    joined: Mapping[AnswerSelection, Joined]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +123,11 @@ class Federation:
         self, planned: _Planned, slices: Mapping[AnswerSelection, Slice], said: Said, turn: Turn
     ) -> Settled:
         place = planned.place
-        joined: dict[AnswerSelection, list[Joined]] = {}
+        joined: dict[AnswerSelection, Joined] = {}
         for answer in place.enterprise.answers:
-            join = AnswerJoiner(planned.prepared.joinings[answer], self.joiner, slices[answer], said).join
-            joined[answer] = of_answer = []
-            for code in place.codes:
-                of_answer.append(join(code))
+            joining = AnswerJoiner(planned.prepared.joinings[answer], self.joiner, slices[answer], said)
+            joined[answer] = joining.joined
+            for _ in joining.join(place.codes):
                 if turn.is_over():
                     await turn.pass_on()
         return Settled(planned.caller_class, place, planned.prepared.writers, joined)
@@ -157,11 +158,11 @@ async def _next_level(settled: Iterable[Settled], turn: Turn) -> Level:
     for part in settled:
         for answer in part.place.enterprise.answers:
             for link in answer.links:
-                for joined in part.joined[answer]:
-                    for record in joined.records or ():
+                for records in part.joined[answer].records:
+                    for record in records or ():
                         holder = linked(record, link.field)
                         if holder:
-                            found[link.enterprise][holder] = None
+                            found[link.enterprise][CreditCode.parse(holder)] = None
                     if turn.is_over():
                         await turn.pass_on()
     return found

@@ -6,66 +6,47 @@ A next level's companies come from here: only records that are shown lead on.
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from operator import itemgetter
-from typing import NamedTuple
 
-from connectors.contract import CompanyRows, Row
 from gateway.arguments import Slice
-from gateway.authorise import IDENTITY, Authorised, AuthorisedAnswer, Sight, Supplier
-from gateway.cursor import Position, record_digest
+from gateway.authorise import Authorised, AuthorisedAnswer, Supplier
+from gateway.collect import Judging, Said, collector, row_filter
+from gateway.cursor import Digests, Position
 from gateway.envelope import Envelope, Envelopes
 from gateway.operation import AnswerSelection
-from policies.decision import Effect
+from gateway.order import date_reader, ordered, placed
+from gateway.origin import Origin, Record
+from policies.masks import Masks
 from policies.publicity import Judge, Publicity, Standing
 from schema.catalogue import RecordType
 from schema.credit_code import CreditCode
-from schema.values import Value
 
 
-class Record(NamedTuple):
-    """A row that is shown, with where it came from and what the caller sees of it.
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """One answer for the companies of a place, column by column, in their order.
 
-    A tuple, as `Joined` is: there is one for every row, and a frozen dataclass takes three times as long to make.
+    `records` has None where nothing may be read from there being none. `more` tells whether there are others, `ends`
+    where the last of them stands, if the cursor was asked for.
     """
 
-    supplier: Supplier
-    sight: Sight
-    row: Row
-    as_of: dt.datetime | None
-
-
-class Joined(NamedTuple):
-    """One answer for one company. `records` is None where nothing may be read from there being none. `end` is where the
-    last of them stands, if the cursor was asked for.
-    """
-
-    envelope: Envelope
-    records: Sequence[Record] | None
-    has_more: bool | None
-    end: Position | None
-
-
-Said = Callable[[Supplier], Callable[[CreditCode], CompanyRows | None]]
-"""What a supplier answered, by company; None where it was not asked, or said nothing of it."""
-
-Mask = Callable[[str, str, Value], Value]
-"""(mask, coordinate, value) -> the value as this caller may see it."""
+    envelopes: list[Envelope]
+    records: list[Sequence[Record] | None]
+    more: list[bool]
+    ends: list[Position | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Joiner:
-    """What one request needs to join: today's date for publicity periods, the caller's masks, and for the digests
-    in cursors a key and the `audience` that they are for, so that no two audiences can compare theirs.
+    """What one request needs to join: today's date for publicity periods, the caller's masks, and the digests in
+    cursors.
     """
 
     today: dt.date
-    mask: Mask
-    cursor_key: bytes
-    audience: str
+    masks: Masks
+    digests: Digests
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,119 +76,66 @@ def _joining(authorised: AuthorisedAnswer, publicity: Publicity) -> Joining:
 
 
 class AnswerJoiner:
-    """Joins one answer of one request, for companies of one class."""
+    """Joins one answer of one request, for companies of one class, into `joined`."""
 
-    __slots__ = ("_envelopes", "_joiner", "_joining", "_record", "_slice", "_standing", "_suppliers")
+    __slots__ = ("_collectors", "_digests", "_envelopes", "_expiring", "_placed", "_slice", "joined")
 
     def __init__(self, joining: Joining, joiner: Joiner, slice_: Slice, said: Said) -> None:
         authorised = joining.authorised
-        self._joining = joining
-        self._joiner = joiner
+        judging = Judging(joining.judge(joiner.today), row_filter(authorised.answer.record, slice_.filters))
+        self.joined = Joined([], [], [], [])
         self._slice = slice_
-        self._record = authorised.answer.record
-        self._suppliers = [(one, None if one.sight.withheld else said(one)) for one in authorised.suppliers]
-        self._standing = joining.judge(joiner.today)
-        self._envelopes = Envelopes(authorised)
+        self._placed = joining.cursor or slice_.after is not None
+        self._digests = joiner.digests
+        self._expiring = joining.expiring
+        self._envelopes = Envelopes(authorised, {}, {})
+        self._collectors = [
+            collector(one, said, judging, partial(_origins, authorised.answer.record, one, joiner), self._envelopes)
+            for one in authorised.suppliers
+        ]
 
-    def join(self, code: CreditCode) -> Joined:
-        """The answer for one company."""
-        sources = []
-        found: list[Record] = []
-        for supplier, said in self._suppliers:
-            rows = said(code) if said else None
-            whole = not rows or not rows.rows or self._collect(supplier, rows, found)
-            sources.append(self._envelopes.source(supplier, code, rows, whole=whole))
-        page, has_more, end = self._page(found, code) if found else ((), False, None)
-        shown = {record.sight for record in page} if self._joining.expiring else ()
-        over = tuple(supplier for supplier in self._joining.expiring if supplier.expired in shown)
-        envelope = self._envelopes.envelope(tuple(sources), over)
-        if not page and not envelope.complete:
-            return Joined(envelope, None, None, None)
-        return Joined(envelope, page, has_more, end)
-
-    def _collect(self, supplier: Supplier, answer: CompanyRows, found: list[Record]) -> bool:
-        """Adds the rows that may be shown; whether all rows could be judged."""
-        whole = True
-        filters, as_of = self._slice.filters, answer.as_of
-        for index, row in enumerate(answer.rows):
-            unreadable = answer.unreadable.get(index, ()) if answer.unreadable else ()
-            standing = self._standing(row, unreadable)
-            sight = supplier.expired if standing is Standing.OVER else supplier.sight
-            passed = standing is not Standing.NOT_YET and not sight.withheld
-            judged = _passes(self._record, row, filters) if passed and filters else passed
-            if standing is Standing.UNREADABLE or judged is None:
-                whole = False
-            elif judged:
-                found.append(Record(supplier, sight, row, as_of))
-        return whole
+    def join(self, codes: Iterable[CreditCode]) -> Iterator[None]:
+        """Adds the answers for companies, one with each step."""
+        collectors, expiring, unplaced = self._collectors, self._expiring, not self._placed
+        envelope_of, joined = self._envelopes.envelope, self.joined
+        for code in codes:
+            found: list[Record] = []
+            sources = tuple([collect(code, found) for collect in collectors])
+            page, more, end = (found, False, None) if unplaced and len(found) <= 1 else self._page(found, code)
+            envelope = envelope_of(sources, _over(page, expiring) if expiring else ())
+            joined.envelopes.append(envelope)
+            joined.records.append(page if page or envelope.complete else None)
+            joined.more.append(more)
+            joined.ends.append(end)
+            yield
 
     def _page(self, found: list[Record], code: CreditCode) -> tuple[Sequence[Record], bool, Position | None]:
         """The page of the records that is asked for, whether there are more, and where its last one stands."""
         first, after = self._slice.first, self._slice.after
-        if after is None and not self._joining.cursor:
-            ordered = self._ordered(found, code)
-            return ordered[:first], len(ordered) > first, None
-        placed = self._placed(found, code)
+        if not self._placed:
+            records = ordered(found, code, self._digests)
+            return records[:first], len(records) > first, None
+        places = placed(found, code, self._digests)
         if after is not None:
-            placed = [one for one in placed if one[0].key() > after.key()]
-        page = placed[:first]
-        return [record for _, record in page], len(placed) > first, page[-1][0] if page else None
-
-    def _ordered(self, found: list[Record], code: CreditCode) -> list[Record]:
-        """The records in order; their digests are made only where dates and agencies leave it open."""
-        if len(found) == 1:
-            return found
-        dates = [(self._date(record), record.supplier.dataset.agency) for record in found]
-        if len(set(dates)) < len(dates):
-            return [record for _, record in self._placed(found, code)]
-        keys = [Position(date, agency, "").key() for date, agency in dates]
-        return [record for _, record in sorted(zip(keys, found, strict=True), key=itemgetter(0))]
-
-    def _placed(self, found: list[Record], code: CreditCode) -> list[tuple[Position, Record]]:
-        """The records in order, each with its place."""
-        seen: Counter[tuple[str, str]] = Counter()
-        placed = []
-        for record in found:
-            digest = self._digest(record, code, seen)
-            placed.append((Position(self._date(record), record.supplier.dataset.agency, digest), record))
-        return sorted(placed, key=lambda one: one[0].key())
-
-    def _digest(self, record: Record, code: CreditCode, seen: Counter[tuple[str, str]]) -> str:
-        """What tells the record from the company's others: its id, or its content and how often that was `seen`."""
-        dataset, identity = record.supplier.dataset.id, record.row.get(IDENTITY)
-        if identity is None:
-            content = repr(sorted(record.row.items()))
-            seen[dataset, content] += 1
-            identity = f"{content}\0{seen[dataset, content]}"
-        return record_digest(self._joiner.cursor_key, self._joiner.audience, dataset, code.text, str(identity))
-
-    def _date(self, record: Record) -> dt.date | None:
-        """The date by which the record is sorted, as the caller sees it."""
-        field, decision = self._record.ordered_by, record.sight.ordered_by
-        if decision is None or field is None:
-            return None
-        value = record.row.get(field)
-        if decision.effect is Effect.MASKED:
-            value = self._joiner.mask(decision.mask or "", f"{self._record.name}.{field}", value)
-        return value if isinstance(value, dt.date) else None
+            places = [one for one in places if one[0].key() > after.key()]
+        page = places[:first]
+        return [record for _, record in page], len(places) > first, page[-1][0] if page else None
 
 
-def _passes(record: RecordType, row: Row, filters: Mapping[str, dt.date]) -> bool | None:
-    """Whether a row passes every filter; None where its date is missing, so that nobody can say."""
-    for argument, bound in filters.items():
-        field, operator = record.filters[argument]
-        value = row.get(field)
-        if not isinstance(value, dt.date):
-            return None
-        if value < bound if operator == ">=" else value > bound:
-            return False
-    return True
+def _over(page: Iterable[Record], expiring: Iterable[Supplier]) -> tuple[Supplier, ...]:
+    """The suppliers of records on the page that are past their publicity period."""
+    shown = {origin.sight for origin, _ in page}
+    return tuple(supplier for supplier in expiring if supplier.expired in shown)
 
 
-def linked(record: Record, field: str) -> CreditCode | None:
-    """The company that a shown record leads to, None where it leads to none or the caller may not follow."""
-    decision = record.sight.decisions.get(field)
-    value = record.row.get(field)
-    if decision is None or decision.effect is not Effect.CLEAR or not isinstance(value, str):
-        return None
-    return CreditCode.parse(value)
+def _origins(
+    record: RecordType, supplier: Supplier, joiner: Joiner, as_of: dt.datetime | None
+) -> Mapping[Standing, Origin]:
+    """Where the supplier's records come from, by their standing; of those that are not shown there is nothing."""
+    sights = {Standing.PUBLISHED: supplier.sight}
+    if not supplier.expired.withheld:
+        sights[Standing.OVER] = supplier.expired
+    return {
+        standing: Origin(supplier, sight, as_of, date_reader(record, sight, joiner.masks))
+        for standing, sight in sights.items()
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,13 +13,14 @@ from gateway.arguments import slices
 from gateway.audit import AuditLog
 from gateway.caller import Caller, check_caller
 from gateway.consents import Consents
+from gateway.cursor import record_digests
 from gateway.document import Documents
 from gateway.editions import Edition, Editions
 from gateway.encode import encode, encode_refusal, failure_errors
 from gateway.enterprise import Enterprises
 from gateway.errors import DeadlineExceededError, MethodNotAllowedError
 from gateway.federate import Federation
-from gateway.join import Joiner, Mask
+from gateway.join import Joiner
 from gateway.limits import Limits
 from gateway.local import run_local
 from gateway.messages import Answered, Received
@@ -29,7 +31,7 @@ from gateway.roots import root_companies
 from gateway.shape import Agencies
 from gateway.viewer import local_roots
 from gateway.views import Views
-from policies.masks import MaskContext, apply_mask
+from policies.masks import MaskContext, Masks, masking
 from policies.publicity import CHINA
 from schema.values import Value
 
@@ -115,13 +117,13 @@ class Gateway:
         self, received: Received, edition: Edition, question: Question, started: dt.datetime
     ) -> Answered:
         caller, operation, companies = question.caller, question.operation, question.companies
-        mask = self._mask(caller)
+        masks = self._masks(caller)
         audience = f"{caller.principal.organisation}\0{caller.purpose or ''}"
         federation = Federation(
             supply=self.supply,
             tables=edition.tables,
             preparer=edition.preparer,
-            joiner=Joiner(started.astimezone(CHINA).date(), mask, self.secrets.cursors, audience),
+            joiner=Joiner(started.astimezone(CHINA).date(), masks, record_digests(self.secrets.cursors, audience)),
             caller=caller,
             shared=self.shared,
             limit=self.limits.companies,
@@ -131,7 +133,7 @@ class Gateway:
         local, local_errors = question.local
         data = None
         if local is not None:
-            found = {**local, **await Enterprises(answers, mask, self.limits.written).roots(companies)}
+            found = {**local, **await Enterprises(answers, masks, self.limits.written).roots(companies)}
             data = {key: found[key] for key in operation.keys}
         errors = [*companies.errors, *local_errors, *failure_errors(answers.settled)]
         body = encode(data, errors, {"requestId": received.request_id, **caller.notices()})
@@ -142,19 +144,14 @@ class Gateway:
         await self.audit.append(refusal_record(received.request_id, received.principal, refused.code, started))
         return Answered(encode_refusal(refused.formatted(), {"requestId": received.request_id}), executed=False)
 
-    def _mask(self, caller: Caller) -> Mask:
+    def _masks(self, caller: Caller) -> Masks:
         """The masks as they fall out for this caller."""
         organisation, purpose, secrets = caller.principal.organisation, caller.purpose, self.secrets
-        contexts: dict[str, MaskContext] = {}
 
-        def mask(name: str, coordinate: str, value: Value) -> Value:
-            context = contexts.get(coordinate)
-            if context is None:
-                context = MaskContext(organisation, purpose, coordinate, secrets.masks, secrets.generation)
-                contexts[coordinate] = context
-            return apply_mask(name, value, context)
+        def masks(name: str, coordinate: str) -> Callable[[Value], Value]:
+            return masking(name, MaskContext(organisation, purpose, coordinate, secrets.masks, secrets.generation))
 
-        return mask
+        return masks
 
 
 def _now() -> dt.datetime:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from connectors.contract import FailureCode
-from gateway.envelope import SourceStatus
+from gateway.envelope import Envelope, SourceStatus
 from gateway.federate import Answers
 from gateway.fetch import Place
 from gateway.messages import Principal, Received
@@ -90,9 +90,10 @@ def _outcomes(answers: Answers) -> Iterator[Mapping[str, Any]]:
     """How each dataset fared, with the number of answers and the oldest date of its data."""
     numbers: Counter[tuple[str, SourceStatus, FailureCode | None]] = Counter()
     oldest: dict[tuple[str, SourceStatus, FailureCode | None], dt.datetime] = {}
-    envelopes = Counter(
-        answer.envelope for part in answers.settled for joined in part.joined.values() for answer in joined
-    )
+    envelopes: Counter[Envelope] = Counter()
+    for part in answers.settled:
+        for joined in part.joined.values():
+            envelopes.update(joined.envelopes)
     for envelope, number in envelopes.items():
         for source in envelope.sources:
             key = (source.dataset, source.status, source.failure)

@@ -1,48 +1,57 @@
 """Stage seven: joined answers -> the response's data, with masks applied.
 
-Writers are composed once for each plan; what no writer reads cannot appear. What many companies have in common, an
-answer's envelope, is written once in a request, and its bytes are put into each.
+Writers are made once for each plan; what no writer reads cannot appear. What many companies have in common, an answer's
+envelope, is written once in a request, and its bytes are put into each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
 
 from gateway import cursor
 from gateway.agencies import AgencyProfile, agency_writer
-from gateway.authorise import Authorised, AuthorisedAnswer, Sight, Supplier
+from gateway.authorise import Authorised, AuthorisedAnswer, Sight
 from gateway.envelope import Envelope
-from gateway.join import Joined, Mask, Record, linked
+from gateway.expressions import Expressions, Get
+from gateway.join import Joined
 from gateway.operation import RECORDS, AnswerSelection, EnterpriseSelection, Link
+from gateway.origin import Origin, Record
 from gateway.selection import Selection
-from gateway.writers import TYPENAME, Writer, columns_writer, constants, keyed_writer, object_writer, value_writer
-from policies.decision import Effect
-from schema.credit_code import CreditCode
+from gateway.writers import TYPENAME, Writer, keyed_writer, object_writer
+from policies.decision import Decision, Effect
+from policies.masks import Masks
 
 Agencies = Mapping[str, AgencyProfile]
 
-EnterpriseWriter = Callable[[EnterpriseSelection, CreditCode], orjson.Fragment]
-"""Gives one company at one place of the operation, written before."""
+EnterpriseWriter = Callable[[EnterpriseSelection, str], orjson.Fragment]
+"""Gives the company with a code at one place of the operation, written before."""
 
 
 @dataclass(frozen=True, slots=True)
 class Showing:
-    """What writing needs of one request besides the records: the caller's masks, the companies that records lead to,
-    and the `envelopes` that it has written.
+    """What writing needs of one request besides the records: the caller's masks, and the companies that records lead
+    to.
     """
 
-    mask: Mask
+    masks: Masks
     enterprise: EnterpriseWriter
-    envelopes: dict[Envelope, dict[str, Any]] = field(default_factory=dict)
 
 
-AnswerWriter = Callable[[Joined, Showing], dict[str, Any]]
-AnswerReader = Callable[[Joined, Showing], Any]
-RecordReader = Callable[[Record, Showing], Any]
+Write = Callable[[Joined, int], object]
+"""Writes an answer for the company at a place in the order of all."""
+
+AnswerWriter = Callable[[Showing], Write]
+"""Begins to write the answers of one request."""
+
+RecordsWriter = Callable[[Sequence[Record]], object]
+RowWriter = Callable[[Get], dict[str, Any]]
+RowBinder = Callable[[Showing, Origin], RowWriter]
+"""Begins to write the rows of one origin."""
 
 
 def answer_writers(authorised: Authorised, agencies: Agencies) -> Mapping[AnswerSelection, AnswerWriter]:
@@ -54,30 +63,42 @@ def _answer_writer(authorised: AuthorisedAnswer, agencies: Agencies) -> AnswerWr
     """Writes an answer: its envelope, and around that whatever differs between companies."""
     selections = authorised.answer.selection.selections
     write_envelope = _envelope_writer(authorised, agencies)
-    readers = tuple(
-        (part.key, _records_reader(part, authorised, agencies) if part.name in RECORDS else _READERS[part.name])
-        for part in selections
-        if part.name in RECORDS or part.name in _READERS
+    more = tuple(part.key for part in selections if part.name == "hasMore")
+    ends = tuple(part.key for part in selections if part.name == "endCursor")
+    records = tuple(
+        (part.key, _records_writer(part, authorised, agencies)) for part in selections if part.name in RECORDS
     )
 
-    def write(joined: Joined, showing: Showing) -> dict[str, Any]:
-        envelope = showing.envelopes.get(joined.envelope)
-        if envelope is None:
-            envelope = showing.envelopes[joined.envelope] = write_envelope(joined.envelope)
-        if joined.records is None:
-            return envelope
-        written = envelope.copy()
-        for key, read in readers:
-            written[key] = read(joined, showing)
-        return written
+    def begin(showing: Showing) -> Write:
+        envelopes: dict[Envelope, dict[str, Any]] = {}
+        empty: dict[Envelope, orjson.Fragment] = {}
+        lists = tuple((key, write_records(showing)) for key, write_records in records)
 
-    return write
+        def write(joined: Joined, index: int) -> object:
+            envelope, found = joined.envelopes[index], joined.records[index]
+            if not found:
+                # Answers without records differ by their envelopes alone.
+                return empty.get(envelope) or empty.setdefault(envelope, _fragment(without(envelope, found)))
+            written = (envelopes.get(envelope) or envelopes.setdefault(envelope, write_envelope(envelope))).copy()
+            for key, write_records in lists:
+                written[key] = write_records(found)
+            for key in more:
+                written[key] = joined.more[index]
+            for key in ends:
+                end = joined.ends[index]
+                written[key] = cursor.encode(end) if end else None
+            return written
 
+        def without(envelope: Envelope, found: Sequence[Record] | None) -> dict[str, Any]:
+            written = write_envelope(envelope)
+            if found is not None:
+                written.update({key: write_records(found) for key, write_records in lists})
+                written.update(dict.fromkeys(more, False))
+            return written
 
-_READERS: Final[Mapping[str, AnswerReader]] = {
-    "hasMore": lambda joined, _: joined.has_more,
-    "endCursor": lambda joined, _: cursor.encode(joined.end) if joined.end else None,
-}
+        return write
+
+    return begin
 
 
 def _envelope_writer(authorised: AuthorisedAnswer, agencies: Agencies) -> Callable[[Envelope], dict[str, Any]]:
@@ -101,7 +122,11 @@ def _envelope_writer(authorised: AuthorisedAnswer, agencies: Agencies) -> Callab
 
 
 def _written_list(write: Writer, entries: Iterable[object]) -> orjson.Fragment:
-    return orjson.Fragment(orjson.dumps([write(entry) for entry in entries]))
+    return _fragment([write(entry) for entry in entries])
+
+
+def _fragment(data: object) -> orjson.Fragment:
+    return orjson.Fragment(orjson.dumps(data))
 
 
 def _source_writer(selections: tuple[Selection, ...], agencies: Agencies) -> Writer:
@@ -147,97 +172,81 @@ _ACCESS: Final[Mapping[str, Writer]] = {
 }
 
 
-def _records_reader(selection: Selection, authorised: AuthorisedAnswer, agencies: Agencies) -> AnswerReader:
+def _records_writer(
+    selection: Selection, authorised: AuthorisedAnswer, agencies: Agencies
+) -> Callable[[Showing], RecordsWriter]:
     """Writes the selected fields of each record by what the caller sees of it."""
-    writers = {
-        sight: _record_writer(selection, authorised.answer, supplier, sight, agencies)
-        for supplier in authorised.suppliers
-        for sight in (supplier.sight, supplier.expired)
-    }
+    binder = lru_cache(maxsize=None)(lambda sight: _row_binder(selection, authorised.answer, sight, agencies))
+    single = authorised.answer.record.single
 
-    def write(joined: Joined, showing: Showing) -> list[dict[str, Any]]:
-        return [writers[record.sight](record, showing) for record in joined.records or ()]
+    def begin(showing: Showing) -> RecordsWriter:
+        writers = _RowWriters(lambda origin: binder(origin.sight)(showing, origin))
+        if single:
+            return lambda found: next((writers[origin](row.get) for origin, row in found), None)
+        return lambda found: [writers[origin](row.get) for origin, row in found]
 
-    def write_first(joined: Joined, showing: Showing) -> dict[str, Any] | None:
-        return next(iter(write(joined, showing)), None)
-
-    return write_first if authorised.answer.record.single else write
+    return begin
 
 
-def _record_writer(
-    records: Selection, answer: AnswerSelection, supplier: Supplier, sight: Sight, agencies: Agencies
-) -> RecordReader:
-    """Writes one record: columns as they are, columns in another form, and what takes more than the row. What the
-    caller may not see stays null.
-    """
-    constant = constants(records.selections)
+class _RowWriters(dict[Origin, RowWriter]):
+    """One request's writers, each made for the first record of its origin."""
+
+    def __init__(self, bind: Callable[[Origin], RowWriter]) -> None:
+        super().__init__()
+        self._bind = bind
+
+    def __missing__(self, origin: Origin) -> RowWriter:
+        write = self[origin] = self._bind(origin)
+        return write
+
+
+def _row_binder(records: Selection, answer: AnswerSelection, sight: Sight, agencies: Agencies) -> RowBinder:
+    """Writes one record. What the caller may not see stays null."""
+    expressions = Expressions()
     links = {link.keys: link for link in answer.links}
-    columns: dict[str, str] = {}
-    converted: list[tuple[str, str, Writer]] = []
-    others: list[tuple[str, RecordReader]] = []
-    for part in records.selections:
-        link, decision = links.get((records.key, part.key)), sight.decisions.get(part.name)
+    binders: list[Callable[[Showing, Origin], object]] = []
+
+    def bound(bind: Callable[[Showing, Origin], object]) -> str:
+        binders.append(bind)
+        return expressions.bound()
+
+    def member(part: Selection) -> str:
+        if part.name == TYPENAME:
+            return expressions.constant(part.parent)
         if part.name == "source":
-            others.append((part.key, _record_source_reader(part.selections, supplier, agencies)))
-        elif link:
-            others.append((part.key, _link_reader(link)))
-        elif part.name != TYPENAME and decision and decision.effect is not Effect.WITHHELD:
-            write = value_writer(answer.record.fields[part.name].kind, part.selections)
-            if decision.effect is Effect.MASKED:
-                coordinate = f"{answer.record.name}.{part.name}"
-                others.append((part.key, _masked_reader(decision.mask or "", coordinate, part.name, write)))
-            elif write:
-                converted.append((part.key, part.name, write))
-            else:
-                columns[part.key] = part.name
-    return _composed(constant, columns, converted, others)
+            return bound(_source_binder(part.selections, agencies))
+        decision, link = sight.decisions.get(part.name), links.get((records.key, part.key))
+        if decision is None or decision.effect is Effect.WITHHELD:
+            return "None"
+        read = expressions.column(part.name)
+        if link:
+            return f"{bound(_link_binder(link))}({read})" if decision.effect is Effect.CLEAR else "None"
+        if decision.effect is Effect.MASKED:
+            read = f"{bound(_mask_binder(decision, f'{answer.record.name}.{part.name}'))}({read})"
+        return expressions.value(read, answer.record.fields[part.name].kind, part.selections)
+
+    make = expressions.make([(part.key, member(part)) for part in records.selections])
+    return lambda showing, origin: make(*(bind(showing, origin) for bind in binders))
 
 
-def _composed(
-    constant: Mapping[str, Any],
-    columns: Mapping[str, str],
-    converted: Iterable[tuple[str, str, Writer]],
-    others: Iterable[tuple[str, RecordReader]],
-) -> RecordReader:
-    made, read_columns = dict(constant), columns_writer(columns)
-    converted, others = tuple(converted), tuple(others)
-
-    def write_record(record: Record, showing: Showing) -> dict[str, Any]:
-        row, written = record.row, made.copy()
-        written.update(read_columns(row))
-        for key, name, write in converted:
-            value = row.get(name)
-            if value is not None:
-                written[key] = write(value)
-        for key, read in others:
-            written[key] = read(record, showing)
-        return written
-
-    return write_record
-
-
-def _record_source_reader(selections: tuple[Selection, ...], supplier: Supplier, agencies: Agencies) -> RecordReader:
+def _source_binder(selections: tuple[Selection, ...], agencies: Agencies) -> Callable[[Showing, Origin], object]:
     def getter(selection: Selection) -> Writer:
         if selection.name == "agency":
-            agency = agency_writer(selection.selections, agencies)(supplier.dataset.agency)
-            return lambda _: agency
-        return lambda record: record.as_of
+            write = agency_writer(selection.selections, agencies)
+            return lambda origin: write(origin.supplier.dataset.agency)
+        return lambda origin: origin.as_of
 
     write = keyed_writer(selections, getter)
-    return lambda record, _: write(record)
+    return lambda _, origin: _fragment(write(origin))
 
 
-def _link_reader(link: Link) -> RecordReader:
-    def read(record: Record, showing: Showing) -> orjson.Fragment | None:
-        code = linked(record, link.field)
-        return showing.enterprise(link.enterprise, code) if code else None
+def _link_binder(link: Link) -> Callable[[Showing, Origin], object]:
+    def bind(showing: Showing, _origin: Origin) -> Callable[[object], orjson.Fragment | None]:
+        enterprise, selection = showing.enterprise, link.enterprise
+        return lambda code: enterprise(selection, code) if isinstance(code, str) else None
 
-    return read
+    return bind
 
 
-def _masked_reader(mask: str, coordinate: str, name: str, write: Writer | None) -> RecordReader:
-    def read(record: Record, showing: Showing) -> object:
-        value = showing.mask(mask, coordinate, record.row.get(name))
-        return value if value is None or write is None else write(value)
-
-    return read
+def _mask_binder(decision: Decision, coordinate: str) -> Callable[[Showing, Origin], object]:
+    return lambda showing, _: showing.masks(decision.mask or "", coordinate)

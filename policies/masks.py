@@ -34,6 +34,10 @@ class MaskContext:
     generation: int = 1
 
 
+Masks = Callable[[str, str], Callable[[Value], Value]]
+"""(mask, coordinate) -> what makes of a value what one caller may see of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mask:
     """A named mask and the kinds of field that it can be put on. `apply` may raise on a value that it does not fit."""
@@ -62,7 +66,11 @@ def partial(value: Value, _context: MaskContext) -> Value:
     equal, but different ones often become equal too. Only text of digits and signs, with a letter at most at its end,
     counts as a number; one shorter than 8 characters keeps nothing.
     """
-    names = _SEPARATORS.split(_text(value))
+    text = _text(value)
+    if text.isalpha():
+        # Neither separators nor digits: one name.
+        return _initial(text)
+    names = _SEPARATORS.split(text)
     return "".join(name if _SEPARATORS.fullmatch(name) else _hide(name.strip()) for name in names)
 
 
@@ -70,6 +78,10 @@ def _hide(name: str) -> str:
     if _NUMBER.fullmatch(name):
         head, tail = _ENDS
         return f"{name[:head]}***{name[-tail:]}" if len(name) >= _SHORTEST_IDENTITY else _HIDDEN
+    return _initial(name)
+
+
+def _initial(name: str) -> str:
     return name[0] + _HIDDEN if len(name) > 1 else _HIDDEN
 
 
@@ -173,13 +185,23 @@ MASKS: Final[Mapping[str, Mask]] = {
 
 def apply_mask(name: str, value: Value, context: MaskContext) -> Value:
     """The masked value. None where there was none, and where the mask is unknown, raises or hides nothing."""
-    if value is None:
-        return None
-    try:
-        masked = MASKS[name].apply(value, context)
-    except Exception:  # noqa: BLE001  # whatever goes wrong in a mask, the caller gets less, never more
-        return None
-    return None if masked == value else masked
+    return masking(name, context)(value)
+
+
+def masking(name: str, context: MaskContext) -> Callable[[Value], Value]:
+    """`apply_mask` for many values of one field."""
+    apply = MASKS.get(name, MASKS[REDACT]).apply
+
+    def masked(value: Value) -> Value:
+        if value is None:
+            return None
+        try:
+            vaguer = apply(value, context)
+        except Exception:  # noqa: BLE001  # whatever goes wrong in a mask, the caller gets less, never more
+            return None
+        return None if vaguer == value else vaguer
+
+    return masked
 
 
 def narrower(first: str, second: str) -> str:

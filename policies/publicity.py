@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from calendar import monthrange
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta, timezone
 from enum import StrEnum
@@ -71,6 +71,18 @@ class Period:
         """The last day on which a record may be shown."""
         return _add_months(start, self.most(code))
 
+    def first_day(self, today: date, code: str | None) -> date:
+        """The earliest day from which a period can be counted that is not over today; the first of all where it lies
+        before the year 1.
+        """
+        year, month = divmod(today.year * 12 + today.month - 1 - self.most(code), 12)
+        if year < date.min.year:
+            return date.min
+        if today.day <= monthrange(year, month + 1)[1]:
+            return date(year, month + 1, today.day)
+        # That month has no such day: counted from its last, the period ended before today.
+        return _add_months(date(year, month + 1, 1), 1)
+
 
 @dataclass(frozen=True, slots=True)
 class Regime:
@@ -115,42 +127,46 @@ class Publicity:
     def judge(self, record: RecordType, today: date) -> Judge:
         """`standing` for many rows of one record type on one day."""
         regime = self.regime(today)
-        ending = frozenset({PUBLISHED_FROM, PUBLISHED_UNTIL, *regime.ended_by})
-        ended_by = tuple(field for field in regime.ended_by if field in record.fields)
-        period = regime.periods.get(record.name)
+        ending = (PUBLISHED_FROM, PUBLISHED_UNTIL, *(field for field in regime.ended_by if field in record.fields))
+        nothing = (None,) * len(ending)
+        limits = frozenset({*ending, *regime.ended_by})
+        in_period = _period_judge(regime.periods.get(record.name), today)
+        unlimited = record.name not in regime.periods
+        published = Standing.PUBLISHED
 
         def standing(row: Mapping[str, Value], unreadable: Collection[str]) -> Standing:
-            starts, until = _day(row, PUBLISHED_FROM), _day(row, PUBLISHED_UNTIL)
+            days = tuple(map(row.get, ending))
+            if days == nothing and not unreadable:
+                return published if unlimited else in_period(row, None)
+            starts, until, *ends = [day if isinstance(day, date) else None for day in days]
             if starts and today < starts:
                 return Standing.NOT_YET
-            if (until and until < today) or _ended(row, ended_by, today):
+            if (until and until < today) or any(day and day <= today for day in ends):
                 return Standing.OVER
-            if unreadable and not ending.isdisjoint(unreadable):
+            if unreadable and not limits.isdisjoint(unreadable):
                 return Standing.UNREADABLE
-            if period is None:
-                return Standing.PUBLISHED
-            counted_from = _day(row, period.counted_from)
-            if counted_from is None:
-                return Standing.PUBLISHED if until else Standing.UNREADABLE
-            code = row.get(period.by)
-            last = period.last_day(counted_from, code.code if isinstance(code, Code) else None)
-            return Standing.OVER if last < today else Standing.PUBLISHED
+            return in_period(row, until)
 
         return standing
 
 
-def _ended(row: Mapping[str, Value], fields: Iterable[str], today: date) -> bool:
-    """Whether one of the dates that end publicity has come."""
-    for field in fields:
-        day = _day(row, field)
-        if day and day <= today:
-            return True
-    return False
+def _period_judge(period: Period | None, today: date) -> Callable[[Mapping[str, Value], date | None], Standing]:
+    """(row, the agency's own last day) -> its standing by the period alone."""
+    if period is None:
+        return lambda _row, _until: Standing.PUBLISHED
+    counted_from, by = period.counted_from, period.by
+    first_days = {code: period.first_day(today, code) for code in period.months}
+    otherwise = period.first_day(today, None)
+    published, over = Standing.PUBLISHED, Standing.OVER
 
+    def standing(row: Mapping[str, Value], until: date | None) -> Standing:
+        start, code = row.get(counted_from), row.get(by)
+        if not isinstance(start, date):
+            return Standing.PUBLISHED if until else Standing.UNREADABLE
+        first = first_days.get(code.code, otherwise) if isinstance(code, Code) else otherwise
+        return over if start < first else published
 
-def _day(row: Mapping[str, Value], field: str) -> date | None:
-    value = row.get(field)
-    return value if isinstance(value, date) else None
+    return standing
 
 
 def _add_months(start: date, months: int) -> date:

@@ -1,16 +1,16 @@
 """The Unified Social Credit Code (GB 32100-2015): the key by which everything about a company is joined.
 
-python-stdnum does the arithmetic of the check character. It refuses lawful codes whose first character is a letter and
-knows nothing of authorities and categories, so these are here.
+python-stdnum knows these codes too, but it refuses lawful ones whose first character is a letter, knows nothing of
+authorities and categories, and takes five times as long for a check character; the tests hold ours to its.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import mul
 from typing import Final
-
-from stdnum.cn import uscc
 
 from schema.divisions import is_known_division
 from schema.errors import (
@@ -49,7 +49,10 @@ CATEGORIES: Final[Mapping[str, str]] = {
 }
 """The entity categories that each registering authority assigns (GB 32100-2015, table 1, and its amendments)."""
 
-_ALPHABET: Final = frozenset("0123456789ABCDEFGHJKLMNPQRTUWXY")
+_ALPHABET: Final = "0123456789ABCDEFGHJKLMNPQRTUWXY"
+_VALUES: Final = {character: value for value, character in enumerate(_ALPHABET)}
+_WEIGHTS: Final = tuple(3**position % 31 for position in range(LENGTH - 1))
+_WRITTEN: Final = re.compile(f"[{_ALPHABET}]{{2}}[0-9]{{6}}[{_ALPHABET}]{{10}}")
 _DIVISION: Final = range(3, 9)
 _SOLE_TRADER: Final = "92"
 _PILOT_SERIES: Final = "M000"
@@ -84,9 +87,11 @@ class CreditCode:
         """
         if len(raw) > MAX_TEXT:
             raise CodeLengthError(len(raw))
-        text = normalise(raw)
-        _check_length(text)
-        _check_characters(text)
+        text = raw
+        if not _WRITTEN.fullmatch(raw):
+            text = normalise(raw)
+            _check_length(text)
+            _check_characters(text)
         code = cls(text)
         _check_registration(code)
         _check_organisation_code(code)
@@ -169,4 +174,4 @@ def _check_check_character(code: CreditCode) -> None:
 
 def _check_character(text: str) -> str:
     """The check character that the first 17 characters call for (GB 32100-2015, modulus 31)."""
-    return uscc.calc_check_digit(text[:17])
+    return _ALPHABET[-sum(map(mul, _WEIGHTS, map(_VALUES.__getitem__, text))) % 31]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import mul
 from typing import Final
 
 from stdnum.iso7064 import mod_11_10
@@ -9,6 +10,7 @@ from stdnum.iso7064 import mod_11_10
 DIGITS: Final = frozenset("0123456789")
 
 _ORGANISATION_ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_ORGANISATION_VALUES: Final = {character: value for value, character in enumerate(_ORGANISATION_ALPHABET)}
 _ORGANISATION_WEIGHTS: Final = (3, 7, 9, 10, 5, 8, 4, 2)
 _ORGANISATION_CHECKS: Final = "0123456789X"
 
@@ -18,11 +20,7 @@ def organisation_check_character(body: str) -> str:
 
     `body` holds digits and capital letters only.
     """
-    total = sum(
-        _ORGANISATION_ALPHABET.index(character) * weight
-        for character, weight in zip(body, _ORGANISATION_WEIGHTS, strict=True)
-    )
-    return _ORGANISATION_CHECKS[-total % 11]
+    return _ORGANISATION_CHECKS[-sum(map(mul, _ORGANISATION_WEIGHTS, map(_ORGANISATION_VALUES.__getitem__, body))) % 11]
 
 
 def is_organisation_code(text: str) -> bool:

@@ -2,15 +2,19 @@
 
 An agency's text becomes one of these in a connector's mapping; a mask turns one into a vaguer one; the shape
 stage writes it out. `Kind` names the type of a field; `PYTHON_TYPES` says which value a field of that kind holds.
+
+They are msgspec's structs: equal by type and content as frozen dataclasses are, and made in a tenth of the time. None
+can be part of a cycle, so that the garbage collector need not look at them, nor at rows of them.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
+
+from msgspec import Struct
 
 
 class Kind(StrEnum):
@@ -28,8 +32,7 @@ class Kind(StrEnum):
     CREDIT_CODE = "creditCode"
 
 
-@dataclass(frozen=True, slots=True)
-class Money:
+class Money(Struct, frozen=True, gc=False):
     """A sum in one currency (ISO 4217), exact (`amount`) or bucketed (`lower` <= sum < `upper`; None is unbounded)."""
 
     amount: Decimal | None
@@ -38,8 +41,7 @@ class Money:
     upper: Decimal | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DateSpan:
+class DateSpan(Struct, frozen=True, gc=False):
     """A date, exact (`date`) or cut to a period (`start` and `end`, both inclusive)."""
 
     date: dt.date | None
@@ -47,8 +49,7 @@ class DateSpan:
     end: dt.date | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
+class Count(Struct, frozen=True, gc=False):
     """A number of things, exact (`value`) or bucketed (`lower` <= number < `upper`; None is unbounded)."""
 
     value: int | None
@@ -56,8 +57,7 @@ class Count:
     upper: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Code:
+class Code(Struct, frozen=True, gc=False):
     """An entry of an agency's code table, with its label where the table is known."""
 
     code: str

@@ -143,7 +143,7 @@ class RestSource:
             if last or len(rows) > limit:
                 break
         return SourceAnswer(
-            rows=[self._own(row, call) for row in rows[:limit]],
+            rows=self._own(rows[:limit], call),
             unknown=self._unknown_keys(answer.document),
             seen=frozenset(seen),
             as_of=moment_at(answer.document, self._dataset.as_of),
@@ -233,8 +233,8 @@ class RestSource:
         keys = follow(document, self._unknown.keys)
         return frozenset(str(key) for key in keys) if isinstance(keys, list) else frozenset()
 
-    def _own(self, row: RawRow, call: SourceCall) -> RawRow:
-        return row if self._dataset.key.path else {**row, ASKED_KEY: call.keys[0]}
+    def _own(self, rows: list[RawRow], call: SourceCall) -> list[RawRow]:
+        return rows if self._dataset.key.path else [{**row, ASKED_KEY: call.keys[0]} for row in rows]
 
 
 def open_sources(

@@ -177,7 +177,8 @@ async def _run(connection: AsyncConnection, statement: Select[Any]) -> list[RawR
         result = await _run_in_thread(connection, statement)
     else:
         result = await connection.execute(statement)
-    return [dict(row) for row in result.mappings()]
+    names = tuple(result.keys())
+    return [dict(zip(names, row, strict=True)) for row in result]
 
 
 async def _run_in_thread(connection: AsyncConnection, statement: Select[Any]) -> CursorResult[Any]:

@@ -2,16 +2,18 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from itertools import zip_longest
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from connectors.contract import RecordShape
 from connectors.manifest import DatasetManifest, FieldMapping
 from connectors.mapping import RowMapper, compile_field, compile_mapper
 from connectors.text import NOTHINGS, Unmappable
+from connectors.turns import Turn
 from schema.values import PYTHON_TYPES, Code, Count, DateSpan, Kind, Money
 from tests.connectors.support import CODES
 
@@ -131,13 +133,31 @@ def every_kind() -> RowMapper:
     fields["money"] = {"path": "x", "currency": {"path": "x"}, "unit": "亿元"}
     fields["formatted"] = {"path": "x", "formats": ["%Y%m%d", "epochMilliseconds"]}
     fields["joined"] = {"join": ["x", "x"]}
-    fields["labelled"] = {"path": "x", "label": "x"}
+    fields["labelled"] = {"path": "x", "label": "y"}
+    fields["in currency"] = {"path": "x", "currency": {"path": "y", "codes": {"840": "USD", "ＥＵＲ": "EUR"}}}
+    fields["in stated currency"] = {"path": "x", "currency": {"path": "y"}}
+    fields["with default"] = {"path": "x", "default": "1"}
+    fields["constant"] = {"const": "1"}
+    fields["coded"] = {"path": "x", "codes": {"1": "one", "": "empty", "无": "none", "Ａ": "wide"}}
+    fields["coded label"] = {"path": "x", "codes": {"1": {"code": "one", "label": "L"}, "是": "yes"}, "label": "y"}
+    fields["coded boolean"] = {"path": "x", "codes": {"1": True, "true": False, "无": False}}
+    fields["own nothing"] = {"path": "x", "none": ["1", "甲（乙）", "2000-01-01"]}
+    fields["dates"] = {"path": "x", "none": ["2000-01-01"], "default": "2020-02-02"}
     kinds = {kind.name: kind for kind in Kind} | {
         "nested": Kind.TEXT,
         "money": Kind.MONEY,
         "formatted": Kind.DATE,
         "joined": Kind.TEXT,
         "labelled": Kind.CODE,
+        "in currency": Kind.MONEY,
+        "in stated currency": Kind.MONEY,
+        "with default": Kind.INTEGER,
+        "constant": Kind.COUNT,
+        "coded": Kind.TEXT,
+        "coded label": Kind.CODE,
+        "coded boolean": Kind.BOOLEAN,
+        "own nothing": Kind.TEXT,
+        "dates": Kind.DATE,
     }
     dataset = DatasetManifest.model_validate({"record": "R", "fields": fields})
     return compile_mapper(dataset, RecordShape("R", single=False, fields=kinds), ())
@@ -160,8 +180,9 @@ WILD = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dict
 
 
 @given(WILD)
-def test_wild_values_never_raise_and_give_only_values_of_their_kind(raw: Any) -> None:
-    row, unmapped = MAPPER.row_reader(MAPPER.fields)({"x": raw})
+async def test_wild_values_never_raise_and_give_only_values_of_their_kind(raw: Any) -> None:
+    mapped = await MAPPER.read([{"x": raw}], MAPPER.fields, Turn())
+    row, unmapped = mapped.rows[0], mapped.unreadable.get(0, frozenset())
     assert row.keys() == MAPPER.fields.keys()
     assert unmapped <= row.keys()
     assert all(row[name] is None for name in unmapped)
@@ -172,7 +193,52 @@ def test_wild_values_never_raise_and_give_only_values_of_their_kind(raw: Any) ->
             value.encode()
 
 
-def test_only_the_columns_of_the_fields_asked_for_are_needed() -> None:
+ORDINARY = (
+    st.dates().map(str),
+    st.from_regex(r"[0-9]{1,12}(\.[0-9]{1,3})?", fullmatch=True),
+    st.from_regex(r"20[0-2][0-9][-/年W]?(0[1-9]|1[0-2])[-/月]?[0-2][0-9]日?", fullmatch=True),
+    st.text(st.sampled_from("甲乙集团有限公司（）() 12aＡ　无-—"), max_size=5),
+    st.integers(-(2**40), 2**40),
+    st.integers(0, 3000) | st.decimals(0, 10**6, places=2),
+    st.decimals(),
+    st.booleans(),
+    st.sampled_from(
+        ["1", "0", "是", "否", "Yes", "n", "CNY", "USD", CODES[0].text, CODES[1].text.lower(), "无", "—", ""]
+    ),
+)
+COLUMNS = st.sampled_from(ORDINARY).flatmap(
+    lambda usual: st.tuples(
+        st.lists(usual | st.none(), max_size=30),
+        st.lists(st.one_of(*ORDINARY) | WILD, max_size=3),
+        st.lists(usual | st.none(), max_size=30),
+    ).map(lambda parts: [value for part in parts for value in part])
+)
+
+
+@given(COLUMNS, COLUMNS)
+@example(["2021-W01-1"] * 9, [])
+@example(["2021030512"] * 9 + ["9999-01-01", "1900-01-01"], ["USD"])
+@example(["0001-01-01"] * 9, ["usd"] * 9)
+@example(["1"] * 9, ["CNY", "￥"] * 4)
+@example(["5万美元", "7"] * 5, ["EUR"] * 10)
+@example([".5", "5.", "1" * 29] * 3, [])
+@example(["（暂）无", "Ｎ/Ａ", "ｎｕｌｌ"] * 3, [])
+@example([True, 1, "1"] * 3, [])
+async def test_many_rows_are_read_as_one_by_one(values: list[Any], others: list[Any]) -> None:
+    rows = [{"x": value, "y": other} for value, other in zip_longest(values, others)]
+    mapped = await MAPPER.read(rows, MAPPER.fields, Turn())
+    expected = [await MAPPER.read([row], MAPPER.fields, Turn()) for row in rows]
+    assert [repr(row) for row in mapped.rows] == [repr(one.rows[0]) for one in expected]
+    assert mapped.unreadable == {index: one.unreadable[0] for index, one in enumerate(expected) if one.unreadable}
+
+
+async def test_values_deep_in_many_rows_are_read_as_one_by_one() -> None:
+    rows = [{"x": inner} for inner in ([{"a": {"b": "1"}}], [{"a": {}}], [], "text", None, [{"a": [1]}])] * 3
+    mapped = await MAPPER.read([*rows, {}], ("nested",), Turn())
+    assert [row["nested"] for row in mapped.rows] == ["1", *[None] * 5] * 3 + [None]
+
+
+async def test_only_the_columns_of_the_fields_asked_for_are_needed() -> None:
     fields = {
         "a": {"path": "p", "label": "l"},
         "b": {"path": "q", "currency": {"path": "c"}},
@@ -183,4 +249,4 @@ def test_only_the_columns_of_the_fields_asked_for_are_needed() -> None:
     mapper = compile_mapper(dataset, shape, ())
     assert mapper.columns({"a"}) == {"p", "l"}
     assert mapper.columns({"b", "d"}) == {"q", "c", "e", "f"}
-    assert mapper.row_reader(["a"])({"p": "1", "l": "x"}) == ({"a": Code("1", "x")}, frozenset())
+    assert await mapper.read([{"p": "1", "l": "x"}], ["a"], Turn()) == ([{"a": Code("1", "x")}], {})

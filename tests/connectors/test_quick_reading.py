@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import unicodedata
 from collections.abc import Callable
@@ -20,9 +21,10 @@ from connectors.joining import Joiner
 from connectors.keys import normal_key
 from connectors.manifest import DatasetManifest, FieldMapping
 from connectors.mapping import compile_field, compile_mapper
-from connectors.text import NOTHINGS, Unmappable, nothing_test, read_text
+from connectors.text import NOTHINGS, Nothings, Unmappable, read_text
+from schema.credit_code import CreditCode
 from schema.values import Code, Kind
-from tests.connectors.support import CODES
+from tests.connectors.support import CODES, credit_code
 
 WORDS = NOTHINGS | {"长期", "ᾂ", "각"}
 TEXTS = (
@@ -141,9 +143,9 @@ def test_a_sum_is_the_same_whether_its_unit_is_written_or_the_manifests(number: 
 
 @pytest.mark.parametrize("word", ["ᾂ", "각", "a"])
 def test_a_word_for_none_is_found_however_it_is_composed(word: str) -> None:
-    is_nothing = nothing_test(frozenset({word}))
-    assert is_nothing(f"　{unicodedata.normalize('NFD', word)} ")
-    assert not is_nothing(word * 2)
+    nothings = Nothings(frozenset({word}))
+    assert nothings.has(f"　{unicodedata.normalize('NFD', word)} ")
+    assert not nothings.has(word * 2)
 
 
 def joiner(*, record_ids: bool) -> Joiner:
@@ -169,7 +171,7 @@ def plain_value(raw: Any) -> str | None:
 @example(rows=[{"k": CODES[0].text, "f": value, "n": None, "^": None} for value in LOOK_ALIKE], ids=False)
 def test_rows_are_joined_and_freed_of_duplicates_as_one_by_one(rows: list[dict[str, Any]], ids: bool) -> None:  # noqa: FBT001  (drawn)
     rows = [{**row, "id": row["n"]} for row in rows] if ids else rows
-    joined = joiner(record_ids=ids).join(CODES[:2], frozenset({"facts"}), SourceAnswer(rows))
+    joined = asyncio.run(joiner(record_ids=ids).join(CODES[:2], frozenset({"facts"}), SourceAnswer(rows)))
     strangers = sum(row["k"] in ("?", 1, None) for row in rows)
     for code in CODES[:2]:
         distinct: dict[object, dict[str, Any]] = {}
@@ -181,3 +183,41 @@ def test_rows_are_joined_and_freed_of_duplicates_as_one_by_one(rows: list[dict[s
         assert [row["facts"] for row in told.rows] == [plain_value(row["f"]) for row in distinct.values()]
         assert told.unmapped == strangers + sum(isinstance(row["f"], list) for row in distinct.values())
         assert told.outcome is (Outcome.INCOMPLETE if told.unmapped else Outcome.ANSWERED)
+
+
+def shared_organisation() -> tuple[CreditCode, CreditCode]:
+    """Two lawful codes, of different divisions, that hold one organisation code."""
+    return credit_code(1, "91330106"), credit_code(1, "91440300")
+
+
+async def test_rows_under_an_organisation_code_belong_to_each_company_that_holds_it() -> None:
+    first, second = shared_organisation()
+    rows = [{"k": first.organisation_code, "f": "both"}, {"k": second.text, "f": "own"}, {"k": "912", "f": "?"}]
+    joined = await joiner(record_ids=False).join((first, second, CODES[5]), frozenset({"facts"}), SourceAnswer(rows))
+    said = {code: [row["facts"] for row in told.rows] for code, told in joined.companies.items()}
+    assert said == {first: ["both"], second: ["both", "own"], CODES[5]: []}
+    assert [told.unmapped for told in joined.companies.values()] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("dataset", [joiner(record_ids=True), joiner(record_ids=False)], ids=["ids", "no ids"])
+@pytest.mark.parametrize("companies", [CODES, CODES[:1]], ids=["many", "one"])
+async def test_others_have_their_turn_while_a_large_answer_is_joined(
+    dataset: Joiner, companies: tuple[CreditCode, ...]
+) -> None:
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    rows = [
+        {"k": companies[number % len(companies)].text.lower(), "id": f"{number}", "f": f"甲{number}　乙"}
+        for number in range(20_000)
+    ]
+    counting = asyncio.create_task(count())
+    joined = await dataset.join(companies, frozenset({"facts"}), SourceAnswer(rows))
+    counting.cancel()
+    assert turns > 1
+    assert sum(len(told.rows) for told in joined.companies.values()) == len(rows)

@@ -196,3 +196,9 @@ def test_narrower_is_one_of_the_two_or_redact_whatever_their_order(first: str, s
 def test_widest_is_the_only_mask_beside_redact_or_redact(masks: list[str]) -> None:
     telling = set(masks) - {"redact"}
     assert widest(masks) == (telling.pop() if len(telling) == 1 else "redact")
+
+
+@given(st.text(max_size=6))
+def test_a_single_name_is_masked_as_it_is_in_a_list(name: str) -> None:
+    alone, listed = apply_mask("partial", name, CONTEXT), apply_mask("partial", f"{name}、王小明", CONTEXT)
+    assert alone is None or listed == f"{alone}、王**"

@@ -133,6 +133,21 @@ def test_every_row_has_a_standing_and_what_is_over_stays_over(row: dict[str, Val
         assert RULES.standing(PENALTY, row, date.max) is OVER
 
 
+@given(
+    months=st.sampled_from([0, 1, 3, 11, 12, 36, 120_000]),
+    today=st.dates() | st.dates(date(2023, 1, 28), date(2024, 4, 1)),
+    data=st.data(),
+)
+def test_the_first_day_that_is_counted_from_parts_what_is_public_from_what_is_over(
+    months: int, today: date, data: st.DataObject
+) -> None:
+    period = Period("decidedOn", "severity", {"minor": (0, months)})
+    first = period.first_day(today, "minor")
+    near = st.integers(-40, 40).map(lambda days: date.fromordinal(min(max(first.toordinal() + days, 1), 3_652_059)))
+    start = data.draw(near | st.dates())
+    assert (start < first) is (period.last_day(start, "minor") < today)
+
+
 PERIOD = {"record": "Penalty", "counted_from": "decidedOn", "by": "severity", "months": "{minor: [1, 3]}"}
 
 AGAIN = "{record: Penalty, counted_from: decidedOn, by: severity, months: {minor: [0, 1]}}"

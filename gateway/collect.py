@@ -1,0 +1,98 @@
+"""One supplier's rows of a company -> the records that may be shown, and how the supplier fared."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from connectors.contract import CompanyRows, FailureCode, Outcome, Row
+from gateway.authorise import Supplier
+from gateway.envelope import Envelopes, SourceOutcome
+from gateway.origin import Origin, Record
+from policies.publicity import Judge, Standing
+from schema.catalogue import RecordType
+from schema.credit_code import CreditCode
+
+Said = Callable[[Supplier], Callable[[CreditCode], CompanyRows | None]]
+"""What a supplier that was asked answered, by company; None where it said nothing of it."""
+
+Filter = Callable[[Row], bool | None]
+"""Whether a row passes; None where its date is missing, so that nobody can say."""
+
+Collect = Callable[[CreditCode, list[Record]], SourceOutcome]
+"""Adds a company's records that may be shown to those found; how their supplier fared."""
+
+_NOTHING_SAID: Final = CompanyRows(Outcome.FAILED, failure=FailureCode.AGENCY_BAD_RESPONSE)
+"""Asked, and nothing was said of a company: never to be read as there being nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """How one request judges the rows of one answer: by their publicity, and by its filters, None without any."""
+
+    standing: Judge
+    passes: Filter | None
+
+    def collect(self, answer: CompanyRows, origins: Mapping[Standing, Origin], found: list[Record]) -> bool:
+        """Adds the rows that may be shown, those of a standing that has an origin; whether all could be judged."""
+        judge, passes, unreadable = self.standing, self.passes, answer.unreadable
+        whole = True
+        for index, row in enumerate(answer.rows):
+            standing = judge(row, unreadable.get(index, ()) if unreadable else ())
+            origin = origins.get(standing)
+            if origin is None:
+                whole = whole and standing is not Standing.UNREADABLE
+                continue
+            passed = passes is None or passes(row)
+            if passed:
+                found.append((origin, row))
+            elif passed is None:
+                whole = False
+        return whole
+
+
+def collector(
+    supplier: Supplier,
+    said: Said,
+    judging: Judging,
+    origins: Callable[[dt.datetime | None], Mapping[Standing, Origin]],
+    envelopes: Envelopes,
+) -> Collect:
+    """Collects what one supplier has. `origins` gives those of its records by the date of its data and by standing."""
+    coverage = supplier.dataset.coverage
+    if supplier.withheld:
+        return lambda code, _: envelopes.not_asked(supplier, covered=coverage.may_know(code))
+    answer_of = said(supplier)
+    origins_at: dict[dt.datetime | None, Mapping[Standing, Origin]] = {}
+
+    def collect(code: CreditCode, found: list[Record]) -> SourceOutcome:
+        if coverage.registered and not coverage.may_know(code):
+            return envelopes.not_asked(supplier, covered=False)
+        answer = answer_of(code) or _NOTHING_SAID
+        whole = True
+        if answer.rows:
+            shown = origins_at.get(answer.as_of) or origins_at.setdefault(answer.as_of, origins(answer.as_of))
+            whole = judging.collect(answer, shown, found)
+        return envelopes.source(supplier, answer, whole=whole)
+
+    return collect
+
+
+def row_filter(record: RecordType, bounds: Mapping[str, dt.date]) -> Filter | None:
+    """What rows pass that are within the bounds, by argument; None without any."""
+    if not bounds:
+        return None
+    tests = [(*record.filters[argument], bound) for argument, bound in bounds.items()]
+
+    def passes(row: Row) -> bool | None:
+        for field, operator, bound in tests:
+            value = row.get(field)
+            if not isinstance(value, dt.date):
+                return None
+            if value < bound if operator == ">=" else value > bound:
+                return False
+        return True
+
+    return passes
