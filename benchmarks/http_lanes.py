@@ -20,7 +20,7 @@ import uvloop
 
 from connectors.fast_lane import FastLane
 from connectors.httpx_lane import HttpxLane
-from connectors.lane import Lane
+from connectors.lane import Bodies, Lane
 
 ROUNDS = 5
 CALLS = {"fast": 3000, "httpx": 300}
@@ -92,7 +92,7 @@ async def main(address: str) -> None:
     """Prints the table: medians over rounds in which the lanes take turns."""
     headers = {"Accept": "application/json", "User-Agent": "xinqiao"}
     lanes: dict[str, Lane] = {
-        name: kind(address, headers, connections=100, largest=1_000_000, tls=None)
+        name: kind(address, headers, connections=100, bodies=Bodies(1_000_000), tls=None)
         for name, kind in (("fast", FastLane), ("httpx", HttpxLane))
     }
     figures: dict[str, list[tuple[float, float]]] = {name: [] for name in lanes}
