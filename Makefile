@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: run test check format lock generated bench bench-quick clean
+.PHONY: run test check format lock generated bench bench-quick bench-soak clean
 
 run: $(STAMP)
 	$(BIN)/xinqiao demo
@@ -28,19 +28,22 @@ generated: $(STAMP)
 	$(BIN)/xinqiao sdl --admin > gateway/admin/schema.graphql
 	$(BIN)/xinqiao check --json-schema > connectors/manifest.schema.json
 
-# What the gateway costs (benchmarks/README.md): some minutes, or one.
+# What the gateway costs (benchmarks/README.md): twenty minutes, or two; the soak by itself, SOAK seconds.
+SOAK ?= 600
 bench: $(STAMP)
-	$(BIN)/python -m benchmarks.throughput
-	$(BIN)/python -m benchmarks.supply
-	$(BIN)/python benchmarks/http_lanes.py
-	$(BIN)/python -m benchmarks.policies
+	$(BIN)/python -m benchmarks
 
 bench-quick: $(STAMP)
-	$(BIN)/python -m benchmarks.throughput --quick
+	$(BIN)/python -m benchmarks --quick
+
+bench-soak: $(STAMP)
+	$(BIN)/python -m benchmarks soak --soak $(SOAK)
 
 lock: $(STAMP)
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --upgrade \
 		--python-version 3.11 --group dev --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --upgrade --python-version 3.11 \
+		--custom-compile-command "make lock" benchmarks/peers/requirements.in -o benchmarks/peers/requirements.lock
 
 $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)

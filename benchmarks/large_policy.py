@@ -1,12 +1,18 @@
-"""A made-up policy of a nation's size: 10,000 rules on 100 agencies' data, for 5,000 organisations; always the same."""
+"""Made-up policies, always the same.
+
+A nation's: 10,000 rules on 100 agencies' data, for 5,000 organisations. And the demonstration's, grown: with rules that
+change nothing for the bank, on the same data.
+"""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
-from policies.load import PolicyFiles
+from policies.load import PolicyFiles, read_directory
 from schema.catalogue import Catalogue, Tier
 
 AGENCIES: Final = tuple(f"agency-{number}" for number in range(100))
@@ -23,6 +29,32 @@ PURPOSES: Final = ("credit", "supervision", "procurement", "research")
 BASES: Final = ("consent", "jurisdiction", "none", "any")
 
 
+@dataclass(frozen=True)
+class Askers:
+    """Whom made-up rules are for: a role and a purpose of these, now and then at one of these organisations."""
+
+    roles: Sequence[str]
+    purposes: Sequence[str]
+    organisations: Sequence[str]
+
+
+EVERYONE: Final = Askers(
+    roles=(*ROLES, *(f"{role}.{leaf}" for role in ROLES for leaf in "abcdefg")),
+    purposes=(*PURPOSES, *(f"{purpose}.{leaf}" for purpose in PURPOSES for leaf in "abcdef")),
+    organisations=tuple(f"org-{number}" for number in range(ORGANISATIONS)),
+)
+OFFICERS: Final = Askers(
+    roles=("bank", "bank.officer"),
+    purposes=("supervision", "supervision.inspection", "supervision.tax", "self.review"),
+    organisations=("first-bank", "second-bank"),
+)
+OTHERS: Final = Askers(
+    roles=("made-up", *(f"made-up.{leaf}" for leaf in "abcdefg")),
+    purposes=("credit", "credit.underwriting", "credit.monitoring", "any"),
+    organisations=("second-bank", "rural-bank"),
+)
+
+
 def large_policy(catalogue: Catalogue, seed: int = 7) -> PolicyFiles:
     """The files of the policy."""
     chance = random.Random(seed)  # noqa: S311 - a benchmark, no secret
@@ -30,11 +62,37 @@ def large_policy(catalogue: Catalogue, seed: int = 7) -> PolicyFiles:
         "version.yaml": "number: 1\npublished_at: 2026-11-01T09:00:00+08:00\nby: benchmark\nwhy: to measure\n",
         "trees.yaml": _trees(),
         "organisations.yaml": _organisations(),
-        "rules/nation.yaml": "rules:\n" + _opening(catalogue) + _rules("nation", RULES // 5, catalogue, chance),
+        "rules/nation.yaml": "rules:\n"
+        + _opening(catalogue)
+        + _rules("nation", RULES // 5, catalogue, chance, EVERYONE),
     }
     for agency in AGENCIES:
-        texts[f"rules/{agency}.yaml"] = "rules:\n" + _rules(agency, RULES * 4 // 5 // len(AGENCIES), catalogue, chance)
+        count = RULES * 4 // 5 // len(AGENCIES)
+        texts[f"rules/{agency}.yaml"] = "rules:\n" + _rules(agency, count, catalogue, chance, EVERYONE)
     return {name: text.encode() for name, text in texts.items()}
+
+
+def demonstration_policy(catalogue: Catalogue, agencies: Sequence[str], rules: int = 0, seed: int = 7) -> PolicyFiles:
+    """The demonstration's policy, for these agencies as well, grown to so many rules in all.
+
+    Those that are added are for the bank's role but other purposes, or for its purposes but other roles, half and half:
+    they stand on the same data, and none of them matches a question of the bank's.
+    """
+    chance = random.Random(seed)  # noqa: S311 - a benchmark, no secret
+    files = dict(read_directory(Path(__file__).parents[1] / "policies"))
+    trees = files["trees.yaml"].decode()
+    more_agencies = "".join(f"  {agency}: nation\n" for agency in agencies if f"\n  {agency}: " not in trees)
+    more_roles = "".join(f"  {role}: {role.rpartition('.')[0] or 'any'}\n" for role in OTHERS.roles)
+    trees = trees.replace("roles:\n", f"roles:\n{more_roles}").replace("agencies:\n", f"agencies:\n{more_agencies}")
+    missing = max(0, rules - sum(text.count(b"\n  - id: ") for text in files.values()) - 1)
+    if not missing:
+        return files | {"trees.yaml": trees.encode()}
+    rows = ", ".join(catalogue.records)
+    opening = f"  - {{id: made-up-rows, allow: [{rows}], of: any, to: made-up, for: any, given: any, note: Rows.}}\n"
+    made = [opening, _rules("bank", (missing + 1) // 2, catalogue, chance, OFFICERS)]
+    made.append(_rules("others", missing // 2, catalogue, chance, OTHERS))
+    nation = files["rules/nation.yaml"].decode().rstrip("\n") + "\n" + "".join(made)
+    return files | {"trees.yaml": trees.encode(), "rules/nation.yaml": nation.encode()}
 
 
 def supplied(catalogue: Catalogue) -> Mapping[str, frozenset[str]]:
@@ -75,24 +133,25 @@ def _opening(catalogue: Catalogue) -> str:
     )
 
 
-def _rules(agency: str, count: int, catalogue: Catalogue, chance: random.Random) -> str:
+def _rules(name: str, count: int, catalogue: Catalogue, chance: random.Random, who: Askers) -> str:
     fields = [
         f"{record.name}.{field.name}"
         for record in catalogue.records.values()
         for field in record.fields.values()
         if field.name != "objection" and field.tier is not Tier.SEALED
     ]
-    roles = [*ROLES, *(f"{role}.{leaf}" for role in ROLES for leaf in "abcdefg")]
-    purposes = [*PURPOSES, *(f"{purpose}.{leaf}" for purpose in PURPOSES for leaf in "abcdef")]
-    text = []
-    for number in range(count):
+    written: dict[str, None] = {}
+    while len(written) < count:
         objects = ", ".join(sorted(chance.sample(fields, chance.randint(1, 3))))
         effect = "deny" if chance.random() < DENIES else "allow"
-        at = f"    at: org-{chance.randrange(ORGANISATIONS)}\n" if chance.random() < AT_ONE_ORGANISATION else ""
+        at = f"    at: {chance.choice(who.organisations)}\n" if chance.random() < AT_ONE_ORGANISATION else ""
         masked = "    masked: redact\n" if effect == "allow" and chance.random() < MASKED else ""
-        text.append(
-            f"  - id: {agency}-{number}\n    {effect}: [{objects}]\n    of: {'any' if agency == 'nation' else agency}\n"
-            f"    to: {chance.choice(roles)}\n{at}{masked}    for: {chance.choice(purposes)}\n"
-            f"    given: {chance.choice(BASES)}\n    note: Made up, number {number}.\n"
+        rule = (
+            f"    {effect}: [{objects}]\n    of: {name if name in AGENCIES else 'any'}\n"
+            f"    to: {chance.choice(who.roles)}\n{at}{masked}    for: {chance.choice(who.purposes)}\n"
+            f"    given: {chance.choice(BASES)}\n"
         )
-    return "".join(text)
+        written[rule] = None
+    return "".join(
+        f"  - id: {name}-{number}\n{rule}    note: Made up, number {number}.\n" for number, rule in enumerate(written)
+    )

@@ -1,13 +1,12 @@
 """What the connectors do with an agency's answer: its bytes decoded, its rows found, mapped, and joined by company.
 
-Six agencies' answers, 10 rows and 51 values a company, as varied as real ones: no two companies share a name, a number
-or a sum, some values are missing or stand for nothing, a few are written in another way than the rest.
+Six agencies' answers, 10 rows a company, as varied as real ones: no two companies share a name, a number or a sum, some
+values are missing or stand for nothing, a few are written in another way than the rest.
 """
 
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import gc
 import statistics
 import time
@@ -19,7 +18,8 @@ from typing import Any, Final
 import orjson
 import uvloop
 
-from benchmarks.agencies import AGENCIES, Supplied
+from benchmarks.tables import Effort, Section, Table, microseconds, milliseconds
+from benchmarks.workload import AGENCIES, CODE_COLUMN, Agency, Kind
 from connectors.contract import RawRow, SourceAnswer
 from connectors.joining import Joiner
 from connectors.json_body import read_json
@@ -43,8 +43,6 @@ ODD_EVERY: Final = 200
 """One date in so many is written in another way."""
 
 _NOTHINGS: Final = (None, None, "", "无", "—")
-_PLACES: Final = "杭州宁波温州嘉兴湖州绍兴金华衢州舟山台州丽水"
-_WORDS: Final = "虚构若木扶桑瀛洲蓬莱方丈昆仑瑶池玄圃阆风悬圃建木"
 
 
 @dataclass(frozen=True)
@@ -73,55 +71,38 @@ def answers(codes: Sequence[CreditCode]) -> Sequence[Answer]:
     draw = Random(len(codes))  # noqa: S311  (made-up rows)
     shapes = record_shapes(build_catalogue())
     made = []
-    for supplied in AGENCIES.values():
+    for agency in AGENCIES:
         manifest = DatasetManifest.model_validate(
             {
-                "record": supplied.record,
-                "key": "dm",
+                "record": agency.record,
+                "key": CODE_COLUMN,
                 "batch": 1_000,
                 "missingMeans": MissingMeans.NONE,
-                "fields": {
-                    name: {"path": path, "unit": "元"} if path == "je" else path
-                    for name, path in supplied.fields.items()
+                "fields": {"recordId": "id"}
+                | {
+                    field.name: {"path": field.column, "unit": "元"} if field.kind is Kind.MONEY else field.column
+                    for field in agency.fields
                 },
             }
         )
-        shape = shapes[supplied.record]
+        shape = shapes[agency.record]
         joiner = Joiner(manifest, shape, compile_mapper(manifest, shape, ()), whole_rows=True)
-        rows = [_varied(draw, code, row, supplied) for code in codes for row in supplied.rows]
-        made.append(Answer(orjson.dumps({"lb": rows}), rows, joiner, frozenset(supplied.fields)))
+        rows = [_varied(draw, code, row, agency) for code in codes for row in agency.company(code)]
+        made.append(Answer(orjson.dumps({"lb": rows}), rows, joiner, frozenset(field.name for field in agency.fields)))
     return made
 
 
-def _varied(draw: Random, code: CreditCode, row: Mapping[str, object], supplied: Supplied) -> RawRow:
-    return {"dm": code.text} | {path: _value(draw, path, str(row[path])) for path in supplied.fields.values()}
+def _varied(draw: Random, code: CreditCode, row: Mapping[str, str], agency: Agency) -> RawRow:
+    columns = {field.column: _value(draw, row[field.name], field.kind) for field in agency.fields}
+    return {CODE_COLUMN: code, "id": f"{draw.randrange(10**12):012d}", **columns}
 
 
-def _value(draw: Random, path: str, like: str) -> object:
-    """A value like the one given, of the column's kind."""
+def _value(draw: Random, text: str, kind: Kind) -> object:
+    """The agency's value, now and then missing or in another form."""
     if draw.randrange(NOTHING_EVERY) == 0:
         return draw.choice(_NOTHINGS)
-    if path in {"nd", "jb", "cd"}:
-        return like
-    if path in {"clrq", "jzrq", "rq"}:
-        day = dt.date(2000, 1, 1) + dt.timedelta(days=draw.randrange(9_000))
-        return f"{day:%Y/%m/%d}" if draw.randrange(ODD_EVERY) == 0 else day.isoformat()
-    if path == "fs":
-        return draw.randrange(100)
-    name, place, number = "".join(draw.choices(_WORDS, k=4)), draw.choice(_PLACES), draw.randrange(10**9)
-    formats = {
-        "je": f"{number / 100:.2f}",
-        "zch": f"3301{number:011d}",
-        "bm": f"3301{number:011d}",
-        "wh": f"（{2000 + number % 25}）浙{number % 100:02d}罚{number}号",
-        "ah": f"（{2000 + number % 25}）浙{number % 100:02d}执{number}号",
-        "mc": f"{place}州{name}（集团）有限公司",
-        "fr": name[:3],
-        "zs": f"浙江省{place}州市{name}路{number % 1000}号{number % 30}幢{number % 2000}室",
-        "jyfw": f"{like}；{name}技术开发、技术服务（依法须经批准的项目，经批准后方可开展经营活动）{number}",
-        "ss": f"{like}：{name}未按规定公示年度报告，经责令改正后逾期未改，事实清楚，证据确凿{number}",
-    }
-    return formats.get(path, f"{place}州市{name}{like}")
+    odd = kind is Kind.DATE and draw.randrange(ODD_EVERY) == 0
+    return text.replace("-", "/") if odd else text
 
 
 @dataclass(frozen=True)
@@ -140,7 +121,7 @@ class Work:
     async def find(self) -> None:
         """The rows found in the documents."""
         for document in self.documents:
-            list_rows(document, "lb", None, "dm")
+            await list_rows(document, "lb", None, CODE_COLUMN)
 
     async def map(self) -> None:
         """The rows mapped, all together."""
@@ -155,11 +136,11 @@ class Work:
     async def all(self) -> None:
         """Everything, from the bytes on."""
         for one in self.answers:
-            listing = list_rows(await read_json(one.body), "lb", None, "dm")
+            listing = await list_rows(await read_json(one.body), "lb", None, CODE_COLUMN)
             await one.joiner.join(self.codes, one.names, SourceAnswer(listing.rows if listing else ()))
 
 
-async def measure(companies: int) -> Figures:
+async def _figures(companies: int, runs: int) -> Figures:
     """Figures for calls about so many companies, the least of several runs."""
     draw = Random(companies)  # noqa: S311  (made-up companies)
     codes = [CreditCode.parse(credit_code("9", "1", "330106", organisation_code(draw))) for _ in range(companies)]
@@ -173,20 +154,19 @@ async def measure(companies: int) -> Figures:
         "all": work.all,
     }
     gc.collect()
-    gc.freeze()
     return Figures(
         companies,
         rows=sum(len(one.rows) for one in given),
         values=sum(len(one.rows) * len(one.names) for one in given),
-        steps={name: await _least(step, ROUNDS[companies]) for name, step in named.items()},
-        pause=await _longest_pause(work.all),
+        steps={name: await _least(step, ROUNDS[companies], runs) for name, step in named.items()},
+        pause=await _longest_pause(work.all, runs),
     )
 
 
-async def _least(work: Callable[[], Awaitable[None]], rounds: int) -> float:
+async def _least(work: Callable[[], Awaitable[None]], rounds: int, runs: int) -> float:
     """The least CPU seconds of the work."""
     least = float("inf")
-    for _ in range(RUNS):
+    for _ in range(runs):
         gc.collect()
         began = time.process_time()
         for _ in range(rounds):
@@ -195,7 +175,7 @@ async def _least(work: Callable[[], Awaitable[None]], rounds: int) -> float:
     return least
 
 
-async def _longest_pause(work: Callable[[], Awaitable[None]]) -> float:
+async def _longest_pause(work: Callable[[], Awaitable[None]], runs: int) -> float:
     """For how many CPU seconds the work holds the event loop at most: the median of several runs."""
     longest: list[float] = []
 
@@ -205,7 +185,7 @@ async def _longest_pause(work: Callable[[], Awaitable[None]]) -> float:
             await asyncio.sleep(0)
             longest[-1] = max(longest[-1], time.process_time() - began)
 
-    for _ in range(RUNS):
+    for _ in range(runs):
         longest.append(0.0)
         ticking = asyncio.create_task(tick())
         await asyncio.sleep(0)
@@ -215,26 +195,22 @@ async def _longest_pause(work: Callable[[], Awaitable[None]]) -> float:
     return statistics.median(longest)
 
 
-def table(measured: Sequence[Figures]) -> str:
-    """The figures as a Markdown table."""
-    lines = [
-        "| companies | rows | values | step | ms | µs a row | µs a value |",
-        "| ---: | ---: | ---: | --- |" + " ---: |" * 3,
-    ]
-    for one in measured:
-        lines += [
-            f"| {one.companies:,} | {one.rows:,} | {one.values:,} | {step} | {seconds * 1e3:.3f} "
-            f"| {seconds / one.rows * 1e6:.2f} | {seconds / one.values * 1e6:.3f} |"
-            for step, seconds in one.steps.items()
-        ]
-        lines.append(f"| {one.companies:,} | | | longest pause | {one.pause * 1e3:.1f} | | |")
-    return "\n".join(lines)
+async def _measured(runs: int) -> Sequence[Figures]:
+    return [await _figures(number, runs) for number in COMPANIES]
 
 
-async def report(companies: Sequence[int] = COMPANIES) -> str:
-    """Measures, and gives the table."""
-    return table([await measure(number) for number in companies])
-
-
-if __name__ == "__main__":
-    print(uvloop.run(report()))
+def measure(effort: Effort) -> Section:
+    """The section of the report."""
+    rows: list[Sequence[str]] = []
+    for one in uvloop.run(_measured(2 if effort.quick else RUNS)):
+        size = f"{one.companies:,}"
+        for step, seconds in one.steps.items():
+            each = (seconds / one.rows, seconds / one.values)
+            rows.append((step, size, milliseconds(seconds), *map(microseconds, each)))
+        rows.append(("longest hold of the event loop", size, milliseconds(one.pause), "", ""))
+    return Section(
+        "Rows",
+        "What the connectors do with the six agencies' answers, from their bytes on, by itself: one value in "
+        f"{NOTHING_EVERY} is missing or a word for nothing, one date in {ODD_EVERY} is written in another way.",
+        [Table(("step", "companies", "CPU ms", "µs a row", "µs a value"), rows)],
+    )

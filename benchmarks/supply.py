@@ -1,7 +1,6 @@
 """What the supply costs beside its agencies: the cache's hits and misses, and calls that leave together.
 
-A Markdown table; CPU microseconds of one fetch, the best of five runs. The agency is a function that answers in the
-loop's next round.
+The agency is a function that answers in the loop's next round.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from typing import Final
 
 import uvloop
 
+from benchmarks.tables import Effort, Section, Table, microseconds
 from connectors.cache import RowCache
 from connectors.contract import Coverage, Dataset, FetchRequest, RecordShape, SourceAnswer, SourceCall
 from connectors.joining import Joiner
@@ -32,7 +32,6 @@ SHAPE: Final = RecordShape(
 )
 COLUMNS: Final = frozenset(SHAPE.fields)
 BATCH: Final = 100
-ROUNDS: Final = 5
 COMPANIES: Final = 6_400
 AT_ONCE: Final = 64
 
@@ -51,13 +50,15 @@ class Agency:
 
 def supply(time_to_live: float, *, coalesce: bool = True) -> AgencySupply:
     """A supply of one dataset."""
-    manifest = DatasetManifest(
-        record="Penalty",
-        key="code",
-        batch=BATCH,
-        missingMeans=MissingMeans.NONE,
-        coalesce=coalesce,
-        fields={"recordId": "id", "facts": "facts", "amount": "amount"},
+    manifest = DatasetManifest.model_validate(
+        {
+            "record": "Penalty",
+            "key": "code",
+            "batch": BATCH,
+            "missingMeans": MissingMeans.NONE,
+            "coalesce": coalesce,
+            "fields": {"recordId": "id", "facts": "facts", "amount": "amount"},
+        }
     )
     joiner = Joiner(manifest, SHAPE, compile_mapper(manifest, SHAPE, ()), whole_rows=True)
     dataset = Dataset(
@@ -94,38 +95,44 @@ async def at_once(agency_supply: AgencySupply, codes: Sequence[CreditCode]) -> N
         await asyncio.gather(*(agency_supply.fetch(request([code])) for code in codes[start : start + AT_ONCE]))
 
 
-async def measured(name: str, fetches: int, work: Callable[[], Awaitable[object]]) -> None:
-    """Does the work, of so many fetches, and prints what one of them took."""
+async def _measured(fetches: int, work: Callable[[], Awaitable[object]], rounds: int) -> str:
+    """Microseconds of one fetch: the best of some rounds of work, of so many fetches."""
     best = float("inf")
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         gc.collect()
         started = time.process_time()
         await work()
         best = min(best, (time.process_time() - started) / fetches)
-    print(f"| {name} | {best * 1e6:,.1f} |")
+    return microseconds(best)
 
 
-async def main() -> None:
-    """Prints the table."""
+async def _rows(rounds: int) -> list[Sequence[str]]:
     draw = Random(0)  # noqa: S311  (made-up companies)
     codes = [CreditCode.parse(credit_code("9", "1", "330106", organisation_code(draw))) for _ in range(COMPANIES)]
-    print("| one fetch | CPU microseconds |\n| --- | ---: |")
+    rows: list[Sequence[str]] = []
     for size in (1, 100):
         chunks = [codes[start : start + size] for start in range(0, len(codes), size)]
         warm = supply(3600)
         await one_by_one(warm, chunks)
-        kept, cold, uncached = (
-            partial(one_by_one, warm, chunks),
-            lambda chunks=chunks: one_by_one(supply(3600), chunks),
-            partial(one_by_one, supply(0), chunks),
-        )
-        await measured(f"companies: {size}, kept", len(chunks), kept)
-        await measured(f"companies: {size}, asked and kept", len(chunks), cold)
-        await measured(f"companies: {size}, asked and not kept", len(chunks), uncached)
+        works: dict[str, Callable[[], Awaitable[object]]] = {
+            "kept": partial(one_by_one, warm, chunks),
+            "asked and kept": lambda chunks=chunks: one_by_one(supply(3600), chunks),  # type: ignore[misc]
+            "asked and not kept": partial(one_by_one, supply(0), chunks),
+        }
+        for name, work in works.items():
+            rows.append((f"companies: {size}, {name}", await _measured(len(chunks), work, rounds)))
     for name, coalesce in (("each by itself", False), ("together", True)):
         work = partial(at_once, supply(0, coalesce=coalesce), codes)
-        await measured(f"companies: 1, {AT_ONCE} fetches at once, {name}", len(codes), work)
+        what = f"companies: 1, {AT_ONCE} fetches at once, {name}"
+        rows.append((what, await _measured(len(codes), work, rounds)))
+    return rows
 
 
-if __name__ == "__main__":
-    uvloop.run(main())
+def measure(effort: Effort) -> Section:
+    """The section of the report."""
+    return Section(
+        "Supply",
+        "One fetch of the supply, beside its agency: the rows' cache, the mapping of one row a company, and calls that "
+        "leave together.",
+        [Table(("one fetch", "CPU µs"), uvloop.run(_rows(1 if effort.quick else effort.rounds + 2)))],
+    )

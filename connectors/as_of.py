@@ -24,12 +24,12 @@ def constant_moment(as_of: AsOf | None) -> datetime | None:
     return _read(as_of.constant, as_of.formats) if as_of is not None and as_of.constant is not None else None
 
 
-def latest_moments(as_of: AsOf, *, nested: bool) -> Callable[[Sequence[RawRow]], datetime | None]:
-    """A function that gives the latest moment in `as_of.column` of a company's rows. For the rows of one call: it reads
-    equal texts once.
+def latest_moments(as_of: AsOf | None, *, nested: bool) -> Callable[[Sequence[RawRow]], datetime | None] | None:
+    """A function that gives the latest moment in `as_of.column` of a company's rows, None where the manifest names
+    none. For the rows of one call: it reads equal texts once.
     """
-    if as_of.column is None:
-        return lambda _: None
+    if as_of is None or as_of.column is None:
+        return None
     column = values_at(as_of.column, nested=nested)
     known: dict[object, datetime | None] = {}
 

@@ -1,4 +1,5 @@
-"""Rows kept in memory for the seconds that a manifest allows, in aiocache, and asked for by one request at a time.
+"""Rows kept for the seconds that a manifest allows, in aiocache, and asked for by one request at a time: in memory, and
+behind it at a second level, where there is one.
 
 aiocache never keeps None and its memory cache has no bound (tried on 0.12): so each entry is an envelope, and this
 module forgets the least recently used ones.
@@ -7,6 +8,7 @@ module forgets the least recently used ones.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +17,8 @@ from aiocache import SimpleMemoryCache  # type: ignore[import-untyped]
 from msgspec.structs import replace
 
 from connectors.contract import CompanyRows, FetchRequest, Outcome
+from connectors.second_level import SecondLevel
+from connectors.shelf import shelf_of
 from schema.credit_code import CreditCode
 
 _KEPT = frozenset({Outcome.ANSWERED, Outcome.UNKNOWN_COMPANY})
@@ -32,7 +36,7 @@ class _Envelope:
 
 @dataclass(eq=False, slots=True)
 class _Flight:
-    """What one request asks an agency at the moment."""
+    """What one request looks for at the second level, and asks an agency, at the moment."""
 
     columns: frozenset[str]
     landed: asyncio.Future[None]
@@ -50,10 +54,12 @@ class _Memory(SimpleMemoryCache):  # type: ignore[misc]
 class RowCache:
     """At most `largest` rows (a company without rows counts as one), by dataset, company, filters and partition.
 
-    Times are in seconds of the event loop's clock.
+    Times are in seconds of the event loop's clock. `second` is looked into for what memory does not hold, and closed
+    with the cache.
     """
 
-    def __init__(self, largest: int) -> None:
+    def __init__(self, largest: int, second: SecondLevel | None = None) -> None:
+        self._second = second
         # No timeout: aiocache would wrap each call in a task to hold it to one, and memory does not hang.
         self._memory = _Memory(timeout=None)
         self._weights: OrderedDict[str, int] = OrderedDict()
@@ -67,11 +73,11 @@ class RowCache:
         What another request of the same partition is asking is waited for, and asked only if that brought nothing to
         keep: its failure may be of its own making.
         """
-        shelf = _shelf(request)
+        shelf = shelf_of(request)
         answers, missing = self._look(request, shelf, request.codes)
         if not missing:
             return answers
-        flights = {code: flight for code in missing if (flight := self._flight(request, shelf + code.text))}
+        flights = {code: flight for code in missing if (flight := self._flight(request, shelf + code))}
         own = [code for code in missing if code not in flights]
         if own:
             answers.update(await self._fly(request, own, time_to_live, ask))
@@ -84,7 +90,9 @@ class RowCache:
         return answers
 
     async def close(self) -> None:
-        """Forgets everything."""
+        """Forgets everything that is in memory, and closes the second level."""
+        if self._second is not None:
+            await self._second.close()
         for key in self._weights:
             await self._memory.delete(key)
         self._weights.clear()
@@ -98,7 +106,7 @@ class RowCache:
         found: dict[CreditCode, CompanyRows] = {}
         missing: list[CreditCode] = []
         for code in codes:
-            key = shelf + code.text
+            key = shelf + code
             envelope = self._memory.look(key)
             if envelope is None or envelope.fresh_until <= now or not request.columns <= envelope.columns:
                 missing.append(code)
@@ -114,30 +122,53 @@ class RowCache:
     async def _fly(
         self, request: FetchRequest, codes: Sequence[CreditCode], time_to_live: float, ask: Ask
     ) -> Mapping[CreditCode, CompanyRows]:
-        """Asks about the companies, and keeps the answers before those who wait for them go on."""
-        loop = asyncio.get_running_loop()
-        # From before the call: rows are as old as the agency's look at them, which may be any time after.
-        fresh_until = loop.time() + time_to_live
-        shelf, flight = _shelf(request), _Flight(request.columns, loop.create_future())
-        keys = [shelf + code.text for code in codes]
+        """Gets the companies' rows from behind memory, and keeps them there before those who wait for them go on."""
+        flight = _Flight(request.columns, asyncio.get_running_loop().create_future())
+        shelf = shelf_of(request)
+        keys = [shelf + code for code in codes]
         self._flights.update(dict.fromkeys(keys, flight))
         try:
-            answers = await ask(codes)
-            await self._keep(request.columns, zip(keys, map(answers.__getitem__, codes), strict=True), fresh_until)
-            return answers
+            found = await self._find(request, codes, time_to_live)
+            missing = [code for code in codes if code not in found] if found else codes
+            return {**found, **await self._ask(request, missing, time_to_live, ask)} if missing else found
         finally:
             for key in keys:
                 if self._flights.get(key) is flight:
                     del self._flights[key]
             flight.landed.set_result(None)
 
-    async def _keep(
-        self, columns: frozenset[str], answers: Iterable[tuple[str, CompanyRows]], fresh_until: float
-    ) -> None:
-        """Keeps the whole answers among these."""
-        left = fresh_until - asyncio.get_running_loop().time()
-        kept = [(key, _Envelope(columns, rows, fresh_until)) for key, rows in answers if rows.outcome in _KEPT]
-        if not kept or left <= 0:
+    async def _find(
+        self, request: FetchRequest, codes: Sequence[CreditCode], time_to_live: float
+    ) -> dict[CreditCode, CompanyRows]:
+        """What the second level holds of the companies."""
+        if self._second is None:
+            return {}
+        shelf, now = shelf_of(request), asyncio.get_running_loop().time()
+        envelopes = {
+            code: _Envelope(kept.columns, kept.rows, now + kept.left)
+            for code, kept in (await self._second.look(request, codes, time_to_live)).items()
+        }
+        await self._keep([(shelf + code, envelope) for code, envelope in envelopes.items()])
+        return {code: _cut(envelope, request.columns) for code, envelope in envelopes.items()}
+
+    async def _ask(
+        self, request: FetchRequest, codes: Sequence[CreditCode], time_to_live: float, ask: Ask
+    ) -> Mapping[CreditCode, CompanyRows]:
+        """What the agency says of the companies; what may be kept of it is, at both levels."""
+        # From before the call: rows are as old as the agency's look at them, which may be any time after.
+        asked_at, fresh_until = time.time(), asyncio.get_running_loop().time() + time_to_live
+        answers = await ask(codes)
+        shelf = shelf_of(request)
+        kept = [(code, answers[code]) for code in codes if answers[code].outcome in _KEPT]
+        await self._keep([(shelf + code, _Envelope(request.columns, rows, fresh_until)) for code, rows in kept])
+        if self._second is not None:
+            self._second.put(request, kept, asked_at, fresh_until)
+        return answers
+
+    async def _keep(self, kept: Sequence[tuple[str, _Envelope]]) -> None:
+        """Keeps these in memory, by key."""
+        left = max((envelope.fresh_until for _, envelope in kept), default=0) - asyncio.get_running_loop().time()
+        if left <= 0:
             return
         await self._memory.multi_set(kept, ttl=left)
         for key, envelope in kept:
@@ -161,9 +192,3 @@ def _cut(envelope: _Envelope, columns: frozenset[str]) -> CompanyRows:
         return envelope.rows
     rows = tuple({name: row[name] for name in columns} for row in envelope.rows.rows)
     return replace(envelope.rows, rows=rows)
-
-
-def _shelf(request: FetchRequest) -> str:
-    """The beginning of the keys of all companies: a key is this and the credit code."""
-    filters = ",".join(f"{name}={day.isoformat()}" for name, day in sorted(request.filters.items()))
-    return f"{request.partition}\x1f{request.dataset}\x1f{filters}\x1f"

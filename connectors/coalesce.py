@@ -1,16 +1,18 @@
 """Coalescing: what concurrent requests ask of a dataset leaves as one call for each tick of the event loop.
 
 Nobody gains or loses by the company that a call keeps. Each request gets the companies that it asked for, waits no
-longer than its own deadline, and takes its companies out of the call when it leaves. Where a call failed, or came back
-incomplete as a whole, each request that shared it is asked once more, alone: then it gets what it would have got alone.
+longer than its own deadline (give or take `TOLERANCE`), and takes its companies out of the call when it leaves. Where
+a call failed, or came back incomplete as a whole, each request that shared it is asked once more, alone: then it gets
+what it would have got alone.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from typing import Final
 
 from connectors.contract import CompanyRows, FailureCode
@@ -26,6 +28,11 @@ EARNED: Final = 2
 answered when asked alone: that pays for the next n as long as there are two of them or more.
 """
 
+TOLERANCE: Final = 0.01
+"""By how many seconds a request may outwait its deadline. A call ends at the latest deadline of its requests: those of
+one tick are mostly so close that none but the call needs a timer.
+"""
+
 _Kind = tuple[frozenset[str], frozenset[tuple[str, date]], frozenset[CreditCode]]
 """What may share a call: the columns, the filters and, in a repeated call, the companies."""
 
@@ -34,11 +41,12 @@ _ANYBODY: Final[frozenset[CreditCode]] = frozenset()
 
 @dataclass(eq=False, slots=True)
 class _Call:
-    """One call: how many requests want each company, and what it `carried` when it left for the agency."""
+    """One call: how many requests want each company, its riders, and what it `carried` when it left for the agency."""
 
     line: Line
     question: Question
     wanted: dict[CreditCode, int] = field(default_factory=dict)
+    riders: dict[_Rider, None] = field(default_factory=dict)
     carried: tuple[CreditCode, ...] = ()
     task: asyncio.Task[Told] = field(init=False)
 
@@ -48,14 +56,19 @@ class _Call:
 
     async def _run(self) -> Told:
         # A task begins in the loop's next round: until then requests add their companies and later deadlines.
+        for rider in self.riders:
+            rider.watch(self.question.deadline)
         return await self.line.call(self.question, self._leave_for_agency)
 
     def _leave_for_agency(self) -> Sequence[CreditCode]:
         self.carried = tuple(self.wanted)
         return self.carried
 
-    def drop(self, codes: Sequence[CreditCode]) -> None:
+    def drop(self, rider: _Rider, codes: Sequence[CreditCode]) -> None:
         """A request no longer waits for these. What nobody waits for is not asked, or no longer."""
+        self.riders.pop(rider, None)
+        if self.task.done():
+            return
         for code in codes:
             left = self.wanted[code] - 1
             if left:
@@ -67,15 +80,46 @@ class _Call:
 
 
 @dataclass(eq=False, slots=True)
+class _Rider:
+    """One request: what it asks, when it `began`, what to do once it needs to wait no longer (`arrive`), its `share` in
+    calls, and how many of these it still waits for.
+    """
+
+    question: Question
+    codes: Sequence[CreditCode]
+    answers: asyncio.Future[Answers]
+    began: float
+    arrive: Callable[[_Rider], None]
+    share: dict[_Call, list[CreditCode]] = field(default_factory=dict)
+    awaited: int = 0
+    repeated: bool = False
+    timer: asyncio.TimerHandle | None = None
+
+    def watch(self, end: float) -> None:
+        """Sets the timer, unless its deadline and the `end` of its call are as good as one."""
+        deadline = self.question.deadline
+        if self.timer is None and deadline + TOLERANCE < end:
+            self.timer = asyncio.get_running_loop().call_at(deadline, self.arrive, self)
+
+    def gone(self, _: object) -> None:
+        """Called when its answers are there, or nobody waits for them any more."""
+        if self.timer is not None:
+            self.timer.cancel()
+        self.leave()
+
+    def leave(self) -> None:
+        """Gets off all calls."""
+        for call, own in self.share.items():
+            call.drop(self, own)
+        self.share = {}
+
+
+@dataclass(eq=False, slots=True)
 class _Batch:
     """The calls of one tick that are alike: the newest, which may have room, and which of them asks about a company."""
 
     newest: _Call | None = None
     calls: dict[CreditCode, _Call] = field(default_factory=dict)
-
-
-_Share = dict[_Call, list[CreditCode]]
-"""A request's part in calls."""
 
 
 class Coalescer:
@@ -87,19 +131,21 @@ class Coalescer:
         self._tasks: set[asyncio.Task[Told]] = set()
         self._retries = RETRIES
 
-    async def ask(self, question: Question, codes: Sequence[CreditCode]) -> Answers:
-        """The answers about these companies: no more of them than a call may carry, none twice."""
-        if question.deadline <= asyncio.get_running_loop().time():
-            return dict.fromkeys(codes, failed(late(0)))
-        filters = frozenset(question.filters.items())
-        kind = (question.columns, filters, _ANYBODY)
-        answers, spoilt = await self._ask(kind, question, codes)
-        if not spoilt or not self._may_repeat(question):
+    def ask(self, question: Question, codes: Sequence[CreditCode]) -> asyncio.Future[Answers]:
+        """The answers about these companies: no more of them than a call may carry, none twice.
+
+        Whoever cancels the future takes them out of the call.
+        """
+        loop = asyncio.get_running_loop()
+        answers: asyncio.Future[Answers] = loop.create_future()
+        now = loop.time()
+        if question.deadline <= now:
+            answers.set_result(dict.fromkeys(codes, failed(late(0))))
             return answers
-        alone = (question.columns, filters, frozenset(codes))
-        if alone not in self._batches:
-            self._retries -= 1
-        return (await self._ask(alone, question, codes))[0]
+        rider = _Rider(question, codes, answers, now, self._arrive)
+        answers.add_done_callback(rider.gone)
+        self._board(rider, _ANYBODY)
+        return answers
 
     async def close(self) -> None:
         """Ends every call."""
@@ -108,37 +154,27 @@ class Coalescer:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _may_repeat(self, question: Question) -> bool:
-        return self._retries > 0 and question.deadline > asyncio.get_running_loop().time()
-
-    async def _ask(self, kind: _Kind, question: Question, codes: Sequence[CreditCode]) -> tuple[Answers, bool]:
-        """The answers, and whether companies of other requests may have spoilt them."""
-        left = question.deadline - asyncio.get_running_loop().time()
-        share = self._board(kind, question, codes)
-        try:
-            await asyncio.wait([call.task for call in share], timeout=left)
-            return self._taken(share, len(codes), left)
-        finally:
-            for call, own in share.items():
-                call.drop(own)
-
-    def _board(self, kind: _Kind, question: Question, codes: Sequence[CreditCode]) -> _Share:
-        """Adds the companies to the calls of this tick."""
+    def _board(self, rider: _Rider, company: frozenset[CreditCode]) -> None:
+        """Adds the request's companies to the calls of this tick that are open to it."""
+        question = rider.question
+        kind = (question.columns, frozenset(question.filters.items()), company)
         batch = self._batches.get(kind)
         if batch is None:
             batch = self._batches[kind] = _Batch()
             asyncio.get_running_loop().call_soon(self._batches.pop, kind)
-        share: _Share = {}
-        for code in codes:
+            self._retries -= rider.repeated
+        share = rider.share
+        for code in rider.codes:
             call = batch.calls.get(code)
             if call is None:
                 call = batch.calls[code] = self._with_room(batch, question)
             call.wanted[code] = call.wanted.get(code, 0) + 1
             share.setdefault(call, []).append(code)
+        rider.awaited = len(share)
         for call in share:
+            call.riders[rider] = None
             if call.question.deadline < question.deadline:
                 call.question = question
-        return share
 
     def _with_room(self, batch: _Batch, question: Question) -> _Call:
         call = batch.newest
@@ -146,26 +182,52 @@ class Coalescer:
             call = batch.newest = _Call(self._line, question)
             task = call.start()
             self._tasks.add(task)
-            task.add_done_callback(self._ended)
+            task.add_done_callback(partial(self._ended, call))
         return call
 
-    def _ended(self, task: asyncio.Task[Told]) -> None:
+    def _ended(self, call: _Call, task: asyncio.Task[Told]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is None and not task.result().spoilt:
+        riders = tuple(call.riders)
+        if task.cancelled():
+            for rider in riders:
+                rider.answers.cancel()
+            return
+        if not task.result().spoilt:
             self._retries = min(self._retries + EARNED, RETRIES)
+        for rider in riders:
+            rider.awaited -= 1
+            if not rider.awaited:
+                self._arrive(rider)
 
-    def _taken(self, share: _Share, companies: int, seconds: float) -> tuple[Answers, bool]:
-        """What the calls brought for their shares, and whether what others asked may have spoilt it."""
+    def _arrive(self, rider: _Rider) -> None:
+        """All calls of the request have ended, or its time is up."""
+        if rider.answers.done():
+            return
+        answers, spoilt = self._taken(rider)
+        rider.leave()
+        if spoilt and self._may_repeat(rider):
+            rider.repeated = True
+            self._board(rider, frozenset(rider.codes))
+        else:
+            rider.answers.set_result(answers)
+
+    def _may_repeat(self, rider: _Rider) -> bool:
+        in_time = rider.question.deadline > asyncio.get_running_loop().time()
+        return in_time and not rider.repeated and self._retries > 0
+
+    def _taken(self, rider: _Rider) -> tuple[Answers, bool]:
+        """What the calls brought for the request, and whether companies of other requests may have spoilt it."""
         answers: dict[CreditCode, CompanyRows] = {}
         spoilt = False
+        share = rider.share
         for call, own in share.items():
             if call.task.done():
                 told = call.task.result()
-                answers.update((code, told.answers[code]) for code in own)
-                spoilt = spoilt or (told.spoilt and (len(share) > 1 or len(call.carried) > companies))
+                answers.update(zip(own, map(told.answers.__getitem__, own), strict=True))
+                spoilt = spoilt or (told.spoilt and (len(share) > 1 or len(call.carried) > len(rider.codes)))
             else:
                 failure = FailureCode.AGENCY_TIMEOUT if call.carried else FailureCode.AGENCY_OVERLOADED
                 error = AgencyFailure(failure, "the request's deadline came first", retryable=True)
-                self._line.tell(error, len(own), seconds)
+                self._line.tell(error, len(own), rider.question.deadline - rider.began)
                 answers |= dict.fromkeys(own, failed(error))
-        return answers, spoilt
+        return answers if len(share) == 1 else {code: answers[code] for code in rider.codes}, spoilt

@@ -25,7 +25,6 @@ _NUMBERS: Final = frozenset({int, Decimal, NoneType})
 _SCALARS: Final = frozenset({str, int, Decimal, bool, NoneType})
 """What means the same as its text. (A date does not: formats are for texts.)"""
 
-
 ReadAll = Callable[[Sequence[RawRow]], Sequence[object]]
 """From rows to what the agency wrote in one place of each."""
 
@@ -50,8 +49,9 @@ def values_at(path: str, *, nested: bool) -> ReadAll:
 
 
 def ordinary_texts(raws: Sequence[object], nothings: Nothings) -> Sequence[str | None]:
-    """The trimmed text of each value of a column, None where there is nothing. Raises `Unmappable` where a value has no
-    text, or one that is not its own.
+    """The trimmed text of each value of a column, None where there is nothing.
+
+    Raises `Unmappable` where a value has no text, or does not mean the same as its text.
     """
     kinds = set(map(type, raws))
     if kinds <= _TEXTS and "" in nothings.words:

@@ -7,14 +7,13 @@ kinds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from types import MappingProxyType
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
-from msgspec import Struct
+import msgspec
 
 from schema.credit_code import CreditCode
 from schema.values import Kind, Value
@@ -109,10 +108,7 @@ class Dataset:
     shared: bool
 
 
-NOTHING_UNREADABLE: Final[Mapping[int, frozenset[str]]] = MappingProxyType({})
-
-
-class CompanyRows(Struct, frozen=True):
+class CompanyRows(msgspec.Struct, frozen=True):
     """What one dataset said of one company. A struct, as there is one for each company of each answer.
 
     `as_of` is the agency's own date of its data, `not_older_than` now less the dataset's time to live; both carry an
@@ -127,7 +123,7 @@ class CompanyRows(Struct, frozen=True):
     failure: FailureCode | None = None
     retryable: bool = False
     unmapped: int = 0
-    unreadable: Mapping[int, frozenset[str]] = NOTHING_UNREADABLE
+    unreadable: Mapping[int, frozenset[str]] = msgspec.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +151,10 @@ class Supply(Protocol):
         """Every dataset by id (`agency/Record`)."""
         ...
 
-    async def fetch(self, request: FetchRequest) -> Mapping[CreditCode, CompanyRows]:
-        """An entry for each code asked for; failures are entries, never exceptions."""
+    def fetch(self, request: FetchRequest) -> Awaitable[Mapping[CreditCode, CompanyRows]]:
+        """An entry for each code asked for; failures are entries, never exceptions. Whoever cancels it withdraws the
+        question.
+        """
         ...
 
 

@@ -21,10 +21,16 @@ K = TypeVar("K")
 Convert = Callable[[object, RawRow], Value]
 """From a value that is not nothing, and its row, to the canonical one. Raises `ValueError` or `ArithmeticError`."""
 
+BOOLEANS: Final = {
+    **dict.fromkeys(("true", "1", "y", "yes", "是", "有"), True),
+    **dict.fromkeys(("false", "0", "n", "no", "否", "无"), False),
+}
+
 Texts = Sequence[str | None]
+"""A column's texts, trimmed; None where there is nothing."""
 
 ConvertTexts = Callable[[Texts, Sequence[RawRow]], Sequence[Value]]
-"""From a column's trimmed texts, and their rows, to the canonical values, as `Convert` would; None stays None.
+"""From a column's texts, and their rows, to the canonical values, as `Convert` would; None stays None.
 
 Raises `ValueError` or `ArithmeticError` where one of them has to be read by itself.
 """
@@ -40,12 +46,6 @@ class Converter(NamedTuple):
 def converter(mapping: FieldMapping, kind: Kind, *, nested: bool) -> Converter:
     """How the values of a field of this kind are converted."""
     return _CONVERTERS[kind](mapping, nested)
-
-
-BOOLEANS: Final = {
-    **dict.fromkeys(("true", "1", "y", "yes", "是", "有"), True),
-    **dict.fromkeys(("false", "0", "n", "no", "否", "无"), False),
-}
 
 
 def _text(mapping: FieldMapping, _nested: bool) -> Converter:  # noqa: FBT001  (the converters' common signature)
@@ -158,7 +158,7 @@ def _credit_code(_mapping: FieldMapping, _nested: bool) -> Converter:  # noqa: F
 
 def _read_credit_code(raw: object) -> str:
     try:
-        return CreditCode.parse(read_text(raw)).text
+        return CreditCode.parse(read_text(raw))
     except CreditCodeError:
         raise Unmappable from None
 

@@ -30,6 +30,7 @@ _PLAIN: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 """What most agencies write: read before the others, which cost several times as much."""
 
 _PLAIN_LENGTH: Final = len("2021-03-05")
+_COMPACT_LENGTH: Final = len("20210305")
 
 _SEPARATED: Final = re.compile(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})" + _TIME, re.ASCII)
 _CHINESE: Final = re.compile(r"(\d{4})()年(\d{1,2})月(\d{1,2})日" + _TIME, re.ASCII)
@@ -50,23 +51,38 @@ def read_date(raw: object, formats: Sequence[str] = (), nothings: frozenset[date
     return None if found.year == NO_YEAR or found in NO_DATES or found in nothings else found
 
 
-def read_dates(texts: Sequence[str], formats: Sequence[str], nothings: frozenset[date]) -> list[date | None]:
+def read_dates(texts: Sequence[str], formats: Sequence[str], nothings: frozenset[date]) -> Sequence[date | None]:
     """What `read_date` reads of each of these trimmed texts.
 
-    With `formats`, equal texts are read once; without, all are written like 2021-03-05. Raises `ValueError` or
-    `ArithmeticError` where one is not.
+    With `formats`, equal texts are read once; without, all are written with as many digits, like 2021-03-05 (or with
+    slashes or points) or like 20210305. Raises `ValueError` or `ArithmeticError` where one is not.
     """
     if formats:
         read = {text: read_date(text, formats, nothings) for text in set(texts)}
         return list(map(read.__getitem__, texts))
-    # `fromisoformat` reads weeks too (2021-W09-5), and what follows a compact date.
-    joined, hyphens = "".join(texts), "-" * len(texts)
-    if set(map(len, texts)) != {_PLAIN_LENGTH} or not joined[4::_PLAIN_LENGTH] == joined[7::_PLAIN_LENGTH] == hyphens:
-        raise Unmappable
-    days = list(map(date.fromisoformat, texts))
+    days = list(map(date.fromisoformat, _with_hyphens(texts)))
     if max(days).year < NO_YEAR and NO_DATES.isdisjoint(days) and nothings.isdisjoint(days):
-        return list(days)
+        return days
     return [None if day.year == NO_YEAR or day in NO_DATES or day in nothings else day for day in days]
+
+
+def _with_hyphens(texts: Sequence[str]) -> Sequence[str]:
+    """The dates as `fromisoformat` reads them, which reads other things too: weeks, and what follows a compact date.
+
+    Raises `Unmappable` where one has another form.
+    """
+    joined, hyphens = "".join(texts), "-" * len(texts)
+    lengths = set(map(len, texts))
+    if lengths == {_COMPACT_LENGTH} and joined.isascii() and joined.isdigit():
+        return texts
+    if lengths != {_PLAIN_LENGTH} or joined[4::_PLAIN_LENGTH] != joined[7::_PLAIN_LENGTH]:
+        raise Unmappable
+    if joined[4::_PLAIN_LENGTH] == hyphens:
+        return texts
+    joined = joined.replace("/", "-").replace(".", "-")
+    if joined[4::_PLAIN_LENGTH] != hyphens:
+        raise Unmappable
+    return [joined[start : start + _PLAIN_LENGTH] for start in range(0, len(joined), _PLAIN_LENGTH)]
 
 
 def read_moment(raw: object, formats: Sequence[str] = ()) -> datetime:

@@ -31,6 +31,17 @@ def missing_references(manifest: Manifest, environment: Mapping[str, str]) -> It
                 yield f"agency {manifest.agency}: connection.{key}: the environment variable {name} is not set"
 
 
+def fill(text: str, environment: Mapping[str, str], what: str) -> str:
+    """The text with each `${NAME}` replaced by its value.
+
+    Raises `ConnectionNotConfigured`, which says `what` the text is for, where one is missing or empty.
+    """
+    missing = [name for name in _REFERENCE.findall(text) if not environment.get(name)]
+    if missing:
+        raise ConnectionNotConfigured([f"{what}: the environment variable {name} is not set" for name in missing])
+    return _REFERENCE.sub(lambda match: environment[match[1]], text)
+
+
 def _texts(manifest: Manifest) -> Iterator[tuple[str, str]]:
     for key, value in manifest.connection:
         if isinstance(value, Mapping):

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain
-from typing import Final
+from itertools import accumulate, chain
 
 from connectors.as_of import constant_moment, latest_moments
 from connectors.columns import ReadAll
 from connectors.contract import (
-    NOTHING_UNREADABLE,
     CompanyRows,
     FailureCode,
     Outcome,
@@ -21,23 +19,12 @@ from connectors.contract import (
     Row,
     SourceAnswer,
 )
+from connectors.duplicates import RECORD_ID, without_duplicates
 from connectors.keys import Asked
 from connectors.manifest import DatasetManifest, MissingMeans
 from connectors.mapping import MANY_ROWS, RowMapper
-from connectors.paths import AROUND
 from connectors.turns import Turn
 from schema.credit_code import CreditCode
-from schema.values import Value
-
-RECORD_ID = "recordId"
-"""The canonical field that tells duplicates: a control column, read whether it was asked for or not."""
-
-_AS_UNEQUAL_AS_DIFFERENT: Final = {str, type(None)}
-"""Types of values that are equal only where they are the same: True equals 1, and 0.0 equals -0.0."""
-
-_FEW: Final = 4
-"""Of so many rows, each is compared with each."""
-
 
 _Tell = Callable[[str, tuple[Row, ...], datetime | None, Mapping[int, frozenset[str]]], CompanyRows]
 """From a company's code, its rows, the date of its data and what could not be read, by row, to what is said of it."""
@@ -74,29 +61,25 @@ class Joiner:
         turn = Turn()
         asked = Asked(codes)
         rows, unkeyed = await _by_company(asked, answer.rows, self.mapper.keys, turn)
-        distinct: dict[str, Sequence[RawRow]] = dict(rows)
-        for text, own in rows.items():
-            if len(own) > 1:
-                if self._may_repeat(own):
-                    distinct[text] = await self._distinct(own, turn)
-                if turn.is_over():
-                    await turn.pass_on()
-        owns = [distinct.get(code.text, ()) for code in codes]
+        distinct = await without_duplicates(rows, self.mapper, turn, whole_rows=self.whole_rows)
+        owns = [distinct.get(code, ()) for code in codes]
         mapped = await self.mapper.read(list(chain.from_iterable(owns)), names, turn)
-        rows_mapped = tuple(mapped.rows)
+        found, unreadable = tuple(mapped.rows), mapped.unreadable
+        ends = list(accumulate(map(len, owns)))
+        places = list(zip(codes, owns, [0, *ends], ends, strict=False))
         whole = not unkeyed and not answer.dropped and not answer.truncated
-        ordinary = whole and not mapped.unreadable
-        moment, tell = self._moments(answer), self._teller(asked, answer, unkeyed)
+        plain, single = whole and not unreadable, self.shape.single
+        constant = answer.as_of or constant_moment(self.dataset.as_of)
+        moment = None if constant else latest_moments(self.dataset.as_of, nested=self.dataset.nested)
+        tell = self._teller(asked, answer, unkeyed)
         joined: dict[CreditCode, CompanyRows] = {}
-        end = 0
-        for code, own in zip(codes, owns, strict=True):
-            start, end = end, end + len(own)
-            as_of = moment(rows.get(code.text, ()))
-            if ordinary and (len(own) == 1 or (own and not self.shape.single)):
-                joined[code] = CompanyRows(Outcome.ANSWERED, rows_mapped[start:end], as_of)
-            else:
-                unreadable = _between(mapped.unreadable, start, end)
-                joined[code] = tell(code.text, rows_mapped[start:end], as_of, unreadable)
+        for first in range(0, len(places), MANY_ROWS):
+            for code, own, start, end in places[first : first + MANY_ROWS]:
+                as_of = moment(rows.get(code, ())) if moment else constant
+                if plain and (len(own) == 1 or (own and not single)):
+                    joined[code] = CompanyRows(Outcome.ANSWERED, found[start:end], as_of)
+                else:
+                    joined[code] = tell(code, found[start:end], as_of, _between(unreadable, start, end))
             if turn.is_over():
                 await turn.pass_on()
         return Joined(joined, whole)
@@ -137,59 +120,14 @@ class Joiner:
         missing = not known and self.dataset.missing_means is MissingMeans.ERROR
         return FailureCode.AGENCY_BAD_RESPONSE if missing else None
 
-    def _moments(self, answer: SourceAnswer) -> Callable[[Sequence[RawRow]], datetime | None]:
-        """From a company's rows to the date of its data."""
-        as_of = answer.as_of or constant_moment(self.dataset.as_of)
-        if as_of is not None or self.dataset.as_of is None:
-            return lambda _: as_of
-        return latest_moments(self.dataset.as_of, nested=self.dataset.nested)
-
-    def _may_repeat(self, rows: Sequence[RawRow]) -> bool:
-        """Whether there can be duplicates among a company's rows, of which there are several."""
-        return RECORD_ID in self.mapper.fields or (self.whole_rows and not _differ(rows))
-
-    async def _distinct(self, rows: Sequence[RawRow], turn: Turn) -> Sequence[RawRow]:
-        """The rows without duplicates.
-
-        A duplicate has a record id that was there before; without record ids, it is alike in all columns that the
-        agency has. Rows that are only alike in the columns asked for are different records.
-        """
-        distinct: list[RawRow] = []
-        seen: set[object] = set()
-        for start in range(0, len(rows), MANY_ROWS):
-            part = rows[start : start + MANY_ROWS]
-            for raw, record_id in zip(part, self._record_ids(part), strict=True):
-                identity = _content(raw) if record_id is None and self.whole_rows else record_id
-                if identity is None or identity not in seen:
-                    seen.add(identity)
-                    distinct.append(raw)
-            if turn.is_over():
-                await turn.pass_on()
-        return distinct
-
-    def _record_ids(self, rows: Sequence[RawRow]) -> Sequence[Value]:
-        field = self.mapper.fields.get(RECORD_ID)
-        return field.read_column(rows).values if field else [None] * len(rows)
-
-
-def _differ(rows: Sequence[RawRow]) -> bool:
-    """Whether no two of a few rows can be alike. Those that are not equal are not, save for what is around them."""
-    if len(rows) > _FEW or AROUND in rows[0]:
-        return False
-    return rows[0] != rows[1] and not any(rows[index] in rows[:index] for index in range(2, len(rows)))
-
-
-def _content(raw: RawRow) -> object:
-    """Equal for rows that are alike in all of the agency's columns: names, their order, values and their types."""
-    columns = tuple([column for column in raw.items() if not column[0].startswith(AROUND)])
-    return columns if {type(value) for _, value in columns} <= _AS_UNEQUAL_AS_DIFFERENT else repr(columns)
-
 
 def _between(unreadable: Mapping[int, frozenset[str]], start: int, end: int) -> Mapping[int, frozenset[str]]:
     """What could not be read of the rows from `start` on, before `end`."""
-    if not unreadable:
-        return NOTHING_UNREADABLE
-    return {index - start: unreadable[index] for index in range(start, end) if index in unreadable}
+    return (
+        {}
+        if not unreadable
+        else {index - start: unreadable[index] for index in range(start, end) if index in unreadable}
+    )
 
 
 async def _by_company(
@@ -212,12 +150,12 @@ async def _by_company(
                 unkeyed += 1
             else:
                 for code in owners:
-                    found[code.text].append(row)
+                    found[code].append(row)
         if turn.is_over():
             await turn.pass_on()
     return found, unkeyed
 
 
-def _companies(asked: Asked, keys: Iterable[str]) -> frozenset[str]:
+def _companies(asked: Asked, keys: frozenset[str]) -> frozenset[str]:
     """The codes, as text, of those asked companies that have one of the keys."""
-    return frozenset([code.text for key in keys for code in asked.owners(key) or ()])
+    return frozenset([code for key in keys for code in asked.owners(key) or ()]) if keys else frozenset()

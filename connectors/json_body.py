@@ -18,7 +18,7 @@ from msgspec.json import Decoder
 from connectors.turns import Turn
 
 PIECE: Final = 1024 * 1024
-"""Bytes that are decoded at once. Rows of text in so many take 3 ms."""
+"""Bytes that are decoded at once: rows of text in 3 ms, rows of numbers in 9."""
 
 _LARGE: Final = 64 * 1024
 """Bytes after whose decoding others have their turn, before anything is done with the document."""
@@ -60,6 +60,8 @@ async def _in_pieces(content: bytes | memoryview, piece: int, deepest: int, turn
         parts = _list_pieces(content) if _is_list(content) else _object_pieces(content)
     except (MsgspecError, UnicodeDecodeError):
         return _read(content)  # a value that has no parts, or nothing for msgspec
+    if turn.is_over():
+        await turn.pass_on()
     raws = parts if isinstance(parts, list) else list(parts.values())
     values: list[Any] = []
     for start in range(0, len(raws), _PARTS):

@@ -29,7 +29,7 @@ class Spelling(StrEnum):
 def spell(code: CreditCode, kind: KeyKind, spelling: Spelling) -> str:
     """The company's key as the agency writes it. `HYPHENATED` is GB 11714's printed form, 12345678-9."""
     organisation = code.organisation_code
-    text = organisation if kind is KeyKind.ORGANISATION_CODE else code.text
+    text = organisation if kind is KeyKind.ORGANISATION_CODE else code
     match spelling:
         case Spelling.UPPER:
             return text
@@ -69,7 +69,7 @@ class Asked:
     def __init__(self, codes: Sequence[CreditCode]) -> None:
         """`codes` have no duplicates."""
         self._codes = codes
-        self.by_text: Final = {code.text: code for code in codes}
+        self.by_text: Final[Mapping[str, CreditCode]] = {code: code for code in codes}
 
     def owners(self, raw: object) -> Sequence[CreditCode] | None:
         """Whose rows have this key: nobody's here where it is that of another company, None where it may be

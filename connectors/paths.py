@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from connectors.contract import RawRow
+from connectors.turns import Turn
 
 AROUND: Final = "^"
 """The key under which a nested row carries the object around it."""
@@ -66,14 +67,16 @@ class Listing:
     items: int = 0
 
 
-def list_rows(document: object, rows: str | None, within: str | None, key: str | None) -> Listing | None:
+async def list_rows(document: object, rows: str | None, within: str | None, key: str | None) -> Listing | None:
     """The rows at `rows`, or those nested at `within` in each object there; these carry that object under `AROUND`.
 
-    `key` is the path of the company's key in a row. None where the document has no such places.
+    `key` is the path of the company's key in a row. None where the document has no such places. Others have their turn
+    on the event loop between the nested lists.
     """
     items = rows_at(document, rows)
     if items is None or within is None:
         return None if items is None else Listing(items, items=len(items))
+    turn = Turn()
     found: list[RawRow] = []
     seen: set[str] = set()
     for around in items:
@@ -83,6 +86,8 @@ def list_rows(document: object, rows: str | None, within: str | None, key: str |
         found += [{**row, AROUND: around} for row in nested]
         if key is not None and not nested:
             seen.add(str(reader(key, nested=True)({AROUND: around})))
+        if turn.is_over():
+            await turn.pass_on()
     return Listing(found, frozenset(seen), len(items))
 
 

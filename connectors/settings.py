@@ -8,13 +8,25 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
+class SecondLevelSettings:
+    """The cache's second level: the address of a Redis-compatible store, whose user and password may be `${NAME}`, the
+    secret key with which rows are sealed there (at most 64 bytes), and how many seconds a trip to it may take.
+    """
+
+    address: str = field(repr=False)
+    key: bytes = field(repr=False)
+    deadline: float = 0.05
+
+
+@dataclass(frozen=True, slots=True)
 class SupplySettings:
     """How a supply is opened.
 
     `environment` is where `${NAME}` is looked up. `largest_answer` is in bytes, of one call's answer. `cached_rows` is
-    the most rows kept in memory, over all datasets.
+    the most rows kept in memory, over all datasets; behind them stands the second level, where there is one.
     """
 
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
     largest_answer: int = 8 * 1024 * 1024
     cached_rows: int = 200_000
+    second_level: SecondLevelSettings | None = None

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 
 from connectors.cache import RowCache
 from connectors.coalesce import Coalescer
-from connectors.contract import CompanyRows, Dataset, FetchRequest, Outcome, RecordShape
+from connectors.contract import CompanyRows, Dataset, FetchRequest, RecordShape
 from connectors.describe import describe
 from connectors.environment import resolve
 from connectors.errors import ConnectionNotConfigured, ConnectionUnusable, UnknownDataset
 from connectors.joining import Joiner
 from connectors.kinds import kinds
-from connectors.line import Answers, Line, Question
+from connectors.line import Answers, Line, Question, dated
 from connectors.manifest import Manifest
 from connectors.mapping import compile_mapper
+from connectors.row_store import open_store
+from connectors.seal import Seal
+from connectors.second_level import SecondLevel, dataset_entries
 from connectors.settings import SupplySettings
 from schema.credit_code import CreditCode
 
@@ -31,14 +33,16 @@ async def open_supply(
     The manifests were checked against `shapes`. Raises `ConnectionNotConfigured` where the environment lacks an address
     or a secret, or holds an unusable one.
     """
+    resolved = resolve(manifests, settings.environment)
+    second = _open_second_level(resolved, shapes, settings)
     lines: dict[str, Line] = {}
     reasons: list[str] = []
-    for manifest in resolve(manifests, settings.environment):
+    for manifest in resolved:
         try:
             lines |= {line.dataset.id: line for line in await _open_lines(manifest, shapes, settings)}
         except ConnectionUnusable as error:
             reasons.append(f"agency {manifest.agency}: {error}")
-    supply = AgencySupply(lines, RowCache(settings.cached_rows))
+    supply = AgencySupply(lines, RowCache(settings.cached_rows, second))
     if reasons:
         await supply.close()
         raise ConnectionNotConfigured(reasons)
@@ -59,25 +63,13 @@ class AgencySupply:
         """Every dataset by id (`agency/Record`)."""
         return self._datasets
 
-    async def fetch(self, request: FetchRequest) -> Mapping[CreditCode, CompanyRows]:
-        """An entry for each code asked for; failures are entries.
-
-        Raises `UnknownDataset` for a dataset, column or filter that no manifest declares.
-        """
+    def fetch(self, request: FetchRequest) -> asyncio.Future[Answers]:
+        """As in `Supply`. Raises `UnknownDataset` for a dataset, column or filter that no manifest declares."""
         line = self._line(request)
-        time_to_live = line.dataset.time_to_live
         question = Question(request.columns, request.filters, request.deadline)
-
-        async def ask(codes: Sequence[CreditCode]) -> Answers:
-            return await self._ask(line, question, codes)
-
-        if time_to_live:
-            answers: Answers = await self._cache.through(request, time_to_live, ask)
-        else:
-            answers = await ask(request.codes)
-        # Now less the time to live, kept or not: nobody shall see from it whether another asked before.
-        limit = datetime.now(UTC) - timedelta(seconds=time_to_live)
-        return {code: _dated(answers[code], limit) for code in request.codes}
+        if line.dataset.time_to_live:
+            return asyncio.ensure_future(self._through_cache(line, question, request))
+        return asyncio.ensure_future(self._ask(line, question, request.codes))
 
     async def close(self) -> None:
         """Ends every call, closes every connection and forgets every row."""
@@ -87,25 +79,22 @@ class AgencySupply:
             await line.close()
         await self._cache.close()
 
-    async def _ask(self, line: Line, question: Question, codes: Sequence[CreditCode]) -> Answers:
+    async def _through_cache(self, line: Line, question: Question, request: FetchRequest) -> Answers:
+        time_to_live = line.dataset.time_to_live
+
+        async def ask(codes: Sequence[CreditCode]) -> Answers:
+            return await self._ask(line, question, codes)
+
+        answers = await self._cache.through(request, time_to_live, ask)
+        # Now less the time to live, kept or not: nobody shall see from it whether another asked before.
+        return dated({code: answers[code] for code in request.codes}, time_to_live)
+
+    def _ask(self, line: Line, question: Question, codes: Sequence[CreditCode]) -> Awaitable[Answers]:
         """All chunks, no more of them under way at once than the agency bears."""
         coalescer = self._coalescers.get(line.dataset.id)
         ask = coalescer.ask if coalescer else line.ask
-        batch = line.dataset.batch
         codes = tuple(dict.fromkeys(codes))
-        if len(codes) <= batch:
-            return await ask(question, codes)
-        chunks = iter([codes[start : start + batch] for start in range(0, len(codes), batch)])
-        answers: dict[CreditCode, CompanyRows] = {}
-
-        async def work() -> None:
-            for chunk in chunks:
-                answers.update(await ask(question, chunk))
-
-        async with asyncio.TaskGroup() as workers:
-            for _ in range(min(line.concurrency, -(-len(codes) // batch))):
-                workers.create_task(work())
-        return answers
+        return ask(question, codes) if len(codes) <= line.dataset.batch else _ask_chunks(ask, line, question, codes)
 
     def _line(self, request: FetchRequest) -> Line:
         line = self._lines.get(request.dataset)
@@ -115,6 +104,21 @@ class AgencySupply:
         if strangers:
             raise UnknownDataset(f"{request.dataset} has no {', '.join(sorted(strangers))}")
         return line
+
+
+async def _ask_chunks(ask: _AskChunk, line: Line, question: Question, codes: Sequence[CreditCode]) -> Answers:
+    batch = line.dataset.batch
+    chunks = iter([codes[start : start + batch] for start in range(0, len(codes), batch)])
+    answers: dict[CreditCode, CompanyRows] = {}
+
+    async def work() -> None:
+        for chunk in chunks:
+            answers.update(await ask(question, chunk))
+
+    async with asyncio.TaskGroup() as workers:
+        for _ in range(min(line.concurrency, -(-len(codes) // batch))):
+            workers.create_task(work())
+    return {code: answers[code] for code in codes}
 
 
 async def _open_lines(manifest: Manifest, shapes: Mapping[str, RecordShape], settings: SupplySettings) -> list[Line]:
@@ -129,10 +133,16 @@ async def _open_lines(manifest: Manifest, shapes: Mapping[str, RecordShape], set
     return lines
 
 
-def _dated(rows: CompanyRows, limit: datetime) -> CompanyRows:
-    if rows.outcome is Outcome.FAILED:
-        return rows
-    # Not by dataclasses.replace, which takes four times as long: this is done for each company of each answer.
-    return CompanyRows(
-        rows.outcome, rows.rows, rows.as_of, limit, rows.failure, rows.retryable, rows.unmapped, rows.unreadable
-    )
+def _open_second_level(
+    manifests: Sequence[Manifest], shapes: Mapping[str, RecordShape], settings: SupplySettings
+) -> SecondLevel | None:
+    chosen = settings.second_level
+    if chosen is None:
+        return None
+    datasets = {
+        described.id: dataset_entries(manifest, dataset, shapes[dataset.record])
+        for manifest in manifests
+        for dataset, described in zip(manifest.datasets, describe(manifest), strict=True)
+    }
+    store = open_store(chosen.address, settings.environment, chosen.deadline)
+    return SecondLevel(store, Seal(chosen.key), datasets)

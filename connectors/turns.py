@@ -11,9 +11,17 @@ LONGEST: Final = 0.003
 
 
 class Turn:
-    """One request's time on the event loop. In a loop: `if turn.is_over(): await turn.pass_on()`."""
+    """One request's time on the event loop. In a loop: `if turn.is_over(): await turn.pass_on()`.
+
+    `passed` tells whether it was passed on before: the work is long.
+    """
 
     def __init__(self) -> None:
+        self.passed = False
+        self.begin()
+
+    def begin(self) -> None:
+        """Begins a turn, after others had theirs while something was waited for."""
         self._ends = perf_counter() + LONGEST
 
     def is_over(self) -> bool:
@@ -23,4 +31,5 @@ class Turn:
     async def pass_on(self) -> None:
         """Lets all others that wait have theirs, and begins the next one."""
         await asyncio.sleep(0)
-        self._ends = perf_counter() + LONGEST
+        self.passed = True
+        self.begin()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from http import HTTPStatus
-from typing import Any, Protocol
+from secrets import token_bytes
+from typing import Any, Final, Protocol
 from uuid import uuid4
 
 import structlog
@@ -28,6 +29,14 @@ from gateway.respond import MediaType, error_response, json_response, negotiate,
 from gateway.settings import Settings
 
 _log = structlog.stdlib.get_logger(__name__)
+
+GRAPHQL: Final = "/graphql"
+IDS_DRAWN: Final = 256
+"""How many request ids are drawn at once: the call to the operating system takes much longer than an id."""
+
+_ID_BYTES: Final = 16
+
+Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
 
 class Pipeline(Protocol):
@@ -56,10 +65,11 @@ class GraphQLEndpoint:
         self._authenticator = authenticator
         self._settings = settings
         self._record_refusal = record_refusal
+        self._ids = _request_ids()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one HTTP request."""
-        request_id = uuid4().hex
+        request_id = next(self._ids)
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             response = await self._respond(Request(scope, receive), request_id)
         await response(scope, receive, send)
@@ -123,6 +133,28 @@ class ErrorBoundary:
                 await refuse(refusal, MediaType.JSON, request_id)(scope, receive, send)
 
 
+class Application(Starlette):
+    """The application: a router, but for the one path that nearly all requests ask for. That one is told by itself, for
+    the router's way takes longer than reading the request.
+    """
+
+    def __init__(self, endpoint: GraphQLEndpoint, routes: Sequence[BaseRoute], lifespan: Lifespan | None) -> None:
+        super().__init__(
+            routes=routes,
+            middleware=[Middleware(ErrorBoundary)],
+            exception_handlers={HTTPException: http_exception},
+            lifespan=lifespan,
+        )
+        self._graphql = ErrorBoundary(endpoint)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request, or opens and closes what the lifespan does."""
+        if scope["type"] == "http" and scope["path"] == GRAPHQL:
+            await self._graphql(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
 def create_app(  # noqa: PLR0913 - the parts of the application, each named
     *,
     pipeline: Pipeline,
@@ -131,9 +163,9 @@ def create_app(  # noqa: PLR0913 - the parts of the application, each named
     record_refusal: RecordRefusal,
     readiness: Mapping[str, Check],
     extra_routes: Sequence[BaseRoute] = (),
-    lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]] | None = None,
+    lifespan: Lifespan | None = None,
 ) -> Starlette:
-    """The application. From the outside in: error boundary, router, then /graphql, /healthz, /readyz or an extra route.
+    """The application: inside an error boundary, /graphql, /healthz, /readyz or an extra route.
 
     `readiness` names the parts that /readyz asks. `lifespan` opens what the parts need before the first request, and
     closes it after the last.
@@ -143,16 +175,10 @@ def create_app(  # noqa: PLR0913 - the parts of the application, each named
         state = await assess(readiness)
         return json_response({"ready": state.ready, "parts": state.parts}, 200 if state.ready else 503)
 
-    return Starlette(
-        routes=[
-            Route("/graphql", GraphQLEndpoint(pipeline, authenticator, settings, record_refusal)),
-            Route("/healthz", healthz),
-            Route("/readyz", readyz),
-            *extra_routes,
-        ],
-        middleware=[Middleware(ErrorBoundary)],
-        exception_handlers={HTTPException: http_exception},
-        lifespan=lifespan,
+    return Application(
+        GraphQLEndpoint(pipeline, authenticator, settings, record_refusal),
+        [Route("/healthz", healthz), Route("/readyz", readyz), *extra_routes],
+        lifespan,
     )
 
 
@@ -169,6 +195,14 @@ async def http_exception(_: Request, exception: Exception) -> Response:
     return error_response(status.name, status.phrase, status, exception.headers or {}, MediaType.JSON, uuid4().hex)
 
 
+def _request_ids() -> Iterator[str]:
+    """Random ids, as many as are asked for."""
+    while True:
+        drawn = token_bytes(IDS_DRAWN * _ID_BYTES)
+        for start in range(0, len(drawn), _ID_BYTES):
+            yield drawn[start : start + _ID_BYTES].hex()
+
+
 def _unexpected(error: Exception, request_id: str) -> InternalError:
     _log.error("unexpected exception", request_id=request_id, fault=outline(error))
     return InternalError("Something went wrong here. Tell the operator the request id.")
@@ -176,19 +210,25 @@ def _unexpected(error: Exception, request_id: str) -> InternalError:
 
 async def _while_connected(request: Request, work: Coroutine[Any, Any, Answered]) -> Answered:
     """The work's result. Where the caller goes away first, the work is cancelled and `ClientDisconnect` raised."""
-    working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(_disconnected(request))
-    try:
-        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise ClientDisconnect
-        return working.result()
-    finally:
+    working = asyncio.current_task()
+    if working is None:
+        raise LookupError("a request is answered in a task")
+    gone = False
+
+    async def watch() -> None:
+        # The body has been read, so nothing else can come.
+        nonlocal gone
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        gone = True
         working.cancel()
-        leaving.cancel()
-        await asyncio.gather(working, leaving, return_exceptions=True)
 
-
-async def _disconnected(request: Request) -> None:
-    """Returns when the caller has gone away. The body has been read, so nothing else can come."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
+    watching = asyncio.create_task(watch(), name="caller's connection")
+    try:
+        return await work
+    except asyncio.CancelledError:
+        if not gone or working.uncancel():
+            raise
+        raise ClientDisconnect from None
+    finally:
+        watching.cancel()

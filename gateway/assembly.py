@@ -16,7 +16,7 @@ from connectors.contract import Dataset, RecordShape
 from connectors.describe import describe
 from connectors.manifest import Manifest
 from connectors.manifest_file import load_manifests
-from connectors.settings import SupplySettings
+from connectors.settings import SecondLevelSettings, SupplySettings
 from connectors.supply import open_supply
 from gateway.agencies import AgencyProfile
 from gateway.audit import AuditLog
@@ -125,7 +125,9 @@ async def open_gateway(
     Raises the packages' errors where something is wrong or missing.
     """
     secrets = _secrets(settings)
-    supply_settings = SupplySettings(environment, cached_rows=settings.cache_entries)
+    supply_settings = SupplySettings(
+        environment, cached_rows=settings.cache_entries, second_level=_second_level(settings)
+    )
     async with AsyncExitStack() as stack:
         audit = await stack.enter_async_context(AuditLog(audit_file or settings.audit_file))
         supply = await open_supply(installation.manifests, record_shapes(installation.catalogue), supply_settings)
@@ -233,14 +235,32 @@ def shared_datasets(datasets: Iterable[Dataset], catalogue: Catalogue) -> frozen
 
 def _secrets(settings: Settings) -> Secrets:
     """The installation's keys, derived from its one secret. Raises `SettingsInvalidError` where there is none."""
+    root, generation = _root(settings), settings.pseudonym_generation
+    masks = _derived(root, b"masks", generation.to_bytes(16))
+    return Secrets(masks=masks, cursors=_derived(root, b"cursors"), generation=generation)
+
+
+def _second_level(settings: Settings) -> SecondLevelSettings | None:
+    """The cache's second level, where there is one; its key is derived from its own secret or the installation's.
+
+    Raises `SettingsInvalidError` where there is neither.
+    """
+    if settings.cache_url is None:
+        return None
+    root = settings.cache_key.get_secret_value().encode() if settings.cache_key else _root(settings)
+    return SecondLevelSettings(
+        settings.cache_url.get_secret_value(), _derived(root, b"cached rows"), settings.cache_deadline
+    )
+
+
+def _root(settings: Settings) -> bytes:
     if settings.secret is None:
         raise SettingsInvalidError(
             f"{PREFIX}SECRET is not set: at least 32 characters that nobody can guess, the same for all instances. "
             "Pseudonyms and cursors are keyed with it."
         )
-    root, generation = settings.secret.get_secret_value().encode(), settings.pseudonym_generation
+    return settings.secret.get_secret_value().encode()
 
-    def derive(use: bytes, salt: bytes = b"") -> bytes:
-        return blake2b(root, digest_size=32, person=use, salt=salt).digest()
 
-    return Secrets(masks=derive(b"masks", generation.to_bytes(16)), cursors=derive(b"cursors"), generation=generation)
+def _derived(root: bytes, use: bytes, salt: bytes = b"") -> bytes:
+    return blake2b(root, digest_size=32, person=use, salt=salt).digest()

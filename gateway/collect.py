@@ -35,23 +35,6 @@ class Judging:
     standing: Judge
     passes: Filter | None
 
-    def collect(self, answer: CompanyRows, origins: Mapping[Standing, Origin], found: list[Record]) -> bool:
-        """Adds the rows that may be shown, those of a standing that has an origin; whether all could be judged."""
-        judge, passes, unreadable = self.standing, self.passes, answer.unreadable
-        whole = True
-        for index, row in enumerate(answer.rows):
-            standing = judge(row, unreadable.get(index, ()) if unreadable else ())
-            origin = origins.get(standing)
-            if origin is None:
-                whole = whole and standing is not Standing.UNREADABLE
-                continue
-            passed = passes is None or passes(row)
-            if passed:
-                found.append((origin, row))
-            elif passed is None:
-                whole = False
-        return whole
-
 
 def collector(
     supplier: Supplier,
@@ -60,8 +43,10 @@ def collector(
     origins: Callable[[dt.datetime | None], Mapping[Standing, Origin]],
     envelopes: Envelopes,
 ) -> Collect:
-    """Collects what one supplier has. `origins` gives those of its records by the date of its data and by standing."""
-    coverage = supplier.dataset.coverage
+    """Collects what one supplier has: the rows that pass, of those standings that have an origin. `origins` gives these
+    by the date of the supplier's data.
+    """
+    coverage, judge, passes = supplier.dataset.coverage, judging.standing, judging.passes
     if supplier.withheld:
         return lambda code, _: envelopes.not_asked(supplier, covered=coverage.may_know(code))
     answer_of = said(supplier)
@@ -74,7 +59,16 @@ def collector(
         whole = True
         if answer.rows:
             shown = origins_at.get(answer.as_of) or origins_at.setdefault(answer.as_of, origins(answer.as_of))
-            whole = judging.collect(answer, shown, found)
+            unreadable = answer.unreadable
+            for index, row in enumerate(answer.rows):
+                standing = judge(row, unreadable.get(index, ()) if unreadable else ())
+                origin = shown.get(standing)
+                if origin is None:
+                    whole = whole and standing is not Standing.UNREADABLE
+                elif passes is None or (passed := passes(row)):
+                    found.append((origin, row))
+                elif passed is None:
+                    whole = False
         return envelopes.source(supplier, answer, whole=whole)
 
     return collect

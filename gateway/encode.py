@@ -43,7 +43,8 @@ def failure_errors(settled: Iterable[Settled]) -> list[dict[str, Any]]:
     failed: defaultdict[tuple[str, str], dict[CreditCode, FailureCode]] = defaultdict(dict)
     for part in settled:
         for answer, joined in part.joined.items():
-            if any(selection.name in RECORDS for selection in answer.selection.selections):
+            asked_for = any(selection.name in RECORDS for selection in answer.selection.selections)
+            if asked_for and None in joined.records:
                 for code, envelope, records in zip(part.place.codes, joined.envelopes, joined.records, strict=True):
                     for source in envelope.sources if records is None else ():
                         if source.failure:

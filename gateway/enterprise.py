@@ -6,7 +6,6 @@ Each company is written once at each place, to bytes, the deepest places first: 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from operator import attrgetter
 from typing import Final
 
 import orjson
@@ -41,11 +40,16 @@ class Enterprises:
         self._masks = masks
         self._limit = limit
 
-    async def roots(self, companies: RootCompanies) -> dict[str, list[orjson.Fragment | None] | orjson.Fragment | None]:
+    async def roots(
+        self, companies: RootCompanies, turn: Turn
+    ) -> dict[str, list[orjson.Fragment | None] | orjson.Fragment | None]:
         """The data of every federated root, by response key. Raises `LimitExceeded`."""
-        turn, level = Turn(), Level()
+        level = Level()
         for settled in _deepest_first(self._answers.settled):
             level = await self._level(settled, level, turn)
+        if turn.passed:
+            # So much is put together at once that it takes a turn of its own.
+            await turn.pass_on()
         self._check(_size(companies, level))
         return {asked.root.selection.key: _root(asked, level) for asked in companies.asked}
 
@@ -56,7 +60,7 @@ class Enterprises:
         for part in settled:
             companies = here.setdefault(part.place.enterprise, {})
             for code, written in self._companies(part, below):
-                companies[code.text] = written
+                companies[code] = written
                 # Each of them is written at least once in the end, so that the whole holds no less.
                 size += written[1]
                 self._check(size)
@@ -106,13 +110,13 @@ def _deepest_first(settled: Iterable[Settled]) -> Iterator[list[Settled]]:
 
 def _size(companies: RootCompanies, level: Level) -> int:
     """How many companies and records all roots hold together."""
-    return sum(level[asked.root.enterprise][code.text][1] for asked in companies.asked for code in asked.codes if code)
+    return sum(level[asked.root.enterprise][code][1] for asked in companies.asked for code in asked.codes if code)
 
 
 def _root(asked: Asked, level: Level) -> list[orjson.Fragment | None] | orjson.Fragment | None:
     """The data of one root; null in the place of what is no company's code."""
     written = level.get(asked.root.enterprise, {})
-    companies = [written[code.text][0] if code else None for code in asked.codes]
+    companies = [written[code][0] if code else None for code in asked.codes]
     return companies if asked.many else companies[0]
 
 
@@ -127,7 +131,9 @@ def _own_fields(enterprise: EnterpriseSelection) -> tuple[tuple[str, Writer], ..
 
 
 def _own_field(selection: Selection) -> Writer:
-    return attrgetter("text") if selection.name == "creditCode" else keyed_writer(selection.selections, _identity_field)
+    return (
+        (lambda code: code) if selection.name == "creditCode" else keyed_writer(selection.selections, _identity_field)
+    )
 
 
 def _identity_field(selection: Selection) -> Writer:

@@ -67,9 +67,11 @@ class Federation:
     limit: int
     deadline: float
 
-    async def run(self, operation: Operation, roots: RootCompanies, slices: Mapping[AnswerSelection, Slice]) -> Answers:
+    async def run(
+        self, operation: Operation, roots: RootCompanies, slices: Mapping[AnswerSelection, Slice], turn: Turn
+    ) -> Answers:
         """Asks for everything that the operation selects of its roots' companies, and of those they lead to."""
-        answers, turn = Answers([], set()), Turn()
+        answers = Answers([], set())
         level: Level = {asked.root.enterprise: dict.fromkeys(filter(None, asked.codes)) for asked in roots.asked}
         while level:
             admitted, over = self._admit(level, answers.companies)
@@ -77,7 +79,7 @@ class Federation:
             fetched = await fetch_level(
                 [one.place for one in planned], slices, self.supply, self._partition, self.deadline
             )
-            turn = Turn()
+            turn.begin()
             found = [await self._join(one, slices, _said(fetched), turn) for one in planned]
             beyond = await self._plan(operation, over, slices, turn)
             answers.settled.extend(found)

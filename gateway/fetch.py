@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from connectors.contract import CompanyRows, FetchRequest, Supply
@@ -43,7 +43,8 @@ def pushed(places: Iterable[Place], slices: Mapping[AnswerSelection, Slice]) -> 
     for place in places:
         for fetch in place.plan.fetches[place.enterprise]:
             for answer in fetch.answers:
-                filters = {item for item in slices[answer].filters.items() if item[0] in fetch.dataset.filters}
+                given = slices[answer].filters
+                filters = {item for item in given.items() if item[0] in fetch.dataset.filters} if given else set()
                 common.setdefault(fetch.dataset.id, filters).intersection_update(filters)
     return {dataset: tuple(sorted(filters)) for dataset, filters in common.items()}
 
@@ -60,11 +61,18 @@ async def fetch_level(
     `deadline` is in seconds of the event loop's clock.
     """
     requests = level_requests(places, slices, partition, deadline)
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(supply.fetch(request)) for request in requests]
-    fetched: defaultdict[str, dict[CreditCode, CompanyRows]] = defaultdict(dict)
-    for request, task in zip(requests, tasks, strict=True):
-        fetched[request.dataset].update(task.result())
+    # No task group: each is under way by now, in few cases as a task, and none of them fails.
+    asked = [asyncio.ensure_future(supply.fetch(request)) for request in requests]
+    fetched: dict[str, Mapping[CreditCode, CompanyRows]] = {}
+    try:
+        for request, answers in zip(requests, asked, strict=True):
+            others = fetched.get(request.dataset)
+            fetched[request.dataset] = {**others, **await answers} if others else await answers
+    except BaseException:
+        for answers in asked:
+            answers.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
+        raise
     return fetched
 
 
@@ -76,24 +84,32 @@ def level_requests(
 ) -> Sequence[FetchRequest]:
     """The level's requests. A company that is at several places is asked about once, with all the columns needed."""
     filters = pushed(places, slices)
-    wanted: defaultdict[str, dict[CreditCode, frozenset[str]]] = defaultdict(dict)
+    wanted: defaultdict[str, list[_Part]] = defaultdict(list)
     for place in places:
         for fetch in place.plan.fetches[place.enterprise]:
-            by_code, columns = wanted[fetch.dataset.id], fetch.all_columns
             coverage = fetch.dataset.coverage
-            codes = filter(coverage.may_know, place.codes) if coverage.registered else place.codes
-            for code in codes:
-                others = by_code.get(code)
-                by_code[code] = others | columns if others else columns
+            codes = tuple(filter(coverage.may_know, place.codes)) if coverage.registered else place.codes
+            if codes:
+                wanted[fetch.dataset.id].append((fetch.all_columns, codes))
     return [
-        FetchRequest(dataset, tuple(codes), columns, dict(filters[dataset]), partition(dataset), deadline)
-        for dataset, by_code in sorted(wanted.items())
-        for columns, codes in _by_columns(by_code).items()
+        FetchRequest(dataset, codes, columns, dict(filters[dataset]), partition(dataset), deadline)
+        for dataset, parts in sorted(wanted.items())
+        for columns, codes in (parts if len(parts) == 1 else _by_columns(parts))
     ]
 
 
-def _by_columns(by_code: Mapping[CreditCode, frozenset[str]]) -> Mapping[frozenset[str], list[CreditCode]]:
+_Part = tuple[frozenset[str], tuple[CreditCode, ...]]
+"""Columns, and the companies of which they are wanted."""
+
+
+def _by_columns(parts: Iterable[_Part]) -> Iterator[_Part]:
+    """The parts, each company in one of them alone, which has all its columns."""
+    by_code: dict[CreditCode, frozenset[str]] = {}
+    for columns, codes in parts:
+        for code in codes:
+            others = by_code.get(code)
+            by_code[code] = others | columns if others else columns
     grouped: defaultdict[frozenset[str], list[CreditCode]] = defaultdict(list)
     for code, columns in by_code.items():
         grouped[columns].append(code)
-    return grouped
+    return ((columns, tuple(codes)) for columns, codes in grouped.items())

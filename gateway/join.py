@@ -53,13 +53,13 @@ class Joiner:
 class Joining:
     """What joining one answer needs of the plan. `expiring` are the suppliers whose records may be shown past their
     publicity period, `cursor` tells whether the place of the last record is asked for, and `judge` gives the judge of
-    publicity of a day.
+    publicity of a day, for rows of these columns.
     """
 
     authorised: AuthorisedAnswer
     expiring: tuple[Supplier, ...]
     cursor: bool
-    judge: Callable[[dt.date], Judge]
+    judge: Callable[[dt.date, frozenset[str]], Judge]
 
 
 def joinings(authorised: Authorised, publicity: Publicity) -> Mapping[AnswerSelection, Joining]:
@@ -70,8 +70,8 @@ def joinings(authorised: Authorised, publicity: Publicity) -> Mapping[AnswerSele
 def _joining(authorised: AuthorisedAnswer, publicity: Publicity) -> Joining:
     expiring = tuple(supplier for supplier in authorised.suppliers if not supplier.expired.withheld)
     cursor = any(part.name == "endCursor" for part in authorised.answer.selection.selections)
-    # The last day's judge is kept, and the one before it, for requests that began before midnight.
-    judge = lru_cache(maxsize=2)(partial(publicity.judge, authorised.answer.record))
+    # The last day's judges are kept, and those before them, for requests that began before midnight.
+    judge = lru_cache(maxsize=2 * len(authorised.suppliers))(partial(publicity.judge, authorised.answer.record))
     return Joining(authorised, expiring, cursor, judge)
 
 
@@ -82,7 +82,8 @@ class AnswerJoiner:
 
     def __init__(self, joining: Joining, joiner: Joiner, slice_: Slice, said: Said) -> None:
         authorised = joining.authorised
-        judging = Judging(joining.judge(joiner.today), row_filter(authorised.answer.record, slice_.filters))
+        record, today = authorised.answer.record, joiner.today
+        passes = row_filter(record, slice_.filters)
         self.joined = Joined([], [], [], [])
         self._slice = slice_
         self._placed = joining.cursor or slice_.after is not None
@@ -90,7 +91,13 @@ class AnswerJoiner:
         self._expiring = joining.expiring
         self._envelopes = Envelopes(authorised, {}, {})
         self._collectors = [
-            collector(one, said, judging, partial(_origins, authorised.answer.record, one, joiner), self._envelopes)
+            collector(
+                one,
+                said,
+                Judging(joining.judge(today, one.dataset.fields), passes),
+                partial(_origins, record, one, joiner),
+                self._envelopes,
+            )
             for one in authorised.suppliers
         ]
 

@@ -19,10 +19,11 @@ from schema.credit_code import CreditCode
 def ordered(found: Sequence[Record], code: CreditCode, digests: Digests) -> Sequence[Record]:
     """A company's records in order; their digests are made only where dates and agencies leave it open."""
     keys = [(newest_first(origin.date(row)), origin.supplier.dataset.agency) for origin, row in found]
+    # Numbered, so that records themselves are never compared.
     if len(set(keys)) == len(keys):
-        return [found[index] for _, index in sorted(zip(keys, count(), strict=False))]
-    told = _digests(found, code, digests)
-    return [found[index] for _, _, index in sorted(zip(keys, told, count(), strict=False))]
+        return [record for _, _, record in sorted(zip(keys, count(), found, strict=False))]
+    told = zip(keys, _digests(found, code, digests), count(), found, strict=False)
+    return [record for _, _, _, record in sorted(told)]
 
 
 def placed(found: Sequence[Record], code: CreditCode, digests: Digests) -> list[tuple[Position, Record]]:
@@ -59,5 +60,5 @@ def _digests(found: Sequence[Record], code: CreditCode, digests: Digests) -> lis
             content = repr(sorted(row.items()))
             number = seen[dataset, content] = seen.get((dataset, content), 0) + 1
             identity = f"{content}\0{number}"
-        told.append(digests(dataset)(code.text, str(identity)))
+        told.append(digests(dataset)(code, str(identity)))
     return told

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from connectors.contract import Supply
+from connectors.turns import Turn
 from gateway.arguments import slices
 from gateway.audit import AuditLog
 from gateway.caller import Caller, check_caller
@@ -129,11 +130,12 @@ class Gateway:
             limit=self.limits.companies,
             deadline=received.deadline,
         )
-        answers = await federation.run(operation, companies, question.slices)
+        turn = Turn()
+        answers = await federation.run(operation, companies, question.slices, turn)
         local, local_errors = question.local
         data = None
         if local is not None:
-            found = {**local, **await Enterprises(answers, masks, self.limits.written).roots(companies)}
+            found = {**local, **await Enterprises(answers, masks, self.limits.written).roots(companies, turn)}
             data = {key: found[key] for key in operation.keys}
         errors = [*companies.errors, *local_errors, *failure_errors(answers.settled)]
         body = encode(data, errors, {"requestId": received.request_id, **caller.notices()})

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from connectors.contract import FailureCode
 from gateway.envelope import Envelope, SourceStatus
 from gateway.federate import Answers
 from gateway.fetch import Place
@@ -41,7 +40,7 @@ def asked_record(received: Received, question: Question, now: dt.datetime) -> di
         **asked_by(received.request_id, received.principal, now),
         **_question(question),
         "outcome": "ASKED",
-        "companies": sorted(code.text for code in question.companies.distinct()),
+        "companies": sorted(question.companies.distinct()),
     }
 
 
@@ -54,7 +53,7 @@ def answer_record(
         **_question(question),
         "outcome": "ANSWERED",
         "operationName": received.operation_name,
-        "companies": sorted(code.text for code in answers.companies),
+        "companies": sorted(answers.companies),
         "classes": [_class(part.caller_class, part.place) for part in answers.settled],
         "agencies": list(_outcomes(answers)),
         "milliseconds": round((ended - started).total_seconds() * 1_000, 1),
@@ -88,18 +87,28 @@ def _class(caller_class: CallerClass, place: Place) -> Mapping[str, Any]:
 
 def _outcomes(answers: Answers) -> Iterator[Mapping[str, Any]]:
     """How each dataset fared, with the number of answers and the oldest date of its data."""
-    numbers: Counter[tuple[str, SourceStatus, FailureCode | None]] = Counter()
-    oldest: dict[tuple[str, SourceStatus, FailureCode | None], dt.datetime] = {}
+    numbers: defaultdict[_Fared, int] = defaultdict(int)
+    oldest: dict[_Fared, dt.datetime] = {}
     envelopes: Counter[Envelope] = Counter()
     for part in answers.settled:
         for joined in part.joined.values():
             envelopes.update(joined.envelopes)
     for envelope, number in envelopes.items():
         for source in envelope.sources:
-            key = (source.dataset, source.status, source.failure)
+            key = (source.dataset, source.status, source.failure or "")
             numbers[key] += number
             if source.as_of is not None:
                 oldest[key] = min(source.as_of, oldest.get(key, source.as_of))
-    for key, number in sorted(numbers.items(), key=str):
+    for key, number in sorted(numbers.items()):
         dataset, status, failure = key
-        yield {"dataset": dataset, "status": status, "failure": failure, "answers": number, "asOf": oldest.get(key)}
+        yield {
+            "dataset": dataset,
+            "status": status,
+            "failure": failure or None,
+            "answers": number,
+            "asOf": oldest.get(key),
+        }
+
+
+_Fared = tuple[str, SourceStatus, str]
+"""A dataset, how it fared, and why it failed, or nothing."""

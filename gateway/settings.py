@@ -179,6 +179,19 @@ class Settings(BaseSettings):
     )
     audit_file: Path = Field(default=Path("var/audit.jsonl"), description="The audit log: one JSON line a request.")
     cache_entries: int = Field(default=100_000, ge=0, description="The most entries in the cache of raw rows.")
+    cache_url: SecretStr | None = Field(
+        default=None,
+        min_length=1,
+        description="A second level of that cache for all instances, in Redis or the like: `redis://` or `rediss://`.",
+    )
+    cache_key: SecretStr | None = Field(
+        default=None,
+        min_length=32,
+        description="The secret with which rows are sealed there; none: one derived from `XINQIAO_SECRET`.",
+    )
+    cache_deadline: float = Field(
+        default=0.05, gt=0, le=5, description="Seconds that a trip there may take, before agencies are asked instead."
+    )
     log_format: Literal["json", "console"] = Field(default="json", description="The log's format, on standard error.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The least level logged."

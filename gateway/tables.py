@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Hashable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from secrets import token_hex
@@ -94,7 +94,7 @@ class Tables:
     async def table(self, caller: CallerClass) -> DecisionTable:
         """Every decision for this class of caller."""
         roles, organisation = self._alike(caller.roles, caller.organisation)
-        key = replace(caller, roles=roles, organisation=organisation)
+        key = CallerClass(roles, organisation, caller.purpose, caller.bases, caller.consent_scope)
         return await self._once(key, lambda: self._source.table(key, public=self._public))
 
     async def openable(self, roles: frozenset[str], organisation: str) -> frozenset[str]:
@@ -118,6 +118,8 @@ class Tables:
             future = asyncio.ensure_future(make())
             future.add_done_callback(lambda done: self._forget_failed(key, done))
             self._made[key] = future
+        if future.done():
+            return cast("Made", future.result())
         # Shielded: a caller that goes away must not take the table from the others that wait for it.
         return cast("Made", await asyncio.shield(future))
 

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from cachetools import LRUCache
+from graphql import GraphQLSchema
 
 from gateway.document import SchemaView
 from schema.catalogue import Catalogue
 from schema.graphql_schema import executable_schema
-from schema.sdl import sealed
 
 
 class Views:
-    """Makes schema views, and keeps the `size` most recently used."""
+    """Makes schema views, and keeps the `size` most recently used. `without` gives the catalogue's schema without the
+    fields at some coordinates.
+    """
 
-    def __init__(self, catalogue: Catalogue, size: int = 32) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        size: int = 32,
+        without: Callable[[frozenset[str]], GraphQLSchema] = executable_schema,
+    ) -> None:
         self._catalogue = catalogue
+        self._without = without
         self._views: LRUCache[frozenset[str], SchemaView] = LRUCache(size)
 
     def view(self, openable: frozenset[str]) -> SchemaView:
@@ -27,8 +35,8 @@ class Views:
         """
         view = self._views.get(openable)
         if view is None:
-            hidden, closed = sealed() - openable, frozenset(self._closed(openable))
-            view = SchemaView(hidden, executable_schema(hidden), executable_schema(closed))
+            hidden, closed = self._catalogue.sealed() - openable, frozenset(self._closed(openable))
+            view = SchemaView(hidden, self._without(hidden), self._without(closed))
             self._views[openable] = view
         return view
 

@@ -22,9 +22,9 @@ def bases_for(
     known = policy.organisations.get(organisation)
     if known and known.division and code.division_known and code.division.startswith(known.division):
         bases.add(Basis.JURISDICTION)
-    if company == code.text:
+    if company == code:
         bases.add(Basis.SELF)
-    scopes = [consent.scope for consent in consents if consent.company == code.text]
+    scopes = [consent.scope for consent in consents if consent.company == code]
     if scopes:
         bases.add(Basis.CONSENT)
     return frozenset(bases), frozenset().union(*scopes)

@@ -56,7 +56,7 @@ class ConsentIssuer:
 
     def may_sign_for(self, company: CreditCode) -> bool:
         """Whether the issuer may sign for this company; by division only where the division is known."""
-        if ANY_COMPANY in self.companies or company.text in self.companies:
+        if ANY_COMPANY in self.companies or company in self.companies:
             return True
         prefixes = (company.division[:2], company.division[:4], company.division)
         return company.division_known and any(prefix in self.companies for prefix in prefixes)
@@ -178,7 +178,7 @@ def _consent(claims: Claims, company: CreditCode) -> Consent:
     return Consent(
         id=claims.text("jti"),
         issuer=claims.text("iss"),
-        company=company.text,
+        company=company,
         organisation=claims.text("organisation"),
         purposes=claims.some_texts("purposes"),
         scope=claims.some_texts("scope"),

@@ -124,30 +124,35 @@ class Publicity:
         """
         return self.judge(record, today)(row, unreadable)
 
-    def judge(self, record: RecordType, today: date) -> Judge:
-        """`standing` for many rows of one record type on one day."""
+    def judge(self, record: RecordType, today: date, columns: Collection[str] | None = None) -> Judge:
+        """`standing` for many rows of one record type on one day, that have at most these columns (None: any)."""
         regime = self.regime(today)
-        ending = (PUBLISHED_FROM, PUBLISHED_UNTIL, *(field for field in regime.ended_by if field in record.fields))
-        nothing = (None,) * len(ending)
-        limits = frozenset({*ending, *regime.ended_by})
-        in_period = _period_judge(regime.periods.get(record.name), today)
-        unlimited = record.name not in regime.periods
+        ends = tuple(field for field in regime.ended_by if field in record.fields)
+        limits = frozenset({PUBLISHED_FROM, PUBLISHED_UNTIL, *regime.ended_by})
+        there = [name for name in (PUBLISHED_FROM, PUBLISHED_UNTIL, *ends) if columns is None or name in columns]
+        nothing = (None,) * len(there)
+        period = regime.periods.get(record.name)
+        in_period = _period_judge(period, today)
         published = Standing.PUBLISHED
 
         def standing(row: Mapping[str, Value], unreadable: Collection[str]) -> Standing:
-            days = tuple(map(row.get, ending))
-            if days == nothing and not unreadable:
-                return published if unlimited else in_period(row, None)
-            starts, until, *ends = [day if isinstance(day, date) else None for day in days]
+            if not unreadable and tuple(map(row.get, there)) == nothing:
+                return in_period(row, None) if period else published
+            starts, until = _day(row, PUBLISHED_FROM), _day(row, PUBLISHED_UNTIL)
             if starts and today < starts:
                 return Standing.NOT_YET
-            if (until and until < today) or any(day and day <= today for day in ends):
+            if (until and until < today) or any(day and day <= today for day in (_day(row, field) for field in ends)):
                 return Standing.OVER
             if unreadable and not limits.isdisjoint(unreadable):
                 return Standing.UNREADABLE
             return in_period(row, until)
 
         return standing
+
+
+def _day(row: Mapping[str, Value], field: str) -> date | None:
+    value = row.get(field)
+    return value if isinstance(value, date) else None
 
 
 def _period_judge(period: Period | None, today: date) -> Callable[[Mapping[str, Value], date | None], Standing]:

@@ -75,6 +75,10 @@ class Catalogue:
             for field in record.fields.values():
                 yield f"{record.name}.{field.name}", field.tier
 
+    def sealed(self) -> frozenset[str]:
+        """The coordinates of all SEALED fields."""
+        return frozenset(coordinate for coordinate, tier in self.tiers() if tier is Tier.SEALED)
+
     def field(self, coordinate: str) -> FieldSpec | None:
         """The field at `Type.field`, None where there is none (`Type` alone is not a field)."""
         name, _, field = coordinate.partition(".")

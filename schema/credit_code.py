@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from operator import mul
 from typing import Final
 
@@ -66,15 +65,13 @@ def normalise(raw: str) -> str:
     return raw.translate(_FULL_WIDTH).translate(_LOWER_AND_SEPARATORS)
 
 
-@dataclass(frozen=True, slots=True)
-class CreditCode:
-    """A credit code that has been checked. Made by `CreditCode.parse`; `text` is its 18 characters."""
+class CreditCode(str):
+    """A credit code that has been checked: its 18 characters. Made by `CreditCode.parse`.
 
-    text: str
+    A text itself, since nearly everything is looked up by credit code: nothing is quicker to hash and to compare.
+    """
 
-    def __hash__(self) -> int:
-        """The text's, which Python keeps: nearly everything is looked up by credit code."""
-        return hash(self.text)
+    __slots__ = ()
 
     @classmethod
     def parse(cls, raw: str) -> CreditCode:
@@ -104,36 +101,32 @@ class CreditCode:
     @property
     def authority(self) -> str:
         """The registering authority: character 1."""
-        return self.text[0]
+        return self[0]
 
     @property
     def category(self) -> str:
         """The entity category within the authority: character 2."""
-        return self.text[1]
+        return self[1]
 
     @property
     def division(self) -> str:
         """The division of the original registration (GB/T 2260): characters 3 to 8."""
-        return self.text[2:8]
+        return self[2:8]
 
     @property
     def organisation_code(self) -> str:
         """The organisation code (GB 11714): characters 9 to 17."""
-        return self.text[8:17]
+        return self[8:17]
 
     @property
     def check_digit_valid(self) -> bool:
         """Whether the check character is the standard's. False only in the pilot series."""
-        return self.text[17] == _check_character(self.text)
+        return self[17] == _check_character(self)
 
     @property
     def division_known(self) -> bool:
         """Whether the division is in the public table. Lawful codes of development zones are not."""
         return is_known_division(self.division)
-
-    def __str__(self) -> str:
-        """The 18 characters."""
-        return self.text
 
 
 def _check_length(text: str) -> None:
@@ -169,7 +162,7 @@ def _check_organisation_code(code: CreditCode) -> None:
 
 def _check_check_character(code: CreditCode) -> None:
     if not code.check_digit_valid and not code.organisation_code.startswith(_PILOT_SERIES):
-        raise CodeCheckCharacterError(_check_character(code.text), code.text[17])
+        raise CodeCheckCharacterError(_check_character(code), code[17])
 
 
 def _check_character(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import strawberry
@@ -117,19 +118,23 @@ def _filters(record: RecordType) -> tuple[Argument, ...]:
     )
 
 
-Enterprise: Final = create_type(
-    "Enterprise",
-    [
-        declared("creditCode", CreditCodeText, bilingual("The Unified Social Credit Code.", "统一社会信用代码。")),
-        declared("identity", CodeIdentity, bilingual("What the code itself tells.", "代码本身所载的信息。")),
-        *(_answer(catalogue().records[cls.__name__], cls) for cls in RECORDS),
-    ],
-    description=bilingual(
-        "A company or other organisation with a credit code. That it is here does not mean that any agency knows it.",
-        "具有统一社会信用代码的企业或其他组织。返回此对象并不表示有机构掌握其信息。",
-    ),
-    directives=[Key(fields=FieldSet("creditCode"))],
-)
+def enterprise_type(records: Iterable[type[Record]], entries: Mapping[str, RecordType]) -> type:
+    """`Enterprise` with a field for each of these record types, whose entries in the catalogue these are."""
+    return create_type(
+        "Enterprise",
+        [
+            declared("creditCode", CreditCodeText, bilingual("The Unified Social Credit Code.", "统一社会信用代码。")),
+            declared("identity", CodeIdentity, bilingual("What the code itself tells.", "代码本身所载的信息。")),
+            *(_answer(entries[cls.__name__], cls) for cls in records),
+        ],
+        description=bilingual(
+            "A company or other organisation with a credit code. That it is here does not mean that any agency knows"
+            " it.",
+            "具有统一社会信用代码的企业或其他组织。返回此对象并不表示有机构掌握其信息。",
+        ),
+        directives=[Key(fields=FieldSet("creditCode"))],
+    )
+
 
 Viewer: Final = create_type(
     "Viewer",
@@ -154,36 +159,43 @@ Viewer: Final = create_type(
     description=bilingual("The caller, as the gateway knows it.", "网关所识别的调用者。"),
 )
 
-Query: Final = create_type(
-    "Query",
-    [
-        declared(
-            "enterprise",
-            StrawberryOptional(Enterprise),
-            bilingual(
-                "The company with this code; null with an error that names the code's mistake.",
-                "具有该代码的企业；代码有误时为空并报错说明。",
+
+def query_type(enterprise: type) -> type:
+    """`Query` over enterprises of this type."""
+    return create_type(
+        "Query",
+        [
+            declared(
+                "enterprise",
+                StrawberryOptional(enterprise),
+                bilingual(
+                    "The company with this code; null with an error that names the code's mistake.",
+                    "具有该代码的企业；代码有误时为空并报错说明。",
+                ),
+                Argument("code", CreditCodeText, bilingual("Its credit code.", "统一社会信用代码。")),
             ),
-            Argument("code", CreditCodeText, bilingual("Its credit code.", "统一社会信用代码。")),
-        ),
-        declared(
-            "enterprises",
-            StrawberryList(StrawberryOptional(Enterprise)),
-            bilingual(
-                "The companies with these codes, in their order. One with a mistake is null with an error of its own;"
-                " the others are answered.",
-                "具有这些代码的企业，顺序不变。有误的代码对应空值并单独报错，其余照常回答。",
+            declared(
+                "enterprises",
+                StrawberryList(StrawberryOptional(enterprise)),
+                bilingual(
+                    "The companies with these codes, in their order. One with a mistake is null with an error of its"
+                    " own; the others are answered.",
+                    "具有这些代码的企业，顺序不变。有误的代码对应空值并单独报错，其余照常回答。",
+                ),
+                Argument(
+                    "codes", StrawberryList(CreditCodeText), bilingual("Their credit codes.", "统一社会信用代码列表。")
+                ),
             ),
-            Argument(
-                "codes", StrawberryList(CreditCodeText), bilingual("Their credit codes.", "统一社会信用代码列表。")
+            declared(
+                "agencies",
+                StrawberryList(Agency),
+                bilingual("Every agency that supplies records here.", "在此提供记录的所有机构。"),
             ),
-        ),
-        declared(
-            "agencies",
-            StrawberryList(Agency),
-            bilingual("Every agency that supplies records here.", "在此提供记录的所有机构。"),
-        ),
-        declared("me", Viewer, bilingual("Who is asking.", "当前调用者。")),
-    ],
-    description=bilingual("Where a question starts.", "查询入口。"),
-)
+            declared("me", Viewer, bilingual("Who is asking.", "当前调用者。")),
+        ],
+        description=bilingual("Where a question starts.", "查询入口。"),
+    )
+
+
+Enterprise: Final = enterprise_type(RECORDS, catalogue().records)
+Query: Final = query_type(Enterprise)

@@ -10,7 +10,6 @@ import strawberry.federation
 from graphql import DefinitionNode, DocumentNode, ObjectTypeDefinitionNode, parse, print_ast
 from strawberry.schema.config import StrawberryConfig
 
-from schema.catalogue import Tier
 from schema.query import Query
 from schema.records import catalogue
 from schema.scalars import SCALARS
@@ -19,7 +18,12 @@ from schema.scalars import SCALARS
 @cache
 def sdl() -> str:
     """The whole contract, Apollo Federation's roots included. It is checked in as `schema/schema.graphql`."""
-    schema = strawberry.federation.Schema(query=Query, config=StrawberryConfig(scalar_map=SCALARS))
+    return printed(Query)
+
+
+def printed(query: type) -> str:
+    """The contract that starts at this query type, made by `schema.query.query_type`."""
+    schema = strawberry.federation.Schema(query=query, config=StrawberryConfig(scalar_map=SCALARS))
     return tidy(schema.as_str())
 
 
@@ -31,13 +35,17 @@ def subgraph_sdl() -> str:
 
 def sealed() -> frozenset[str]:
     """The coordinates of all SEALED fields."""
-    return frozenset(coordinate for coordinate, tier in catalogue().tiers() if tier is Tier.SEALED)
+    return catalogue().sealed()
 
 
 def document(hidden: Collection[str]) -> DocumentNode:
     """The contract's syntax tree without the fields at these coordinates (`Type.field`)."""
-    whole = _document()
-    return DocumentNode(definitions=tuple(_without(definition, hidden) for definition in whole.definitions))
+    return without(_document(), hidden)
+
+
+def without(contract: DocumentNode, hidden: Collection[str]) -> DocumentNode:
+    """A contract's syntax tree without the fields at these coordinates."""
+    return DocumentNode(definitions=tuple(_without(definition, hidden) for definition in contract.definitions))
 
 
 @cache

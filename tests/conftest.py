@@ -1,13 +1,15 @@
-"""What all tests share: a real PostgreSQL."""
+"""What all tests share: a real PostgreSQL, and a real Redis."""
 
 from __future__ import annotations
 
 import logging
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
+
+from tests.connectors.redis_server import RedisServer
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it looks for a runtime directory when it is imported, and warns of having none
@@ -30,3 +32,12 @@ def make_database() -> Iterator[Callable[[str], str]]:
 
         yield make
         server.cleanup()
+
+
+@pytest.fixture
+async def redis() -> AsyncIterator[RedisServer]:
+    """A real server that speaks as Redis does, of the test's own."""
+    server = RedisServer()
+    server.start()
+    yield server
+    await server.close()

@@ -88,7 +88,7 @@ class GraphqlSource:
             if data[alias] is None:
                 unknown.add(key)
                 continue
-            listing = list_rows(
+            listing = await list_rows(
                 data[alias], self._dataset.query.rows, self._dataset.query.within, self._dataset.key.path
             )
             if listing is None:

@@ -135,7 +135,7 @@ class RestSource:
             answer = await self._client.ask(self._request(call, number), call.timeout, self._unknown.status)
             if self._says_unknown(answer):
                 return SourceAnswer((), unknown=frozenset(call.keys))
-            page = self._listing(answer.document)
+            page = await self._listing(answer.document)
             rows += page.rows
             seen |= page.seen
             read += page.items
@@ -202,9 +202,9 @@ class RestSource:
             raise bad_response(self._place, f"the answer's {envelope.path} is none of those that mean well")
         return False
 
-    def _listing(self, document: object) -> Listing:
+    async def _listing(self, document: object) -> Listing:
         response = self._dataset.response
-        listing = list_rows(document, response.rows, response.within, self._dataset.key.path)
+        listing = await list_rows(document, response.rows, response.within, self._dataset.key.path)
         if listing is None:
             raise bad_response(self._place, f"no list of objects at {response.rows or 'the top'}")
         return listing

@@ -79,7 +79,7 @@ def issue(  # noqa: PLR0913  # one option a claim
         id=id_,
         issuer=issuer,
         audience=audience,
-        company=code.text,
+        company=code,
         organisation=organisation,
         purposes=purpose,
         scope=scope,

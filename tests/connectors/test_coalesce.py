@@ -16,7 +16,7 @@ FACTS = frozenset({"facts"})
 
 
 def texts(codes: Sequence[CreditCode]) -> list[str]:
-    return [code.text for code in codes]
+    return list(codes)
 
 
 def outcomes(answers: dict[CreditCode, CompanyRows]) -> list[Outcome | FailureCode]:
@@ -42,9 +42,7 @@ async def test_concurrent_requests_leave_as_one_call_and_each_gets_only_its_own_
     )
     assert agency.calls == [texts([*CODES[:4], CODES[5]])]
     assert [list(answers) for answers in (first, second, third)] == [list(CODES[:3]), list(CODES[2:4]), [CODES[5]]]
-    assert second[CODES[2]].rows == (
-        {"facts": f"facts of {CODES[2].text}", "documentNumber": f"number of {CODES[2].text}"},
-    )
+    assert second[CODES[2]].rows == ({"facts": f"facts of {CODES[2]}", "documentNumber": f"number of {CODES[2]}"},)
 
 
 async def test_other_columns_leave_in_a_call_of_their_own() -> None:
@@ -52,7 +50,7 @@ async def test_other_columns_leave_in_a_call_of_their_own() -> None:
     supply = supply_of(agency)
     narrow, _ = await asyncio.gather(fetch(supply, CODES[:1], FACTS), fetch(supply, CODES[:1], BOTH))
     assert len(agency.calls) == 2
-    assert narrow[CODES[0]].rows == ({"facts": f"facts of {CODES[0].text}"},)
+    assert narrow[CODES[0]].rows == ({"facts": f"facts of {CODES[0]}"},)
 
 
 @pytest.mark.parametrize("options", [{"coalesce": False}, {"batch": 1}])
@@ -108,7 +106,7 @@ async def test_a_request_whose_call_nobody_shared_is_not_repeated() -> None:
 async def test_rows_that_may_be_anybodys_trouble_only_the_request_that_brought_them() -> None:
     async def answer(keys: Sequence[str]) -> SourceAnswer:
         whole = answered(keys)
-        return SourceAnswer([*whole.rows, {"code": "?"}]) if CODES[0].text in keys else whole
+        return SourceAnswer([*whole.rows, {"code": "?"}]) if CODES[0] in keys else whole
 
     supply = supply_of(MemoryAgency(answer))
     own, other = await asyncio.gather(fetch(supply, CODES[:1]), fetch(supply, CODES[1:2]))
@@ -194,6 +192,14 @@ async def test_each_request_waits_only_to_its_own_deadline_and_the_call_to_the_l
     agency.gate.set()
     assert outcomes(await patient) == [Outcome.ANSWERED]
     assert len(agency.calls) == 1
+
+
+async def test_requests_of_one_tick_are_all_told_that_the_agency_was_late_once_their_deadlines_pass() -> None:
+    agency = MemoryAgency(gate=asyncio.Event())
+    supply = supply_of(agency, timeout=60)
+    asked = [fetch(supply, [code], seconds=0.05) for code in CODES[:3]]
+    assert [outcomes(answers) for answers in await asyncio.gather(*asked)] == [[FailureCode.AGENCY_TIMEOUT]] * 3
+    assert (len(agency.calls), agency.cancelled) == (1, 1)
 
 
 async def test_a_request_that_only_waited_for_a_place_says_that_the_agency_was_overloaded() -> None:

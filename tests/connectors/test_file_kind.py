@@ -48,8 +48,8 @@ async def indexed(supply: Any) -> None:
 async def test_rows_are_found_in_any_spelling_and_carry_the_files_date(tmp_path: Path, open_one: Any) -> None:
     path = drop(
         tmp_path,
-        f'{CODES[0].text.lower()},"甲,𠮷\r\n公司",20200102,暂无\r\n{CODES[1].organisation_code},乙,1900-1-1,杭州\r\n\r\n'
-        f"{CODES[2].text},丙,2020/1/2,杭州\r\n暂无,丁,,\r\n{CODES[3].text},short\r\n",
+        f'{CODES[0].lower()},"甲,𠮷\r\n公司",20200102,暂无\r\n{CODES[1].organisation_code},乙,1900-1-1,杭州\r\n\r\n'
+        f"{CODES[2]},丙,2020/1/2,杭州\r\n暂无,丁,,\r\n{CODES[3]},short\r\n",
     )
     os.utime(path, (1_790_000_000, 1_790_000_000))
     supply = await open_one(MANIFEST, str(tmp_path))
@@ -65,21 +65,21 @@ async def test_rows_are_found_in_any_spelling_and_carry_the_files_date(tmp_path:
 
 
 async def test_a_row_that_may_be_anybodys_makes_answers_incomplete(tmp_path: Path, open_one: Any) -> None:
-    drop(tmp_path, f"{CODES[0].text},甲,,\r\n暂无,丁,,\r\n")
+    drop(tmp_path, f"{CODES[0]},甲,,\r\n暂无,丁,,\r\n")
     supply = await open_one(MANIFEST.replace("unkeyedRows: ignore", "unkeyedRows: incomplete"), str(tmp_path))
     answers = await ask(supply, CODES[:2])
     assert {(answer.outcome, answer.unmapped) for answer in answers.values()} == {(Outcome.INCOMPLETE, 1)}
 
 
 async def test_a_new_drop_takes_over_and_the_last_by_name_counts(tmp_path: Path, open_one: Any) -> None:
-    drop(tmp_path, f"{CODES[0].text},old,,\r\n")
+    drop(tmp_path, f"{CODES[0]},old,,\r\n")
     supply = await open_one(MANIFEST, str(tmp_path))
     assert await name_of(supply, 0) == "old"
-    drop(tmp_path, f"{CODES[0].text},replaced,,\r\n")
+    drop(tmp_path, f"{CODES[0]},replaced,,\r\n")
     await indexed(supply)
     assert await name_of(supply, 0) == "replaced"
-    drop(tmp_path, f"{CODES[0].text},newest,,\r\n", "customs_2.csv")
-    drop(tmp_path, f"{CODES[0].text},late,,\r\n", "customs_0.csv")
+    drop(tmp_path, f"{CODES[0]},newest,,\r\n", "customs_2.csv")
+    drop(tmp_path, f"{CODES[0]},late,,\r\n", "customs_0.csv")
     await indexed(supply)
     assert await name_of(supply, 0) == "newest"
 
@@ -87,32 +87,32 @@ async def test_a_new_drop_takes_over_and_the_last_by_name_counts(tmp_path: Path,
 @pytest.mark.parametrize(
     "bad",
     [
-        f"{CODES[0].text},half".encode(),
-        f'{CODES[0].text},half,,\r\n{CODES[1].text},"never closed,,\r\n'.encode(),
+        f"{CODES[0]},half".encode(),
+        f'{CODES[0]},half,,\r\n{CODES[1]},"never closed,,\r\n'.encode(),
         b"\xff\xff\xff\r\n",
         b"",
     ],
     ids=["cut off", "open quote", "encoding", "empty"],
 )
 async def test_a_half_written_drop_leaves_the_one_before_in_place(tmp_path: Path, open_one: Any, bad: bytes) -> None:
-    drop(tmp_path, f"{CODES[0].text},whole,,\r\n")
+    drop(tmp_path, f"{CODES[0]},whole,,\r\n")
     supply = await open_one(MANIFEST, str(tmp_path))
     assert await name_of(supply, 0) == "whole"
     (tmp_path / "customs_2.csv").write_bytes((HEADER.encode("gb18030") if bad else b"") + bad)
     await indexed(supply)
     assert await name_of(supply, 0) == "whole"
-    drop(tmp_path, f"{CODES[0].text},mended,,\r\n", "customs_2.csv")
+    drop(tmp_path, f"{CODES[0]},mended,,\r\n", "customs_2.csv")
     await indexed(supply)
     assert await name_of(supply, 0) == "mended"
 
 
 async def test_a_drop_written_over_in_place_is_never_read_by_its_old_index(tmp_path: Path, open_one: Any) -> None:
-    path = drop(tmp_path, f"{CODES[0].text},first,,\r\n")
+    path = drop(tmp_path, f"{CODES[0]},first,,\r\n")
     supply = await open_one(MANIFEST, str(tmp_path))
     assert await name_of(supply, 0) == "first"
-    path.write_bytes((HEADER + f"{CODES[1].text},shifted,,\r\n{CODES[0].text},second,,\r\n").encode("gb18030"))
+    path.write_bytes((HEADER + f"{CODES[1]},shifted,,\r\n{CODES[0]},second,,\r\n").encode("gb18030"))
     assert await name_of(supply, 0) == "second"
-    path.write_bytes((HEADER + f"{CODES[1].text},cut of").encode("gb18030"))
+    path.write_bytes((HEADER + f"{CODES[1]},cut of").encode("gb18030"))
     answer = (await ask(supply, CODES[:1]))[CODES[0]]
     assert (answer.outcome, answer.failure) == (Outcome.FAILED, FailureCode.AGENCY_UNAVAILABLE)
 
@@ -122,23 +122,23 @@ async def test_without_a_drop_the_agency_is_unavailable_not_empty(tmp_path: Path
     assert (await ask(absent, CODES[:1]))[CODES[0]].failure is FailureCode.AGENCY_UNAVAILABLE
     supply = await open_one(MANIFEST, str(tmp_path))
     assert (await ask(supply, CODES[:1]))[CODES[0]].failure is FailureCode.AGENCY_UNAVAILABLE
-    drop(tmp_path, f"{CODES[0].text},甲,,\r\n", header="信用代码2,名称,注册日期,地址\r\n")
+    drop(tmp_path, f"{CODES[0]},甲,,\r\n", header="信用代码2,名称,注册日期,地址\r\n")
     assert (await ask(supply, CODES[:1]))[CODES[0]].failure is FailureCode.AGENCY_UNAVAILABLE
 
 
 async def test_a_drop_counts_only_once_its_marker_lies_beside_it(tmp_path: Path, open_one: Any) -> None:
     supply = await open_one(MANIFEST.replace("key: 信用代码", "key: 信用代码\n        marker: .ok"), str(tmp_path))
-    drop(tmp_path, f"{CODES[0].text},甲,,\r\n")
+    drop(tmp_path, f"{CODES[0]},甲,,\r\n")
     assert (await ask(supply, CODES[:1]))[CODES[0]].failure is FailureCode.AGENCY_UNAVAILABLE
     (tmp_path / "customs_1.csv.ok").touch()
     assert await name_of(supply, 0) == "甲"
 
 
 async def test_look_ups_go_on_while_a_large_drop_is_indexed(tmp_path: Path, open_one: Any) -> None:
-    drop(tmp_path, f"{CODES[0].text},small,,\r\n")
+    drop(tmp_path, f"{CODES[0]},small,,\r\n")
     supply = await open_one(MANIFEST, str(tmp_path))
     assert await name_of(supply, 0) == "small"
-    lines = "".join(f"{code.text},large,2020-01-01,x\r\n" for code in CODES) * 1000
+    lines = "".join(f"{code},large,2020-01-01,x\r\n" for code in CODES) * 1000
     drop(tmp_path, lines, "customs_2.csv")
     assert await asyncio.wait_for(name_of(supply, 0), 2) == "small"
     await indexed(supply)
@@ -146,7 +146,7 @@ async def test_look_ups_go_on_while_a_large_drop_is_indexed(tmp_path: Path, open
 
 
 async def test_a_drop_that_is_gone_is_no_longer_answered_from(tmp_path: Path, open_one: Any) -> None:
-    path = drop(tmp_path, f"{CODES[0].text},there,,\r\n")
+    path = drop(tmp_path, f"{CODES[0]},there,,\r\n")
     supply = await open_one(MANIFEST, str(tmp_path))
     assert await name_of(supply, 0) == "there"
     path.unlink()
@@ -155,7 +155,7 @@ async def test_a_drop_that_is_gone_is_no_longer_answered_from(tmp_path: Path, op
 
 
 async def test_a_drop_without_a_column_that_the_manifest_reads_is_refused(tmp_path: Path, open_one: Any) -> None:
-    drop(tmp_path, f"{CODES[0].text},甲,,\r\n", header=HEADER.replace("地址", "住址"))
+    drop(tmp_path, f"{CODES[0]},甲,,\r\n", header=HEADER.replace("地址", "住址"))
     supply = await open_one(MANIFEST, str(tmp_path))
     answer = (await ask(supply, CODES[:1], ["name"]))[CODES[0]]
     assert (answer.outcome, answer.failure) == (Outcome.FAILED, FailureCode.AGENCY_UNAVAILABLE)

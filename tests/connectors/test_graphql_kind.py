@@ -33,7 +33,7 @@ LIST = (
     f"        asOf: {{path: state.updated}}\n{FIELDS}"
 )
 ALIASES = f'{HEAD}        query: {{field: company, argument: code, type: "String!", within: page.nodes}}\n{FIELDS}'
-KNOWN = {code.text: index for index, code in enumerate(CODES[:4])}
+KNOWN = {code: index for index, code in enumerate(CODES[:4])}
 
 
 class Upstream:
@@ -78,7 +78,7 @@ async def test_a_field_that_was_not_asked_for_is_not_in_the_query(agency: Agency
     assert "year" in agency.asked[0].body["query"]
     assert "secret" not in agency.asked[0].body["query"]
     assert "level" not in agency.asked[0].body["query"]
-    assert CODES[0].text not in agency.asked[0].body["query"]
+    assert CODES[0] not in agency.asked[0].body["query"]
 
 
 async def test_the_agencys_own_date_is_asked_beside_the_rows(agency: Agency, open_one: Any) -> None:

@@ -57,7 +57,7 @@ async def test_headers_of_the_manifest_stand_in_for_ours(agency: Agency, open_on
     await ask(await open_one(manifest(more, "POST", "body"), agency.address), CODES[:1])
     headers = agency.asked[0].headers
     assert [headers[name] for name in ("content-type", "accept", "user-agent")] == ["a-secret"] * 3
-    assert agency.asked[0].body == {"code": CODES[0].text}
+    assert agency.asked[0].body == {"code": CODES[0]}
 
 
 @pytest.mark.parametrize("name", ["Content-Length", "transfer-encoding", "Connection", '"X: y\\r\\nZ"', '"X "'])

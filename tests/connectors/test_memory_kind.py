@@ -22,10 +22,10 @@ MANIFEST = f"""
         asOf: {{constant: "2026-11-01"}}
         fields: {{recordId: id, documentNumber: number, amount: {{path: fine, unit: 万元}}}}
         rows:
-          - {{company: {{code: {CODES[0].text.lower()}}}, id: 1, number: 浙罚1, fine: 1.5}}
+          - {{company: {{code: {CODES[0].lower()}}}, id: 1, number: 浙罚1, fine: 1.5}}
           - {{company: {{code: {CODES[0].organisation_code}}}, id: 2, number: 浙罚2}}
-          - {{company: {{code: {CODES[1].text}}}, id: 3, number: 浙罚3}}
-          - {{company: {{code: {CODES[1].text}}}, id: 4, number: 浙罚4}}
+          - {{company: {{code: {CODES[1]}}}, id: 3, number: 浙罚3}}
+          - {{company: {{code: {CODES[1]}}}, id: 4, number: 浙罚4}}
 """
 
 

@@ -40,11 +40,11 @@ REGISTRATION = """
           employees: CYRS
 """
 ROWS = [
-    (CODES[0].text, "甲公司", "1", "2001-2-3", "1,000.5", None, "浙江", "杭州", 12, "2026-11-02"),
-    (CODES[1].text.lower(), "乙公司", "1", "1900-1-1", "5", "840", "浙江", "暂无", None, "2026-11-03"),
+    (CODES[0], "甲公司", "1", "2001-2-3", "1,000.5", None, "浙江", "杭州", 12, "2026-11-02"),
+    (CODES[1].lower(), "乙公司", "1", "1900-1-1", "5", "840", "浙江", "暂无", None, "2026-11-03"),
     (CODES[2].organisation_code, "丙公司", "1", "9999-9-9", "暂无", None, None, None, 3, "2026-11-04"),
-    (CODES[3].text, "丁公司", "1", "1970-1-1", "暂无", None, None, None, 3, "2026-11-04"),
-    (CODES[3].text, "丁公司二", "1", "1970-1-1", "暂无", None, None, None, 3, "2026-11-04"),
+    (CODES[3], "丁公司", "1", "1970-1-1", "暂无", None, None, None, 3, "2026-11-04"),
+    (CODES[3], "丁公司二", "1", "1970-1-1", "暂无", None, None, None, 3, "2026-11-04"),
 ]
 TABLE = (
     'CREATE TABLE t_reg ("TYSHXYDM" VARCHAR(32), "QYMC" TEXT, "DJ.ZT" TEXT, "CLRQ" TEXT, "ZCZB" TEXT, "BZ" TEXT,'
@@ -141,7 +141,7 @@ async def test_filters_run_in_the_database_and_a_cut_answer_says_so(database: An
     await run(f"CREATE TABLE t_penalty (code TEXT, number TEXT, decided {day}, facts TEXT)")
     for year in range(2021, 2026):
         await run(
-            f"INSERT INTO t_penalty VALUES ('{CODES[0].text}', '{year}', '{year}-05-05', 'same')"  # noqa: S608
+            f"INSERT INTO t_penalty VALUES ('{CODES[0]}', '{year}', '{year}-05-05', 'same')"  # noqa: S608
         )
     supply = await open_one(PENALTIES, address)
     wanted = {"decidedFrom": date(2023, 5, 5)}
@@ -169,15 +169,14 @@ async def test_a_statement_that_runs_too_long_is_stopped_in_the_database(databas
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000000000) SELECT"
     await run(
         "DROP VIEW IF EXISTS v_slow",
-        f"CREATE VIEW v_slow AS {endless} '{CODES[0].text}' AS code, 'x' AS number, max(i) AS decided, 'x' AS facts"
-        " FROM n",
+        f"CREATE VIEW v_slow AS {endless} '{CODES[0]}' AS code, 'x' AS number, max(i) AS decided, 'x' AS facts FROM n",
     )
     manifest = PENALTIES.replace("t_penalty", "v_slow").replace("timeout: 5", "timeout: 0.3")
     supply = await open_one(manifest, address)
     answer = (await ask(supply, CODES[:1]))[CODES[0]]
     assert (answer.failure, answer.retryable) == (FailureCode.AGENCY_TIMEOUT, True)
     source = supply._lines["registry/Penalty"].source
-    call = SourceCall([CODES[0].text], frozenset({"code"}), {}, timeout=0.3)
+    call = SourceCall([CODES[0]], frozenset({"code"}), {}, timeout=0.3)
     if address.startswith("postgresql"):
         with pytest.raises(AgencyFailure) as caught:
             await source.fetch(call)

@@ -128,5 +128,5 @@ def test_with_rows_kept_a_request_suffers_only_from_its_own_companies_and_its_ow
             if request.seconds == LONG and not culprits.intersection(request.codes):
                 assert rows.outcome is Outcome.ANSWERED
             if rows.outcome is not Outcome.FAILED:
-                texts = {"facts": f"facts of {code.text}", "documentNumber": f"number of {code.text}"}
+                texts = {"facts": f"facts of {code}", "documentNumber": f"number of {code}"}
                 assert rows.rows == ({column: texts[column] for column in request.columns},)

@@ -24,6 +24,7 @@ from gateway.demo.supervisor import Nation, running_nation
 from schema.credit_code import CreditCode
 from schema.records import catalogue
 from schema.values import Code, Count, DateSpan, Money
+from tests.connectors.redis_server import RedisServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")  # one supply serves all tests: its connections keep to one loop
 
@@ -119,7 +120,7 @@ async def test_hundreds_of_companies_are_answered_but_for_those_whose_dirt_canno
     for dataset in DATASETS:
         for code, answer in (await ask(supply, dataset, *nation.codes)).items():
             if answer.outcome is not Outcome.ANSWERED:
-                odd.add((dataset, role.get(code.text, "ordinary"), answer.outcome))
+                odd.add((dataset, role.get(code, "ordinary"), answer.outcome))
 
     tax = ("tax/TaxCredit", "tax/TaxArrears", "tax/TaxPayment")
     assert {entry for entry in odd if entry[1] != "ordinary"} == {
@@ -345,6 +346,33 @@ async def test_a_hundred_companies_cost_the_calls_that_the_manifest_allows(
     await supply.close()
 
     assert after - before == calls
+
+
+async def test_what_every_dataset_says_is_the_same_from_the_cache_s_second_level(
+    manifests: Sequence[Manifest], nation: Nation
+) -> None:
+    redis = RedisServer()
+    redis.start()
+    settings = SupplySettings(nation.environment, second_level=redis.level())
+    codes = nation.codes[:60]
+    said = []
+    for _ in range(2):
+        supply = await open_supply(manifests, SHAPES, settings)
+        said.append({dataset: dict(map(undated, (await ask(supply, dataset, *codes)).items())) for dataset in DATASETS})
+        outcomes = [answer[0] for answers in said[0].values() for answer in answers.values()]
+        kept = sum(outcome in {Outcome.ANSWERED, Outcome.UNKNOWN_COMPANY} for outcome in outcomes)
+        await redis.holds(kept)
+        level = supply._cache._second
+        await supply.close()
+    assert level.counts.found == kept > 6 * len(codes)
+    assert said[1] == said[0]
+    await redis.close()
+
+
+def undated(answer: tuple[CreditCode, CompanyRows]) -> tuple[CreditCode, object]:
+    """All of it but when it was asked."""
+    code, rows = answer
+    return code, (rows.outcome, rows.rows, rows.as_of, rows.failure, rows.unmapped, rows.unreadable)
 
 
 async def test_the_registry_says_the_same_from_postgresql(

@@ -93,3 +93,23 @@ async def test_raising_the_generation_replaces_pseudonyms_and_leaves_cursors(set
     assert (first, second) == ("1", "2")
     assert of_first != of_second
     assert len(set(cursors)) == 1
+
+
+def level_of(gateway: Gateway) -> Any:
+    return gateway.supply._cache._second  # type: ignore[attr-defined]
+
+
+async def test_a_gateway_whose_second_level_is_down_opens_and_leaves_nothing_behind(settings_of, environment) -> None:
+    before = asyncio.all_tasks()
+    async with opened(settings_of(cache_url="redis://127.0.0.1:9"), environment) as gateway:
+        assert level_of(gateway) is not None
+    assert asyncio.all_tasks() == before
+
+
+async def test_rows_are_sealed_with_a_key_of_their_own_or_one_derived_from_the_secret(settings_of, environment) -> None:
+    names = []
+    for keys in ({}, {"secret": "t" * 32}, {"cache_key": "c" * 32}, {"cache_key": "c" * 32, "secret": "t" * 32}):
+        async with opened(settings_of(cache_url="redis://127.0.0.1:9", **keys), environment) as gateway:
+            names.append(level_of(gateway)._seal.names(b"shelf")("company"))
+    assert names[2] == names[3]
+    assert len(set(names)) == 3

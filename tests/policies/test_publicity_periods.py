@@ -134,6 +134,20 @@ def test_every_row_has_a_standing_and_what_is_over_stays_over(row: dict[str, Val
 
 
 @given(
+    row=st.fixed_dictionaries(
+        {}, optional={**dict.fromkeys((*PENALTY.fields, "other"), st.none() | st.dates()), "severity": st.builds(Code)}
+    ),
+    unreadable=st.frozensets(st.sampled_from([*PENALTY.fields])),
+    today=st.dates(),
+)
+def test_naming_the_columns_that_a_supplier_has_changes_no_standing(
+    row: dict[str, Value], unreadable: frozenset[str], today: date
+) -> None:
+    judge = RULES.judge(PENALTY, today, row.keys())
+    assert judge(row, unreadable) is RULES.standing(PENALTY, row, today, unreadable)
+
+
+@given(
     months=st.sampled_from([0, 1, 3, 11, 12, 36, 120_000]),
     today=st.dates() | st.dates(date(2023, 1, 28), date(2024, 4, 1)),
     data=st.data(),

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import orjson
 import pytest
+from msgspec.structs import replace
 
 from connectors.contract import CompanyRows, Coverage, Dataset, FailureCode, FetchRequest, Outcome, Row
 from gateway.agencies import AgencyProfile
@@ -77,14 +78,16 @@ class MemorySupply:
         return {code: self._answer(request, code) for code in request.codes}
 
     def _answer(self, request: FetchRequest, code: CreditCode) -> CompanyRows:
-        if request.dataset in self.failing:
-            return CompanyRows(Outcome.FAILED, failure=self.failing[request.dataset], retryable=True)
-        rows = tuple(
-            {name: value for name, value in row.items() if name in request.columns}
-            for row in self.rows.get((request.dataset, code.text), ())
-        )
-        outcome = self.outcomes.get((request.dataset, code.text), Outcome.ANSWERED)
-        return CompanyRows(outcome, rows, as_of=AS_OF, not_older_than=AS_OF)
+        whole = self.said(request.dataset, code)
+        rows = tuple({name: value for name, value in row.items() if name in request.columns} for row in whole.rows)
+        return replace(whole, rows=rows)
+
+    def said(self, dataset_id: str, code: str) -> CompanyRows:
+        """What a dataset says of a company when all its columns are asked for."""
+        if dataset_id in self.failing:
+            return CompanyRows(Outcome.FAILED, failure=self.failing[dataset_id], retryable=True)
+        outcome = self.outcomes.get((dataset_id, code), Outcome.ANSWERED)
+        return CompanyRows(outcome, self.rows.get((dataset_id, code), ()), as_of=AS_OF, not_older_than=AS_OF)
 
     def columns(self, dataset_id: str) -> frozenset[str]:
         """Every column that the dataset was ever asked for."""

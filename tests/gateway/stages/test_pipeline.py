@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -129,7 +131,7 @@ async def test_a_company_asked_for_twice_is_fetched_once(make_world, codes) -> N
         b=[codes.hangzhou, codes.shenzhen, codes.hangzhou],
     )
     asked = [request for request in world.supply.requests if request.dataset == "zhejiang-penalties/Penalty"]
-    assert sorted(code.text for request in asked for code in request.codes) == sorted([codes.hangzhou, codes.shenzhen])
+    assert sorted(code for request in asked for code in request.codes) == sorted([codes.hangzhou, codes.shenzhen])
 
 
 async def test_a_withheld_field_is_never_asked_of_the_agency_whatever_the_route(make_world, codes, principals) -> None:
@@ -182,7 +184,7 @@ async def test_companies_of_one_query_get_each_the_decisions_of_its_own_basis(ma
     assert own["responsiblePersonId"] == "999999199902301234"
     assert other["responsiblePersonId"] in {None, "****1234"}
     asked = {
-        code.text: "responsiblePersonId" in request.columns
+        code: "responsiblePersonId" in request.columns
         for request in world.supply.requests
         if request.dataset == "zhejiang-penalties/Penalty"
         for code in request.codes
@@ -359,7 +361,7 @@ async def test_a_supplier_that_cannot_know_the_company_is_not_asked(make_world, 
     assert [status["zhejiang-penalties"] for status in statuses] == ["ANSWERED", "NOT_ASKED"]
     assert [enterprise["penalties"]["status"] for enterprise in answer["data"]["enterprises"]] == ["COMPLETE"] * 2
     asked = [r for r in world.supply.requests if r.dataset == "zhejiang-penalties/Penalty"]
-    assert [code.text for request in asked for code in request.codes] == [codes.hangzhou]
+    assert [code for request in asked for code in request.codes] == [codes.hangzhou]
 
 
 async def test_a_record_type_that_nobody_supplies_is_unavailable_and_not_empty(make_world, codes) -> None:
@@ -513,3 +515,28 @@ async def test_me_tells_what_one_may_see_for_a_purpose_and_what_the_rest_would_n
 async def test_me_says_that_a_purpose_is_none(make_world) -> None:
     answer = await make_world().ask('{ me { access(purpose: "credit.underwritting") { coordinate } } }')
     assert answer["errors"][0]["extensions"]["code"] == "PURPOSE_INVALID"
+
+
+async def test_a_request_that_is_cancelled_withdraws_its_questions_to_all_agencies_and_is_in_the_audit(
+    make_world, codes
+) -> None:
+    world = make_world()
+    under_way: list[asyncio.Future[Any]] = []
+
+    def fetch(_request: Any) -> asyncio.Future[Any]:
+        under_way.append(asyncio.get_running_loop().create_future())
+        return under_way[-1]
+
+    world.supply.fetch = fetch
+    query = "query ($c: CreditCode!) { enterprise(code: $c) { penalties { status } registration { status } } }"
+    asking = asyncio.create_task(world.ask(query, c=codes.hangzhou))
+    for _ in range(1_000):
+        if under_way:
+            break
+        await asyncio.sleep(0.001)
+    asking.cancel()
+    await asyncio.sleep(0)
+    assert [question.cancelled() for question in under_way] == [True] * 3
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert world.audit.lines[-1]["outcome"] == "ASKED"

@@ -1,7 +1,4 @@
-"""How long a nation's policy takes to load, change, compile and look up, and how long the event loop is held by it.
-
-A Markdown table; times in milliseconds.
-"""
+"""How long a nation's policy takes to load, change, compile and look up, and how long the event loop is held by it."""
 
 from __future__ import annotations
 
@@ -9,13 +6,14 @@ import asyncio
 import datetime as dt
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from benchmarks.large_policy import AGENCIES, large_policy, supplied
+from benchmarks.large_policy import AGENCIES, ORGANISATIONS, RULES, large_policy, supplied
+from benchmarks.tables import Effort, Section, Table, milliseconds
 from gateway.compiler import Compiler
 from gateway.editions import Editions
 from gateway.prepare import Preparer
@@ -51,8 +49,8 @@ class Lag:
             self.worst = max(self.worst, time.perf_counter() - before - TICK)
 
 
-async def measured(name: str, work: Callable[[], Awaitable[object]]) -> None:
-    """Does the work, and prints how long it took and how long the loop was held."""
+async def _measured(name: str, work: Callable[[], Awaitable[object]]) -> Sequence[str]:
+    """Does the work: its name, how long it took, and how long the loop was held."""
     lag = Lag()
     ticking = asyncio.create_task(lag.tick())
     await asyncio.sleep(TICK * 20)
@@ -62,18 +60,16 @@ async def measured(name: str, work: Callable[[], Awaitable[object]]) -> None:
     seconds = time.perf_counter() - started
     await asyncio.sleep(TICK * 20)
     ticking.cancel()
-    print(f"| {name} | {seconds * 1_000:.1f} | {lag.worst * 1_000:.1f} |")
+    return (name, milliseconds(seconds), milliseconds(lag.worst))
 
 
 @asynccontextmanager
 async def opened() -> AsyncIterator[tuple[Editions, Store, PolicyFiles]]:
     """Editions over a store that holds the large policy as its first version."""
     made = catalogue()
-    files = large_policy(made) | {
-        name: content
-        for name, content in read_directory(Path(__file__).parents[1] / "policies").items()
-        if name.startswith("publicity/")
-    }
+    demonstration = read_directory(Path(__file__).parents[1] / "policies")
+    publicity = {name: content for name, content in demonstration.items() if name.startswith("publicity/")}
+    files = {**large_policy(made), **publicity}
     begin = partial(open_workshop, made, AGENCIES, supplied(made))
     with tempfile.TemporaryDirectory() as folder:
         store = await open_store(f"{folder}/store")
@@ -90,7 +86,7 @@ async def opened() -> AsyncIterator[tuple[Editions, Store, PolicyFiles]]:
 
 def with_rule(files: PolicyFiles, name: str, rule: str) -> PolicyFiles:
     """The files with one more rule."""
-    return authored(files) | {name: files[name] + f"  - {{{rule}, to: any, for: any, given: any, note: x}}\n".encode()}
+    return {**authored(files), name: files[name] + f"  - {{{rule}, to: any, for: any, given: any, note: x}}\n".encode()}
 
 
 async def publish(editions: Editions, store: Store, files: PolicyFiles) -> None:
@@ -102,8 +98,8 @@ async def publish(editions: Editions, store: Store, files: PolicyFiles) -> None:
         await asyncio.sleep(TICK)
 
 
-async def look_ups(editions: Editions) -> None:
-    """Prints what a look-up in a table costs, and how many of a mapping it is."""
+async def _look_ups(editions: Editions) -> Sequence[str]:
+    """What a look-up in a table costs, and how many of a mapping it is."""
     table = await editions.current.tables.table(WARM)
     plain = {("agency-7", "Penalty.amount"): 1}
 
@@ -111,34 +107,52 @@ async def look_ups(editions: Editions) -> None:
         started = time.perf_counter()
         for _ in range(LOOK_UPS):
             look()
-        return (time.perf_counter() - started) / LOOK_UPS * 1_000
+        return (time.perf_counter() - started) / LOOK_UPS
 
     ours = per_call(lambda: table.at("agency-7", "Penalty.amount"))
     theirs = per_call(lambda: plain["agency-7", "Penalty.amount"])
-    print(f"| look-up of a field ({ours / theirs:.1f} of a dict's) | {ours:.5f} | |")
+    return (f"look-up of a field ({ours / theirs:.1f} of a dict's)", milliseconds(ours), "")
 
 
-async def main() -> None:
-    """Prints the table."""
-    print("| | ms | event loop held, ms |\n| --- | --- | --- |")
+async def _rows() -> list[Sequence[str]]:
     async with opened() as (editions, store, files):
-        await measured("nothing, for comparison", lambda: asyncio.sleep(1))
-        await measured("start: load", lambda: _adopt_latest(editions, store))
+        rows = [
+            await _measured("nothing, for comparison", lambda: asyncio.sleep(1)),
+            await _measured("start: load", lambda: _adopt_latest(editions, store)),
+        ]
         tables = editions.current.tables
-        await measured("cold class", lambda: tables.table(WARM))
-        await measured("another cold class", lambda: tables.table(COLD))
-        await measured("an organisation that no rule tells from the first", lambda: tables.table(ALIKE))
-        await measured("what could be opened to a cold caller", lambda: tables.openable(WARM.roles, WARM.organisation))
-        await look_ups(editions)
+        rows += [
+            await _measured("cold class", lambda: tables.table(WARM)),
+            await _measured("another cold class", lambda: tables.table(COLD)),
+            await _measured("an organisation that no rule tells from the first", lambda: tables.table(ALIKE)),
+            await _measured(
+                "what could be opened to a cold caller", lambda: tables.openable(WARM.roles, WARM.organisation)
+            ),
+            await _look_ups(editions),
+        ]
         following = asyncio.create_task(editions.follow(store))
         deny = "deny: Registration.name, of: agency-3"
         one = with_rule(files, "rules/nation.yaml", "id: one, allow: Penalty.amount, of: agency-3")
         two = with_rule(one, "rules/agency-3.yaml", f"id: stop, {deny}")
-        await measured("publish of one rule for the nation, in force", lambda: publish(editions, store, one))
-        await measured("emergency deny of one agency, in force", lambda: publish(editions, store, two))
-        more = two | {"organisations.yaml": two["organisations.yaml"] + _ORGANISATION}
-        await measured("publish of one organisation, in force", lambda: publish(editions, store, more))
+        more = {**two, "organisations.yaml": two["organisations.yaml"] + _ORGANISATION}
+        rows += [
+            await _measured("publish of one rule for the nation, in force", lambda: publish(editions, store, one)),
+            await _measured("emergency deny of one agency, in force", lambda: publish(editions, store, two)),
+            await _measured("publish of one organisation, in force", lambda: publish(editions, store, more)),
+        ]
         following.cancel()
+    return rows
+
+
+def measure(effort: Effort) -> Section:
+    """The section of the report."""
+    del effort
+    return Section(
+        "A nation's policy",
+        f"{RULES:,} rules, {len(AGENCIES)} agencies, each of which supplies everything, and {ORGANISATIONS:,} "
+        "organisations: how long it takes to load and change, and the longest that the event loop was held meanwhile.",
+        [Table(("", "ms", "event loop held, ms"), asyncio.run(_rows()))],
+    )
 
 
 async def _adopt_latest(editions: Editions, store: Store) -> None:
@@ -146,7 +160,3 @@ async def _adopt_latest(editions: Editions, store: Store) -> None:
 
 
 _ORGANISATION: Final = b"  new-bank: {name: New bank, name_zh: x, parent: any, roles: [bank.a], purposes: [credit]}\n"
-
-
-if __name__ == "__main__":
-    asyncio.run(main())

@@ -1,0 +1,1 @@
+"""The gateways that ours is measured against, each over the same upstream, with the same question."""

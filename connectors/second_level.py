@@ -1,0 +1,209 @@
+"""The second level of the cache of raw rows: what other processes and machines asked, sealed, in a store they share.
+
+An entry is served for the seconds that the manifest allows since the agency was asked, by this machine's clock, and not
+at all where that was in its future by more than `SKEW`: so the clocks of machines that share a store must agree to
+within that, and rows are at most that much older than they seem.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
+from typing import Final
+
+import structlog
+
+from connectors.contract import CompanyRows, FetchRequest, RecordShape
+from connectors.entries import FORMAT, Entry, EntryFormat
+from connectors.manifest import DatasetManifest, Manifest
+from connectors.row_store import RowStore
+from connectors.seal import Name, Seal
+from connectors.shelf import shelf_of
+from connectors.turns import Turn
+from schema.credit_code import CreditCode
+
+SKEW: Final = 1.0
+"""Seconds by which the clocks of two machines may differ."""
+
+MOST_ROWS: Final = 1_000
+"""The most rows of a company that are kept here: writing and reading more of them at once would hold the loop."""
+
+MOST_WAITING: Final = 20_000
+"""The most companies whose rows wait to be put; those of further ones are not."""
+
+CHUNK: Final = 100
+"""The most entries that are put in one trip."""
+
+SHORTEST: Final = 0.1
+"""Seconds for which rows must be fresh yet, to be put at all."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Rows that were found: the columns that they hold, and for how many seconds more they are fresh."""
+
+    columns: frozenset[str]
+    rows: CompanyRows
+    left: float
+
+
+@dataclass(slots=True)
+class Counts:
+    """How many entries were found, fresh and whole; not found; found, but of no use; put; and left out."""
+
+    found: int = 0
+    absent: int = 0
+    unusable: int = 0
+    put: int = 0
+    left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetEntries:
+    """A dataset's entries: their format, and a digest of all that makes an agency's rows what they are."""
+
+    format: EntryFormat
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Put:
+    """Answers that wait to be put: when they were asked for (Unix epoch), and are fresh until (the loop's clock)."""
+
+    request: FetchRequest
+    answers: Sequence[tuple[CreditCode, CompanyRows]]
+    asked_at: float
+    fresh_until: float
+
+
+class SecondLevel:
+    """Rows in a store that is shared. Whoever made it closes it, inside the loop in which it was made."""
+
+    def __init__(self, store: RowStore, seal: Seal, datasets: Mapping[str, DatasetEntries]) -> None:
+        self.counts = Counts()
+        self._store = store
+        self._seal = seal
+        self._datasets = datasets
+        self._puts: list[_Put] = []
+        self._waiting = 0
+        self._wake = asyncio.Event()
+        self._putting = asyncio.create_task(self._put_all(), name="puts to the cache's second level")
+
+    async def look(
+        self, request: FetchRequest, codes: Sequence[CreditCode], time_to_live: float
+    ) -> dict[CreditCode, Kept]:
+        """What is kept of these companies, fresh and with all the asked columns."""
+        if request.deadline - asyncio.get_running_loop().time() <= self._store.deadline:
+            return {}
+        name = self._name(request)
+        names = [name(code) for code in codes]
+        values = await self._store.get(names)
+        found: dict[CreditCode, Kept] = {}
+        turn = Turn()
+        for code, entry_name, value in zip(codes, names, values, strict=True):
+            if value is None:
+                self.counts.absent += 1
+                continue
+            if turn.is_over():
+                await turn.pass_on()
+            kept = self._read(request, entry_name, value, time_to_live)
+            if kept is None:
+                self.counts.unusable += 1
+            else:
+                self.counts.found += 1
+                found[code] = kept
+        return found
+
+    def put(
+        self,
+        request: FetchRequest,
+        answers: Iterable[tuple[CreditCode, CompanyRows]],
+        asked_at: float,
+        fresh_until: float,
+    ) -> None:
+        """Sees to it that the answers are put, without waiting for it."""
+        kept = [(code, rows) for code, rows in answers if len(rows.rows) <= MOST_ROWS]
+        if self._waiting + len(kept) > MOST_WAITING:
+            self.counts.left_out += len(kept)
+        elif kept:
+            self._waiting += len(kept)
+            self._puts.append(_Put(request, kept, asked_at, fresh_until))
+            self._wake.set()
+
+    async def close(self) -> None:
+        """Gives up what waits to be put, and closes the store."""
+        self._putting.cancel()
+        await asyncio.gather(self._putting, return_exceptions=True)
+        await self._store.close()
+        failures = self._store.reading.failures + self._store.writing.failures
+        _log.info("the cache's second level is closed", failures=failures, **asdict(self.counts))
+
+    def _read(self, request: FetchRequest, name: bytes, value: bytes, time_to_live: float) -> Kept | None:
+        content = self._seal.open(name, value)
+        entry = self._datasets[request.dataset].format.read(content) if content is not None else None
+        if entry is None or not request.columns <= entry.columns:
+            return None
+        age = time.time() - entry.asked_at
+        if not -SKEW <= age < time_to_live:
+            return None
+        # One set of columns for all entries alike, not one for each.
+        columns = request.columns if entry.columns == request.columns else entry.columns
+        return Kept(columns, entry.rows, time_to_live - max(age, 0))
+
+    async def _put_all(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            puts, self._puts, self._waiting = self._puts, [], 0
+            by_dataset: dict[str, list[_Put]] = {}
+            for put in puts:
+                by_dataset.setdefault(put.request.dataset, []).append(put)
+            for dataset, alike in by_dataset.items():
+                await self._put_dataset(self._datasets[dataset], alike)
+
+    async def _put_dataset(self, entries: DatasetEntries, puts: Sequence[_Put]) -> None:
+        """Puts answers of one dataset, which are fresh for about as long as each other, in few trips."""
+        fresh_until = min(put.fresh_until for put in puts)
+        chunk: list[tuple[bytes, bytes]] = []
+        turn = Turn()
+        for put in puts:
+            name = self._name(put.request)
+            for code, rows in put.answers:
+                content = entries.format.write(Entry(put.asked_at, put.request.columns, rows))
+                if content is None:
+                    self.counts.left_out += 1
+                    continue
+                entry_name = name(code)
+                chunk.append((entry_name, self._seal.close(entry_name, content)))
+                if len(chunk) == CHUNK:
+                    await self._put_chunk(chunk, fresh_until)
+                    chunk, turn = [], Turn()
+                elif turn.is_over():
+                    await turn.pass_on()
+        await self._put_chunk(chunk, fresh_until)
+
+    async def _put_chunk(self, chunk: Sequence[tuple[bytes, bytes]], fresh_until: float) -> None:
+        left = fresh_until - asyncio.get_running_loop().time()
+        if chunk and left >= SHORTEST and await self._store.put(chunk, left):
+            self.counts.put += len(chunk)
+        else:
+            self.counts.left_out += len(chunk)
+
+    def _name(self, request: FetchRequest) -> Name:
+        return self._seal.names(self._datasets[request.dataset].digest + shelf_of(request).encode())
+
+
+def dataset_entries(manifest: Manifest, dataset: DatasetManifest, shape: RecordShape) -> DatasetEntries:
+    """A dataset's entries. The manifest's connection is resolved: rows of another address or credential are others."""
+    kinds = sorted((name, kind.value) for name, kind in shape.fields.items())
+    parts = (
+        f"{FORMAT} {manifest.kind} {manifest.none} {kinds}",
+        manifest.connection.model_dump_json(),
+        dataset.model_dump_json(),
+    )
+    return DatasetEntries(EntryFormat(shape.fields), blake2b("\x1f".join(parts).encode(), digest_size=32).digest())
