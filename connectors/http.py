@@ -25,12 +25,16 @@ _write_json: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separ
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """One call. `place` names it in errors (`GET /companies/{key}`); `path` is appended to the client's address."""
+    """One call.
+
+    `place` names it in errors (`GET /companies/{key}`); `path` is appended to the client's address. A `query` that is a
+    text is sent as it is.
+    """
 
     place: str
     method: str
     path: str
-    query: Sequence[tuple[str, str]] = ()
+    query: Sequence[tuple[str, str]] | str = ()
     body: object | None = None
 
 
@@ -84,8 +88,12 @@ class HttpClient:
         except LaneError as error:
             raise AgencyFailure(error.failure, f"{request.place}: {error}", retryable=error.retryable) from None
         if answer.status != OK and answer.status not in accept:
-            _refuse_status(request.place, answer.status)
+            refuse_status(request.place, answer.status)
         return answer
+
+    def at_root(self) -> HttpClient:
+        """A client of the same connections whose paths are not appended to the address's own."""
+        return HttpClient(self._lane, "", self._body_headers)
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -93,7 +101,8 @@ class HttpClient:
 
     def _target(self, request: HttpRequest) -> str:
         path = quote(self._path + request.path, safe=_PATH_CHARACTERS) or "/"
-        return f"{path}?{urlencode(request.query)}" if request.query else path
+        query = request.query if isinstance(request.query, str) else urlencode(request.query)
+        return f"{path}?{query}" if query else path
 
 
 def bad_response(place: str, what: str) -> AgencyFailure:
@@ -101,7 +110,8 @@ def bad_response(place: str, what: str) -> AgencyFailure:
     return AgencyFailure(FailureCode.AGENCY_BAD_RESPONSE, f"{place}: {what}", retryable=False)
 
 
-def _refuse_status(place: str, status: int) -> NoReturn:
+def refuse_status(place: str, status: int) -> NoReturn:
+    """Raises the `AgencyFailure` that a status other than 200 means."""
     reason = f"{place}: status {status}"
     if status in _OVERLOADED:
         raise AgencyFailure(FailureCode.AGENCY_OVERLOADED, reason, retryable=True)

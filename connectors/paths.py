@@ -41,6 +41,16 @@ def reader(path: str, *, nested: bool) -> Callable[[RawRow], object]:
     return read
 
 
+def put(document: dict[str, Any], path: str, value: object) -> None:
+    """Sets the value at a dotted path. Objects on the way are made, or copied: constants of the manifest stay."""
+    *steps, last = path.split(".")
+    for step in steps:
+        inner = document.get(step)
+        document[step] = dict(inner) if isinstance(inner, Mapping) else {}
+        document = document[step]
+    document[last] = value
+
+
 def rows_at(document: object, path: str | None) -> list[RawRow] | None:
     """The objects listed at `path` (None: the document itself); one object counts as a list of it, nulls as nothing.
 
