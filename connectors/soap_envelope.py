@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from lxml import etree  # type: ignore[import-untyped]
@@ -21,52 +21,13 @@ from zeep.wsse.username import UsernameToken
 from zeep.xsd import ComplexType
 
 from connectors.errors import ConnectorError
-from connectors.wsdl_documents import Documents, WsdlInvalid
+from connectors.known_schemas import KNOWN
+from connectors.wsdl import Documents, Values, Wanted, WsdlInvalid
 
 MOST_DOCUMENTS: Final = 200
 """How many documents one WSDL may consist of."""
 
 _SOAP_12: Final = "http://www.w3.org/2003/05/soap-envelope"
-
-_XML_ATTRIBUTES: Final = frozenset({"http://www.w3.org/2001/xml.xsd", "https://www.w3.org/2001/xml.xsd"})
-_XML_SCHEMA: Final = b"""\
-<schema xmlns="http://www.w3.org/2001/XMLSchema" targetNamespace="http://www.w3.org/XML/1998/namespace">
-  <attribute name="lang" type="language"/>
-  <attribute name="space" type="NCName"/>
-  <attribute name="base" type="anyURI"/>
-  <attribute name="id" type="ID"/>
-</schema>
-"""
-"""The attributes that XML itself has (XML 1.0, XML Base, xml:id): schemas import them by an address that is not ours to
-call.
-"""
-
-Values = Mapping[str, Any]
-"""Parts or elements of a message by name, nested as its schema says, with lists where elements are repeated."""
-
-
-@dataclass(frozen=True, slots=True)
-class UserToken:
-    """The user token of WS-Security (OASIS, Username Token Profile 1.1.1), its password as it is or as a digest."""
-
-    user: str
-    password: str = field(repr=False)
-    digest: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What is asked of a WSDL: an operation, of the first port that has it, or of the one that is named.
-
-    `headers` go into each envelope's header, by the name of the header's part or element in the WSDL, or as
-    `{namespace}name` where it has none.
-    """
-
-    operation: str
-    service: str | None = None
-    port: str | None = None
-    headers: Values = field(default_factory=dict, repr=False)
-    token: UserToken | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +102,8 @@ class _Reading:
         self._left = MOST_DOCUMENTS
 
     def load(self, place: str) -> bytes:
-        if place in _XML_ATTRIBUTES:
-            return _XML_SCHEMA
+        if place in KNOWN:
+            return KNOWN[place]
         self._left -= 1
         if self._left < 0:
             raise WsdlInvalid(f"it consists of more than {MOST_DOCUMENTS} documents")

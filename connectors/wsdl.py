@@ -1,4 +1,4 @@
-"""The documents of a WSDL: a copy beside the manifest, or what the agency gives at its own address, and nothing else.
+"""What is asked of a WSDL, and where its documents come from: a copy beside the manifest, or the agency's own address.
 
 What an agency's documents name elsewhere is never read: neither a schema's location nor a document type can make the
 gateway call another address.
@@ -6,12 +6,13 @@ gateway call another address.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol
 from urllib.parse import urlsplit
 
-from connectors.errors import ConnectionUnusable
+from connectors.errors import ConnectionUnusable, ConnectorError
 
 LARGEST_DOCUMENT: Final = 8 * 1024 * 1024
 """Bytes of one document."""
@@ -21,6 +22,34 @@ class WsdlInvalid(ConnectionUnusable):
     """A WSDL that cannot be used, or that has not what the manifest asks of it."""
 
     code: ClassVar[str] = "WSDL_INVALID"
+
+
+Values = Mapping[str, Any]
+"""Parts or elements of a message by name, nested as its schema says, with lists where elements are repeated."""
+
+
+@dataclass(frozen=True, slots=True)
+class UserToken:
+    """The user token of WS-Security (OASIS, Username Token Profile 1.1.1), its password as it is or as a digest."""
+
+    user: str
+    password: str = field(repr=False)
+    digest: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is asked of a WSDL: an operation, of the first port that has it, or of the one that is named.
+
+    `headers` go into each envelope's header, by the name of the header's part or element in the WSDL, or as
+    `{namespace}name` where it has none.
+    """
+
+    operation: str
+    service: str | None = None
+    port: str | None = None
+    headers: Values = field(default_factory=dict, repr=False)
+    token: UserToken | None = None
 
 
 class Documents(Protocol):
@@ -58,20 +87,31 @@ class LocalDocuments:
         return content
 
 
-class AgencyDocuments:
-    """A WSDL at the agency's address, and what it imports from there."""
+class NotYetRead(ConnectorError):
+    """A document has to be had from the agency first. `target` is its path and query."""
 
-    def __init__(self, address: str, target: str, fetch: Callable[[str], bytes]) -> None:
-        """`address` is scheme, host and port; `target` is path and query of the WSDL. `fetch` gives what is at a path
-        and query of the address; it blocks.
-        """
+    code: ClassVar[str] = "WSDL_NOT_YET_READ"
+
+    def __init__(self, target: str) -> None:
+        super().__init__("a document was not yet read")
+        self.target = target
+
+
+class AgencyDocuments:
+    """A WSDL at the agency's address, and what it imports from there: as much of it as was read."""
+
+    def __init__(self, address: str, target: str) -> None:
+        """`address` is scheme, host and port; `target` is path and query of the WSDL."""
         self.first = address + target
         self._origin = urlsplit(address)[:2]
-        self._fetch = fetch
+        self.known: Final[dict[str, bytes]] = {}
 
     def read(self, place: str) -> bytes:
-        """As in `Documents`."""
+        """As in `Documents`. Raises `NotYetRead`, too."""
         parts = urlsplit(place)
         if parts[:2] != self._origin:
             raise WsdlInvalid("it imports a document from another address: keep a copy, and import that")
-        return self._fetch(parts._replace(scheme="", netloc="", fragment="").geturl())
+        target = parts._replace(scheme="", netloc="", fragment="").geturl()
+        if target not in self.known:
+            raise NotYetRead(target)
+        return self.known[target]
