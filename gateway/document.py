@@ -29,7 +29,7 @@ from graphql import (
     validate,
     visit,
 )
-from graphql.execution.values import VariableValues, get_variable_values
+from graphql.execution.values import VariableValues
 
 from gateway.limits import Limits
 from gateway.operation import FEDERATED_ROOTS, Operation, aliases, depth, federated_root
@@ -39,13 +39,13 @@ from gateway.refusals import (
     OperationUnknown,
     OperationUnsupported,
     SyntaxInvalid,
-    VariablesInvalid,
 )
 from gateway.selection import FieldBudgetExceeded, Normaliser, Selection
+from gateway.variables import VariableReader
 from schema.catalogue import Catalogue
 
 MAX_ERRORS: Final = 20
-"""How many validation or coercion errors one answer lists."""
+"""How many validation errors one answer lists."""
 
 LARGE_LISTS: Final = frozenset(
     {("Query", "__schema"), ("Query", "__type"), ("Query", "agencies"), ("Viewer", "access")}
@@ -71,6 +71,7 @@ class SchemaView:
 class _Parsed:
     document: DocumentNode
     definition: OperationDefinitionNode
+    variables: VariableReader
     directive_variables: tuple[str, ...]
     digest: str
     characters: int
@@ -101,7 +102,7 @@ class Documents:
         if parsed is None:
             parsed = self._parse(view, text, operation_name)
             _keep(self._parsed, key, parsed)
-        values = _coerce(view.schema, parsed.definition, variables)
+        values = parsed.variables.read(variables)
         variant = (parsed.digest, *(str(values.coerced.get(name)) for name in parsed.directive_variables))
         kept = self._operations.get(variant)
         if kept is None:
@@ -126,7 +127,8 @@ class Documents:
         if errors:
             raise OperationInvalid(*_with_suggestions(errors, view, document))
         digest = _digest(*sorted(view.hidden), operation_name or "", text)
-        return _Parsed(document, definition, _directive_variables(document), digest, len(text))
+        reader = VariableReader(view.schema, definition.variable_definitions or ())
+        return _Parsed(document, definition, reader, _directive_variables(document), digest, len(text))
 
     def _normalise(self, schema: GraphQLSchema, parsed: _Parsed, values: VariableValues, digest: str) -> Operation:
         query = schema.query_type
@@ -206,13 +208,6 @@ def _check_local(selections: tuple[Selection, ...]) -> None:
 
 def _digest(*parts: str) -> str:
     return sha256("\0".join(parts).encode()).hexdigest()
-
-
-def _coerce(schema: GraphQLSchema, definition: OperationDefinitionNode, variables: Mapping[str, Any]) -> VariableValues:
-    coerced = get_variable_values(schema, definition.variable_definitions or (), dict(variables), max_errors=MAX_ERRORS)
-    if isinstance(coerced, VariableValues):
-        return coerced
-    raise VariablesInvalid(*coerced)
 
 
 def _with_suggestions(errors: list[GraphQLError], view: SchemaView, document: DocumentNode) -> Iterator[GraphQLError]:
