@@ -310,7 +310,8 @@ async def _open_operation(
         except WsdlInvalid as error:
             raise WsdlInvalid(f"{dataset.record}: {Path(wsdl.file).name}: {error}") from None
     address = urlsplit(manifest.connection.url)
-    origin, target = f"{address.scheme}://{address.netloc}", f"{address.path.rstrip('/')}{wsdl.fetch}"
+    origin = f"{address.scheme}://{address.netloc.rpartition('@')[2]}"
+    target = f"{address.path.rstrip('/')}{wsdl.fetch}"
 
     async def read() -> SoapOperation:
         documents = AgencyDocuments(origin, target)

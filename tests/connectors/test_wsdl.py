@@ -152,8 +152,10 @@ class Publisher:
             return self.wsdl
         if asked.path == "/services/penalty":
             text = (WSDL / "penalties.wsdl").read_text(encoding="utf-8")
-            # One by its whole address, one by a relative one.
-            return http(text.replace("types/query.xsd", f"{self.address}/services/types/query.xsd"))
+            # One by its whole address, in other letters, one by a relative one.
+            return http(
+                text.replace("types/query.xsd", f"{self.address}/services/types/query.xsd".replace("http", "HTTP"))
+            )
         return http((WSDL / "types" / Path(asked.path).name).read_bytes())
 
 
@@ -187,7 +189,9 @@ async def test_an_agency_that_does_not_give_its_wsdl_is_a_failure_and_is_asked_a
     monkeypatch.setattr("connectors.soap_operation.RETRY_SECONDS", 0)
     publisher.wsdl = http("<html>no</html>")
     supply = await open_soap(FETCHED)
-    assert (await ask(supply, CODES[:1]))[CODES[0]].failure is FailureCode.AGENCY_BAD_RESPONSE
+    with capture_logs() as logs:
+        assert (await ask(supply, CODES[:1]))[CODES[0]].failure is FailureCode.AGENCY_BAD_RESPONSE
+    assert publisher.address not in str(logs)
     publisher.wsdl = None
     assert (await ask(supply, CODES[:1]))[CODES[0]].outcome is Outcome.ANSWERED
 
