@@ -200,6 +200,17 @@ async def test_repeated_elements_that_come_single_are_lists_of_one(agency: Agenc
     assert [row["facts"] for row in rows] == ["a/b", None]
 
 
+async def test_several_elements_where_the_manifest_takes_one_are_not_read_as_none(
+    agency: Agency, open_soap: Open
+) -> None:
+    manifest = SINGLE.replace(FIELDS, "        fields: {documentNumber: clause.number}\n")
+    clause = "<clause><number>{}</number></clause>"
+    replying(agency, envelope(f"<r><penalty>{clause.format(1)}</penalty><penalty>{clause.format(1) * 2}</penalty></r>"))
+    answer = (await ask(await open_soap(manifest), CODES[:1]))[CODES[0]]
+    assert [row["documentNumber"] for row in answer.rows] == ["1", None]
+    assert (answer.outcome, answer.unmapped) == (Outcome.INCOMPLETE, 1)
+
+
 async def test_rows_nested_in_their_company_are_joined_by_the_key_around_them(agency: Agency, open_soap: Open) -> None:
     def company(code: str, *penalties: int) -> str:
         return f'<c code="{code}">{"".join(f"<penalty><n>{number}</n></penalty>" for number in penalties)}</c>'
