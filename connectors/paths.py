@@ -34,6 +34,7 @@ def follow(document: object, path: str) -> object:
 def reader(path: str, *, nested: bool) -> Callable[[RawRow], object]:
     """A function that reads the value at `path` in a row, None where there is none; it never raises.
 
+    Where the path names no position in a list on its way, that is the list: several values must not pass for none.
     Without `nested` the whole path is one column's name, dots and all.
     """
     if not nested or "." not in path:
@@ -41,7 +42,7 @@ def reader(path: str, *, nested: bool) -> Callable[[RawRow], object]:
 
     def read(row: RawRow) -> object:
         value = follow(row, path)
-        return None if value is MISSING else value
+        return _list_on_the_way(row, path) if value is MISSING else value
 
     return read
 
@@ -113,3 +114,11 @@ def _step(document: Any, step: str) -> object:  # noqa: ANN401  (an agency's doc
     if isinstance(document, list) and step.isdecimal() and step.isascii() and int(step) < len(document):
         return document[int(step)]
     return document if step == _FIRST and isinstance(document, str) else MISSING
+
+
+def _list_on_the_way(document: object, path: str) -> list[Any] | None:
+    for step in path.split("."):
+        if isinstance(document, list) and document and not step.isdecimal():
+            return document
+        document = _step(document, step)
+    return None

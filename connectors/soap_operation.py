@@ -104,3 +104,5 @@ async def read_at_agency(
             path, _, query = missing.target.partition("?")
             answer = await client.send(HttpRequest("WSDL", "GET", path, query), {}, b"", timeout)
             documents.known[missing.target] = answer.content
+        except WsdlInvalid as error:
+            raise WsdlInvalid(str(error).replace(documents.address, "")) from None  # addresses are not for the log

@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Final, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from connectors.errors import ConnectionUnusable, ConnectorError
+
+_PORTS: Final = {"http": 80, "https": 443}
 
 LARGEST_DOCUMENT: Final = 8 * 1024 * 1024
 """Bytes of one document."""
@@ -102,16 +104,22 @@ class AgencyDocuments:
 
     def __init__(self, address: str, target: str) -> None:
         """`address` is scheme, host and port; `target` is path and query of the WSDL."""
+        self.address = address
         self.first = address + target
-        self._origin = urlsplit(address)[:2]
+        self._origin = _origin(urlsplit(address))
         self.known: Final[dict[str, bytes]] = {}
 
     def read(self, place: str) -> bytes:
         """As in `Documents`. Raises `NotYetRead`, too."""
         parts = urlsplit(place)
-        if parts[:2] != self._origin:
+        if _origin(parts) != self._origin:
             raise WsdlInvalid("it imports a document from another address: keep a copy, and import that")
         target = parts._replace(scheme="", netloc="", fragment="").geturl()
         if target not in self.known:
             raise NotYetRead(target)
         return self.known[target]
+
+
+def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
+    """Scheme, host and port: equal for equal addresses (RFC 6454, section 4)."""
+    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)

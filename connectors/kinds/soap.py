@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from connectors.as_of import moment_at
 from connectors.contract import FailureCode, RawRow, RecordShape, SourceAnswer, SourceCall
@@ -57,6 +57,13 @@ class SoapConnection(HttpConnection):
         alias="soapHeaders",
         description="By the name that the WSDL has for a header, or as {namespace}name. Secrets as ${NAME}.",
     )
+
+    @field_validator("headers")
+    @classmethod
+    def _not_ours(cls, headers: dict[str, str]) -> dict[str, str]:
+        if {name.lower() for name in headers} & {"content-type", "soapaction"}:
+            raise ValueError("Content-Type and SOAPAction come from the WSDL: leave them out")
+        return headers
 
 
 class Wsdl(Part):
@@ -303,7 +310,8 @@ async def _open_operation(
         except WsdlInvalid as error:
             raise WsdlInvalid(f"{dataset.record}: {Path(wsdl.file).name}: {error}") from None
     address = urlsplit(manifest.connection.url)
-    origin, target = f"{address.scheme}://{address.netloc}", f"{address.path.rstrip('/')}{wsdl.fetch}"
+    origin = f"{address.scheme}://{address.netloc.rpartition('@')[2]}"
+    target = f"{address.path.rstrip('/')}{wsdl.fetch}"
 
     async def read() -> SoapOperation:
         documents = AgencyDocuments(origin, target)
