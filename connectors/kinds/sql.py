@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, ClassVar, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import quote
 
 from pydantic import Field, StringConstraints, model_validator
@@ -67,8 +67,6 @@ class SqlConnection(Part):
 class SqlDataset(DatasetManifest):
     """A dataset in a table or view."""
 
-    nested: ClassVar[bool] = False
-
     table: Annotated[str, StringConstraints(pattern=_TABLE)] = Field(description="Table or view, also schema.table.")
     batch: int = Field(default=500, ge=1, le=10_000, description="Most companies a call may carry.")
     missing_means: MissingMeans = Field(
@@ -84,6 +82,11 @@ class SqlDataset(DatasetManifest):
         if self.batch * len(self.key.spellings) > MOST_PARAMETERS:
             raise ValueError(f"batch: with its spellings a call would carry more than {MOST_PARAMETERS} keys")
         return self
+
+    @property
+    def nested(self) -> bool:
+        """A path is one column's name."""
+        return False
 
 
 class SqlManifest(Manifest):
