@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from connectors.errors import ConnectionNotConfigured
-from connectors.manifest import Manifest
+from connectors.manifest import Manifest, Part
 
 _REFERENCE: Final = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 
@@ -44,20 +44,26 @@ def fill(text: str, environment: Mapping[str, str], what: str) -> str:
 
 def _texts(manifest: Manifest) -> Iterator[tuple[str, str]]:
     for key, value in manifest.connection:
-        if isinstance(value, Mapping):
-            yield from ((f"{key}.{name}", str(text)) for name, text in value.items())
-        else:
-            yield key, str(value)
+        yield from _texts_in(key, value)
+
+
+def _texts_in(key: str, value: object) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield key, value
+    elif isinstance(value, Mapping | Part):
+        for name, part in dict(value).items():
+            yield from _texts_in(f"{key}.{name}", part)
 
 
 def _resolved(manifest: Manifest, environment: Mapping[str, str]) -> Manifest:
-    def replace(text: str) -> str:
-        return _REFERENCE.sub(lambda match: environment[match[1]], text)
+    return manifest.model_copy(update={"connection": _filled(manifest.connection, environment)})
 
-    values = {
-        key: {name: replace(text) for name, text in value.items()}
-        if isinstance(value, Mapping)
-        else replace(str(value))
-        for key, value in manifest.connection
-    }
-    return manifest.model_copy(update={"connection": manifest.connection.model_copy(update=values)})
+
+def _filled(value: object, environment: Mapping[str, str]) -> object:
+    if isinstance(value, str):
+        return _REFERENCE.sub(lambda match: environment[match[1]], value)
+    if isinstance(value, Mapping):
+        return {name: _filled(part, environment) for name, part in value.items()}
+    if isinstance(value, Part):
+        return value.model_copy(update={name: _filled(part, environment) for name, part in value})
+    return value

@@ -83,7 +83,7 @@ async def _run(job: Job) -> tuple[Stamp, Made]:
     """What the process made of the job, and the state of the drop that it read."""
     before = Stamp.of(os.fstat(job.descriptor))
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "connectors.drops.worker"),
+        *(sys.executable, "-P", "-m", "connectors.drops.worker"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         # What libraries say of a foreign file may hold its values.

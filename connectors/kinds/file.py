@@ -16,8 +16,9 @@ from connectors.contract import FailureCode, RawRow, RecordShape, SourceAnswer, 
 from connectors.drops.as_of import DropAsOf, drop_moment
 from connectors.drops.form import DropForm, DropUnusable, FileFormat, Stamp
 from connectors.drops.index import DropIndex, open_drop
+from connectors.drops.sftp import SftpDrops, SftpPart, Wanted, sftp_server
 from connectors.drops.tables import can_read_parquet
-from connectors.errors import AgencyFailure, ExtraMissing
+from connectors.errors import AddressInvalid, AgencyFailure, ExtraMissing
 from connectors.keys import normal_key
 from connectors.manifest import DatasetManifest, Key, Manifest, MissingMeans, Name, Part, Reference
 from connectors.settings import SupplySettings
@@ -30,7 +31,10 @@ _log = structlog.get_logger(__name__)
 class FileConnection(Part):
     """The directory of the drops."""
 
-    path: Reference = Field(description="The directory, by reference: ${NAME}.")
+    path: Reference = Field(
+        description="The directory, by reference: ${NAME}. With sftp: one of its own, for what was fetched."
+    )
+    sftp: SftpPart | None = Field(default=None, description="The server from which the drops are fetched.")
 
 
 _FORMATS: Final = {
@@ -130,13 +134,17 @@ class _Serving:
 class FileSource:
     """One dataset in the newest drop. A new drop is indexed by another process, while the one before goes on serving.
 
-    `turns` bounds how many of these processes an agency has at once.
+    `turns` bounds how many of these processes an agency has at once; `fetching` brings the drops where they lie on a
+    server.
     """
 
-    def __init__(self, dataset: FileDataset, directory: Path, turns: asyncio.Semaphore) -> None:
+    def __init__(
+        self, dataset: FileDataset, directory: Path, turns: asyncio.Semaphore, fetching: SftpDrops | None = None
+    ) -> None:
         self._dataset = dataset
         self._directory = directory
         self._turns = turns
+        self._fetching = fetching
         self._serving: _Serving | None = None
         self._refused: Stamp | None = None
         self._building: asyncio.Task[None] | None = None
@@ -157,13 +165,17 @@ class FileSource:
 
     async def indexed(self) -> None:
         """Waits until the newest drop is indexed, or refused."""
+        if self._fetching is not None:
+            await self._fetching.looked()
         await self._refresh()
         if self._building is not None:
             # Whoever stops waiting does not stop the indexing, which serves the others.
             await asyncio.shield(self._building)
 
     async def close(self) -> None:
-        """Ends the indexing under way, and lets the file go."""
+        """Ends the fetching and the indexing under way, and lets the file go."""
+        if self._fetching is not None:
+            await self._fetching.close()
         if self._building is not None:
             self._building.cancel()
             await asyncio.gather(self._building, return_exceptions=True)
@@ -237,9 +249,20 @@ async def open_sources(
 ) -> dict[str, FileSource]:
     """A source for each dataset, by record type. A directory that is not there is an agency that is down.
 
-    Raises `ExtraMissing` where a format's library is not installed.
+    Raises `ExtraMissing` where a library is not installed that the manifest needs, `AddressInvalid`.
     """
     if any(dataset.format is FileFormat.PARQUET for dataset in manifest.datasets) and not can_read_parquet():
         raise ExtraMissing("parquet", "format: parquet")
     directory, turns = Path(manifest.connection.path), asyncio.Semaphore(1)
-    return {dataset.record: FileSource(dataset, directory, turns) for dataset in manifest.datasets}
+    fetching = await _fetch(manifest, manifest.connection.sftp, directory) if manifest.connection.sftp else None
+    return {dataset.record: FileSource(dataset, directory, turns, fetching) for dataset in manifest.datasets}
+
+
+async def _fetch(manifest: FileManifest, part: SftpPart, directory: Path) -> SftpDrops:
+    server = sftp_server(part)
+    try:
+        await asyncio.to_thread(directory.mkdir, mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        raise AddressInvalid("path", "a directory that can be made") from None
+    wanted = [Wanted(dataset.file, dataset.marker) for dataset in manifest.datasets]
+    return SftpDrops(manifest.agency, server, wanted, directory, every=part.every, timeout=part.timeout)

@@ -128,9 +128,7 @@ async def test_cells_of_a_workbook_are_read_as_what_they_are(tmp_path: Path, ope
 
 
 async def test_a_workbook_in_an_archive(tmp_path: Path, open_one: Any) -> None:
-    workbook(
-        tmp_path / "book", {"a": [["code", "name", "since", "capital"], [CODES[0], "甲", datetime(2020, 1, 2), 7]]}
-    )  # noqa: DTZ001
+    workbook(tmp_path / "book", {"a": [["code", "name", "since", "capital"], [CODES[0], "甲", date(2020, 1, 2), 7]]})
     zipped(tmp_path / "customs.zip", {"in/book.xlsx": (tmp_path / "book").read_bytes()})
     answer = await answered(open_one, tmp_path, "format: xlsx")
     assert answer.rows[0]["registeredCapital"] == Money(Decimal(7), "CNY")
