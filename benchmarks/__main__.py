@@ -14,6 +14,7 @@ from typing import Final
 from benchmarks import (
     added_latency,
     audit,
+    caches,
     comparison,
     demonstration,
     lanes,
@@ -44,6 +45,7 @@ SUBJECTS: Final[Mapping[str, Callable[[Effort], Section]]] = {
     "servers": servers.measure,
     "lanes": lanes.measure,
     "supply": supply.measure,
+    "caches": caches.measure,
     "rows": rows.measure,
     "audit": audit.measure,
     "policy": policy.measure,

@@ -1,4 +1,4 @@
-"""JSON over HTTP: what the kinds ask an agency, and what its answers mean."""
+"""HTTP: what the kinds ask an agency, mostly in JSON, and what its answers mean."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 from connectors.contract import FailureCode
 from connectors.errors import AgencyFailure
 from connectors.json_body import read_json
-from connectors.lane import OK, Lane, LaneError
+from connectors.lane import OK, Lane, LaneAnswer, LaneError
 
 _SERVER_ERRORS: Final = range(500, 600)
 _OVERLOADED: Final = frozenset({429, 503})
@@ -25,12 +25,16 @@ _write_json: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separ
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """One call. `place` names it in errors (`GET /companies/{key}`); `path` is appended to the client's address."""
+    """One call.
+
+    `place` names it in errors (`GET /companies/{key}`); `path` is appended to the client's address. A `query` that is a
+    text is sent as it is.
+    """
 
     place: str
     method: str
     path: str
-    query: Sequence[tuple[str, str]] = ()
+    query: Sequence[tuple[str, str]] | str = ()
     body: object | None = None
 
 
@@ -57,20 +61,39 @@ class HttpClient:
         `timeout` is in seconds. Raises `AgencyFailure`.
         """
         body = b"" if request.body is None else _write_json(request.body).encode()
-        headers = self._body_headers if body else {}
+        answer = await self.send(request, self._body_headers if body else {}, body, timeout, accept)
+        if answer.status in accept:
+            return HttpAnswer(answer.status, None)
+        try:
+            return HttpAnswer(OK, await read_json(answer.content))
+        except (ValueError, ArithmeticError, RecursionError) as error:
+            raise bad_response(request.place, f"not JSON ({type(error).__name__})") from None
+
+    async def send(
+        self,
+        request: HttpRequest,
+        headers: Mapping[str, str],
+        body: bytes,
+        timeout: float,  # noqa: ASYNC109  (as in `ask`)
+        accept: Collection[int] = (),
+    ) -> LaneAnswer:
+        """Sends these bytes in place of the request's own body. Statuses other than 200 and those in `accept` are
+        failures.
+
+        `timeout` is in seconds. Raises `AgencyFailure`.
+        """
         deadline = asyncio.get_running_loop().time() + timeout
         try:
             answer = await self._lane.send(request.method, self._target(request), headers, body, deadline)
         except LaneError as error:
             raise AgencyFailure(error.failure, f"{request.place}: {error}", retryable=error.retryable) from None
-        if answer.status in accept:
-            return HttpAnswer(answer.status, None)
-        if answer.status != OK:
-            _refuse_status(request.place, answer.status)
-        try:
-            return HttpAnswer(OK, await read_json(answer.content))
-        except (ValueError, ArithmeticError, RecursionError) as error:
-            raise bad_response(request.place, f"not JSON ({type(error).__name__})") from None
+        if answer.status != OK and answer.status not in accept:
+            refuse_status(request.place, answer.status)
+        return answer
+
+    def at_root(self) -> HttpClient:
+        """A client of the same connections whose paths are not appended to the address's own."""
+        return HttpClient(self._lane, "", self._body_headers)
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -78,7 +101,8 @@ class HttpClient:
 
     def _target(self, request: HttpRequest) -> str:
         path = quote(self._path + request.path, safe=_PATH_CHARACTERS) or "/"
-        return f"{path}?{urlencode(request.query)}" if request.query else path
+        query = request.query if isinstance(request.query, str) else urlencode(request.query)
+        return f"{path}?{query}" if query else path
 
 
 def bad_response(place: str, what: str) -> AgencyFailure:
@@ -86,7 +110,8 @@ def bad_response(place: str, what: str) -> AgencyFailure:
     return AgencyFailure(FailureCode.AGENCY_BAD_RESPONSE, f"{place}: {what}", retryable=False)
 
 
-def _refuse_status(place: str, status: int) -> NoReturn:
+def refuse_status(place: str, status: int) -> NoReturn:
+    """Raises the `AgencyFailure` that a status other than 200 means."""
     reason = f"{place}: status {status}"
     if status in _OVERLOADED:
         raise AgencyFailure(FailureCode.AGENCY_OVERLOADED, reason, retryable=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import date
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import (
@@ -18,6 +19,7 @@ from pydantic import (
     Field,
     StrictBool,
     StringConstraints,
+    ValidationInfo,
     model_validator,
 )
 
@@ -33,7 +35,22 @@ Reference = Annotated[str, StringConstraints(pattern=r"\$\{[A-Z][A-Z0-9_]*\}")]
 """Text with a `${NAME}` in it that is read from the environment: addresses and secrets are never in the manifest."""
 
 
-def _short(key: str, written: Any) -> BeforeValidator:  # noqa: ANN401  (a type, as pydantic takes it)
+DIRECTORY: Final = "directory"
+"""In the context of the validation: where the manifest's file is."""
+
+
+def _beside(name: str, info: ValidationInfo) -> str:
+    path = (info.context or {}).get(DIRECTORY, Path()) / name
+    if not path.is_file():
+        raise ValueError("there is no such file beside the manifest")
+    return str(path)
+
+
+FileBeside = Annotated[str, StringConstraints(pattern=r"^[^/\x00][^\x00]*$"), AfterValidator(_beside)]
+"""A file's path from the directory of the manifest; read as its path from here."""
+
+
+def short(key: str, written: Any) -> BeforeValidator:  # noqa: ANN401  (a type, as pydantic takes it)
     """Text alone stands for an object that has only `key`."""
     return BeforeValidator(
         lambda value: {key: value} if isinstance(value, str) else value, json_schema_input_type=written
@@ -192,7 +209,7 @@ class DatasetManifest(Part):
     """Whether a look-up finds a key in any spelling, so that only its kinds matter."""
 
     record: Name = Field(description="The canonical record type.")
-    key: Annotated[Key, _short("path", Key | str)] = Field(default_factory=Key)
+    key: Annotated[Key, short("path", Key | str)] = Field(default_factory=Key)
     batch: int = Field(default=1, ge=1, le=10_000, description="Most companies a call may carry.")
     missing_means: MissingMeans | None = Field(
         default=None,
@@ -209,10 +226,10 @@ class DatasetManifest(Part):
     )
     row_limit: int = Field(default=10_000, alias="rowLimit", ge=1, le=1_000_000, description="Most rows of one call.")
     as_of: AsOf | None = Field(default=None, alias="asOf")
-    filters: dict[str, Annotated[Filter, _short("name", Filter | str)]] = Field(
+    filters: dict[str, Annotated[Filter, short("name", Filter | str)]] = Field(
         default_factory=dict, description="Argument -> the agency's parameter."
     )
-    fields: dict[str, Annotated[FieldMapping, _short("path", FieldMapping | str)]] = Field(
+    fields: dict[str, Annotated[FieldMapping, short("path", FieldMapping | str)]] = Field(
         min_length=1, description="Canonical field -> column, path or mapping."
     )
 

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 
 from connectors.manifest_file import load_manifest
 from connectors.settings import SupplySettings
 from connectors.supply import AgencySupply, open_supply
+from tests.connectors.soap_support import WSDL
 from tests.connectors.support import SHAPES, Agency
 
 
@@ -54,6 +57,18 @@ async def open_one(tmp_path: Path) -> AsyncIterator[Open]:
             return supply
 
         yield opened
+
+
+@pytest.fixture
+def open_soap(agency: Agency, open_one: Open, tmp_path: Path) -> Open:
+    """Opens a supply of one manifest, with the WSDLs beside it."""
+    agency.read = ET.fromstring
+    shutil.copytree(WSDL, tmp_path, dirs_exist_ok=True)
+
+    async def opened(manifest: str, **settings: Any) -> AgencySupply:
+        return await open_one(manifest, agency.address, **settings)
+
+    return opened
 
 
 @pytest.fixture(scope="session")
