@@ -22,7 +22,7 @@ import uvloop
 from benchmarks.tables import Effort, Section, Table, number
 from connectors.fast_lane import FastLane
 from connectors.httpx_lane import HttpxLane
-from connectors.lane import Lane
+from connectors.lane import Bodies, Lane
 
 CALLS: Final = {"fast": 3000, "httpx": 300}
 AT_ONCE: Final = 6
@@ -99,7 +99,7 @@ async def _measured(address: str, rounds: int) -> Mapping[str, Sequence[float]]:
     """Microseconds of one call and of six at once, by lane: medians over rounds in which the lanes take turns."""
     headers = {"Accept": "application/json", "User-Agent": "xinqiao"}
     lanes: dict[str, Lane] = {
-        name: kind(address, headers, connections=100, largest=1_000_000, tls=None)
+        name: kind(address, headers, connections=100, bodies=Bodies(1_000_000), tls=None)
         for name, kind in (("fast", FastLane), ("httpx", HttpxLane))
     }
     figures: dict[str, list[tuple[float, float]]] = {name: [] for name in lanes}

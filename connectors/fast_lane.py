@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from connectors.http1 import Http1Connection
 from connectors.lane import (
+    Bodies,
     Garbled,
     LaneAnswer,
     OutOfTime,
@@ -34,10 +35,10 @@ class FastLane:
     """The `Lane` of an http or https address without user and password."""
 
     def __init__(
-        self, address: str, headers: Mapping[str, str], *, connections: int, largest: int, tls: ssl.SSLContext | None
+        self, address: str, headers: Mapping[str, str], *, connections: int, bodies: Bodies, tls: ssl.SSLContext | None
     ) -> None:
         """`address` is scheme, host and port. `connections` is the most that are open at once: further callers wait in
-        their order. `largest` is the most bytes of an answer. `tls` is for https: whom to trust, and who we are.
+        their order. `tls` is for https: whom to trust, and who we are.
 
         Raises `Unusable` for a header that cannot be sent.
         """
@@ -46,7 +47,7 @@ class FastLane:
         self._port = parts.port or _PORTS[parts.scheme]
         self._tls = tls
         self._head = _header_lines(with_defaults(headers, {"Host": parts.netloc, "Accept-Encoding": "identity"}))
-        self._largest = largest
+        self._bodies = bodies
         self._places = asyncio.Semaphore(connections)
         self._idle: deque[tuple[float, Http1Connection]] = deque()
         self._closed = False
@@ -96,7 +97,7 @@ class FastLane:
         try:
             async with asyncio.timeout_at(deadline):
                 _, connection = await loop.create_connection(
-                    lambda: Http1Connection(self._largest), self._host, self._port, ssl=self._tls
+                    lambda: Http1Connection(self._bodies), self._host, self._port, ssl=self._tls
                 )
         except TimeoutError:
             raise OutOfTime("no connection in time") from None

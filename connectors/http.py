@@ -1,4 +1,4 @@
-"""JSON over HTTP: what the kinds ask an agency, and what its answers mean."""
+"""HTTP: what the kinds ask an agency, mostly in JSON, and what its answers mean."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 from connectors.contract import FailureCode
 from connectors.errors import AgencyFailure
 from connectors.json_body import read_json
-from connectors.lane import OK, Lane, LaneError
+from connectors.lane import OK, Lane, LaneAnswer, LaneError
 
 _SERVER_ERRORS: Final = range(500, 600)
 _OVERLOADED: Final = frozenset({429, 503})
@@ -57,20 +57,35 @@ class HttpClient:
         `timeout` is in seconds. Raises `AgencyFailure`.
         """
         body = b"" if request.body is None else _write_json(request.body).encode()
-        headers = self._body_headers if body else {}
+        answer = await self.send(request, self._body_headers if body else {}, body, timeout, accept)
+        if answer.status in accept:
+            return HttpAnswer(answer.status, None)
+        try:
+            return HttpAnswer(OK, await read_json(answer.content))
+        except (ValueError, ArithmeticError, RecursionError) as error:
+            raise bad_response(request.place, f"not JSON ({type(error).__name__})") from None
+
+    async def send(
+        self,
+        request: HttpRequest,
+        headers: Mapping[str, str],
+        body: bytes,
+        timeout: float,  # noqa: ASYNC109  (as in `ask`)
+        accept: Collection[int] = (),
+    ) -> LaneAnswer:
+        """Sends these bytes in place of the request's own body. Statuses other than 200 and those in `accept` are
+        failures.
+
+        `timeout` is in seconds. Raises `AgencyFailure`.
+        """
         deadline = asyncio.get_running_loop().time() + timeout
         try:
             answer = await self._lane.send(request.method, self._target(request), headers, body, deadline)
         except LaneError as error:
             raise AgencyFailure(error.failure, f"{request.place}: {error}", retryable=error.retryable) from None
-        if answer.status in accept:
-            return HttpAnswer(answer.status, None)
-        if answer.status != OK:
+        if answer.status != OK and answer.status not in accept:
             _refuse_status(request.place, answer.status)
-        try:
-            return HttpAnswer(OK, await read_json(answer.content))
-        except (ValueError, ArithmeticError, RecursionError) as error:
-            raise bad_response(request.place, f"not JSON ({type(error).__name__})") from None
+        return answer
 
     async def close(self) -> None:
         """Closes the connections."""

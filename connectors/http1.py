@@ -11,7 +11,7 @@ from typing import Final, cast
 
 import httptools
 
-from connectors.lane import OK, Garbled, LaneAnswer, LaneError, OutOfTime, TooLarge, Unreachable, Unusable
+from connectors.lane import Bodies, Garbled, LaneAnswer, LaneError, OutOfTime, TooLarge, Unreachable, Unusable
 
 LARGEST_HEAD: Final = 64 * 1024
 """Most bytes of a status line and headers, those of informational answers included; servers bound theirs to less."""
@@ -36,9 +36,8 @@ class Http1Connection(asyncio.Protocol):
     _complete: bool
     _keep: bool
 
-    def __init__(self, largest: int) -> None:
-        """`largest` is the most bytes of a body."""
-        self._largest = largest
+    def __init__(self, bodies: Bodies) -> None:
+        self._bodies = bodies
         self._parser = httptools.HttpResponseParser(self)
         self._begin()
 
@@ -113,8 +112,8 @@ class Http1Connection(asyncio.Protocol):
         match name.lower():
             case b"content-length":
                 self._framed = True
-                if int(value) > self._largest:
-                    self._fault = TooLarge(self._largest)
+                if int(value) > self._bodies.largest:
+                    self._fault = TooLarge(self._bodies.largest)
             case b"transfer-encoding":
                 self._framed = True
                 self._plain &= value.lower() == b"chunked"
@@ -150,8 +149,8 @@ class Http1Connection(asyncio.Protocol):
         """What is too much of what has come. Small chunks take several times what they carry: once more is borne."""
         if not self._head_read:
             return Garbled(f"head larger than {LARGEST_HEAD} bytes") if self._received > LARGEST_HEAD else None
-        if self._size > self._largest or self._received > LARGEST_HEAD + 2 * self._largest:
-            return TooLarge(self._largest)
+        if self._size > self._bodies.largest or self._received > LARGEST_HEAD + 2 * self._bodies.largest:
+            return TooLarge(self._bodies.largest)
         return None
 
     def _deliver(self, *, keep: bool) -> None:
@@ -160,10 +159,11 @@ class Http1Connection(asyncio.Protocol):
         if not keep or self._transport is None or self._transport.get_write_buffer_size():
             self.close()
         if waiting is not None and not waiting.done():
-            waiting.set_result(LaneAnswer(self._status, b"".join(self._body) if self._status == OK else b""))
+            content = b"".join(self._body) if self._status in self._bodies.statuses else b""
+            waiting.set_result(LaneAnswer(self._status, content))
 
     def _fail(self, error: LaneError) -> None:
-        if self._head_read and self._status != OK:
+        if self._head_read and self._status not in self._bodies.statuses:
             self._deliver(keep=False)  # the status says enough: what comes with it is read only to keep the connection
             return
         waiting, self._waiting = self._waiting, None

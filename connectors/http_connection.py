@@ -13,7 +13,7 @@ from connectors.errors import AddressInvalid
 from connectors.fast_lane import FastLane
 from connectors.http import HttpClient
 from connectors.httpx_lane import HttpxLane
-from connectors.lane import can_be_header, with_defaults
+from connectors.lane import OK, Bodies, can_be_header, with_defaults
 from connectors.manifest import Manifest, Part, Reference
 from connectors.settings import SupplySettings
 
@@ -32,16 +32,26 @@ class HttpConnection(Part):
     )
 
 
-def open_client(manifest: Manifest, connection: HttpConnection, settings: SupplySettings) -> HttpClient:
-    """The client of an agency whose references were resolved. Raises `AddressInvalid`."""
+def open_client(
+    manifest: Manifest,
+    connection: HttpConnection,
+    settings: SupplySettings,
+    *,
+    accept: str = _JSON,
+    read: frozenset[int] = frozenset({OK}),
+) -> HttpClient:
+    """The client of an agency whose references were resolved.
+
+    `accept` is the media type that it asks for, `read` has the statuses whose bodies it reads. Raises `AddressInvalid`.
+    """
     address = _address(connection.url)
     _check_headers(connection.headers)
     usual = address.username is None and address.netloc.isascii()
     lane = (FastLane if usual and connection.lane == "fast" else HttpxLane)(
         f"{address.scheme}://{address.netloc}",
-        with_defaults(connection.headers, {"Accept": _JSON, "User-Agent": "xinqiao"}),
+        with_defaults(connection.headers, {"Accept": accept, "User-Agent": "xinqiao"}),
         connections=manifest.concurrency,
-        largest=settings.largest_answer,
+        bodies=Bodies(settings.largest_answer, read),
         tls=ssl.create_default_context() if address.scheme == "https" else None,
     )
     typed = any(name.lower() == "content-type" for name in connection.headers)

@@ -15,7 +15,7 @@ from typing import Final
 import httpx
 
 from connectors.lane import (
-    OK,
+    Bodies,
     Garbled,
     LaneAnswer,
     LaneError,
@@ -37,11 +37,11 @@ class HttpxLane:
     """The `Lane` of any http or https address. Each call has a connection of its own."""
 
     def __init__(
-        self, address: str, headers: Mapping[str, str], *, connections: int, largest: int, tls: ssl.SSLContext | None
+        self, address: str, headers: Mapping[str, str], *, connections: int, bodies: Bodies, tls: ssl.SSLContext | None
     ) -> None:
         """As in `FastLane`."""
         self._address = address
-        self._largest = largest
+        self._bodies = bodies
         self._client = httpx.AsyncClient(
             headers=headers,
             verify=tls or True,
@@ -59,7 +59,7 @@ class HttpxLane:
         try:
             request = self._client.build_request(method, self._address + target, headers=headers, content=body or None)
             async with asyncio.timeout_at(deadline), self._response(request) as response:
-                content = await self._read(response) if response.status_code == OK else b""
+                content = await self._read(response) if response.status_code in self._bodies.statuses else b""
         except TimeoutError:
             raise OutOfTime("no answer in time") from None
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict) as error:
@@ -86,8 +86,8 @@ class HttpxLane:
         content = bytearray()
         async for chunk in response.aiter_bytes():
             content += chunk
-            if len(content) > self._largest:
-                raise TooLarge(self._largest)
+            if len(content) > self._bodies.largest:
+                raise TooLarge(self._bodies.largest)
         return bytes(content)
 
 

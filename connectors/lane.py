@@ -18,15 +18,24 @@ _VALUE: Final = re.compile(r"[ -~]*")
 
 @dataclass(frozen=True, slots=True)
 class LaneAnswer:
-    """A status and its body; the body is read for status 200 alone, and empty with any other."""
+    """A status and its body, which is empty with a status whose bodies the lane does not read."""
 
     status: int
     content: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Bodies:
+    """What a lane reads of answers: the bodies that come with these statuses, of at most `largest` bytes."""
+
+    largest: int
+    statuses: frozenset[int] = frozenset({OK})
+
+
 class Lane(Protocol):
     """Connections to one address, with headers that go into each request.
 
+    It reads the bodies that come with the statuses that it was told of, and leaves what comes with others.
     No lane follows redirects or takes a proxy from the environment. Each asks once more where a connection breaks
     before its answer begins: it may have been a stale one, and asking changes nothing at the agency.
     """

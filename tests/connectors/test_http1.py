@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.http1 import LARGEST_HEAD, Http1Connection
-from connectors.lane import Garbled, LaneAnswer, LaneError, TooLarge
+from connectors.lane import Bodies, Garbled, LaneAnswer, LaneError, TooLarge
 
 LARGEST = 1000
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -43,7 +43,7 @@ class Recorder:
 
 
 def connected() -> tuple[Http1Connection, Recorder]:
-    connection, transport = Http1Connection(LARGEST), Recorder()
+    connection, transport = Http1Connection(Bodies(LARGEST)), Recorder()
     connection.connection_made(cast("asyncio.Transport", transport))
     return connection, transport
 

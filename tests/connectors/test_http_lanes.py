@@ -18,7 +18,7 @@ import pytest
 from connectors.fast_lane import FastLane
 from connectors.http import HttpClient, HttpRequest
 from connectors.httpx_lane import HttpxLane
-from connectors.lane import Garbled, Lane, LaneAnswer, LaneError, OutOfTime, TooLarge, Unreachable, Unusable
+from connectors.lane import Bodies, Garbled, Lane, LaneAnswer, LaneError, OutOfTime, TooLarge, Unreachable, Unusable
 from tests.connectors.certificates import Authority
 
 LARGEST = 10_000
@@ -143,12 +143,23 @@ async def open_lane(request: pytest.FixtureRequest) -> AsyncIterator[Open]:
         yield opened
 
 
+ORDINARY = Bodies(LARGEST)
+WITH_FAULTS = Bodies(LARGEST, frozenset({200, 500}))
+
+
 @asynccontextmanager
 async def opening(kind: type[FastLane | HttpxLane]) -> AsyncIterator[Open]:
     async with AsyncExitStack() as stack:
 
-        def opened(address: str, *, connections: int = 4, tls: ssl.SSLContext | None = None, **headers: str) -> Lane:
-            lane = kind(address, headers, connections=connections, largest=LARGEST, tls=tls)
+        def opened(
+            address: str,
+            *,
+            connections: int = 4,
+            bodies: Bodies = ORDINARY,
+            tls: ssl.SSLContext | None = None,
+            **headers: str,
+        ) -> Lane:
+            lane = kind(address, headers, connections=connections, bodies=bodies, tls=tls)
             stack.push_async_callback(lane.close)
             return lane
 
@@ -288,6 +299,30 @@ async def test_an_answer_that_cannot_be_read_is_an_error_without_its_words(
     for hidden in (SECRET, "127.0.0.1", "mail.example", "header"):
         assert hidden not in str(raised.value)
     assert await get(lane) == LaneAnswer(200, b"{}")
+
+
+async def test_bodies_of_the_statuses_that_are_wanted_are_read_and_no_others(serve: Any, open_lane: Open) -> None:
+    server = await serve(lambda call: call.send(whole(b"why", int(call.target[1:]))))
+    lane = open_lane(server.address, bodies=WITH_FAULTS)
+    told = [await get(lane, f"/{status}") for status in (500, 400, 200)]
+    assert told == [LaneAnswer(500, b"why"), LaneAnswer(400, b""), LaneAnswer(200, b"why")]
+
+
+@pytest.mark.parametrize(
+    ("sent", "error"),
+    [(whole(b"why", 500)[:-1], Garbled), (whole(b"x" * (LARGEST + 1), 500), TooLarge)],
+    ids=["broken off", "too large"],
+)
+async def test_a_body_that_is_wanted_comes_whole_whatever_its_status(
+    serve: Any, open_lane: Open, sent: bytes, error: type[LaneError]
+) -> None:
+    async def script(call: Call) -> None:
+        await call.send(sent)
+        call.hang_up()
+
+    server = await serve(script)
+    with pytest.raises(error):
+        await get(open_lane(server.address, bodies=WITH_FAULTS))
 
 
 async def test_a_refused_connection_is_unreachable(open_lane: Open, unused_tcp_port: int) -> None:
@@ -540,11 +575,11 @@ async def test_an_agency_that_asks_who_calls_is_shown_a_certificate(
 async def test_the_fast_lane_asks_for_plain_answers_and_httpx_reads_compressed_ones(serve: Any) -> None:
     sent = whole(gzip.compress(b"{}"), headers="Content-Encoding: gzip\r\n")
     server = await serve(lambda call: call.send(sent))
-    fast = FastLane(server.address, {}, connections=1, largest=LARGEST, tls=None)
+    fast = FastLane(server.address, {}, connections=1, bodies=Bodies(LARGEST), tls=None)
     with pytest.raises(Unusable):
         await get(fast)
     assert "accept-encoding: identity\r\n" in server.calls[0].head.lower()
     await fast.close()
-    other = HttpxLane(server.address, {}, connections=1, largest=LARGEST, tls=None)
+    other = HttpxLane(server.address, {}, connections=1, bodies=Bodies(LARGEST), tls=None)
     assert await get(other) == LaneAnswer(200, b"{}")
     await other.close()
