@@ -6,10 +6,22 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from pydantic import BaseModel
+
 from connectors.errors import ConnectionNotConfigured
 from connectors.manifest import Manifest
 
 _REFERENCE: Final = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
+
+
+class Filled(str):
+    """A text whose references were replaced: itself where it is used, hidden where its part of a manifest is shown."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """Nothing of it."""
+        return "'**********'"
 
 
 def resolve(manifests: Sequence[Manifest], environment: Mapping[str, str]) -> tuple[Manifest, ...]:
@@ -25,10 +37,10 @@ def resolve(manifests: Sequence[Manifest], environment: Mapping[str, str]) -> tu
 
 def missing_references(manifest: Manifest, environment: Mapping[str, str]) -> Iterator[str]:
     """A sentence for each reference of the manifest that the environment has no value for."""
-    for key, text in _texts(manifest):
+    for key, text in _texts("connection", manifest.connection):
         for name in _REFERENCE.findall(text):
             if not environment.get(name):
-                yield f"agency {manifest.agency}: connection.{key}: the environment variable {name} is not set"
+                yield f"agency {manifest.agency}: {key}: the environment variable {name} is not set"
 
 
 def fill(text: str, environment: Mapping[str, str], what: str) -> str:
@@ -42,22 +54,36 @@ def fill(text: str, environment: Mapping[str, str], what: str) -> str:
     return _REFERENCE.sub(lambda match: environment[match[1]], text)
 
 
-def _texts(manifest: Manifest) -> Iterator[tuple[str, str]]:
-    for key, value in manifest.connection:
-        if isinstance(value, Mapping):
-            yield from ((f"{key}.{name}", str(text)) for name, text in value.items())
-        else:
-            yield key, str(value)
+def _texts(key: str, value: object) -> Iterator[tuple[str, str]]:
+    """Every text in a part of a manifest, with its key as the manifest has it."""
+    if isinstance(value, str):
+        yield key, value
+    elif isinstance(value, BaseModel):
+        for name, inner in value:
+            yield from _texts(f"{key}.{type(value).model_fields[name].alias or name}", inner)
+    elif isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _texts(f"{key}.{name}", inner)
+    elif isinstance(value, list | tuple):
+        for number, inner in enumerate(value):
+            yield from _texts(f"{key}.{number}", inner)
 
 
 def _resolved(manifest: Manifest, environment: Mapping[str, str]) -> Manifest:
-    def replace(text: str) -> str:
-        return _REFERENCE.sub(lambda match: environment[match[1]], text)
+    return manifest.model_copy(update={"connection": _replaced(manifest.connection, environment)})
 
-    values = {
-        key: {name: replace(text) for name, text in value.items()}
-        if isinstance(value, Mapping)
-        else replace(str(value))
-        for key, value in manifest.connection
-    }
-    return manifest.model_copy(update={"connection": manifest.connection.model_copy(update=values)})
+
+def _replaced(value: object, environment: Mapping[str, str]) -> object:
+    """A part of a manifest with its references replaced."""
+    match value:
+        case str():
+            filled = _REFERENCE.sub(lambda match: environment[match[1]], value)
+            return value if filled == value else Filled(filled)
+        case Mapping():
+            return {name: _replaced(inner, environment) for name, inner in value.items()}
+        case BaseModel():
+            return value.model_copy(update={name: _replaced(inner, environment) for name, inner in value})
+        case list() | tuple():
+            return type(value)(_replaced(inner, environment) for inner in value)
+        case _:
+            return value

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from typing import Final, NoReturn
 from urllib.parse import quote, urlencode
 
+from connectors.authentication.contract import Authenticator, Outgoing
 from connectors.contract import FailureCode
 from connectors.errors import AgencyFailure
 from connectors.json_body import read_json
 from connectors.lane import OK, Lane, LaneAnswer, LaneError
 
+_UNAUTHORISED: Final = 401
 _SERVER_ERRORS: Final = range(500, 600)
 _OVERLOADED: Final = frozenset({429, 503})
 
@@ -45,9 +47,14 @@ class HttpAnswer:
 class HttpClient:
     """Calls to one agency's address, over the lane that was chosen for it."""
 
-    def __init__(self, lane: Lane, path: str, body_headers: Mapping[str, str]) -> None:
-        """`path` is that of the address, `body_headers` go with each request that has a body."""
+    def __init__(
+        self, lane: Lane, path: str, body_headers: Mapping[str, str], authenticator: Authenticator | None = None
+    ) -> None:
+        """`path` is that of the address, `body_headers` go with each request that has a body, `authenticator` signs
+        each request; lane and authenticator are closed with the client.
+        """
         self._lane = lane
+        self._authenticator = authenticator
         self._path = path.rstrip("/")
         self._body_headers = body_headers
 
@@ -79,21 +86,39 @@ class HttpClient:
         `timeout` is in seconds. Raises `AgencyFailure`.
         """
         deadline = asyncio.get_running_loop().time() + timeout
+        outgoing = Outgoing(request.method, *self._target(request), headers, body)
         try:
-            answer = await self._lane.send(request.method, self._target(request), headers, body, deadline)
+            answer = await self._exchange(outgoing, deadline)
         except LaneError as error:
             raise AgencyFailure(error.failure, f"{request.place}: {error}", retryable=error.retryable) from None
         if answer.status != OK and answer.status not in accept:
-            _refuse_status(request.place, answer.status)
+            refuse_status(request.place, answer.status)
         return answer
 
     async def close(self) -> None:
         """Closes the connections."""
+        if self._authenticator is not None:
+            await self._authenticator.close()
         await self._lane.close()
 
-    def _target(self, request: HttpRequest) -> str:
+    async def _exchange(self, request: Outgoing, deadline: float) -> LaneAnswer:
+        """Sends the request signed; where the agency refuses it, and another signature may help, once more."""
+        authenticator = self._authenticator
+        if authenticator is None:
+            return await self._sent(request, deadline)
+        signed = await authenticator.sign(request, deadline)
+        answer = await self._sent(signed, deadline)
+        if answer.status == _UNAUTHORISED and authenticator.renew(signed):
+            return await self._sent(await authenticator.sign(request, deadline), deadline)
+        return answer
+
+    async def _sent(self, request: Outgoing, deadline: float) -> LaneAnswer:
+        return await self._lane.send(request.method, request.target, request.headers, request.body, deadline)
+
+    def _target(self, request: HttpRequest) -> tuple[str, str]:
+        """Path and query, percent-encoded."""
         path = quote(self._path + request.path, safe=_PATH_CHARACTERS) or "/"
-        return f"{path}?{urlencode(request.query)}" if request.query else path
+        return path, urlencode(request.query)
 
 
 def bad_response(place: str, what: str) -> AgencyFailure:
@@ -101,7 +126,8 @@ def bad_response(place: str, what: str) -> AgencyFailure:
     return AgencyFailure(FailureCode.AGENCY_BAD_RESPONSE, f"{place}: {what}", retryable=False)
 
 
-def _refuse_status(place: str, status: int) -> NoReturn:
+def refuse_status(place: str, status: int) -> NoReturn:
+    """Raises the `AgencyFailure` that a status other than 200 means."""
     reason = f"{place}: status {status}"
     if status in _OVERLOADED:
         raise AgencyFailure(FailureCode.AGENCY_OVERLOADED, reason, retryable=True)

@@ -32,6 +32,9 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Reference = Annotated[str, StringConstraints(pattern=r"\$\{[A-Z][A-Z0-9_]*\}")]
 """Text with a `${NAME}` in it that is read from the environment: addresses and secrets are never in the manifest."""
 
+SecretReference = Annotated[str, StringConstraints(pattern=r"^file:.|\$\{[A-Z][A-Z0-9_]*\}")]
+"""A secret: `${NAME}`, or `file:` and the path of a file that holds it alone. The variable may name a file as well."""
+
 
 def _short(key: str, written: Any) -> BeforeValidator:  # noqa: ANN401  (a type, as pydantic takes it)
     """Text alone stands for an object that has only `key`."""

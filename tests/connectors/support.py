@@ -86,14 +86,16 @@ Handler = Callable[[Asked], Awaitable[Reply]]
 
 @dataclass
 class Agency:
-    """A small HTTP server. `answer` gives JSON, (status, JSON), or the very bytes to send.
+    """A small HTTP server. `read` reads a request's body.
 
-    After bytes the connection is closed, once `hold` is set.
+    `answer` gives JSON, (status, JSON), or the very bytes to send: after these the connection is closed, once `hold` is
+    set.
     """
 
     answer: Handler | None = None
     address: str = ""
     hold: asyncio.Event | None = None
+    read: Callable[[bytes], Any] = json.loads
     asked: list[Asked] = field(default_factory=list)
     under_way: int = 0
     most_under_way: int = 0
@@ -114,7 +116,7 @@ class Agency:
             headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
             content = await reader.readexactly(int(headers.get("content-length", "0")))
             url = urlsplit(target)
-            body = json.loads(content) if content else None
+            body = self.read(content) if content else None
             asked = Asked(method, url.path, parse_qsl(url.query, keep_blank_values=True), headers, body)
             self.asked.append(asked)
             self.under_way += 1
