@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Mapping
 from typing import Final, Literal, Self
 from urllib.parse import SplitResult, urlsplit
@@ -17,6 +16,7 @@ from connectors.httpx_lane import HttpxLane
 from connectors.lane import OK, OWN_HEADERS, Bodies, Lane, can_be_header, with_defaults
 from connectors.manifest import Manifest, Part, Reference
 from connectors.settings import SupplySettings
+from connectors.tls import CertificateLane, Tls, open_context
 
 _JSON: Final = "application/json"
 
@@ -29,12 +29,15 @@ class HttpConnection(Part):
     lane: Literal["fast", "httpx"] = Field(
         default="fast", description="httpx: for an agency that compresses its answers unasked."
     )
+    tls: Tls = Field(default=Tls(), description="Whom to trust, and our certificate, for https.")
     auth: Scheme | None = Field(default=None, description="How each request shows whose it is.")
 
     @model_validator(mode="after")
-    def _headers_once(self) -> Self:
+    def _consistent(self) -> Self:
         if self.auth is not None and not self.auth.headers.isdisjoint(name.lower() for name in self.headers):
             raise ValueError("headers: auth sets one of them")
+        if self.tls.certificate is None and (self.tls.key or self.tls.password):
+            raise ValueError("tls: a key needs its certificate")
         return self
 
 
@@ -52,16 +55,20 @@ def open_client(
     """
     _check_headers(connection.headers)
 
+    context, certificate = open_context(connection.tls)
+
     def open_lane(key: str, url: str, headers: Mapping[str, str]) -> tuple[Lane, str]:
         address = _address(key, url)
         usual = address.username is None and address.netloc.isascii()
-        lane = (FastLane if usual and connection.lane == "fast" else HttpxLane)(
+        lane: Lane = (FastLane if usual and connection.lane == "fast" else HttpxLane)(
             f"{address.scheme}://{address.netloc}",
             with_defaults(headers, {"Accept": _JSON, "User-Agent": "xinqiao"}),
             connections=manifest.concurrency,
             bodies=Bodies(settings.largest_answer, read),
-            tls=ssl.create_default_context() if address.scheme == "https" else None,
+            tls=context if address.scheme == "https" else None,
         )
+        if certificate is not None:
+            lane = CertificateLane(lane, certificate)
         return lane, address.path
 
     lane, path = open_lane("url", connection.url, with_defaults(connection.headers, {"Accept": accept}))

@@ -20,7 +20,7 @@ LARGEST: Final = 64 * 1024
 
 _log = structlog.get_logger(__name__)
 
-_Stamp = tuple[int, int, int]
+Stamp = tuple[int, int, int]
 """What tells one state of a file from another."""
 
 
@@ -32,7 +32,7 @@ class Secret:
         self._key = key
         self._path = Path(reference.removeprefix(FILE)) if reference.startswith(FILE) else None
         self._value = SecretStr(reference)
-        self._stamp: _Stamp | None = None
+        self._stamp: Stamp | None = None
         self._looked = float("-inf")
         if self._path is not None:
             try:
@@ -55,20 +55,21 @@ class Secret:
 
     def _look(self, path: Path) -> None:
         try:
-            if _stamp(path) != self._stamp:
+            if stamp_of(path) != self._stamp:
                 self._stamp, self._value = _read(path)
         except (OSError, ValueError) as error:
             _log.warning("secret's file cannot be read", key=self._key, reason=type(error).__name__)
 
 
-def _stamp(path: Path) -> _Stamp:
+def stamp_of(path: Path) -> Stamp:
+    """The file's stamp. Raises `OSError`."""
     found = path.stat()
     return found.st_ino, found.st_mtime_ns, found.st_size
 
 
-def _read(path: Path) -> tuple[_Stamp, SecretStr]:
+def _read(path: Path) -> tuple[Stamp, SecretStr]:
     """The file's stamp from before it was read, and what it holds, without the line's end after it."""
-    stamp = _stamp(path)
+    stamp = stamp_of(path)
     with path.open("rb") as file:
         content = file.read(LARGEST + 1)
     text = content.decode().rstrip("\r\n")
