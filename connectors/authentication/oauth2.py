@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import math
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, Self
 from urllib.parse import quote_plus, urlencode
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from connectors.authentication.assertion import Assertion, Signer
 from connectors.authentication.contract import Outgoing
 from connectors.authentication.password import basic_credentials
-from connectors.authentication.place import Place
+from connectors.authentication.place import BEARER, Place
 from connectors.contract import FailureCode
 from connectors.errors import AgencyFailure
 from connectors.http import bad_response, refuse_status
@@ -25,7 +26,17 @@ from connectors.secret import Secret
 MARGIN: Final = 30.0
 """Seconds before its end at which a token is replaced, or a tenth of its life where that is less: calls take time."""
 
+_URN: Final = "urn:ietf:params:oauth"
 _FORM: Final = "application/x-www-form-urlencoded"
+
+
+class TokenAssertion(Assertion):
+    """A JWT that we sign (RFC 7523). `client`: it shows who asks for a token. `grant`: a token is given for it.
+
+    Unless `claims` say otherwise, `iss` and `sub` are the client, and `aud` is the token's address.
+    """
+
+    use: Literal["client", "grant"] = "client"
 
 
 class OAuth2(Part):
@@ -34,7 +45,8 @@ class OAuth2(Part):
     scheme: Literal["oauth2"]
     token_url: Reference = Field(alias="tokenUrl", description="Where tokens are given, by reference: ${NAME}.")
     client_id: Name = Field(alias="clientId")
-    client_secret: SecretReference = Field(alias="clientSecret")
+    client_secret: SecretReference | None = Field(default=None, alias="clientSecret")
+    assertion: TokenAssertion | None = Field(default=None, description="A JWT of ours, in place of a secret.")
     client_in: Literal["header", "body"] = Field(
         default="header", alias="clientIn", description="Where the token's request carries client and secret."
     )
@@ -42,10 +54,13 @@ class OAuth2(Part):
     parameters: dict[str, str] = Field(default_factory=dict, description="Further parameters of the token's request.")
     token: Name = Field(default="access_token", description="Path to the token in the answer.")
     expires: Name = Field(default="expires_in", description="Path to the seconds for which the token is good.")
-    sent: Place = Field(
-        default=Place.model_validate({"name": "Authorization", "prefix": "Bearer "}),
-        description="Where requests carry the token.",
-    )
+    sent: Place = Field(default=BEARER, description="Where requests carry the token.")
+
+    @model_validator(mode="after")
+    def _one_proof(self) -> Self:
+        if (self.client_secret is None) == (self.assertion is None):
+            raise ValueError("needs clientSecret or assertion: one of them")
+        return self
 
     @property
     def headers(self) -> frozenset[str]:
@@ -70,7 +85,8 @@ class OAuth2Authenticator:
         Raises `AddressInvalid`.
         """
         self._settings = settings
-        self._secret = Secret("auth.clientSecret", settings.client_secret)
+        self._secret = Secret("auth.clientSecret", settings.client_secret) if settings.client_secret else None
+        self._signer = Signer("auth.assertion.key", settings.assertion) if settings.assertion else None
         settings.sent.check("auth.sent")
         self._lane = lane
         self._path = path or "/"
@@ -136,10 +152,18 @@ class OAuth2Authenticator:
 
     async def _credentials(self) -> tuple[dict[str, str], dict[str, str]]:
         """Headers and parameters by which the client is known (RFC 6749, section 2.3.1)."""
-        settings, secret = self._settings, await self._secret.value()
-        form = {"grant_type": "client_credentials"}
-        if settings.scope is not None:
-            form["scope"] = settings.scope
+        settings = self._settings
+        form = {"grant_type": "client_credentials"} | ({"scope": settings.scope} if settings.scope else {})
+        if self._signer is not None and settings.assertion is not None:
+            client = settings.client_id
+            signed = await self._signer.signed({"iss": client, "sub": client, "aud": settings.token_url})
+            if settings.assertion.use == "grant":
+                form |= {"grant_type": f"{_URN}:grant-type:jwt-bearer", "assertion": signed}
+            else:
+                form |= {"client_assertion_type": f"{_URN}:client-assertion-type:jwt-bearer"}
+                form |= {"client_assertion": signed, "client_id": client}
+            return {}, form | settings.parameters
+        secret = await self._secret.value() if self._secret else ""
         form |= settings.parameters
         if settings.client_in == "body":
             return {}, form | {"client_id": settings.client_id, "client_secret": secret}

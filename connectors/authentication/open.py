@@ -7,12 +7,14 @@ from typing import Annotated
 
 from pydantic import Field
 
+from connectors.authentication.assertion import Jwt, JwtAuthenticator
 from connectors.authentication.contract import Authenticator
 from connectors.authentication.oauth2 import OAuth2, OAuth2Authenticator
 from connectors.authentication.password import ApiKey, ApiKeyAuthenticator, Basic, BasicAuthenticator
+from connectors.authentication.signature import Signature, SignatureAuthenticator
 from connectors.lane import Lane
 
-Scheme = Annotated[ApiKey | Basic | OAuth2, Field(discriminator="scheme")]
+Scheme = Annotated[ApiKey | Basic | OAuth2 | Jwt | Signature, Field(discriminator="scheme")]
 """How requests are authenticated, as a manifest says it."""
 
 OpenLane = Callable[[str, str], tuple[Lane, str]]
@@ -29,5 +31,9 @@ def open_authenticator(scheme: Scheme, open_lane: OpenLane, timeout: float) -> A
             return ApiKeyAuthenticator(scheme)
         case Basic():
             return BasicAuthenticator(scheme)
+        case Jwt():
+            return JwtAuthenticator(scheme)
+        case Signature():
+            return SignatureAuthenticator(scheme)
         case OAuth2():
             return OAuth2Authenticator(scheme, *open_lane("auth.tokenUrl", scheme.token_url), timeout)

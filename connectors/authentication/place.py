@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field
 
@@ -45,3 +45,7 @@ class Place(Part):
             self.name.lower() in OWN_HEADERS | {"host"} or not can_be_header(self.name, self.prefix + value)
         ):
             raise AddressInvalid(key, "a header that a manifest may set, in printable ASCII")
+
+
+BEARER: Final = Place.model_validate({"name": "Authorization", "prefix": "Bearer "})
+"""Where a token goes (RFC 6750, section 2.1)."""

@@ -282,6 +282,7 @@ async def test_a_token_that_does_not_come_keeps_nobody_past_its_deadline(agency:
         OAUTH2 % "",
         OAUTH2 % ", clientIn: body",
         'headers: {X-Key: "${KEY}"}, lane: httpx',
+        'auth: {scheme: signature, algorithm: md5, secret: "${KEY}", text: "{secret}", sent: {name: X-Sign}}',
     ],
 )
 async def test_no_log_error_or_repr_shows_a_secret(
