@@ -10,10 +10,11 @@ from typing import Final, NoReturn
 from urllib.parse import quote, urlencode
 
 from connectors.authentication.contract import Authenticator, Outgoing
-from connectors.contract import FailureCode
+from connectors.contract import Asker, FailureCode
 from connectors.errors import AgencyFailure
 from connectors.json_body import read_json
 from connectors.lane import OK, Lane, LaneAnswer, LaneError
+from connectors.manifest import Forward
 
 _UNAUTHORISED: Final = 401
 _SERVER_ERRORS: Final = range(500, 600)
@@ -27,13 +28,16 @@ _write_json: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separ
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """One call. `place` names it in errors (`GET /companies/{key}`); `path` is appended to the client's address."""
+    """One call. `place` names it in errors (`GET /companies/{key}`); `path` is appended to the client's address;
+    `asker` is forwarded as the client was told.
+    """
 
     place: str
     method: str
     path: str
     query: Sequence[tuple[str, str]] = ()
     body: object | None = None
+    asker: Asker | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +52,17 @@ class HttpClient:
     """Calls to one agency's address, over the lane that was chosen for it."""
 
     def __init__(
-        self, lane: Lane, path: str, body_headers: Mapping[str, str], authenticator: Authenticator | None = None
+        self,
+        lane: Lane,
+        path: str,
+        body_headers: Mapping[str, str],
+        authenticator: Authenticator | None = None,
+        forward: Forward | None = None,
     ) -> None:
         """`path` is that of the address, `body_headers` go with each request that has a body, `authenticator` signs
-        each request; lane and authenticator are closed with the client.
+        each request, `forward` says what each tells of its asker. Lane and authenticator are closed with the client.
         """
+        self._forward = forward
         self._lane = lane
         self._authenticator = authenticator
         self._path = path.rstrip("/")
@@ -86,6 +96,10 @@ class HttpClient:
         `timeout` is in seconds. Raises `AgencyFailure`.
         """
         deadline = asyncio.get_running_loop().time() + timeout
+        if self._forward is not None:
+            if request.asker is None:
+                raise bad_response(request.place, "not asked: the manifest forwards the caller, and there is none")
+            headers = {**headers, **self._forward.told(request.asker)}
         outgoing = Outgoing(request.method, *self._target(request), headers, body)
         try:
             answer = await self._exchange(outgoing, deadline)

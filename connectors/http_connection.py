@@ -14,7 +14,7 @@ from connectors.fast_lane import FastLane
 from connectors.http import HttpClient
 from connectors.httpx_lane import HttpxLane
 from connectors.lane import OK, OWN_HEADERS, Bodies, Lane, can_be_header, with_defaults
-from connectors.manifest import Manifest, Part, Reference
+from connectors.manifest import Forward, Manifest, Part, Reference
 from connectors.settings import SupplySettings
 from connectors.tls import CertificateLane, Tls, open_context
 
@@ -54,6 +54,8 @@ def open_client(
     `accept` is the media type that it asks for, `read` has the statuses whose bodies it reads. Raises `AddressInvalid`.
     """
     _check_headers(connection.headers)
+    if manifest.forward is not None:
+        _check_forward(manifest.forward, connection)
 
     context, certificate = open_context(connection.tls)
 
@@ -78,7 +80,7 @@ def open_client(
         else None
     )
     typed = any(name.lower() == "content-type" for name in connection.headers)
-    return HttpClient(lane, path, {} if typed else {"Content-Type": _JSON}, authenticator)
+    return HttpClient(lane, path, {} if typed else {"Content-Type": _JSON}, authenticator, manifest.forward)
 
 
 def _address(key: str, url: str) -> SplitResult:
@@ -98,3 +100,10 @@ def _check_headers(headers: Mapping[str, str]) -> None:
             raise AddressInvalid(f"headers.{name}", "for a manifest to set: leave it out")
         if not can_be_header(name, value):
             raise AddressInvalid(f"headers.{name}", "printable ASCII")
+
+
+def _check_forward(forward: Forward, connection: HttpConnection) -> None:
+    taken = OWN_HEADERS | {"host", "content-type"} | {name.lower() for name in connection.headers}
+    taken |= connection.auth.headers if connection.auth else frozenset()
+    if not forward.headers.isdisjoint(taken) or not all(can_be_header(name, "") for name in forward.headers):
+        raise AddressInvalid("headers", "apart from those of forward, which must be other headers")
