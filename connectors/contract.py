@@ -127,12 +127,22 @@ class CompanyRows(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
+class Asker:
+    """For whom an agency is asked: the caller's organisation, its purpose where it has one, and the request's id."""
+
+    organisation: str
+    purpose: str | None
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class FetchRequest:
     """A level's question to one dataset.
 
     `codes` have no duplicates. `columns` are canonical field names, all of them in the dataset's `fields`. `filters`
     are those of the dataset's `filters` that may be applied by the agency. `partition` separates cached rows of callers
-    that must not share them. `deadline` is in seconds of the event loop's clock (`loop.time()`).
+    that must not share them. `deadline` is in seconds of the event loop's clock (`loop.time()`). Where a manifest
+    forwards the `asker`, calls and kept rows serve that organisation and purpose alone, whatever the partition.
     """
 
     dataset: str
@@ -141,6 +151,7 @@ class FetchRequest:
     filters: Mapping[str, date]
     partition: str
     deadline: float
+    asker: Asker | None = None
 
 
 class Supply(Protocol):
@@ -161,13 +172,15 @@ class Supply(Protocol):
 @dataclass(frozen=True, slots=True)
 class SourceCall:
     """One call to an agency's system: `keys` as the agency writes them, `columns` the top-level names or paths of the
-    agency's own fields that are needed, `filters` by the contract's argument names, `timeout` in seconds.
+    agency's own fields that are needed, `filters` by the contract's argument names, `timeout` in seconds. There is an
+    `asker` where the manifest forwards it.
     """
 
     keys: Sequence[str]
     columns: frozenset[str]
     filters: Mapping[str, date]
     timeout: float
+    asker: Asker | None = None
 
 
 @dataclass(frozen=True, slots=True)

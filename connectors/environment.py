@@ -14,6 +14,16 @@ from connectors.manifest import Manifest
 _REFERENCE: Final = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 
 
+class Filled(str):
+    """A text whose references were replaced: itself where it is used, hidden where its part of a manifest is shown."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """Nothing of it."""
+        return "'**********'"
+
+
 def resolve(manifests: Sequence[Manifest], environment: Mapping[str, str]) -> tuple[Manifest, ...]:
     """The manifests with each `${NAME}` of their connections replaced by its value.
 
@@ -45,11 +55,14 @@ def fill(text: str, environment: Mapping[str, str], what: str) -> str:
 
 
 def _texts(key: str, value: object) -> Iterator[tuple[str, str]]:
-    """Every text in a part of a manifest, with its key."""
+    """Every text in a part of a manifest, with its key as the manifest has it."""
     if isinstance(value, str):
         yield key, value
-    elif isinstance(value, Mapping | BaseModel):
-        for name, inner in value.items() if isinstance(value, Mapping) else value:
+    elif isinstance(value, BaseModel):
+        for name, inner in value:
+            yield from _texts(f"{key}.{type(value).model_fields[name].alias or name}", inner)
+    elif isinstance(value, Mapping):
+        for name, inner in value.items():
             yield from _texts(f"{key}.{name}", inner)
     elif isinstance(value, list | tuple):
         for number, inner in enumerate(value):
@@ -64,7 +77,8 @@ def _replaced(value: object, environment: Mapping[str, str]) -> object:
     """A part of a manifest with its references replaced."""
     match value:
         case str():
-            return _REFERENCE.sub(lambda match: environment[match[1]], value)
+            filled = _REFERENCE.sub(lambda match: environment[match[1]], value)
+            return value if filled == value else Filled(filled)
         case Mapping():
             return {name: _replaced(inner, environment) for name, inner in value.items()}
         case BaseModel():

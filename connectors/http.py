@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from typing import Final, NoReturn
 from urllib.parse import quote, urlencode
 
-from connectors.contract import FailureCode
+from connectors.authentication.contract import Authenticator, Outgoing
+from connectors.contract import Asker, FailureCode
 from connectors.errors import AgencyFailure
 from connectors.json_body import read_json
 from connectors.lane import OK, Lane, LaneAnswer, LaneError
+from connectors.manifest import Forward
 
+_UNAUTHORISED: Final = 401
 _SERVER_ERRORS: Final = range(500, 600)
 _OVERLOADED: Final = frozenset({429, 503})
 
@@ -28,7 +31,7 @@ class HttpRequest:
     """One call.
 
     `place` names it in errors (`GET /companies/{key}`); `path` is appended to the client's address. A `query` that is a
-    text is sent as it is.
+    text is sent as it is. `asker` is forwarded as the client was told.
     """
 
     place: str
@@ -36,6 +39,7 @@ class HttpRequest:
     path: str
     query: Sequence[tuple[str, str]] | str = ()
     body: object | None = None
+    asker: Asker | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +53,20 @@ class HttpAnswer:
 class HttpClient:
     """Calls to one agency's address, over the lane that was chosen for it."""
 
-    def __init__(self, lane: Lane, path: str, body_headers: Mapping[str, str]) -> None:
-        """`path` is that of the address, `body_headers` go with each request that has a body."""
+    def __init__(
+        self,
+        lane: Lane,
+        path: str,
+        body_headers: Mapping[str, str],
+        authenticator: Authenticator | None = None,
+        forward: Forward | None = None,
+    ) -> None:
+        """`path` is that of the address, `body_headers` go with each request that has a body, `authenticator` signs
+        each request, `forward` says what each tells of its asker. Lane and authenticator are closed with the client.
+        """
+        self._forward = forward
         self._lane = lane
+        self._authenticator = authenticator
         self._path = path.rstrip("/")
         self._body_headers = body_headers
 
@@ -83,8 +98,13 @@ class HttpClient:
         `timeout` is in seconds. Raises `AgencyFailure`.
         """
         deadline = asyncio.get_running_loop().time() + timeout
+        if self._forward is not None:
+            if request.asker is None:
+                raise bad_response(request.place, "not asked: the manifest forwards the caller, and there is none")
+            headers = {**headers, **self._forward.told(request.asker)}
+        outgoing = Outgoing(request.method, *self._target(request), headers, body)
         try:
-            answer = await self._lane.send(request.method, self._target(request), headers, body, deadline)
+            answer = await self._exchange(outgoing, deadline)
         except LaneError as error:
             raise AgencyFailure(error.failure, f"{request.place}: {error}", retryable=error.retryable) from None
         if answer.status != OK and answer.status not in accept:
@@ -92,17 +112,36 @@ class HttpClient:
         return answer
 
     def at_root(self) -> HttpClient:
-        """A client of the same connections whose paths are not appended to the address's own."""
-        return HttpClient(self._lane, "", self._body_headers)
+        """A client of the same connections and credentials, in nobody's name, whose paths are not appended to the
+        address's own.
+        """
+        return HttpClient(self._lane, "", self._body_headers, self._authenticator)
 
     async def close(self) -> None:
         """Closes the connections."""
+        if self._authenticator is not None:
+            await self._authenticator.close()
         await self._lane.close()
 
-    def _target(self, request: HttpRequest) -> str:
+    async def _exchange(self, request: Outgoing, deadline: float) -> LaneAnswer:
+        """Sends the request signed; where the agency refuses it, and another signature may help, once more."""
+        authenticator = self._authenticator
+        if authenticator is None:
+            return await self._sent(request, deadline)
+        signed = await authenticator.sign(request, deadline)
+        answer = await self._sent(signed, deadline)
+        if answer.status == _UNAUTHORISED and authenticator.renew(signed):
+            return await self._sent(await authenticator.sign(request, deadline), deadline)
+        return answer
+
+    async def _sent(self, request: Outgoing, deadline: float) -> LaneAnswer:
+        return await self._lane.send(request.method, request.target, request.headers, request.body, deadline)
+
+    def _target(self, request: HttpRequest) -> tuple[str, str]:
+        """Path and query, percent-encoded."""
         path = quote(self._path + request.path, safe=_PATH_CHARACTERS) or "/"
         query = request.query if isinstance(request.query, str) else urlencode(request.query)
-        return f"{path}?{query}" if query else path
+        return path, query
 
 
 def bad_response(place: str, what: str) -> AgencyFailure:

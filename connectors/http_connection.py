@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import Final, Literal, Self
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from connectors.authentication.open import Scheme, open_authenticator
 from connectors.errors import AddressInvalid
 from connectors.fast_lane import FastLane
 from connectors.http import HttpClient
 from connectors.httpx_lane import HttpxLane
-from connectors.lane import OK, Bodies, can_be_header, with_defaults
-from connectors.manifest import Manifest, Part, Reference
+from connectors.lane import OK, OWN_HEADERS, Bodies, Lane, can_be_header, with_defaults
+from connectors.manifest import Forward, Manifest, Part, Reference
 from connectors.settings import SupplySettings
+from connectors.tls import CertificateLane, Tls, open_context
 
 _JSON: Final = "application/json"
-_OWN_HEADERS: Final = frozenset({"accept-encoding", "connection", "content-length", "transfer-encoding"})
-"""What says how a message is carried is the lane's to say."""
 
 
 class HttpConnection(Part):
@@ -30,6 +29,16 @@ class HttpConnection(Part):
     lane: Literal["fast", "httpx"] = Field(
         default="fast", description="httpx: for an agency that compresses its answers unasked."
     )
+    tls: Tls = Field(default=Tls(), description="Whom to trust, and our certificate, for https.")
+    auth: Scheme | None = Field(default=None, description="How each request shows whose it is.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.auth is not None and not self.auth.headers.isdisjoint(name.lower() for name in self.headers):
+            raise ValueError("headers: auth sets one of them")
+        if self.tls.certificate is None and (self.tls.key or self.tls.password):
+            raise ValueError("tls: a key needs its certificate")
+        return self
 
 
 def open_client(
@@ -44,34 +53,57 @@ def open_client(
 
     `accept` is the media type that it asks for, `read` has the statuses whose bodies it reads. Raises `AddressInvalid`.
     """
-    address = _address(connection.url)
     _check_headers(connection.headers)
-    usual = address.username is None and address.netloc.isascii()
-    lane = (FastLane if usual and connection.lane == "fast" else HttpxLane)(
-        f"{address.scheme}://{address.netloc}",
-        with_defaults(connection.headers, {"Accept": accept, "User-Agent": "xinqiao"}),
-        connections=manifest.concurrency,
-        bodies=Bodies(settings.largest_answer, read),
-        tls=ssl.create_default_context() if address.scheme == "https" else None,
+    if manifest.forward is not None:
+        _check_forward(manifest.forward, connection)
+
+    context, certificate = open_context(connection.tls)
+
+    def open_lane(key: str, url: str, headers: Mapping[str, str]) -> tuple[Lane, str]:
+        address = _address(key, url)
+        usual = address.username is None and address.netloc.isascii()
+        lane: Lane = (FastLane if usual and connection.lane == "fast" else HttpxLane)(
+            f"{address.scheme}://{address.netloc}",
+            with_defaults(headers, {"Accept": _JSON, "User-Agent": "xinqiao"}),
+            connections=manifest.concurrency,
+            bodies=Bodies(settings.largest_answer, read),
+            tls=context if address.scheme == "https" else None,
+        )
+        if certificate is not None:
+            lane = CertificateLane(lane, certificate)
+        return lane, address.path
+
+    lane, path = open_lane("url", connection.url, with_defaults(connection.headers, {"Accept": accept}))
+    authenticator = (
+        open_authenticator(connection.auth, lambda key, url: open_lane(key, url, {}), manifest.timeout)
+        if connection.auth
+        else None
     )
     typed = any(name.lower() == "content-type" for name in connection.headers)
-    return HttpClient(lane, address.path, {} if typed else {"Content-Type": _JSON})
+    return HttpClient(lane, path, {} if typed else {"Content-Type": _JSON}, authenticator, manifest.forward)
 
 
-def _address(url: str) -> SplitResult:
+def _address(key: str, url: str) -> SplitResult:
     try:
         address = urlsplit(url)
         usable = address.scheme in {"http", "https"} and bool(address.hostname) and address.port != 0
     except ValueError:
         usable = False
     if not usable or address.query or address.fragment or not address.netloc.isprintable() or " " in address.netloc:
-        raise AddressInvalid("url", "an http or https address without query and fragment")
+        raise AddressInvalid(key, "an http or https address without query and fragment")
     return address
 
 
 def _check_headers(headers: Mapping[str, str]) -> None:
     for name, value in headers.items():
-        if name.lower() in _OWN_HEADERS:
+        if name.lower() in OWN_HEADERS:
             raise AddressInvalid(f"headers.{name}", "for a manifest to set: leave it out")
         if not can_be_header(name, value):
             raise AddressInvalid(f"headers.{name}", "printable ASCII")
+
+
+def _check_forward(forward: Forward, connection: HttpConnection) -> None:
+    taken = OWN_HEADERS | {"host", "content-type"} | {name.lower() for name in connection.headers}
+    taken |= connection.auth.headers if connection.auth else frozenset()
+    if not forward.headers.isdisjoint(taken) or not all(can_be_header(name, "") for name in forward.headers):
+        raise AddressInvalid("headers", "apart from those of forward, which must be other headers")

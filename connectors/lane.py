@@ -11,6 +11,8 @@ from connectors.contract import FailureCode
 from connectors.errors import ConnectorError
 
 OK: Final = 200
+OWN_HEADERS: Final = frozenset({"accept-encoding", "connection", "content-length", "transfer-encoding"})
+"""What says how a message is carried is the lane's to say."""
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE: Final = re.compile(r"[ -~]*")
 """Narrower than RFC 9110 (sections 5.1 and 5.5) in values: nothing beside printable ASCII, and so no line's end."""

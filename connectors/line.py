@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import structlog
 
-from connectors.contract import CompanyRows, Dataset, FailureCode, Outcome, Source, SourceAnswer, SourceCall
+from connectors.contract import Asker, CompanyRows, Dataset, FailureCode, Outcome, Source, SourceAnswer, SourceCall
 from connectors.errors import AgencyFailure
 from connectors.joining import Joiner
 from connectors.keys import Spelling, spell
@@ -25,12 +25,13 @@ Answers = Mapping[CreditCode, CompanyRows]
 class Question:
     """What is asked about companies: canonical `columns`, and `filters` that the agency applies itself.
 
-    `deadline` is in seconds of the event loop's clock.
+    `deadline` is in seconds of the event loop's clock. There is an `asker` where the line forwards it.
     """
 
     columns: frozenset[str]
     filters: Mapping[str, date]
     deadline: float
+    asker: Asker | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Line:
     """One dataset: what it is, where it comes from, and the bounds of its agency.
 
     `timeout` is in seconds, for one call. `calls` has a place for each call that the agency bears at once
-    (`concurrency`); all lines of the agency share it.
+    (`concurrency`); all lines of the agency share it. `forwards` tells whether calls say for whom they are made.
     """
 
     dataset: Dataset
@@ -58,11 +59,14 @@ class Line:
     timeout: float
     concurrency: int
     calls: asyncio.Semaphore
+    forwards: bool = False
 
     @property
     def coalesces(self) -> bool:
-        """Whether one call may carry the companies of several requests: the line's one credential asks for them all."""
-        return self.dataset.batch > 1 and self.joiner.dataset.coalesce
+        """Whether one call may carry the companies of several requests: the line's one credential asks for them all,
+        unless it says for whom it asks.
+        """
+        return self.dataset.batch > 1 and self.joiner.dataset.coalesce and not self.forwards
 
     async def ask(self, question: Question, codes: Sequence[CreditCode]) -> Answers:
         """One call for one request: no more companies than a batch."""
@@ -118,7 +122,7 @@ class Line:
         timeout = min(self.timeout, question.deadline - asyncio.get_running_loop().time())
         if timeout > 0:
             columns = self.joiner.columns(question.columns)
-            call = SourceCall(self._keys(codes), columns, question.filters, timeout)
+            call = SourceCall(self._keys(codes), columns, question.filters, timeout, question.asker)
             try:
                 async with asyncio.timeout(timeout):
                     return await self.source.fetch(call)

@@ -10,6 +10,7 @@ from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
+from urllib.parse import quote
 
 from pydantic import (
     AfterValidator,
@@ -23,16 +24,22 @@ from pydantic import (
     model_validator,
 )
 
-from connectors.contract import KeyKind
+from connectors.contract import Asker, KeyKind
 from connectors.dates import EPOCH_FORMATS, read_date, read_moment
 from connectors.keys import Spelling
 from connectors.text import Unmappable
 
 _DATE_PARTS: Final = (("%Y", "%y"), ("%m", "%b", "%B"), ("%d",))
 
+_VISIBLE: Final = "!#$&'()*+,/:;=?@[]"
+"""What stands in a header as it is, beside letters, digits and what `quote` never touches."""
+
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Reference = Annotated[str, StringConstraints(pattern=r"\$\{[A-Z][A-Z0-9_]*\}")]
 """Text with a `${NAME}` in it that is read from the environment: addresses and secrets are never in the manifest."""
+
+SecretReference = Annotated[str, StringConstraints(pattern=r"^file:.|\$\{[A-Z][A-Z0-9_]*\}")]
+"""A secret: `${NAME}`, or `file:` and the path of a file that holds it alone. The variable may name a file as well."""
 
 
 DIRECTORY: Final = "directory"
@@ -253,8 +260,39 @@ class DatasetManifest(Part):
         return self
 
 
+class Forward(Part):
+    """The headers by which each call tells the agency for whom it is made; at least one."""
+
+    organisation: Name | None = Field(default=None, description="Header with the id of the caller's organisation.")
+    purpose: Name | None = Field(default=None, description="Header with the caller's purpose; left out without one.")
+    request_id: Name | None = Field(default=None, alias="requestId", description="Header with the request's id.")
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if not (self.organisation or self.purpose or self.request_id):
+            raise ValueError("needs organisation, purpose or requestId")
+        return self
+
+    @property
+    def headers(self) -> frozenset[str]:
+        """The names of the headers that it sets, in lower case."""
+        return frozenset(name.lower() for name in (self.organisation, self.purpose, self.request_id) if name)
+
+    def told(self, asker: Asker) -> dict[str, str]:
+        """The headers of a call for this asker: what is not visible ASCII is percent-encoded."""
+        told = (
+            (self.organisation, asker.organisation),
+            (self.purpose, asker.purpose),
+            (self.request_id, asker.request_id),
+        )
+        return {name: quote(value, safe=_VISIBLE) for name, value in told if name and value is not None}
+
+
 class Manifest(Part):
     """One agency. Each kind narrows `kind`, `connection` and `datasets`."""
+
+    can_forward: ClassVar[bool] = False
+    """Whether calls can carry headers."""
 
     agency: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
     name: Names
@@ -263,4 +301,13 @@ class Manifest(Part):
     timeout: float = Field(default=5, gt=0, le=600, description="Seconds that a call may take.")
     concurrency: int = Field(default=8, ge=1, le=1000, description="Most calls at once to this agency.")
     none: tuple[str, ...] = Field(default=(), description="Texts that mean nothing in this agency's data.")
+    forward: Forward | None = Field(
+        default=None, description="What calls tell of the caller. Then they serve its organisation and purpose alone."
+    )
     datasets: tuple[DatasetManifest, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _can_forward(self) -> Self:
+        if self.forward is not None and not self.can_forward:
+            raise ValueError("forward: calls of this kind have no headers")
+        return self

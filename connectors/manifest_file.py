@@ -17,7 +17,9 @@ from connectors.manifest import DIRECTORY, Manifest
 from connectors.manifest_checks import Mistake, check_mappings, check_names, suggestion
 from connectors.yaml_lines import LinedDocument, read_yaml
 
-_REFERENCE_HINT: Final = "addresses and secrets are written ${NAME} and come from the environment"
+_REFERENCE_HINT: Final = (
+    "addresses and secrets are written ${NAME} and come from the environment; a secret may be file:PATH"
+)
 
 
 def load_manifest(path: Path, shapes: Mapping[str, RecordShape]) -> Manifest:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 
 from connectors.cache import RowCache
 from connectors.coalesce import Coalescer
-from connectors.contract import CompanyRows, Dataset, FetchRequest, RecordShape
+from connectors.contract import Asker, CompanyRows, Dataset, FetchRequest, RecordShape
 from connectors.describe import describe
 from connectors.environment import resolve
 from connectors.errors import ConnectionNotConfigured, ConnectionUnusable, UnknownDataset
@@ -66,7 +67,10 @@ class AgencySupply:
     def fetch(self, request: FetchRequest) -> asyncio.Future[Answers]:
         """As in `Supply`. Raises `UnknownDataset` for a dataset, column or filter that no manifest declares."""
         line = self._line(request)
-        question = Question(request.columns, request.filters, request.deadline)
+        asker = request.asker if line.forwards else None
+        if asker is not None:
+            request = replace(request, partition=_own_partition(request.partition, asker))
+        question = Question(request.columns, request.filters, request.deadline, asker)
         if line.dataset.time_to_live:
             return asyncio.ensure_future(self._through_cache(line, question, request))
         return asyncio.ensure_future(self._ask(line, question, request.codes))
@@ -123,14 +127,19 @@ async def _ask_chunks(ask: _AskChunk, line: Line, question: Question, codes: Seq
 
 async def _open_lines(manifest: Manifest, shapes: Mapping[str, RecordShape], settings: SupplySettings) -> list[Line]:
     sources = await kinds().usable[manifest.kind].open_sources(manifest, shapes, settings)
-    calls = asyncio.Semaphore(manifest.concurrency)
+    calls, forwards = asyncio.Semaphore(manifest.concurrency), manifest.forward is not None
     lines: list[Line] = []
     for dataset, described in zip(manifest.datasets, describe(manifest), strict=True):
         source, shape = sources[dataset.record], shapes[dataset.record]
         mapper = compile_mapper(dataset, shape, manifest.none)
         joiner = Joiner(dataset, shape, mapper, whole_rows=not described.projection)
-        lines.append(Line(described, source, joiner, manifest.timeout, manifest.concurrency, calls))
+        lines.append(Line(described, source, joiner, manifest.timeout, manifest.concurrency, calls, forwards))
     return lines
+
+
+def _own_partition(partition: str, asker: Asker) -> str:
+    """The partition of what the agency told this organisation for this purpose: it may tell others otherwise."""
+    return "\x1e".join((partition, asker.organisation, asker.purpose or ""))
 
 
 def _open_second_level(

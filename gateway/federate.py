@@ -9,13 +9,13 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from connectors.contract import CompanyRows, FailureCode, Outcome, Supply
+from connectors.contract import Asker, CompanyRows, FailureCode, Outcome, Supply
 from connectors.turns import Turn
 from gateway.arguments import Slice
 from gateway.authorise import Supplier
 from gateway.caller import Caller
 from gateway.collect import Said
-from gateway.fetch import Fetched, Place, fetch_level
+from gateway.fetch import Fetched, Place, Terms, fetch_level
 from gateway.join import AnswerJoiner, Joined, Joiner
 from gateway.operation import AnswerSelection, EnterpriseSelection, Operation
 from gateway.origin import linked
@@ -63,6 +63,7 @@ class Federation:
     preparer: Preparer
     joiner: Joiner
     caller: Caller
+    asker: Asker
     shared: frozenset[str]
     limit: int
     deadline: float
@@ -73,12 +74,11 @@ class Federation:
         """Asks for everything that the operation selects of its roots' companies, and of those they lead to."""
         answers = Answers([], set())
         level: Level = {asked.root.enterprise: dict.fromkeys(filter(None, asked.codes)) for asked in roots.asked}
+        terms = Terms(self._partition, self.asker, self.deadline)
         while level:
             admitted, over = self._admit(level, answers.companies)
             planned = await self._plan(operation, admitted, slices, turn)
-            fetched = await fetch_level(
-                [one.place for one in planned], slices, self.supply, self._partition, self.deadline
-            )
+            fetched = await fetch_level([one.place for one in planned], slices, self.supply, terms)
             turn.begin()
             found = [await self._join(one, slices, _said(fetched), turn) for one in planned]
             beyond = await self._plan(operation, over, slices, turn)

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from connectors.contract import CompanyRows, FetchRequest, Supply
+from connectors.contract import Asker, CompanyRows, FetchRequest, Supply
 from gateway.arguments import Slice
 from gateway.operation import AnswerSelection, EnterpriseSelection
 from gateway.plan import Plan
@@ -29,6 +29,18 @@ class Place:
 
 Partition = Callable[[str], str]
 """The share of the cache that this caller may use, by dataset."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms a request asks: its share of the cache, for whom, and until when, in seconds of the event loop's
+    clock.
+    """
+
+    partition: Partition
+    asker: Asker
+    deadline: float
+
 
 Fetched = Mapping[str, Mapping[CreditCode, CompanyRows]]
 """What each dataset said of each company."""
@@ -53,14 +65,10 @@ async def fetch_level(
     places: Sequence[Place],
     slices: Mapping[AnswerSelection, Slice],
     supply: Supply,
-    partition: Partition,
-    deadline: float,
+    terms: Terms,
 ) -> Fetched:
-    """Asks each dataset once for each set of columns, for all companies of the level together.
-
-    `deadline` is in seconds of the event loop's clock.
-    """
-    requests = level_requests(places, slices, partition, deadline)
+    """Asks each dataset once for each set of columns, for all companies of the level together."""
+    requests = level_requests(places, slices, terms)
     # No task group: each is under way by now, in few cases as a task, and none of them fails.
     asked = [asyncio.ensure_future(supply.fetch(request)) for request in requests]
     fetched: dict[str, Mapping[CreditCode, CompanyRows]] = {}
@@ -79,8 +87,7 @@ async def fetch_level(
 def level_requests(
     places: Sequence[Place],
     slices: Mapping[AnswerSelection, Slice],
-    partition: Partition,
-    deadline: float,
+    terms: Terms,
 ) -> Sequence[FetchRequest]:
     """The level's requests. A company that is at several places is asked about once, with all the columns needed."""
     filters = pushed(places, slices)
@@ -92,7 +99,9 @@ def level_requests(
             if codes:
                 wanted[fetch.dataset.id].append((fetch.all_columns, codes))
     return [
-        FetchRequest(dataset, codes, columns, dict(filters[dataset]), partition(dataset), deadline)
+        FetchRequest(
+            dataset, codes, columns, dict(filters[dataset]), terms.partition(dataset), terms.deadline, terms.asker
+        )
         for dataset, parts in sorted(wanted.items())
         for columns, codes in (parts if len(parts) == 1 else _by_columns(parts))
     ]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from connectors.contract import Supply
+from connectors.contract import Asker, Supply
 from connectors.turns import Turn
 from gateway.arguments import slices
 from gateway.audit import AuditLog
@@ -128,6 +128,7 @@ class Gateway:
             preparer=edition.preparer,
             joiner=Joiner(started.astimezone(CHINA).date(), masks, record_digests(self.secrets.cursors, audience)),
             caller=caller,
+            asker=Asker(caller.principal.organisation, caller.purpose, received.request_id),
             shared=self.shared,
             limit=self.limits.companies,
             deadline=received.deadline,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -63,6 +63,8 @@ class GraphqlDataset(DatasetManifest):
 class GraphqlManifest(Manifest):
     """An agency that is asked by GraphQL."""
 
+    can_forward: ClassVar[bool] = True
+
     kind: Literal["graphql"]
     connection: HttpConnection
     datasets: tuple[GraphqlDataset, ...] = Field(min_length=1)
@@ -115,7 +117,7 @@ class GraphqlSource:
 
     async def _ask(self, call: SourceCall) -> Mapping[str, Any]:
         body = {"query": self._document(call), "variables": self._variables(call)}
-        answer = await self._client.ask(HttpRequest(self._place, "POST", "", body=body), call.timeout)
+        answer = await self._client.ask(HttpRequest(self._place, "POST", "", body=body, asker=call.asker), call.timeout)
         document = answer.document
         if not isinstance(document, Mapping):
             raise bad_response(self._place, "no GraphQL response")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import quote
 
 from pydantic import Field, StringConstraints, model_validator
@@ -105,6 +105,8 @@ class RestDataset(DatasetManifest):
 class RestManifest(Manifest):
     """An agency that is asked by HTTP calls."""
 
+    can_forward: ClassVar[bool] = True
+
     kind: Literal["rest"]
     connection: HttpConnection
     datasets: tuple[RestDataset, ...] = Field(min_length=1)
@@ -175,7 +177,8 @@ class RestSource:
             else:
                 query.append((name, str(value)))
         path = request.path.replace(KEY_MARK, quote(call.keys[0], safe=""))
-        return HttpRequest(self._place, request.method, path, query, body if request.method == "POST" else None)
+        sent = body if request.method == "POST" else None
+        return HttpRequest(self._place, request.method, path, query, sent, call.asker)
 
     def _says_unknown(self, answer: HttpAnswer) -> bool:
         """Whether the agency does not know the company. Raises `AgencyFailure` for a code that means a failure."""

@@ -53,6 +53,7 @@ async def open_one(tmp_path: Path) -> AsyncIterator[Open]:
             path = tmp_path / "manifest.yaml"
             path.write_text(dedent(manifest), encoding="utf-8")
             environment = {"ADDRESS": address, "SECRET": "a-secret", "REDIS_PASSWORD": "p@ss/word"}
+            environment |= settings.pop("environment", {})
             chosen = SupplySettings(environment=environment, **settings)
             supply = await open_supply([load_manifest(path, SHAPES)], SHAPES, chosen)
             stack.push_async_callback(supply.close)

@@ -51,3 +51,13 @@ def test_a_dataset_is_shared_where_its_manifest_says_so_or_all_of_it_is_public(d
     public = datasets.one("court/Penalty", fields=frozenset({"documentNumber"}))
     assert shared_datasets([penalties], catalogue()) == frozenset()
     assert shared_datasets([told, public], catalogue()) == {told.id, public.id}
+
+
+async def test_each_question_says_for_whom_it_is_asked(make_world, codes, principals) -> None:
+    world = make_world()
+    await world.ask(QUERY, principals.bank, codes=[codes.hangzhou], purpose="credit.underwriting")
+    askers = {request.asker for request in world.supply.requests}
+    assert [(asker.organisation, asker.purpose) for asker in askers] == [
+        (principals.bank.organisation, "credit.underwriting")
+    ]
+    assert all(asker.request_id for asker in askers)

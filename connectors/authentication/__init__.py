@@ -1,0 +1,1 @@
+"""The schemes by which a manifest's connection shows an agency whose requests are ours."""

@@ -1,0 +1,69 @@
+"""What authenticating calls to an agency is: requests go in as they would be sent, and come out as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol
+from urllib.parse import quote
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A request, ready to be sent: `path` and `query` percent-encoded, `headers` its own. Never shown: it may hold
+    secrets.
+    """
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    def __repr__(self) -> str:
+        """Nothing of what it holds."""
+        return "Outgoing(**********)"
+
+    @property
+    def target(self) -> str:
+        """Path and query."""
+        return f"{self.path}?{self.query}" if self.query else self.path
+
+    def with_header(self, name: str, value: str) -> Outgoing:
+        """The request with this header."""
+        return replace(self, headers={**self.headers, name: value})
+
+    def with_parameter(self, name: str, value: str) -> Outgoing:
+        """The request with this parameter after the others of its query."""
+        parameter = f"{quote(name, safe='')}={quote(value, safe='')}"
+        return replace(self, query=f"{self.query}&{parameter}" if self.query else parameter)
+
+
+class Authenticator(Protocol):
+    """Who tells an agency that a request is ours."""
+
+    async def sign(self, request: Outgoing, deadline: float) -> Outgoing:
+        """The request with what shows whose it is. Raises `AgencyFailure`.
+
+        `deadline` is in seconds of the event loop's clock.
+        """
+        ...
+
+    def renew(self, refused: Outgoing) -> bool:
+        """Called with a signed request that the agency refused (401): whether signing it anew may help."""
+        ...
+
+    async def close(self) -> None:
+        """Gives back what it holds."""
+        ...
+
+
+class Fixed:
+    """What the schemes have in common whose secrets do not run out."""
+
+    def renew(self, refused: Outgoing) -> bool:  # noqa: ARG002  (part of `Authenticator`)
+        """Signing anew would give the same."""
+        return False
+
+    async def close(self) -> None:
+        """There is nothing to give back."""

@@ -1,0 +1,51 @@
+"""Where a request carries what shows whose it is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final, Literal
+
+from pydantic import Field
+
+from connectors.authentication.contract import Outgoing
+from connectors.errors import AddressInvalid
+from connectors.lane import OWN_HEADERS, can_be_header
+from connectors.manifest import Name, Part
+
+
+class Place(Part):
+    """A header or a parameter of the query, and what precedes the value there."""
+
+    place: Literal["header", "query"] = Field(default="header", alias="in")
+    name: Name
+    prefix: str = Field(default="", max_length=100)
+
+    @property
+    def headers(self) -> frozenset[str]:
+        """The names of the headers that it sets, in lower case."""
+        return frozenset({self.name.lower()} if self.place == "header" else ())
+
+    def put(self, request: Outgoing, value: str) -> Outgoing:
+        """The request with the value at this place."""
+        if self.place == "query":
+            return request.with_parameter(self.name, self.prefix + value)
+        return request.with_header(self.name, self.prefix + value)
+
+    def holds(self, request: Outgoing, value: str) -> bool:
+        """Whether the request was put this value."""
+        bare = replace(request, query="", headers={})
+        carried = self.put(bare, value)
+        return request.query.endswith(carried.query) and carried.headers.items() <= request.headers.items()
+
+    def check(self, key: str, value: str = "") -> None:
+        """Raises `AddressInvalid` for a header that cannot have this name or value; `key` is its place in the
+        connection.
+        """
+        if self.place == "header" and (
+            self.name.lower() in OWN_HEADERS | {"host"} or not can_be_header(self.name, self.prefix + value)
+        ):
+            raise AddressInvalid(key, "a header that a manifest may set, in printable ASCII")
+
+
+BEARER: Final = Place.model_validate({"name": "Authorization", "prefix": "Bearer "})
+"""Where a token goes (RFC 6750, section 2.1)."""

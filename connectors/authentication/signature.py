@@ -1,0 +1,182 @@
+"""Signatures by template: a declared text over the request, digested with a secret, as the agency's manual says."""
+
+from __future__ import annotations
+
+import base64
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal, Self
+from urllib.parse import parse_qsl, quote
+
+from cryptography.hazmat.primitives import hashes, hmac
+from pydantic import Field, model_validator
+
+from connectors.authentication.contract import Fixed, Outgoing
+from connectors.authentication.place import Place
+from connectors.dates import CHINA_TIME, EPOCH_FORMATS
+from connectors.manifest import Name, Part, SecretReference
+from connectors.secret import Secret
+
+_HASHES: Final[Mapping[str, Callable[[], hashes.HashAlgorithm]]] = {
+    "md5": hashes.MD5,
+    "sha1": hashes.SHA1,
+    "sha256": hashes.SHA256,
+    "sm3": hashes.SM3,
+}
+_HMAC: Final = "hmac-"
+_MARK: Final = re.compile(r"(?<!\$)\{(\w+)\}")
+
+_MARKS: Final = frozenset(
+    {"method", "path", "query", "plainQuery", "bareQuery", "body", "bodyDigest", "timestamp", "nonce", "secret"}
+)
+
+HashName = Literal["md5", "sha1", "sha256", "sm3"]
+Encoding = Literal["hex", "HEX", "base64"]
+
+
+class Digest(Part):
+    """A digest of the body, and the header that carries it, where one does."""
+
+    algorithm: HashName = "sha256"
+    encoding: Encoding = "hex"
+    sent: Place | None = None
+
+
+class Timestamp(Place):
+    """The moment of the request, in China's time."""
+
+    format: Name = Field(default="epochSeconds", description="epochSeconds, epochMilliseconds, or for strftime.")
+
+    def write(self, now: datetime) -> str:
+        """The moment as the agency writes it."""
+        unit = EPOCH_FORMATS.get(self.format)
+        return now.astimezone(CHINA_TIME).strftime(self.format) if unit is None else str(int(now.timestamp() * unit))
+
+
+class Signature(Part):
+    """A text over the request, and how it is digested with the secret.
+
+    MD5 and SHA-1 are there for systems that know nothing better: what protects such calls is TLS.
+    """
+
+    scheme: Literal["signature"]
+    algorithm: Literal["hmac-md5", "hmac-sha1", "hmac-sha256", "hmac-sm3", "md5", "sha1", "sha256", "sm3"]
+    secret: SecretReference
+    text: str = Field(
+        min_length=1,
+        max_length=2000,
+        description="With {method}, {path}, {query} (sorted, encoded), {plainQuery} (sorted, decoded), {bareQuery} "
+        "(the same without = and &), {body}, {bodyDigest}, {timestamp}, {nonce} and {secret}.",
+    )
+    encoding: Encoding = "hex"
+    sent: Place = Field(description="Where the signature goes.")
+    parameters: dict[str, str] = Field(
+        default_factory=dict, description="Parameters that are added to the query first: whose the secret is."
+    )
+    body: Digest = Field(default=Digest(), description="How the body is digested.")
+    timestamp: Timestamp | None = None
+    nonce: Place | None = None
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        marks = set(_MARK.findall(self.text))
+        if marks - _MARKS:
+            raise ValueError(f"text: no such mark: {', '.join(sorted(marks - _MARKS))}")
+        if "secret" not in marks and not self.algorithm.startswith(_HMAC):
+            raise ValueError(f"text: {self.algorithm} has no key, so the text needs {{secret}}")
+        for name, part in (("timestamp", self.timestamp), ("nonce", self.nonce)):
+            if name in marks and part is None:
+                raise ValueError(f"text: has {{{name}}}: say where the {name} is sent")
+        return self
+
+    @property
+    def places(self) -> Mapping[str, Place]:
+        """Everything that it puts into requests, by its key."""
+        found = {"sent": self.sent, "timestamp": self.timestamp, "nonce": self.nonce, "body.sent": self.body.sent}
+        return {key: place for key, place in found.items() if place is not None}
+
+    @property
+    def headers(self) -> frozenset[str]:
+        """The names of the headers that it sets, in lower case."""
+        return frozenset[str]().union(*(place.headers for place in self.places.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What makes a request unlike any other: when it is made, and a word that is used once."""
+
+    now: datetime
+    nonce: str
+
+
+def this_moment() -> Moment:
+    """Now, and a new nonce of 32 hexadecimal digits."""
+    return Moment(datetime.now(CHINA_TIME), secrets.token_hex(16))
+
+
+class SignatureAuthenticator(Fixed):
+    """Signs each request."""
+
+    def __init__(self, signature: Signature, moment: Callable[[], Moment] = this_moment) -> None:
+        """Raises `AddressInvalid`."""
+        self._signature = signature
+        self._secret = Secret("auth.secret", signature.secret)
+        self._moment = moment
+        for key, place in signature.places.items():
+            place.check(f"auth.{key}")
+
+    async def sign(self, request: Outgoing, deadline: float) -> Outgoing:  # noqa: ARG002  (part of `Authenticator`)
+        """As in `Authenticator`."""
+        signature, secret, moment = self._signature, await self._secret.value(), self._moment()
+        for name, value in signature.parameters.items():
+            request = request.with_parameter(name, value)
+        timestamp = signature.timestamp.write(moment.now) if signature.timestamp else ""
+        if signature.timestamp:
+            request = signature.timestamp.put(request, timestamp)
+        if signature.nonce:
+            request = signature.nonce.put(request, moment.nonce)
+        digest = _encoded(_digest(signature.body.algorithm, request.body), signature.body.encoding)
+        if signature.body.sent:
+            request = signature.body.sent.put(request, digest)
+        pairs = sorted(parse_qsl(request.query, keep_blank_values=True))
+        values = {
+            "method": request.method,
+            "path": request.path,
+            "query": "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in pairs),
+            "plainQuery": "&".join(f"{name}={value}" for name, value in pairs),
+            "bareQuery": "".join(name + value for name, value in pairs),
+            "body": request.body.decode(errors="replace"),
+            "bodyDigest": digest,
+            "timestamp": timestamp,
+            "nonce": moment.nonce,
+            "secret": secret,
+        }
+        text = _MARK.sub(lambda match: values[match[1]], signature.text).encode()
+        return signature.sent.put(request, _encoded(_signed(signature.algorithm, secret, text), signature.encoding))
+
+
+def _signed(algorithm: str, secret: str, text: bytes) -> bytes:
+    if not algorithm.startswith(_HMAC):
+        return _digest(algorithm, text)
+    keyed = hmac.HMAC(secret.encode(), _HASHES[algorithm.removeprefix(_HMAC)]())
+    keyed.update(text)
+    return keyed.finalize()
+
+
+def _digest(algorithm: str, content: bytes) -> bytes:
+    digest = hashes.Hash(_HASHES[algorithm]())
+    digest.update(content)
+    return digest.finalize()
+
+
+def _encoded(digest: bytes, encoding: Encoding) -> str:
+    match encoding:
+        case "hex":
+            return digest.hex()
+        case "HEX":
+            return digest.hex().upper()
+        case "base64":
+            return base64.b64encode(digest).decode()
