@@ -148,6 +148,7 @@ class SftpDrops:
         """Ends the fetching."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+        self._looked.set()
 
     async def _look_for_ever(self) -> None:
         while True:

@@ -170,7 +170,7 @@ class FileSource:
         await self._refresh()
         if self._building is not None:
             # Whoever stops waiting does not stop the indexing, which serves the others.
-            await asyncio.shield(self._building)
+            await asyncio.wait({self._building})
 
     async def close(self) -> None:
         """Ends the fetching and the indexing under way, and lets the file go."""

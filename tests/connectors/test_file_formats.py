@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import os
@@ -13,6 +14,7 @@ from textwrap import dedent
 from typing import Any
 
 import openpyxl
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -20,7 +22,7 @@ import pytest
 from connectors.contract import CompanyRows, FailureCode, Outcome, SourceCall
 from connectors.dates import CHINA_TIME
 from connectors.drops.unpacking import LARGEST_RATIO, SMALL
-from connectors.errors import ConnectionNotConfigured, ManifestInvalid
+from connectors.errors import AgencyFailure, ConnectionNotConfigured, ManifestInvalid
 from connectors.manifest_file import load_manifest
 from schema.values import Money
 from tests.connectors.support import CODES, SHAPES, ask
@@ -121,10 +123,14 @@ def workbook(path: Path, sheets: dict[str, list[list[Any]]]) -> None:
 
 async def test_cells_of_a_workbook_are_read_as_what_they_are(tmp_path: Path, open_one: Any) -> None:
     header = ["code", "name", None, "since", "capital"]
-    first = [CODES[0], "甲\n公司", "x", date(2020, 1, 2), 12.3 + 4e-15]
-    workbook(tmp_path / "customs.xlsx", {"说明": [["nothing"]], "数据": [header, [None] * 5, first, [CODES[1]]]})
-    answer = await answered(open_one, tmp_path, "format: xlsx", "sheet: 数据")
-    assert (answer.outcome, answer.rows) == (Outcome.ANSWERED, (ROWS,))
+    first = [CODES[0], "甲\n公司", "x", date(2020, 1, 2), 12.3]
+    workbook(
+        tmp_path / "customs.xlsx", {"说明": [["nothing"]], "数据": [header, [None] * 5, first, [CODES[1], 0.1 + 0.2]]}
+    )
+    supply = await open_one(manifest("format: xlsx", "sheet: 数据"), str(tmp_path))
+    answers = await ask(supply, CODES[:2])
+    assert (answers[CODES[0]].outcome, answers[CODES[0]].rows) == (Outcome.ANSWERED, (ROWS,))
+    assert answers[CODES[1]].rows[0]["name"] == "0.3"
 
 
 async def test_a_workbook_in_an_archive(tmp_path: Path, open_one: Any) -> None:
@@ -238,6 +244,34 @@ async def test_nothing_is_left_of_what_was_made_of_drops(
         (tmp_path / "customs.csv.gz").write_bytes(content)
         await answered(open_one, tmp_path)
     assert list(scratch.iterdir()) == []
+
+
+async def test_a_reader_that_comes_to_an_end_over_a_drop_takes_nothing_along(
+    tmp_path: Path, open_one: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "customs.csv"
+    path.write_text(TEXT, encoding="utf-8")
+    supply = await open_one(manifest(), str(tmp_path))
+    assert (await ask(supply, CODES[:1]))[CODES[0]].rows == (ROWS,)
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    (tmp_path / "customs_2.csv").write_text(TEXT.replace("甲", "乙"), encoding="utf-8")
+    await supply._lines["customs/Registration"].source.indexed()
+    assert (await ask(supply, CODES[:1]))[CODES[0]].rows == (ROWS,)
+
+
+async def test_closing_does_not_wait_for_a_large_drop(tmp_path: Path, open_one: Any) -> None:
+    (tmp_path / "customs.csv").write_text(TEXT + f"{CODES[2]},丙,,\n" * 1_000_000, encoding="utf-8")
+    before = psutil.Process().children()
+    supply = await open_one(manifest(), str(tmp_path))
+    source = supply._lines["customs/Registration"].source
+    asking = asyncio.create_task(source.fetch(_call(CODES[0])))
+    async with asyncio.timeout(30):
+        while psutil.Process().children() == before:
+            await asyncio.to_thread(os.stat, tmp_path)
+    await source.close()
+    assert psutil.Process().children() == before
+    with pytest.raises(AgencyFailure):
+        await asking
 
 
 async def test_rows_of_one_company_keep_their_order(tmp_path: Path, open_one: Any) -> None:
