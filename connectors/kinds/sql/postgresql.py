@@ -55,7 +55,8 @@ def failure(error: BaseException) -> FailureCode | None:
 
 
 def bind_array(keys: Sequence[str]) -> BindParameter[Any]:
-    """The keys as one array: one statement, and one plan, however many there are.
+    """The keys as one array: one statement, and one plan, however many there are; of 500 in a third of the CPU that a
+    parameter each takes.
 
     It has no type of ours, so that it takes the column's, whichever kind of text that is.
     """
