@@ -118,7 +118,9 @@ class Coverage(Part):
 
 
 class AsOf(Part):
-    """The agency's own date of its data: exactly one of `path`, `column` and `constant`."""
+    """The agency's own date of its data: exactly one of `places`."""
+
+    places: ClassVar[tuple[str, ...]] = ("path", "column", "constant")
 
     path: Name | None = Field(default=None, description="From the top of the answer.")
     column: Name | None = Field(default=None, description="In the rows: the latest of the company's rows counts.")
@@ -127,8 +129,8 @@ class AsOf(Part):
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
-        if sum(part is not None for part in (self.path, self.column, self.constant)) != 1:
-            raise ValueError("needs exactly one of path, column and constant")
+        if sum(getattr(self, place) is not None for place in self.places) != 1:
+            raise ValueError(f"needs exactly one of {', '.join(self.places[:-1])} and {self.places[-1]}")
         if self.constant is not None:
             read_moment(self.constant, self.formats)
         return self
@@ -202,8 +204,6 @@ class FieldMapping(Part):
 class DatasetManifest(Part):
     """One dataset, as far as all kinds share it."""
 
-    nested: ClassVar[bool] = True
-    """Whether paths lead into nested objects; otherwise a path is one column's name."""
     can_filter: ClassVar[bool] = True
     any_spelling: ClassVar[bool] = False
     """Whether a look-up finds a key in any spelling, so that only its kinds matter."""
@@ -232,6 +232,11 @@ class DatasetManifest(Part):
     fields: dict[str, Annotated[FieldMapping, short("path", FieldMapping | str)]] = Field(
         min_length=1, description="Canonical field -> column, path or mapping."
     )
+
+    @property
+    def nested(self) -> bool:
+        """Whether paths lead into nested objects; otherwise a path is one column's name."""
+        return True
 
     def paths(self) -> frozenset[str]:
         """The agency's columns or paths that the fields are read from."""
