@@ -18,7 +18,7 @@ from sqlalchemy.engine.interfaces import Dialect as Compiler
 from connectors.contract import SourceCall
 from connectors.errors import ConnectionNotConfigured
 from connectors.kinds.sql.database import ThreadedDatabase
-from connectors.kinds.sql.dialect import Dialect
+from connectors.kinds.sql.dialect import Dialect, milliseconds
 from connectors.kinds.sql.manifest import SqlDataset
 from connectors.kinds.sql.mysql import MYSQL
 from connectors.kinds.sql.oracle import ORACLE
@@ -164,3 +164,8 @@ async def test_a_statement_s_list_is_no_longer_than_oracle_bears(open_one: Any) 
     statement = MANIFEST.replace("table: t", 'statement: "SELECT * FROM t WHERE CODE IN (:keys)"')
     with pytest.raises(ConnectionNotConfigured, match="at most 1000 keys"):
         await open_one(statement.replace("batch: 10", "batch: 334"), "oracle://u:p@h/?service_name=x")
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(5, 5000), (0.3, 300), (0.0001, 1)])
+def test_no_time_limit_is_written_as_zero_which_means_none(seconds: float, expected: int) -> None:
+    assert milliseconds(seconds) == expected

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+import threading
+from collections.abc import AsyncIterator, Callable
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -166,12 +167,23 @@ async def test_a_statement_that_runs_too_long_is_stopped_in_the_database(sql_dat
     await run("DROP VIEW v_slow")
 
 
+@pytest.fixture
+async def threads_end() -> AsyncIterator[None]:
+    """Waits for the threads of files that could not be opened: their driver does not, and they tell an event loop."""
+    yield
+    for thread in threading.enumerate():
+        if "_connection_worker" in thread.name:
+            await asyncio.to_thread(thread.join, 10)
+
+
+@pytest.mark.usefixtures("threads_end")
 async def test_a_database_that_is_not_there_is_unavailable(tmp_path: Path, open_one: Any, unused_tcp_port: int) -> None:
     for address in (f"sqlite:///{tmp_path / 'none.db'}", f"postgresql://u:p@127.0.0.1:{unused_tcp_port}/x"):
         answers = await ask(await open_one(REGISTRATION, address), CODES[:1])
         assert answers[CODES[0]].failure is FailureCode.AGENCY_UNAVAILABLE
 
 
+@pytest.mark.usefixtures("threads_end")
 async def test_a_file_that_is_no_database_is_a_bad_response(tmp_path: Path, open_one: Any) -> None:
     (tmp_path / "no.db").write_bytes(b"this is no database, whatever its name" * 100)
     answers = await ask(await open_one(REGISTRATION, f"sqlite:///{tmp_path / 'no.db'}"), CODES[:1])

@@ -100,3 +100,9 @@ async def test_the_server_s_warnings_which_quote_values_are_not_logged(
         answer = (await ask(await open_one(MANIFEST.replace("t_own", "v"), address), CODES[:1]))[CODES[0]]
     assert answer.rows[0]["documentNumber"] == "0.0"
     assert "粤罚" not in caplog.text
+
+
+async def test_every_session_has_the_agency_s_time_limit(own: Any, open_one: Any) -> None:
+    supply = await open_one(MANIFEST.replace("timeout: 5", "timeout: 2.0004"), own[0])
+    async with supply._lines["court/Penalty"].source._database._engine.connect() as connection:
+        assert float(await connection.scalar(text("SELECT @@max_statement_time"))) == 2.001

@@ -59,7 +59,7 @@ class ThreadedDatabase:
 
     async def close(self) -> None:
         """As in `Database`; waits for the statements that run."""
-        await asyncio.to_thread(self._threads.shutdown)
+        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
         self._engine.dispose()
 
     def _rows(self, statement: Select[Any], names: Sequence[str]) -> list[RawRow]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 from sqlalchemy import BindParameter, ColumnElement, String, bindparam
@@ -53,6 +54,11 @@ def pool_arguments(manifest: SqlManifest) -> dict[str, Any]:
         "pool_size": manifest.concurrency,
         "pool_timeout": manifest.timeout,
     }
+
+
+def milliseconds(seconds: float) -> int:
+    """A time limit as databases take it: at least one, for none at all is what they mean by zero."""
+    return ceil(seconds * 1000)
 
 
 def coded(groups: Mapping[FailureCode, str]) -> Mapping[str, FailureCode]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
@@ -36,8 +36,6 @@ class SqlConnection(Part):
 class SqlDataset(DatasetManifest):
     """A dataset in a table, in a view, or behind a statement."""
 
-    nested: ClassVar[bool] = False
-
     table: Annotated[str, StringConstraints(pattern=_TABLE)] | None = Field(
         default=None, description="Table or view, also schema.table."
     )
@@ -48,6 +46,11 @@ class SqlDataset(DatasetManifest):
     missing_means: MissingMeans = Field(
         alias="missingMeans", description="What it means that a company has no row in the table."
     )
+
+    @property
+    def nested(self) -> bool:
+        """A path is one column's name."""
+        return False
 
     @property
     def keys_a_call(self) -> int:

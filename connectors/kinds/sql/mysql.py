@@ -11,11 +11,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from connectors.contract import FailureCode
 from connectors.kinds.sql.database import AsyncDatabase
-from connectors.kinds.sql.dialect import Dialect, coded, number_of, pool_arguments
+from connectors.kinds.sql.dialect import Dialect, coded, milliseconds, number_of, pool_arguments
 from connectors.kinds.sql.manifest import SqlManifest
-
-_TIME_LIMITS: Final = {"max_statement_time": 1, "max_execution_time": 1000}
-"""The session variable that ends a statement, by what a second is in it: MariaDB's, and MySQL's since 5.7.8."""
 
 _FAILURES: Final = coded(
     {
@@ -42,6 +39,9 @@ def open_database(url: URL, manifest: SqlManifest) -> AsyncDatabase:
 
     The conversation is in utf8mb4, the driver's default, where the address names no other (`?charset=gbk`).
     """
+    limit = milliseconds(manifest.timeout)
+    # MariaDB has the first, in seconds; MySQL since 5.7.8 the second.
+    limits = {"max_statement_time": limit / 1000, "max_execution_time": limit}
     engine = create_async_engine(
         url.set(drivername="mysql+asyncmy"),
         connect_args={"connect_timeout": manifest.timeout},
@@ -56,7 +56,7 @@ def open_database(url: URL, manifest: SqlManifest) -> AsyncDatabase:
         cursor.execute("SET SESSION TRANSACTION READ ONLY")
         cursor.execute("SHOW VARIABLES WHERE Variable_name IN ('max_statement_time', 'max_execution_time')")
         for name, _ in cursor.fetchall():
-            cursor.execute(f"SET SESSION {name} = {round(manifest.timeout * _TIME_LIMITS[name], 3):g}")
+            cursor.execute(f"SET SESSION {name} = {limits[name]}")
         cursor.close()
 
     return AsyncDatabase(engine)

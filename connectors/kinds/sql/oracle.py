@@ -18,7 +18,7 @@ from sqlalchemy.engine import URL
 from connectors.contract import FailureCode
 from connectors.errors import ConnectionUnusable
 from connectors.kinds.sql.database import ThreadedDatabase
-from connectors.kinds.sql.dialect import Dialect, coded, pool_arguments
+from connectors.kinds.sql.dialect import Dialect, coded, milliseconds, pool_arguments
 from connectors.kinds.sql.manifest import SqlManifest
 from connectors.kinds.sql.statement import KEYS
 
@@ -65,7 +65,7 @@ def open_database(url: URL, manifest: SqlManifest) -> ThreadedDatabase:
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: object) -> None:  # noqa: ANN401  (a driver's connection)
-        connection.call_timeout = round(manifest.timeout * 1000)
+        connection.call_timeout = milliseconds(manifest.timeout)
 
     return ThreadedDatabase(engine, manifest.concurrency, READ_ONLY)
 

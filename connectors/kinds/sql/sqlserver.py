@@ -15,7 +15,7 @@ from sqlalchemy.types import TypeDecorator
 
 from connectors.contract import FailureCode
 from connectors.kinds.sql.database import ThreadedDatabase
-from connectors.kinds.sql.dialect import Dialect, coded, number_of, pool_arguments
+from connectors.kinds.sql.dialect import Dialect, coded, milliseconds, number_of, pool_arguments
 from connectors.kinds.sql.manifest import SqlManifest
 from connectors.kinds.sql.statement import KEYS
 
@@ -61,7 +61,7 @@ def open_database(url: URL, manifest: SqlManifest) -> ThreadedDatabase:
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: object) -> None:  # noqa: ANN401  (a driver's connection)
         cursor = connection.cursor()
-        cursor.execute(f"SET LOCK_TIMEOUT {round(manifest.timeout * 1000)}")
+        cursor.execute(f"SET LOCK_TIMEOUT {milliseconds(manifest.timeout)}")
         cursor.close()
 
     return ThreadedDatabase(engine, manifest.concurrency)
