@@ -16,12 +16,12 @@ def moment_at(document: object, as_of: AsOf | None) -> datetime | None:
     """The moment at `as_of.path` of an answer, None where the manifest names none or it cannot be read."""
     if as_of is None or as_of.path is None:
         return None
-    return _read(follow(document, as_of.path), as_of.formats)
+    return readable_moment(follow(document, as_of.path), as_of.formats)
 
 
 def constant_moment(as_of: AsOf | None) -> datetime | None:
     """The moment that the manifest itself states."""
-    return _read(as_of.constant, as_of.formats) if as_of is not None and as_of.constant is not None else None
+    return readable_moment(as_of.constant, as_of.formats) if as_of is not None and as_of.constant is not None else None
 
 
 def latest_moments(as_of: AsOf | None, *, nested: bool) -> Callable[[Sequence[RawRow]], datetime | None] | None:
@@ -35,15 +35,16 @@ def latest_moments(as_of: AsOf | None, *, nested: bool) -> Callable[[Sequence[Ra
 
     def read(raw: object) -> datetime | None:
         if not isinstance(raw, str):
-            return _read(raw, as_of.formats)
+            return readable_moment(raw, as_of.formats)
         if raw not in known:
-            known[raw] = _read(raw, as_of.formats)
+            known[raw] = readable_moment(raw, as_of.formats)
         return known[raw]
 
     return lambda rows: max(filter(None, map(read, column(rows))), default=None)
 
 
-def _read(raw: object, formats: Sequence[str]) -> datetime | None:
+def readable_moment(raw: object, formats: Sequence[str] = ()) -> datetime | None:
+    """The moment, None where it cannot be read."""
     try:
         return read_moment(raw, formats)
     except (ValueError, ArithmeticError):

@@ -158,7 +158,7 @@ def _credit_code(_mapping: FieldMapping, _nested: bool) -> Converter:  # noqa: F
 
 def _read_credit_code(raw: object) -> str:
     try:
-        return CreditCode.parse(read_text(raw))
+        return str(CreditCode.parse(read_text(raw)))
     except CreditCodeError:
         raise Unmappable from None
 

@@ -75,6 +75,15 @@ class ConnectionUnusable(ConnectorError):
     code: ClassVar[str] = "CONNECTION_UNUSABLE"
 
 
+class ExtraMissing(ConnectionUnusable):
+    """A manifest needs a library that only an extra of this package installs. Names both."""
+
+    code: ClassVar[str] = "EXTRA_MISSING"
+
+    def __init__(self, extra: str, wanted_by: str) -> None:
+        super().__init__(f"{wanted_by} needs the extra: pip install 'xinqiao[{extra}]'")
+
+
 class AddressInvalid(ConnectionUnusable):
     """The value of a connection's key is no usable address. Names the key and what is wanted; never the value."""
 

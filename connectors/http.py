@@ -28,14 +28,16 @@ _write_json: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separ
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """One call. `place` names it in errors (`GET /companies/{key}`); `path` is appended to the client's address;
-    `asker` is forwarded as the client was told.
+    """One call.
+
+    `place` names it in errors (`GET /companies/{key}`); `path` is appended to the client's address. A `query` that is a
+    text is sent as it is. `asker` is forwarded as the client was told.
     """
 
     place: str
     method: str
     path: str
-    query: Sequence[tuple[str, str]] = ()
+    query: Sequence[tuple[str, str]] | str = ()
     body: object | None = None
     asker: Asker | None = None
 
@@ -109,6 +111,12 @@ class HttpClient:
             refuse_status(request.place, answer.status)
         return answer
 
+    def at_root(self) -> HttpClient:
+        """A client of the same connections and credentials, in nobody's name, whose paths are not appended to the
+        address's own.
+        """
+        return HttpClient(self._lane, "", self._body_headers, self._authenticator)
+
     async def close(self) -> None:
         """Closes the connections."""
         if self._authenticator is not None:
@@ -132,7 +140,8 @@ class HttpClient:
     def _target(self, request: HttpRequest) -> tuple[str, str]:
         """Path and query, percent-encoded."""
         path = quote(self._path + request.path, safe=_PATH_CHARACTERS) or "/"
-        return path, urlencode(request.query)
+        query = request.query if isinstance(request.query, str) else urlencode(request.query)
+        return path, query
 
 
 def bad_response(place: str, what: str) -> AgencyFailure:

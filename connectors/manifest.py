@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import date
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 from urllib.parse import quote
 
@@ -19,6 +20,7 @@ from pydantic import (
     Field,
     StrictBool,
     StringConstraints,
+    ValidationInfo,
     model_validator,
 )
 
@@ -40,7 +42,22 @@ SecretReference = Annotated[str, StringConstraints(pattern=r"^file:.|\$\{[A-Z][A
 """A secret: `${NAME}`, or `file:` and the path of a file that holds it alone. The variable may name a file as well."""
 
 
-def _short(key: str, written: Any) -> BeforeValidator:  # noqa: ANN401  (a type, as pydantic takes it)
+DIRECTORY: Final = "directory"
+"""In the context of the validation: where the manifest's file is."""
+
+
+def _beside(name: str, info: ValidationInfo) -> str:
+    path = (info.context or {}).get(DIRECTORY, Path()) / name
+    if not path.is_file():
+        raise ValueError("there is no such file beside the manifest")
+    return str(path)
+
+
+FileBeside = Annotated[str, StringConstraints(pattern=r"^[^/\x00][^\x00]*$"), AfterValidator(_beside)]
+"""A file's path from the directory of the manifest; read as its path from here."""
+
+
+def short(key: str, written: Any) -> BeforeValidator:  # noqa: ANN401  (a type, as pydantic takes it)
     """Text alone stands for an object that has only `key`."""
     return BeforeValidator(
         lambda value: {key: value} if isinstance(value, str) else value, json_schema_input_type=written
@@ -108,7 +125,9 @@ class Coverage(Part):
 
 
 class AsOf(Part):
-    """The agency's own date of its data: exactly one of `path`, `column` and `constant`."""
+    """The agency's own date of its data: exactly one of `places`."""
+
+    places: ClassVar[tuple[str, ...]] = ("path", "column", "constant")
 
     path: Name | None = Field(default=None, description="From the top of the answer.")
     column: Name | None = Field(default=None, description="In the rows: the latest of the company's rows counts.")
@@ -117,8 +136,8 @@ class AsOf(Part):
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
-        if sum(part is not None for part in (self.path, self.column, self.constant)) != 1:
-            raise ValueError("needs exactly one of path, column and constant")
+        if sum(getattr(self, place) is not None for place in self.places) != 1:
+            raise ValueError(f"needs exactly one of {', '.join(self.places[:-1])} and {self.places[-1]}")
         if self.constant is not None:
             read_moment(self.constant, self.formats)
         return self
@@ -192,14 +211,12 @@ class FieldMapping(Part):
 class DatasetManifest(Part):
     """One dataset, as far as all kinds share it."""
 
-    nested: ClassVar[bool] = True
-    """Whether paths lead into nested objects; otherwise a path is one column's name."""
     can_filter: ClassVar[bool] = True
     any_spelling: ClassVar[bool] = False
     """Whether a look-up finds a key in any spelling, so that only its kinds matter."""
 
     record: Name = Field(description="The canonical record type.")
-    key: Annotated[Key, _short("path", Key | str)] = Field(default_factory=Key)
+    key: Annotated[Key, short("path", Key | str)] = Field(default_factory=Key)
     batch: int = Field(default=1, ge=1, le=10_000, description="Most companies a call may carry.")
     missing_means: MissingMeans | None = Field(
         default=None,
@@ -216,12 +233,17 @@ class DatasetManifest(Part):
     )
     row_limit: int = Field(default=10_000, alias="rowLimit", ge=1, le=1_000_000, description="Most rows of one call.")
     as_of: AsOf | None = Field(default=None, alias="asOf")
-    filters: dict[str, Annotated[Filter, _short("name", Filter | str)]] = Field(
+    filters: dict[str, Annotated[Filter, short("name", Filter | str)]] = Field(
         default_factory=dict, description="Argument -> the agency's parameter."
     )
-    fields: dict[str, Annotated[FieldMapping, _short("path", FieldMapping | str)]] = Field(
+    fields: dict[str, Annotated[FieldMapping, short("path", FieldMapping | str)]] = Field(
         min_length=1, description="Canonical field -> column, path or mapping."
     )
+
+    @property
+    def nested(self) -> bool:
+        """Whether paths lead into nested objects; otherwise a path is one column's name."""
+        return True
 
     def paths(self) -> frozenset[str]:
         """The agency's columns or paths that the fields are read from."""

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from connectors.contract import RecordShape
 from connectors.errors import Finding, ManifestInvalid
 from connectors.kinds import kinds
-from connectors.manifest import Manifest
+from connectors.manifest import DIRECTORY, Manifest
 from connectors.manifest_checks import Mistake, check_mappings, check_names, suggestion
 from connectors.yaml_lines import LinedDocument, read_yaml
 
@@ -31,7 +31,7 @@ def load_manifest(path: Path, shapes: Mapping[str, RecordShape]) -> Manifest:
     findings = list(document.findings)
     manifest: Manifest | None = None
     if document.data is not None or not findings:
-        manifest, mistakes = _check(document.data, shapes)
+        manifest, mistakes = _check(document.data, shapes, path.parent)
         findings += [_finding(document, mistake) for mistake in mistakes]
     if findings or manifest is None:
         raise ManifestInvalid(str(path), findings)
@@ -80,7 +80,7 @@ def manifest_json_schema() -> dict[str, Any]:
     }
 
 
-def _check(data: object, shapes: Mapping[str, RecordShape]) -> tuple[Manifest | None, list[Mistake]]:
+def _check(data: object, shapes: Mapping[str, RecordShape], directory: Path) -> tuple[Manifest | None, list[Mistake]]:
     if not isinstance(data, dict):
         return None, [("", "no manifest: it has no keys", "begin with `agency: ...`")]
     kind, known = data.get("kind"), kinds()
@@ -92,7 +92,7 @@ def _check(data: object, shapes: Mapping[str, RecordShape]) -> tuple[Manifest | 
     model = known.usable[kind].manifest
     mistakes = list(check_names(data, shapes))
     try:
-        manifest = model.model_validate(data)
+        manifest = model.model_validate(data, context={DIRECTORY: directory})
     except ValidationError as error:
         return None, mistakes + _form_mistakes(error, model, data)
     return manifest, mistakes + list(check_mappings(manifest, shapes))

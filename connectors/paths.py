@@ -1,4 +1,7 @@
-"""Dotted paths into an agency's answer: `data.list`, `items.0.id`, `^.code` (of the object around the row)."""
+"""Dotted paths into an agency's answer: `data.list`, `items.0.id`, `^.code` (of the object around the row).
+
+The first of what is no list is that itself.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,8 @@ AROUND: Final = "^"
 ASKED_KEY: Final = "^key"
 """The key under which a row carries the company's code as it was asked, where rows do not name their company."""
 
+_FIRST: Final = "0"
+
 MISSING: Final = object()
 """What a path leads to where the document does not go on: not the same as a null."""
 
@@ -29,6 +34,7 @@ def follow(document: object, path: str) -> object:
 def reader(path: str, *, nested: bool) -> Callable[[RawRow], object]:
     """A function that reads the value at `path` in a row, None where there is none; it never raises.
 
+    Where the path names no position in a list on its way, that is the list: several values must not pass for none.
     Without `nested` the whole path is one column's name, dots and all.
     """
     if not nested or "." not in path:
@@ -36,9 +42,19 @@ def reader(path: str, *, nested: bool) -> Callable[[RawRow], object]:
 
     def read(row: RawRow) -> object:
         value = follow(row, path)
-        return None if value is MISSING else value
+        return _list_on_the_way(row, path) if value is MISSING else value
 
     return read
+
+
+def put(document: dict[str, Any], path: str, value: object) -> None:
+    """Sets the value at a dotted path. Objects on the way are made, or copied: constants of the manifest stay."""
+    *steps, last = path.split(".")
+    for step in steps:
+        inner = document.get(step)
+        document[step] = dict(inner) if isinstance(inner, Mapping) else {}
+        document = document[step]
+    document[last] = value
 
 
 def rows_at(document: object, path: str | None) -> list[RawRow] | None:
@@ -93,7 +109,16 @@ async def list_rows(document: object, rows: str | None, within: str | None, key:
 
 def _step(document: Any, step: str) -> object:  # noqa: ANN401  (an agency's document has any shape)
     if isinstance(document, Mapping):
-        return document.get(step, MISSING)
+        # Where lists of one come as what they hold (all XML, and JSON made out of it), that is the first of them.
+        return document.get(step, document if step == _FIRST else MISSING)
     if isinstance(document, list) and step.isdecimal() and step.isascii() and int(step) < len(document):
         return document[int(step)]
-    return MISSING
+    return document if step == _FIRST and isinstance(document, str) else MISSING
+
+
+def _list_on_the_way(document: object, path: str) -> list[Any] | None:
+    for step in path.split("."):
+        if isinstance(document, list) and document and not step.isdecimal():
+            return document
+        document = _step(document, step)
+    return None

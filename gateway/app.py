@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.errors import AuditUnavailableError, ClientGoneError, HttpError, InternalError
 from gateway.health import Check, assess
 from gateway.identity import Authenticator
-from gateway.logs import outline
+from gateway.logs import REQUEST_ID, outline
 from gateway.messages import Answered, Principal, Received
 from gateway.receive import check_method, receive, single
 from gateway.respond import MediaType, error_response, json_response, negotiate, refuse, respond
@@ -70,8 +70,11 @@ class GraphQLEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one HTTP request."""
         request_id = next(self._ids)
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        named = REQUEST_ID.set(request_id)
+        try:
             response = await self._respond(Request(scope, receive), request_id)
+        finally:
+            REQUEST_ID.reset(named)
         await response(scope, receive, send)
 
     async def _respond(self, request: Request, request_id: str) -> Response:

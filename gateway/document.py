@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from operator import itemgetter
 from typing import Any, Final, TypeVar
+from weakref import WeakValueDictionary
 
 from cachetools import LRUCache
 from graphql import (
-    DirectiveNode,
     DocumentNode,
     FieldNode,
     FieldsOnCorrectTypeRule,
@@ -19,18 +20,18 @@ from graphql import (
     GraphQLError,
     GraphQLSchema,
     GraphQLSyntaxError,
+    InlineFragmentNode,
     OperationDefinitionNode,
     OperationType,
     SelectionSetNode,
     VariableNode,
-    Visitor,
     get_operation_ast,
     parse,
     validate,
-    visit,
 )
-from graphql.execution.values import VariableValues, get_variable_values
+from graphql.execution.values import VariableValues
 
+from connectors.turns import Turn
 from gateway.limits import Limits
 from gateway.operation import FEDERATED_ROOTS, Operation, aliases, depth, federated_root
 from gateway.refusals import (
@@ -39,13 +40,14 @@ from gateway.refusals import (
     OperationUnknown,
     OperationUnsupported,
     SyntaxInvalid,
-    VariablesInvalid,
 )
 from gateway.selection import FieldBudgetExceeded, Normaliser, Selection
+from gateway.validation import validation_errors
+from gateway.variables import VariableReader
 from schema.catalogue import Catalogue
 
 MAX_ERRORS: Final = 20
-"""How many validation or coercion errors one answer lists."""
+"""How many validation errors one answer lists."""
 
 LARGE_LISTS: Final = frozenset(
     {("Query", "__schema"), ("Query", "__type"), ("Query", "agencies"), ("Viewer", "access")}
@@ -71,6 +73,7 @@ class SchemaView:
 class _Parsed:
     document: DocumentNode
     definition: OperationDefinitionNode
+    variables: VariableReader
     directive_variables: tuple[str, ...]
     digest: str
     characters: int
@@ -89,27 +92,35 @@ class Documents:
         self._limits = limits
         self._parsed: LRUCache[Hashable, _Parsed] = LRUCache(size, getsizeof=lambda kept: kept.characters)
         self._operations: LRUCache[Hashable, tuple[int, Operation]] = LRUCache(size, getsizeof=lambda kept: kept[0])
+        self._parsing: WeakValueDictionary[Hashable, asyncio.Lock] = WeakValueDictionary()
 
-    def read(
+    async def read(
         self, view: SchemaView, text: str, operation_name: str | None, variables: Mapping[str, Any]
     ) -> tuple[Operation, VariableValues]:
         """The operation and its coerced variables. Raises a `RequestRefused` for a text that is not GraphQL, does
         not fit the schema, does not have the operation, exceeds a limit, or whose variables do not fit.
         """
         key = (view.hidden, operation_name, text)
-        parsed = self._parsed.get(key)
-        if parsed is None:
-            parsed = self._parse(view, text, operation_name)
-            _keep(self._parsed, key, parsed)
-        values = _coerce(view.schema, parsed.definition, variables)
+        parsed = self._parsed.get(key) or await self._parsed_once(key, view, text, operation_name)
+        values = parsed.variables.read(variables)
         variant = (parsed.digest, *(str(values.coerced.get(name)) for name in parsed.directive_variables))
         kept = self._operations.get(variant)
         if kept is None:
             kept = (parsed.characters, self._normalise(view.schema, parsed, values, _digest(*variant)))
             _keep(self._operations, variant, kept)
+            await Turn().pass_on()
         return kept[1], values
 
-    def _parse(self, view: SchemaView, text: str, operation_name: str | None) -> _Parsed:
+    async def _parsed_once(self, key: Hashable, view: SchemaView, text: str, operation_name: str | None) -> _Parsed:
+        """What the text was parsed to. Of requests that bring the same new text at once, one parses it."""
+        async with self._parsing.setdefault(key, asyncio.Lock()):
+            parsed = self._parsed.get(key)
+            if parsed is None:
+                parsed = await self._parse(view, text, operation_name)
+                _keep(self._parsed, key, parsed)
+            return parsed
+
+    async def _parse(self, view: SchemaView, text: str, operation_name: str | None) -> _Parsed:
         if len(text) > self._limits.characters:
             message = f"The operation's text has more than {self._limits.characters} characters; ask for less at once."
             raise LimitExceeded(GraphQLError(message))
@@ -121,12 +132,17 @@ class Documents:
             raise OperationUnsupported(
                 GraphQLError(f"A {definition.operation.value} cannot be run here: this gateway only answers queries.")
             )
-        _check_written(document, self._limits)
-        errors = validate(view.schema, document, max_errors=MAX_ERRORS, hide_suggestions=True)
+        sets = tuple(_selection_sets(document))
+        _check_written(sets, self._limits)
+        turn = Turn()
+        await turn.pass_on()
+        errors = await validation_errors(view.schema, document, MAX_ERRORS, turn)
         if errors:
             raise OperationInvalid(*_with_suggestions(errors, view, document))
+        await turn.pass_on()
         digest = _digest(*sorted(view.hidden), operation_name or "", text)
-        return _Parsed(document, definition, _directive_variables(document), digest, len(text))
+        reader = VariableReader(view.schema, definition.variable_definitions or ())
+        return _Parsed(document, definition, reader, _directive_variables(sets), digest, len(text))
 
     def _normalise(self, schema: GraphQLSchema, parsed: _Parsed, values: VariableValues, digest: str) -> Operation:
         query = schema.query_type
@@ -172,15 +188,19 @@ def _keep(cache: LRUCache[Hashable, _Kept], key: Hashable, value: _Kept) -> None
         cache[key] = value
 
 
-def _check_written(document: DocumentNode, limits: Limits) -> None:
+def _selection_sets(document: DocumentNode) -> Iterator[SelectionSetNode]:
+    """Every selection set of the document, in the order of its text."""
+    definitions, holders = (OperationDefinitionNode, FragmentDefinitionNode), (FieldNode, InlineFragmentNode)
+    waiting = [node.selection_set for node in reversed(document.definitions) if isinstance(node, definitions)]
+    while waiting:
+        one = waiting.pop()
+        yield one
+        within = (node.selection_set for node in reversed(one.selections) if isinstance(node, holders))
+        waiting.extend(filter(None, within))
+
+
+def _check_written(sets: Iterable[SelectionSetNode], limits: Limits) -> None:
     """Raises `LimitExceeded` for what would take validation long: it compares all fields of one response key."""
-    sets: list[SelectionSetNode] = []
-
-    class Finder(Visitor):
-        def enter_selection_set(self, node: SelectionSetNode, *_: object) -> None:
-            sets.append(node)
-
-    visit(document, Finder())
     fields = [[node for node in one.selections if isinstance(node, FieldNode)] for one in sets]
     if sum(map(len, fields)) > limits.fields:
         raise LimitExceeded(GraphQLError(f"The operation has more than {limits.fields} fields; ask for less at once."))
@@ -208,13 +228,6 @@ def _digest(*parts: str) -> str:
     return sha256("\0".join(parts).encode()).hexdigest()
 
 
-def _coerce(schema: GraphQLSchema, definition: OperationDefinitionNode, variables: Mapping[str, Any]) -> VariableValues:
-    coerced = get_variable_values(schema, definition.variable_definitions or (), dict(variables), max_errors=MAX_ERRORS)
-    if isinstance(coerced, VariableValues):
-        return coerced
-    raise VariablesInvalid(*coerced)
-
-
 def _with_suggestions(errors: list[GraphQLError], view: SchemaView, document: DocumentNode) -> Iterator[GraphQLError]:
     """The errors, each with the suggestions that the schema shown to the caller gives for it."""
     suggesting = validate(view.shown, document, rules=[FieldsOnCorrectTypeRule], max_errors=MAX_ERRORS)
@@ -236,18 +249,16 @@ def _no_operation(document: DocumentNode, operation_name: str | None) -> GraphQL
     return GraphQLError(f"The document has no operation named {operation_name!r}; it has {', '.join(names)}.")
 
 
-def _directive_variables(document: DocumentNode) -> tuple[str, ...]:
+def _directive_variables(sets: Iterable[SelectionSetNode]) -> tuple[str, ...]:
     """The variables on which `@skip` and `@include` depend, in the order of their names."""
-    found: set[str] = set()
-
-    class Finder(Visitor):
-        def enter_directive(self, node: DirectiveNode, *_: object) -> None:
-            for argument in node.arguments or ():
-                if isinstance(argument.value, VariableNode):
-                    found.add(argument.value.name.value)
-
-    visit(document, Finder())
-    return tuple(sorted(found))
+    values = (
+        argument.value
+        for one in sets
+        for node in one.selections
+        for directive in node.directives or ()
+        for argument in directive.arguments or ()
+    )
+    return tuple(sorted({value.name.value for value in values if isinstance(value, VariableNode)}))
 
 
 def _over(what: str, limit: int) -> LimitExceeded:

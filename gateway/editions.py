@@ -83,6 +83,7 @@ class Editions:
         self._clock = clock
         self._adopting = asyncio.Lock()
         self._changed = asyncio.Event()
+        self._adopted = asyncio.Condition()
         self._current: Edition | None = None
         self._public: Edition | None = None
         self._confirmed: float | None = None
@@ -110,6 +111,11 @@ class Editions:
         """
         async with self._adopting:
             await self._adopt(files)
+
+    async def reached(self, number: int) -> None:
+        """Returns once the version in force has this number, or a later one."""
+        async with self._adopted:
+            await self._adopted.wait_for(lambda: self._current is not None and self._current.policy.number >= number)
 
     async def follow(self, store: Store) -> None:
         """Adopts each version that is published, for as long as it runs; one that is no sound policy is left out. What
@@ -141,6 +147,8 @@ class Editions:
         await self._warm(edition)
         self._current, self._public = edition, public
         self._changed.set()
+        async with self._adopted:
+            self._adopted.notify_all()
         _log.info("policy in force", version=told.policy.version)
 
     async def _adopt_again(self, files: Callable[[], Awaitable[PolicyFiles]]) -> None:

@@ -119,6 +119,8 @@ class Federation:
                 prepared = self.preparer.prepare(operation, slices, await self.tables.table(caller_class))
                 place = Place(enterprise, prepared.plan, tuple(of_class))
                 planned.append(_Planned(caller_class, place, prepared))
+                if turn.is_over():
+                    await turn.pass_on()
         return planned
 
     async def _join(

@@ -8,16 +8,20 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
-from typing import Literal
+from contextvars import ContextVar
+from typing import Final, Literal
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
+
+REQUEST_ID: Final[ContextVar[str | None]] = ContextVar("request_id", default=None)
+"""The id of the request that is being answered, for every line of the log that it causes."""
 
 
 def configure_logging(form: Literal["json", "console"], level: str) -> None:
     """Sets up the log of this process. `level` is the least level logged, in lower case."""
     common: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
+        name_request,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -43,6 +47,12 @@ def configure_logging(form: Literal["json", "console"], level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
+
+
+def name_request(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """A structlog processor that adds the id of the request, unless the line names one itself."""
+    request_id = REQUEST_ID.get()
+    return event if request_id is None else {"request_id": request_id, **event}
 
 
 def outline_exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

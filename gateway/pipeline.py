@@ -104,7 +104,9 @@ class Gateway:
         caller = check_caller(received, edition.policy, self.consents.current, now)
         openable = await edition.tables.openable(received.principal.roles, received.principal.organisation)
         view = self.views.view(openable)
-        operation, variables = self.documents.read(view, received.query, received.operation_name, received.variables)
+        operation, variables = await self.documents.read(
+            view, received.query, received.operation_name, received.variables
+        )
         roots = local_roots(caller, edition.tables, self.agencies, openable) if operation.local else {}
         return Question(
             caller,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import orjson
@@ -38,7 +39,13 @@ def negotiate(accept: Sequence[str]) -> MediaType:
     Without a header, or with `*/*` alone, it is application/json. Where both are named with the same weight it is
     application/graphql-response+json. Raises `NotAcceptableError`.
     """
-    ranges = [_media_range(text) for text in ",".join(accept).split(",") if text.strip()]
+    return _preferred(",".join(accept))
+
+
+@lru_cache(maxsize=128)
+def _preferred(accept: str) -> MediaType:
+    """As `negotiate`, of the headers joined. Callers are programs: they send few different ones."""
+    ranges = [_media_range(text) for text in accept.split(",") if text.strip()]
     if not ranges:
         return MediaType.JSON
     weights = {media_type: _weight(media_type, ranges) for media_type in MediaType}

@@ -1,4 +1,4 @@
-"""What all tests share: a real PostgreSQL, and a real Redis."""
+"""What all tests share: a real PostgreSQL, a real MariaDB, and a real Redis."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import logging
 import tempfile
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.connectors.mariadb_server import MariadbServer, why_not
 from tests.connectors.redis_server import RedisServer
 
 with warnings.catch_warnings():
@@ -32,6 +34,18 @@ def make_database() -> Iterator[Callable[[str], str]]:
 
         yield make
         server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariadbServer]:
+    """A real MariaDB of the test run's own; skipped where it is not installed."""
+    reason = why_not()
+    if reason:
+        pytest.skip(reason)
+    with tempfile.TemporaryDirectory(prefix="xinqiao-mariadb-") as directory:
+        server = MariadbServer(Path(directory))
+        yield server
+        server.stop()
 
 
 @pytest.fixture

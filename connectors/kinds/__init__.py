@@ -14,7 +14,7 @@ import structlog
 
 from connectors.contract import RecordShape, Source
 from connectors.errors import KindClash
-from connectors.kinds import file, graphql, memory, rest, sql
+from connectors.kinds import file, graphql, memory, rest, soap, sql
 from connectors.manifest import Manifest
 from connectors.settings import SupplySettings
 
@@ -40,6 +40,7 @@ class SystemKind:
 
 SHIPPED: Final[Mapping[str, SystemKind]] = {
     "rest": SystemKind(rest.RestManifest, projection=False, open_sources=rest.open_sources),
+    "soap": SystemKind(soap.SoapManifest, projection=False, open_sources=soap.open_sources),
     "sql": SystemKind(sql.SqlManifest, projection=True, open_sources=sql.open_sources),
     "file": SystemKind(file.FileManifest, projection=False, open_sources=file.open_sources),
     "graphql": SystemKind(graphql.GraphqlManifest, projection=True, open_sources=graphql.open_sources),

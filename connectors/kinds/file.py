@@ -1,21 +1,29 @@
-"""The kind `file`: delimited files that an agency drops into a directory, looked up through an index."""
+"""The kind `file`: files that an agency drops into a directory, looked up through an index."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal, Self
 
 import structlog
 from pydantic import Field, StringConstraints, model_validator
 
 from connectors.contract import FailureCode, RawRow, RecordShape, SourceAnswer, SourceCall
-from connectors.drop import DropFormat, DropIndex, DropUnusable, Stamp, open_drop
-from connectors.errors import AgencyFailure
+from connectors.drops.as_of import DropAsOf, drop_moment
+from connectors.drops.form import DropForm, DropUnusable, FileFormat, Stamp
+from connectors.drops.index import DropIndex, open_drop
+from connectors.drops.sftp import SftpDrops, SftpPart, Wanted, sftp_server
+from connectors.drops.tables import can_read_parquet
+from connectors.errors import AddressInvalid, AgencyFailure, ExtraMissing
 from connectors.keys import normal_key
-from connectors.manifest import DatasetManifest, Key, Manifest, MissingMeans, Part, Reference
+from connectors.manifest import DatasetManifest, Key, Manifest, MissingMeans, Name, Part, Reference
 from connectors.settings import SupplySettings
+
+FileName = Annotated[str, StringConstraints(pattern=r"^[^/\\\x00]+$")]
 
 _log = structlog.get_logger(__name__)
 
@@ -23,22 +31,41 @@ _log = structlog.get_logger(__name__)
 class FileConnection(Part):
     """The directory of the drops."""
 
-    path: Reference = Field(description="The directory, by reference: ${NAME}.")
+    path: Reference = Field(
+        description="The directory, by reference: ${NAME}. With sftp: one of its own, for what was fetched."
+    )
+    sftp: SftpPart | None = Field(default=None, description="The server from which the drops are fetched.")
+
+
+_FORMATS: Final = {
+    "encoding": {FileFormat.DELIMITED, FileFormat.JSON_LINES},
+    "delimiter": {FileFormat.DELIMITED},
+    "quotes": {FileFormat.DELIMITED},
+    "header": {FileFormat.DELIMITED},
+    "sheet": {FileFormat.XLSX},
+}
+"""The formats that each of these keys is for."""
 
 
 class FileDataset(DatasetManifest):
     """A dataset in the newest of an agency's drops."""
 
-    nested: ClassVar[bool] = False
     can_filter: ClassVar[bool] = False
     any_spelling: ClassVar[bool] = True
 
-    file: Annotated[str, StringConstraints(pattern=r"^[^/\\\x00]+$")] = Field(
-        description="A name, or a pattern (customs_*.csv): the last by name is the drop."
-    )
-    encoding: Literal["utf-8", "gb18030", "gbk"] = "utf-8"
+    file: FileName = Field(description="A name, or a pattern (customs_*.csv): the last by name is the drop.")
+    format: FileFormat = Field(default=FileFormat.DELIMITED, description="What the drop, or what it packs, is.")
+    encoding: Literal["utf-8", "gb18030", "gbk", "utf-16", "utf-16-le", "utf-16-be"] = "utf-8"
     delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] = ","
-    marker: Annotated[str, StringConstraints(pattern=r"^[^/\\\x00]+$")] | None = Field(
+    quotes: bool = Field(default=True, description="delimited: whether quotation marks hold a field together.")
+    header: Annotated[tuple[Name, ...], Field(min_length=1)] | None = Field(
+        default=None, description="delimited: the columns' names, where the first line does not tell them."
+    )
+    sheet: Name | None = Field(default=None, description="xlsx: the sheet; the first without it.")
+    member: Name | None = Field(
+        default=None, description="In a .zip: the name or pattern of the file. Without it there must be only one."
+    )
+    marker: FileName | None = Field(
         default=None, description="The drop counts only once a file of its name with this added lies beside it."
     )
     unkeyed_rows: Literal["incomplete", "ignore"] = Field(
@@ -48,6 +75,29 @@ class FileDataset(DatasetManifest):
     missing_means: MissingMeans = Field(
         alias="missingMeans", description="What it means that a company has no row in the drop."
     )
+    as_of: DropAsOf | None = Field(default=None, alias="asOf")
+
+    @property
+    def nested(self) -> bool:
+        """Only JSON has nested objects."""
+        return self.format is FileFormat.JSON_LINES
+
+    @property
+    def form(self) -> DropForm:
+        """How the drops are written."""
+        column = self.as_of.column if self.as_of is not None else None
+        return DropForm(
+            key=self.key.path or "",
+            columns=self.paths().union({column} if column else ()),
+            format=self.format,
+            nested=self.nested,
+            encoding=self.encoding,
+            delimiter=self.delimiter,
+            quotes=self.quotes,
+            header=self.header or (),
+            sheet=self.sheet,
+            member=self.member,
+        )
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -57,6 +107,11 @@ class FileDataset(DatasetManifest):
             raise ValueError("key.spellings: a drop's index matches any spelling")
         if self.as_of is not None and self.as_of.path is not None:
             raise ValueError("asOf.path: a drop has columns: use asOf.column")
+        if self.as_of is not None and self.as_of.marker is not None and self.marker is None:
+            raise ValueError("asOf.marker: the drops have no marker")
+        for name, formats in _FORMATS.items():
+            if name in self.model_fields_set and self.format not in formats:
+                raise ValueError(f"{name}: not for the format {self.format}")
         return self
 
 
@@ -68,14 +123,29 @@ class FileManifest(Manifest):
     datasets: tuple[FileDataset, ...] = Field(min_length=1)
 
 
-class FileSource:
-    """One dataset in the newest drop. A new drop is indexed in a thread, while the one before goes on serving."""
+@dataclass(frozen=True, slots=True)
+class _Serving:
+    """An indexed drop, and the date of all its rows where it has one."""
 
-    def __init__(self, dataset: FileDataset, directory: Path) -> None:
+    index: DropIndex
+    as_of: datetime | None
+
+
+class FileSource:
+    """One dataset in the newest drop. A new drop is indexed by another process, while the one before goes on serving.
+
+    `turns` bounds how many of these processes an agency has at once; `fetching` brings the drops where they lie on a
+    server.
+    """
+
+    def __init__(
+        self, dataset: FileDataset, directory: Path, turns: asyncio.Semaphore, fetching: SftpDrops | None = None
+    ) -> None:
         self._dataset = dataset
         self._directory = directory
-        self._format = DropFormat(dataset.key.path or "", dataset.paths(), dataset.encoding, dataset.delimiter)
-        self._index: DropIndex | None = None
+        self._turns = turns
+        self._fetching = fetching
+        self._serving: _Serving | None = None
         self._refused: Stamp | None = None
         self._building: asyncio.Task[None] | None = None
 
@@ -95,28 +165,33 @@ class FileSource:
 
     async def indexed(self) -> None:
         """Waits until the newest drop is indexed, or refused."""
+        if self._fetching is not None:
+            await self._fetching.looked()
         await self._refresh()
         if self._building is not None:
             # Whoever stops waiting does not stop the indexing, which serves the others.
-            await asyncio.shield(self._building)
+            await asyncio.wait({self._building})
 
     async def close(self) -> None:
-        """Waits for the indexing under way, as its thread cannot be stopped, and lets the file go."""
+        """Ends the fetching and the indexing under way, and lets the file go."""
+        if self._fetching is not None:
+            await self._fetching.close()
         if self._building is not None:
-            await self._building
-        self._index = None
+            self._building.cancel()
+            await asyncio.gather(self._building, return_exceptions=True)
+        self._serving = None
 
     async def _look_up(self, call: SourceCall) -> SourceAnswer:
-        index = self._index
-        if index is None:
+        serving = self._serving
+        if serving is None:
             raise DropUnusable("no usable drop")
-        rows = await asyncio.to_thread(_read_rows, index, call)
+        rows = await asyncio.to_thread(_read_rows, serving.index, call)
         limit = self._dataset.row_limit
         return SourceAnswer(
             rows=rows[:limit],
-            as_of=index.stamp.moment if self._dataset.as_of is None else None,
+            as_of=serving.as_of,
             truncated=len(rows) > limit,
-            dropped=index.unreadable if self._dataset.unkeyed_rows == "incomplete" else 0,
+            dropped=serving.index.unreadable if self._dataset.unkeyed_rows == "incomplete" else 0,
         )
 
     async def _refresh(self) -> None:
@@ -127,9 +202,9 @@ class FileSource:
         if self._building is not None and not self._building.done():
             return
         if found is None:
-            self._index = None
+            self._serving = None
             return
-        if found[1] not in {self._index.stamp if self._index else None, self._refused}:
+        if found[1] not in {self._serving.index.stamp if self._serving else None, self._refused}:
             self._building = asyncio.create_task(self._build(*found))
 
     def _newest(self) -> tuple[Path, Stamp] | None:
@@ -137,28 +212,34 @@ class FileSource:
         try:
             paths = sorted(path for path in self._directory.glob(self._dataset.file) if path.is_file())
             for path in reversed(paths):
-                marker = path.with_name(path.name + (self._dataset.marker or ""))
-                if self._dataset.marker is None or marker.is_file():
+                if self._dataset.marker is None or self._marker(path).is_file():
                     return path, Stamp.of(path.stat())
         except OSError:
             return None
         return None
 
+    def _marker(self, path: Path) -> Path:
+        return path.with_name(path.name + (self._dataset.marker or ""))
+
     async def _build(self, path: Path, stamp: Stamp) -> None:
         try:
-            index = await asyncio.to_thread(open_drop, path, self._format)
+            async with self._turns:
+                index = await open_drop(path, self._dataset.form)
+            as_of = await asyncio.to_thread(
+                drop_moment, self._dataset.as_of, path, self._marker(path), index.stamp.moment
+            )
         except (DropUnusable, OSError) as error:
             self._refused = stamp
             reason = str(error) if isinstance(error, DropUnusable) else type(error).__name__
             _log.warning("drop refused", drop=path.name, record=self._dataset.record, reason=reason)
             return
-        self._index = index
-        _log.info("drop indexed", drop=path.name, companies=len(index.places), unreadable=index.unreadable)
+        self._serving = _Serving(index, as_of)
+        _log.info("drop indexed", drop=path.name, companies=index.companies, unreadable=index.unreadable)
 
 
 def _read_rows(index: DropIndex, call: SourceCall) -> list[RawRow]:
     try:
-        return [row for key in call.keys for row in index.rows(normal_key(key) or "")]
+        return index.rows(normal_key(key) or "" for key in call.keys)
     except OSError as error:
         raise DropUnusable(type(error).__name__) from None
 
@@ -166,6 +247,22 @@ def _read_rows(index: DropIndex, call: SourceCall) -> list[RawRow]:
 async def open_sources(
     manifest: FileManifest, _shapes: Mapping[str, RecordShape], _settings: SupplySettings
 ) -> dict[str, FileSource]:
-    """A source for each dataset, by record type. A directory that is not there is an agency that is down."""
-    directory = Path(manifest.connection.path)
-    return {dataset.record: FileSource(dataset, directory) for dataset in manifest.datasets}
+    """A source for each dataset, by record type. A directory that is not there is an agency that is down.
+
+    Raises `ExtraMissing` where a library is not installed that the manifest needs, `AddressInvalid`.
+    """
+    if any(dataset.format is FileFormat.PARQUET for dataset in manifest.datasets) and not can_read_parquet():
+        raise ExtraMissing("parquet", "format: parquet")
+    directory, turns = Path(manifest.connection.path), asyncio.Semaphore(1)
+    fetching = await _fetch(manifest, manifest.connection.sftp, directory) if manifest.connection.sftp else None
+    return {dataset.record: FileSource(dataset, directory, turns, fetching) for dataset in manifest.datasets}
+
+
+async def _fetch(manifest: FileManifest, part: SftpPart, directory: Path) -> SftpDrops:
+    server = sftp_server(part)
+    try:
+        await asyncio.to_thread(directory.mkdir, mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        raise AddressInvalid("path", "a directory that can be made") from None
+    wanted = [Wanted(dataset.file, dataset.marker) for dataset in manifest.datasets]
+    return SftpDrops(manifest.agency, server, wanted, directory, every=part.every, timeout=part.timeout)

@@ -9,12 +9,12 @@ from urllib.parse import quote
 from pydantic import Field, StringConstraints, model_validator
 
 from connectors.as_of import moment_at
-from connectors.contract import FailureCode, RawRow, RecordShape, SourceAnswer, SourceCall
-from connectors.errors import AgencyFailure
+from connectors.contract import RawRow, RecordShape, SourceAnswer, SourceCall
+from connectors.envelope import Envelope
 from connectors.http import HttpAnswer, HttpClient, HttpRequest, bad_response
 from connectors.http_connection import HttpConnection, open_client
 from connectors.manifest import DatasetManifest, Manifest, Name, Part
-from connectors.paths import ASKED_KEY, Listing, follow, list_rows
+from connectors.paths import ASKED_KEY, Listing, follow, list_rows, put
 from connectors.settings import SupplySettings
 
 KEY_MARK = "{key}"
@@ -62,14 +62,6 @@ class RestRequest(Part):
         if self.method == "GET" and (self.body or (self.keys and self.keys.place == "body")):
             raise ValueError("a GET has no body: set method to POST")
         return self
-
-
-class Envelope(Part):
-    """The agency's own code inside a 200: which mean well, and which mean too busy. Any other is a failure."""
-
-    path: Name
-    ok: tuple[str, ...] = Field(min_length=1)
-    busy: tuple[str, ...] = ()
 
 
 class UnknownCompany(Part):
@@ -193,17 +185,7 @@ class RestSource:
         if answer.status in self._unknown.status:
             return True
         envelope = self._dataset.response.envelope
-        if envelope is None:
-            return False
-        code = str(follow(answer.document, envelope.path))
-        if code in self._unknown.codes:
-            return True
-        if code in envelope.busy:
-            reason = f"{self._place}: the answer's {envelope.path} says busy"
-            raise AgencyFailure(FailureCode.AGENCY_OVERLOADED, reason, retryable=True)
-        if code not in envelope.ok:
-            raise bad_response(self._place, f"the answer's {envelope.path} is none of those that mean well")
-        return False
+        return envelope is not None and envelope.says_unknown(answer.document, self._unknown.codes, self._place)
 
     async def _listing(self, document: object) -> Listing:
         response = self._dataset.response
@@ -246,16 +228,6 @@ async def open_sources(
     """A source for each dataset, by record type, on shared connections."""
     client = open_client(manifest, manifest.connection, settings)
     return {dataset.record: RestSource(dataset, client) for dataset in manifest.datasets}
-
-
-def put(document: dict[str, Any], path: str, value: object) -> None:
-    """Sets the value at a dotted path. Objects on the way are made, or copied: constants of the manifest stay."""
-    *steps, last = path.split(".")
-    for step in steps:
-        inner = document.get(step)
-        document[step] = dict(inner) if isinstance(inner, Mapping) else {}
-        document = document[step]
-    document[last] = value
 
 
 def _place_keys(keys: KeyPlace, call: SourceCall, query: list[tuple[str, str]], body: dict[str, Any]) -> None:

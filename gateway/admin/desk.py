@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from gateway.audit import AuditLog
 from gateway.compiler import Compiler
@@ -19,6 +21,9 @@ from policies.load import PolicyFiles
 from policies.policy import Outline
 from policies.store.contract import Store
 from schema.catalogue import Catalogue
+
+ADOPTING_SECONDS: Final = 5.0
+"""How long an administrator waits at most for a published version to take effect here: some times what it takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +38,14 @@ class Reference:
 @dataclass(frozen=True, slots=True)
 class Running:
     """A running gateway, as far as administrators change it: where versions are kept, the audit log, what gives the
-    version that this instance decides by, and a process for emergencies alone: none waits for somebody's analysis.
+    version that this instance decides by and what returns once that has a number, and a process for emergencies alone:
+    none waits for somebody's analysis.
     """
 
     store: Store
     audit: AuditLog
     in_force: Callable[[], Outline]
+    reached: Callable[[int], Awaitable[None]]
     emergencies: Compiler
 
 
@@ -74,6 +81,12 @@ class Desk:
 
         judge = _Judge(self.process, live.emergencies, Judgement(self.catalogue, self.cells))
         return Administration(live.store, judge, record, _now)
+
+    async def adopted(self, number: int) -> None:
+        """Returns once this instance decides by the version, or when it takes too long: the version is out."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ADOPTING_SECONDS):
+                await self.live().reached(number)
 
     async def files(self, reference: Reference) -> PolicyFiles:
         """The files of a policy. Raises `VersionUnknown`, `DraftUnknown`, `PolicyStoreMissingError`."""

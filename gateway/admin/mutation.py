@@ -59,9 +59,11 @@ async def approve(info: AdminInfo, draft: strawberry.ID, digest: str) -> Draft:
 
 
 async def publish(info: AdminInfo, draft: strawberry.ID) -> Version:
-    """The version."""
+    """The version, which this instance decides by from now on."""
     work = info.context
-    return Version.of(await work.desk.administration().publish(work.actor, draft))
+    version = await work.desk.administration().publish(work.actor, draft)
+    await work.desk.adopted(version.number)
+    return Version.of(version)
 
 
 async def withdraw(info: AdminInfo, draft: strawberry.ID) -> Draft:
@@ -71,9 +73,13 @@ async def withdraw(info: AdminInfo, draft: strawberry.ID) -> Draft:
 
 
 async def emergency_deny(info: AdminInfo, agency: str, rule: str, why: str) -> Version:
-    """The version. `rule` is written as in a rule file; `agency` is the file's (`nation`: any agency's data)."""
+    """The version, which this instance decides by from now on. `rule` is written as in a rule file; `agency` is the
+    file's (`nation`: any agency's data).
+    """
     work = info.context
-    return Version.of(await work.desk.administration().emergency_deny(work.actor, agency, rule, why))
+    version = await work.desk.administration().emergency_deny(work.actor, agency, rule, why)
+    await work.desk.adopted(version.number)
+    return Version.of(version)
 
 
 Mutation: Final = create_type(

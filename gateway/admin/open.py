@@ -33,7 +33,8 @@ async def open_desk(settings: Settings, installation: Installation, gateway: Gat
             store = await open_store(settings.policies)
             stack.push_async_callback(store.close)
             emergencies = await stack.enter_async_context(Compiler())
-            running = Running(store, gateway.audit, lambda: gateway.editions.current.policy, emergencies)
+            editions = gateway.editions
+            running = Running(store, gateway.audit, lambda: editions.current.policy, editions.reached, emergencies)
         process = await stack.enter_async_context(Compiler())
         yield Desk(installation.catalogue, installation.cells, process, settings.audit_file, running)
 

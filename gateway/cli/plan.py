@@ -81,7 +81,7 @@ def _explain(  # noqa: PLR0913, PLR0917 - all that a plan depends on
     opened = openable(loaded.policy, installation.cells, who.roles, who.organisation)
     view = Views(installation.catalogue).view(opened)
     documents = Documents(installation.catalogue, limits)
-    operation, coerced = documents.read(view, text, None, {**_placeholders(text), **values})
+    operation, coerced = asyncio.run(documents.read(view, text, None, {**_placeholders(text), **values}))
     wanted = slices(operation, coerced, limits)
     preparer = Preparer(installation.datasets, installation.agencies, loaded.publicity)
 

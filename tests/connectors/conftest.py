@@ -1,17 +1,22 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
+from sqlalchemy import make_url, text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from connectors.manifest_file import load_manifest
 from connectors.settings import SupplySettings
 from connectors.supply import AgencySupply, open_supply
+from tests.connectors.soap_support import WSDL
 from tests.connectors.support import LOOPBACK, SHAPES, Agency
 
 
@@ -57,7 +62,53 @@ async def open_one(tmp_path: Path) -> AsyncIterator[Open]:
         yield opened
 
 
+@pytest.fixture
+def open_soap(agency: Agency, open_one: Open, tmp_path: Path) -> Open:
+    """Opens a supply of one manifest, with the WSDLs beside it."""
+    agency.read = ET.fromstring
+    shutil.copytree(WSDL, tmp_path, dirs_exist_ok=True)
+
+    async def opened(manifest: str, **settings: Any) -> AgencySupply:
+        return await open_one(manifest, agency.address, **settings)
+
+    return opened
+
+
 @pytest.fixture(scope="session")
 def postgres(make_database: Callable[[str], str]) -> str:
     """The address of a real PostgreSQL."""
     return make_database("connectors")
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
+async def sql_database(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    """The address of an empty database, and a function that runs statements in it."""
+    if request.param == "sqlite":
+        address = f"sqlite+aiosqlite:///{tmp_path / 'with space?.db'}".replace("?", "%3F")
+    elif request.param == "mariadb":
+        address = f"{request.getfixturevalue('mariadb').address}/test".replace("mysql:", "mysql+asyncmy:")
+    else:
+        address = request.getfixturevalue("postgres").replace("postgresql://", "postgresql+asyncpg://")
+    options: dict[str, Any] = {}
+    if request.param == "mariadb":
+        await make_mariadb(address)
+        options["connect_args"] = {"sql_mode": "ANSI_QUOTES"}
+    engine = create_async_engine(address, **options)
+
+    async def run(*statements: str, rows: Any = None) -> None:
+        async with engine.begin() as connection:
+            for statement in statements:
+                await connection.execute(text(statement), rows)
+
+    if request.param != "sqlite":
+        await run("DROP TABLE IF EXISTS t_reg", "DROP TABLE IF EXISTS t_penalty")
+    yield address, run
+    await engine.dispose()
+
+
+async def make_mariadb(address: str) -> None:
+    """The database of the address, which keeps texts as GBK."""
+    engine = create_async_engine(make_url(address).set(database="mysql"))
+    async with engine.connect() as connection:
+        await connection.execute(text("CREATE DATABASE IF NOT EXISTS test CHARACTER SET gbk"))
+    await engine.dispose()

@@ -16,48 +16,9 @@ from connectors.kinds import SHIPPED, kinds
 from connectors.manifest_file import manifest_json_schema
 from tests.connectors.support import CODES, ask
 
-PIGEON = """
-from typing import Literal
+PIGEON = Path("docs/kinds.md").read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
+"""What the documentation shows."""
 
-from pydantic import Field
-
-from connectors.contract import SourceAnswer
-from connectors.kinds import SystemKind
-from connectors.manifest import DatasetManifest, Manifest, Part, Reference
-
-
-class PigeonConnection(Part):
-    loft: Reference
-
-
-class PigeonDataset(DatasetManifest):
-    bird: str
-
-
-class PigeonManifest(Manifest):
-    kind: Literal["pigeon"]
-    connection: PigeonConnection
-    datasets: tuple[PigeonDataset, ...] = Field(min_length=1)
-
-
-class PigeonSource:
-    def __init__(self, dataset, loft):
-        self._letter = f"{dataset.bird} from {loft}"
-
-    async def fetch(self, call):
-        return SourceAnswer([{"code": key, "letter": self._letter} for key in call.keys])
-
-    async def close(self):
-        pass
-
-
-async def open_sources(manifest, shapes, settings):
-    loft = manifest.connection.loft
-    return {dataset.record: PigeonSource(dataset, loft) for dataset in manifest.datasets}
-
-
-KIND = SystemKind(PigeonManifest, projection=False, open_sources=open_sources)
-"""
 MANIFEST = """
     agency: loft
     name: {en: Loft, zh: 鸽舍}

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+import threading
+from collections.abc import AsyncIterator, Callable
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -11,7 +12,6 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from connectors.contract import FailureCode, Outcome, SourceCall
 from connectors.dates import CHINA_TIME
@@ -67,26 +67,6 @@ PENALTIES = """
 """
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def database(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
-    """The address of an empty database, and a function that runs statements in it."""
-    if request.param == "sqlite":
-        address = f"sqlite+aiosqlite:///{tmp_path / 'with space?.db'}".replace("?", "%3F")
-    else:
-        address = request.getfixturevalue("postgres").replace("postgresql://", "postgresql+asyncpg://")
-    engine = create_async_engine(address)
-
-    async def run(*statements: str, rows: Any = None) -> None:
-        async with engine.begin() as connection:
-            for statement in statements:
-                await connection.execute(text(statement), rows)
-
-    if request.param == "postgresql":
-        await run("DROP TABLE IF EXISTS t_reg", "DROP TABLE IF EXISTS t_penalty")
-    yield address, run
-    await engine.dispose()
-
-
 async def fill(run: Callable[..., Any]) -> None:
     await run(TABLE)
     columns = ", ".join(f":c{index}" for index in range(10))
@@ -94,8 +74,8 @@ async def fill(run: Callable[..., Any]) -> None:
     await run(f"INSERT INTO t_reg VALUES ({columns})", rows=values)  # noqa: S608  (the test's own table)
 
 
-async def test_rows_are_found_in_every_spelling_of_the_key_and_mapped(database: Any, open_one: Any) -> None:
-    address, run = database
+async def test_rows_are_found_in_every_spelling_of_the_key_and_mapped(sql_database: Any, open_one: Any) -> None:
+    address, run = sql_database
     await fill(run)
     supply = await open_one(REGISTRATION, address)
     answers = await ask(supply, CODES[:5])
@@ -118,15 +98,17 @@ async def test_rows_are_found_in_every_spelling_of_the_key_and_mapped(database: 
     assert answers[CODES[4]].outcome is Outcome.UNKNOWN_COMPANY
 
 
-async def test_a_second_registration_of_one_company_is_counted_not_guessed_away(database: Any, open_one: Any) -> None:
-    address, run = database
+async def test_a_second_registration_of_one_company_is_counted_not_guessed_away(
+    sql_database: Any, open_one: Any
+) -> None:
+    address, run = sql_database
     await fill(run)
     answer = (await ask(await open_one(REGISTRATION, address), [CODES[3]]))[CODES[3]]
     assert (answer.outcome, answer.unmapped, len(answer.rows)) == (Outcome.INCOMPLETE, 1, 1)
 
 
-async def test_only_columns_asked_for_leave_the_agency_beside_the_key(database: Any, open_one: Any) -> None:
-    address, run = database
+async def test_only_columns_asked_for_leave_the_agency_beside_the_key(sql_database: Any, open_one: Any) -> None:
+    address, run = sql_database
     await fill(run)
     await run('ALTER TABLE t_reg DROP COLUMN "ZCZB"')
     supply = await open_one(REGISTRATION, address)
@@ -135,10 +117,10 @@ async def test_only_columns_asked_for_leave_the_agency_beside_the_key(database: 
     assert (failed.outcome, failed.failure) == (Outcome.FAILED, FailureCode.AGENCY_BAD_RESPONSE)
 
 
-async def test_filters_run_in_the_database_and_a_cut_answer_says_so(database: Any, open_one: Any) -> None:
-    address, run = database
+async def test_filters_run_in_the_database_and_a_cut_answer_says_so(sql_database: Any, open_one: Any) -> None:
+    address, run = sql_database
     day = "TEXT" if address.startswith("sqlite") else "DATE"
-    await run(f"CREATE TABLE t_penalty (code TEXT, number TEXT, decided {day}, facts TEXT)")
+    await run(f"CREATE TABLE t_penalty (code VARCHAR(18), number TEXT, decided {day}, facts TEXT)")
     for year in range(2021, 2026):
         await run(
             f"INSERT INTO t_penalty VALUES ('{CODES[0]}', '{year}', '{year}-05-05', 'same')"  # noqa: S608
@@ -154,42 +136,54 @@ async def test_filters_run_in_the_database_and_a_cut_answer_says_so(database: An
     }
 
 
-async def test_the_connection_cannot_write(database: Any, open_one: Any) -> None:
-    address, run = database
+async def test_the_connection_cannot_write(sql_database: Any, open_one: Any) -> None:
+    address, run = sql_database
     await fill(run)
     supply = await open_one(REGISTRATION, address)
-    engine = supply._lines["registry/Registration"].source._engine
+    engine = supply._lines["registry/Registration"].source._database._engine
     with pytest.raises(DBAPIError):
         async with engine.connect() as connection:
             await connection.execute(text("DELETE FROM t_reg"))
 
 
-async def test_a_statement_that_runs_too_long_is_stopped_in_the_database(database: Any, open_one: Any) -> None:
-    address, run = database
+async def test_a_statement_that_runs_too_long_is_stopped_in_the_database(sql_database: Any, open_one: Any) -> None:
+    address, run = sql_database
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000000000) SELECT"
-    await run(
-        "DROP VIEW IF EXISTS v_slow",
-        f"CREATE VIEW v_slow AS {endless} '{CODES[0]}' AS code, 'x' AS number, max(i) AS decided, 'x' AS facts FROM n",
-    )
+    source = "n"
+    if address.startswith("mysql"):  # MariaDB ends recursion after a thousand steps
+        endless, source = "SELECT", "(SELECT a.seq + b.seq AS i FROM seq_1_to_900000 a, seq_1_to_900000 b) AS n"
+    columns = f"'{CODES[0]}' AS code, 'x' AS number, max(i) AS decided, 'x' AS facts"
+    await run("DROP VIEW IF EXISTS v_slow", f"CREATE VIEW v_slow AS {endless} {columns} FROM {source}")
     manifest = PENALTIES.replace("t_penalty", "v_slow").replace("timeout: 5", "timeout: 0.3")
     supply = await open_one(manifest, address)
     answer = (await ask(supply, CODES[:1]))[CODES[0]]
     assert (answer.failure, answer.retryable) == (FailureCode.AGENCY_TIMEOUT, True)
     source = supply._lines["registry/Penalty"].source
     call = SourceCall([CODES[0]], frozenset({"code"}), {}, timeout=0.3)
-    if address.startswith("postgresql"):
+    if not address.startswith("sqlite"):
         with pytest.raises(AgencyFailure) as caught:
             await source.fetch(call)
         assert caught.value.failure is FailureCode.AGENCY_TIMEOUT
     await run("DROP VIEW v_slow")
 
 
+@pytest.fixture
+async def threads_end() -> AsyncIterator[None]:
+    """Waits for the threads of files that could not be opened: their driver does not, and they tell an event loop."""
+    yield
+    for thread in threading.enumerate():
+        if "_connection_worker" in thread.name:
+            await asyncio.to_thread(thread.join, 10)
+
+
+@pytest.mark.usefixtures("threads_end")
 async def test_a_database_that_is_not_there_is_unavailable(tmp_path: Path, open_one: Any, unused_tcp_port: int) -> None:
     for address in (f"sqlite:///{tmp_path / 'none.db'}", f"postgresql://u:p@127.0.0.1:{unused_tcp_port}/x"):
         answers = await ask(await open_one(REGISTRATION, address), CODES[:1])
         assert answers[CODES[0]].failure is FailureCode.AGENCY_UNAVAILABLE
 
 
+@pytest.mark.usefixtures("threads_end")
 async def test_a_file_that_is_no_database_is_a_bad_response(tmp_path: Path, open_one: Any) -> None:
     (tmp_path / "no.db").write_bytes(b"this is no database, whatever its name" * 100)
     answers = await ask(await open_one(REGISTRATION, f"sqlite:///{tmp_path / 'no.db'}"), CODES[:1])
@@ -204,22 +198,23 @@ async def test_an_index_on_a_dirty_key_still_serves(tmp_path: Path, open_one: An
     connection.close()
     supply = await open_one(REGISTRATION, f"sqlite:///{path}")
     line = supply._lines["registry/Registration"]
-    statement = line.source._statement(SourceCall(["a", "A"], frozenset({"QYMC"}), {}, timeout=1))
-    async with line.source._engine.connect() as connection:
+    call = SourceCall(["a", "A"], frozenset({"QYMC"}), {}, timeout=1)
+    statement = line.source._questions.select(call, ["QYMC"])
+    async with line.source._database._engine.connect() as connection:
         compiled = statement.compile(connection.sync_connection, compile_kwargs={"literal_binds": True})
         plan = (await connection.execute(text(f"EXPLAIN QUERY PLAN {compiled}"))).all()
     assert "USING INDEX i" in str(plan)
 
 
-@pytest.mark.parametrize("address", ["mysql://u:hidden@h/x", "sqlite://", "no address: hidden"])
+@pytest.mark.parametrize("address", ["firebird://u:hidden@h/x", "sqlite://", "no address: hidden"])
 async def test_an_unusable_address_is_named_without_its_value(open_one: Any, address: str) -> None:
     with pytest.raises(ConnectionNotConfigured, match=r"agency registry: connection\.url") as caught:
         await open_one(REGISTRATION, address)
     assert "hidden" not in str(caught.value)
 
 
-async def test_questions_side_by_side_share_the_pool_without_failing(database: Any, open_one: Any) -> None:
-    address, run = database
+async def test_questions_side_by_side_share_the_pool_without_failing(sql_database: Any, open_one: Any) -> None:
+    address, run = sql_database
     await fill(run)
     supply = await open_one(REGISTRATION.replace("batch: 10", "batch: 2"), address)
     found = await asyncio.gather(*(ask(supply, CODES[:20], ["name"]) for _ in range(10)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,7 @@ def yaml_blocks(path: Path) -> list[str]:
 def test_the_whole_manifests_it_shows_are_good(document: str, tmp_path: Path) -> None:
     whole = [block for block in yaml_blocks(ROOT / document) if block.startswith(("agency:", "# Batch"))]
     assert whole
+    shutil.copytree(ROOT / "tests/connectors/wsdl", tmp_path, dirs_exist_ok=True)
     for number, block in enumerate(whole):
         file = tmp_path / f"{number}.yaml"
         file.write_text(block)

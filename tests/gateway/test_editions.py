@@ -92,9 +92,9 @@ async def store(address: str) -> AsyncIterator[Any]:
 
 
 async def in_force(editions: Editions, number: int) -> None:
-    async with asyncio.timeout(10):
-        while not editions.current.policy.version.startswith(f"{number}-"):  # noqa: ASYNC110 - nothing tells
-            await asyncio.sleep(0.01)
+    async with asyncio.timeout(20):
+        await editions.reached(number)
+    assert editions.current.policy.version.startswith(f"{number}-")
 
 
 async def test_a_version_that_somebody_publishes_comes_into_force_and_a_request_keeps_the_one_it_began_with(

@@ -8,7 +8,7 @@ import orjson
 import pytest
 import structlog
 
-from gateway.logs import configure_logging, outline
+from gateway.logs import REQUEST_ID, configure_logging, outline
 
 
 @pytest.fixture(autouse=True)
@@ -26,15 +26,18 @@ def lines(text: str) -> list[dict[str, object]]:
 
 def test_ours_and_the_libraries_records_are_json_lines_of_one_form(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("json", "info")
-    with structlog.contextvars.bound_contextvars(request_id="r1"):
-        structlog.stdlib.get_logger("gateway.x").info("ours", agency="tax")
-        logging.getLogger("uvicorn.error").warning("theirs %s", 1)
+    named = REQUEST_ID.set("r1")
+    structlog.stdlib.get_logger("gateway.x").info("ours", agency="tax")
+    logging.getLogger("uvicorn.error").warning("theirs %s", 1)
+    REQUEST_ID.reset(named)
+    structlog.stdlib.get_logger("gateway.x").info("of no request")
     logging.getLogger("uvicorn.error").debug("too small")
-    ours, theirs = lines(capsys.readouterr().err)
+    ours, theirs, other = lines(capsys.readouterr().err)
     assert {**ours, "timestamp": ""} == {
         "event": "ours", "agency": "tax", "request_id": "r1", "level": "info", "logger": "gateway.x", "timestamp": "",
     }  # fmt: skip
     assert (theirs["event"], theirs["level"], theirs["request_id"]) == ("theirs 1", "warning", "r1")
+    assert "request_id" not in other
 
 
 @pytest.mark.parametrize("form", ["json", "console"])

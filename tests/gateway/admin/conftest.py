@@ -98,7 +98,10 @@ async def administrators(make_signer: Callable[..., Any], tmp_path: Path) -> Asy
         async def refused(request_id: str, principal: Principal | None, error: HttpError) -> None:
             await audit.append(refusal_record(request_id, principal, error.code, datetime.now(UTC)))
 
-        running = Running(store, audit, lambda: policy, emergencies)
+        async def reached(_number: int) -> None:
+            """No gateway here decides by what is published."""
+
+        running = Running(store, audit, lambda: policy, reached, emergencies)
         desk = Desk(installation.catalogue, installation.cells, process, settings.audit_file, running)
         app: Starlette = create_app(
             pipeline=None,

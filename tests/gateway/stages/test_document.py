@@ -1,8 +1,11 @@
 from __future__ import annotations
 
-import pytest
+import asyncio
 
-from gateway.document import Documents, SchemaView
+import pytest
+from graphql import DocumentNode
+
+from gateway.document import Documents, SchemaView, parse_document
 from gateway.limits import Limits
 from gateway.operation import Operation
 from gateway.refusals import (
@@ -22,7 +25,17 @@ VIEW = SchemaView(frozenset(), executable_schema(frozenset()), executable_schema
 
 
 def read(text: str, variables: dict[str, object] | None = None, name: str | None = None, **limits: int) -> Operation:
-    operation, _ = Documents(CATALOGUE, Limits(**limits)).read(VIEW, text, name, variables or {})
+    return read_by(Documents(CATALOGUE, Limits(**limits)), text, variables, name)
+
+
+def read_by(
+    documents: Documents,
+    text: str,
+    variables: dict[str, object] | None = None,
+    name: str | None = None,
+    view: SchemaView = VIEW,
+) -> Operation:
+    operation, _ = asyncio.run(documents.read(view, text, name, variables or {}))
     return operation
 
 
@@ -95,27 +108,65 @@ def test_directives_with_variables_make_variants_of_one_text(*, asked: bool, fie
     documents = Documents(CATALOGUE, Limits())
     text = """query ($dates: Boolean!) { enterprise(code: "x") { penalties { records {
               facts decidedOn @include(if: $dates) informant @skip(if: true) } } } }"""
-    documents.read(VIEW, text, None, {"dates": not asked})
-    operation, _ = documents.read(VIEW, text, None, {"dates": asked})
+    read_by(documents, text, {"dates": not asked})
+    operation = read_by(documents, text, {"dates": asked})
     assert answers(operation) == [("enterprise", "Penalty", fields)]
 
 
-def test_a_text_read_before_gives_the_same_operation() -> None:
+async def test_a_text_read_before_gives_the_same_operation() -> None:
     documents = Documents(CATALOGUE, Limits())
     text = "query ($code: CreditCode!) { enterprise(code: $code) { creditCode } }"
-    first, _ = documents.read(VIEW, text, None, {"code": "a"})
-    second, values = documents.read(VIEW, text, None, {"code": "b"})
+    first, _ = await documents.read(VIEW, text, None, {"code": "a"})
+    second, values = await documents.read(VIEW, text, None, {"code": "b"})
     assert first is second
     assert values.coerced == {"code": "b"}
+
+
+async def test_a_new_text_that_comes_twice_at_once_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = []
+
+    def parsing(text: str, tokens: int | None = None) -> DocumentNode:
+        texts.append(text)
+        return parse_document(text, tokens)
+
+    monkeypatch.setattr("gateway.document.parse_document", parsing)
+    documents = Documents(CATALOGUE, Limits())
+    text = "query ($code: CreditCode!) { enterprise(code: $code) { creditCode } }"
+    (first, a), (second, b) = await asyncio.gather(
+        *(documents.read(VIEW, text, None, {"code": code}) for code in ("a", "b"))
+    )
+    assert texts == [text]
+    assert first is second
+    assert (a.coerced, b.coerced) == ({"code": "a"}, {"code": "b"})
+
+
+async def test_a_text_whose_first_reader_goes_away_is_read_by_the_next() -> None:
+    documents = Documents(CATALOGUE, Limits())
+    first, second = (asyncio.create_task(documents.read(VIEW, "{ __typename }", None, {})) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    operation, _ = await second
+    assert first.cancelled()
+    assert operation.keys == ("__typename",)
+
+
+async def test_others_have_their_turn_between_the_steps_of_reading_a_new_text() -> None:
+    documents, turns = Documents(CATALOGUE, Limits()), 0
+    reading = asyncio.create_task(documents.read(VIEW, '{ enterprise(code: "x") { creditCode } }', None, {}))
+    while not reading.done():
+        turns += 1
+        await asyncio.sleep(0)
+    # Parsing, validation and normalisation, then whatever comes after.
+    assert turns >= 4
 
 
 def test_a_field_hidden_from_a_caller_is_unknown_to_it_although_another_has_read_the_same_text() -> None:
     documents = Documents(CATALOGUE, Limits())
     text = '{ enterprise(code: "x") { penalties { records { informant } } } }'
-    documents.read(VIEW, text, None, {})
+    read_by(documents, text)
     hidden = frozenset({"Penalty.informant"})
     with pytest.raises(OperationInvalid, match="Cannot query field 'informant' on type 'Penalty'"):
-        documents.read(SchemaView(hidden, executable_schema(hidden), executable_schema(hidden)), text, None, {})
+        read_by(documents, text, view=SchemaView(hidden, executable_schema(hidden), executable_schema(hidden)))
 
 
 @pytest.mark.parametrize(

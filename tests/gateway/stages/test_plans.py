@@ -35,7 +35,7 @@ def made(world, path: Path) -> bytes:
     )
     gateway = world.gateway
     view = gateway.views.view(asyncio.run(gateway.editions.current.tables.openable(who.roles, who.organisation)))
-    operation, variables = gateway.documents.read(view, text, None, {"codes": []})
+    operation, variables = asyncio.run(gateway.documents.read(view, text, None, {"codes": []}))
     wanted = slices(operation, variables, Limits())
     plan, beyond = (
         gateway.editions.current.preparer.prepare(

@@ -1,0 +1,98 @@
+"""The records of a text file: where each ends, and the row that it holds."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
+from typing import BinaryIO, Final
+
+from msgspec import MsgspecError
+from msgspec.json import Decoder
+
+from connectors.contract import RawRow
+from connectors.drops.form import DropForm, DropUnusable, FileFormat
+
+LONGEST_RECORD: Final = 1024 * 1024
+"""The most bytes of one record: a quotation mark that is never closed would swallow the file."""
+
+ReadRow = Callable[[bytes], RawRow | None]
+"""From a record to its row, None where it holds none. Raises `DropUnusable` where it is in another encoding."""
+
+_BOM: Final = "\ufeff"
+_decode_object: Final = Decoder(dict[str, object], float_hook=Decimal).decode
+
+
+class _Quoted(csv.excel):
+    strict = True
+
+
+class _Unquoted(csv.excel):
+    strict = True
+    quoting = csv.QUOTE_NONE
+
+
+def records(file: BinaryIO, form: DropForm) -> Iterator[tuple[int, bytes]]:
+    """Each record with its offset: lines, put together where a quoted field goes on over several.
+
+    Bytes are enough to find the ends: in UTF-8 and GB 18030 no character's later byte is a quotation mark or a newline.
+    A last line without an end is a record only if it cannot have been cut off, as a JSON object cannot. Raises
+    `DropUnusable`.
+    """
+    delimited = form.format is FileFormat.DELIMITED
+    goes_on = delimited and form.quotes
+    offset, record = 0, b""
+    while line := file.readline(LONGEST_RECORD + 1):
+        record = record + line if record else line
+        if goes_on and record.count(b'"') % 2 and len(record) <= LONGEST_RECORD:
+            continue
+        if len(record) > LONGEST_RECORD or (delimited and not line.endswith(b"\n")):
+            break
+        if not record.isspace():
+            yield offset, record
+        offset, record = offset + len(record), b""
+    if record:
+        raise DropUnusable("its last line has no end (half-written), or a line is too long")
+
+
+def read_header(record: bytes, form: DropForm) -> tuple[str, ...]:
+    """The columns' names in the first record of a delimited file. Raises `DropUnusable`."""
+    return tuple(name.strip() for name in _fields(record, form))
+
+
+def row_reader(form: DropForm, header: Sequence[str]) -> ReadRow:
+    """How the records of such a file are read; `header` has the columns' names where the form is delimited."""
+    if form.format is FileFormat.JSON_LINES:
+        return lambda record: _read_object(record, form)
+    width = len(header)
+
+    def read(record: bytes) -> RawRow | None:
+        fields = _fields(record, form)
+        return dict(zip(header, fields, strict=True)) if len(fields) == width else None
+
+    return read
+
+
+def _fields(record: bytes, form: DropForm) -> list[str]:
+    """The record's fields, none where it is no delimited text."""
+    dialect: type[csv.Dialect] = _Quoted if form.quotes else _Unquoted
+    try:
+        return next(csv.reader([_text(record, form)], dialect, delimiter=form.delimiter), [])
+    except csv.Error:
+        return []
+
+
+def _read_object(record: bytes, form: DropForm) -> RawRow | None:
+    try:
+        return _decode_object(_text(record, form))
+    except (MsgspecError, ValueError, ArithmeticError, RecursionError) as error:
+        if isinstance(error, DropUnusable):
+            raise
+        return None
+
+
+def _text(record: bytes, form: DropForm) -> str:
+    try:
+        return record.decode(form.encoding).removeprefix(_BOM)
+    except UnicodeDecodeError:
+        raise DropUnusable(f"not {form.encoding}") from None

@@ -1,0 +1,254 @@
+"""Drops that lie on an agency's SFTP server: the newest are fetched into a directory of their own, on a schedule."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Final, Self, cast
+from urllib.parse import unquote, urlsplit
+
+import structlog
+from pydantic import Field, model_validator
+
+from connectors.drops.form import DropUnusable
+from connectors.drops.unpacking import LARGEST
+from connectors.errors import AddressInvalid, ExtraMissing
+from connectors.manifest import Part, Reference
+
+if TYPE_CHECKING:
+    from asyncssh import SFTPAttrs, SFTPClient, SSHKey
+
+LONGEST_WAIT: Final = 60.0
+"""The most seconds that the server may take to let us in, or over a piece of a file."""
+
+MOST_FILES: Final = 100_000
+"""The most files that the directory may have."""
+
+_PIECE: Final = 4 * 1024 * 1024
+_PORT: Final = 22
+_NAME: Final = re.compile(r"[^./\\\x00][^/\\\x00]*")
+"""Names that a server may give us to write to."""
+
+_log = structlog.get_logger(__name__)
+
+
+class SftpPart(Part):
+    """The server from which drops are fetched."""
+
+    url: Reference = Field(description="sftp://user@host:port/directory, by reference: ${NAME}.")
+    host_key: Reference = Field(alias="hostKey", description="The server's public key: ssh-ed25519 AAAA...")
+    password: Reference | None = None
+    private_key: Reference | None = Field(
+        default=None, alias="privateKey", description="Our private key, as OpenSSH or PEM text."
+    )
+    every: float = Field(default=300, ge=1, le=86_400, description="Seconds between two looks for new drops.")
+    timeout: float = Field(
+        default=1800, gt=0, le=86_400, description="Seconds that one look, with its drops, may take."
+    )
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.password is None) == (self.private_key is None):
+            raise ValueError("needs exactly one of password and privateKey")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class SftpServer:
+    """Where drops are fetched from, and by which right. `host_key` is the only key that the server may have."""
+
+    host: str
+    port: int
+    user: str
+    directory: str
+    host_key: SSHKey = field(repr=False)
+    password: str | None = field(repr=False)
+    private_key: SSHKey | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A dataset's drops: their name or pattern, and what their marker's name adds to theirs."""
+
+    pattern: str
+    marker: str | None
+
+    def newest(self, names: Sequence[str]) -> Sequence[str]:
+        """The last by name of these, and its marker; nothing where there is none, or it lacks its marker."""
+        found = [name for name in names if fnmatchcase(name, self.pattern)]
+        if self.marker is None:
+            return [max(found)] if found else []
+        marked = [name for name in found if name + self.marker in names]
+        return [max(marked), max(marked) + self.marker] if marked else []
+
+
+def sftp_server(part: SftpPart) -> SftpServer:
+    """The server that a manifest whose references were resolved names. Raises `AddressInvalid`, `ExtraMissing`."""
+    if find_spec("asyncssh") is None:
+        raise ExtraMissing("sftp", "connection.sftp")
+    import asyncssh  # noqa: PLC0415  (an extra, which may not be installed)
+
+    try:
+        url = urlsplit(part.url)
+        port = url.port or _PORT
+    except ValueError:
+        raise AddressInvalid("sftp.url", "an sftp address") from None
+    if url.scheme != "sftp" or not url.hostname or not url.username or url.password or url.query or url.fragment:
+        raise AddressInvalid("sftp.url", "an sftp address with a user, and without a password")
+    try:
+        host_key = asyncssh.import_public_key(part.host_key)
+    except (asyncssh.KeyImportError, ValueError):
+        raise AddressInvalid("sftp.hostKey", "a public key") from None
+    try:
+        private_key = None if part.private_key is None else asyncssh.import_private_key(part.private_key)
+    except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError, ValueError):
+        raise AddressInvalid("sftp.privateKey", "a private key without a passphrase") from None
+    directory = unquote(url.path) or "."
+    return SftpServer(url.hostname, port, unquote(url.username), directory, host_key, part.password, private_key)
+
+
+class SftpDrops:
+    """The newest drops of a server, fetched into `directory` for as long as it is not closed.
+
+    What is no longer on the server goes from the directory too. While the server is down, what is there stays.
+    """
+
+    def __init__(  # noqa: PLR0913
+        self,
+        agency: str,
+        server: SftpServer,
+        wanted: Sequence[Wanted],
+        directory: Path,
+        *,
+        every: float,
+        timeout: float,
+    ) -> None:
+        """`every` and `timeout` are in seconds: between two looks at the server, and for one of them."""
+        self._agency = agency
+        self._server = server
+        self._wanted = wanted
+        self._directory = directory
+        self._every = every
+        self._timeout = timeout
+        self._looked = asyncio.Event()
+        self._task = asyncio.create_task(self._look_for_ever())
+
+    async def looked(self) -> None:
+        """Waits for the first look at the server, whatever came of it."""
+        await self._looked.wait()
+
+    async def close(self) -> None:
+        """Ends the fetching."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        self._looked.set()
+
+    async def _look_for_ever(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(self._timeout):
+                    await self._look()
+            except Exception as error:  # noqa: BLE001  (whatever a server does to the library, it is asked again)
+                reason = str(error) if isinstance(error, DropUnusable) else type(error).__name__
+                _log.warning("drops not fetched", agency=self._agency, reason=reason)
+            self._looked.set()
+            await asyncio.sleep(self._every)
+
+    async def _look(self) -> None:
+        import asyncssh  # noqa: PLC0415  (an extra: whoever made the server has seen that it is there)
+
+        server = self._server
+        options: dict[str, Any] = {
+            "config": None,
+            "known_hosts": ([server.host_key], [], []),
+            "username": server.user,
+            "password": server.password,
+            "client_keys": [server.private_key] if server.private_key else None,
+            "agent_path": None,
+            "gss_host": None,
+            "connect_timeout": LONGEST_WAIT,
+            "login_timeout": LONGEST_WAIT,
+            "keepalive_interval": LONGEST_WAIT / 4,
+        }
+        async with (
+            asyncssh.connect(server.host, server.port, **options) as connection,
+            connection.start_sftp_client(path_errors="surrogateescape") as client,
+        ):
+            listed = await self._list(client)
+            kept: set[str] = set()
+            for wanted in self._wanted:
+                newest = wanted.newest(tuple(listed))
+                for name in newest:
+                    await self._fetch(client, name, listed[name])
+                kept.update(newest)
+        await asyncio.to_thread(self._forget_all_but, kept)
+
+    async def _list(self, client: SFTPClient) -> Mapping[str, SFTPAttrs]:
+        listed: dict[str, SFTPAttrs] = {}
+        async for entry in client.scandir(self._server.directory):
+            name = str(entry.filename)
+            if _NAME.fullmatch(name):
+                listed[name] = entry.attrs
+            if len(listed) > MOST_FILES:
+                raise DropUnusable("its directory has too many files")
+        return listed
+
+    async def _fetch(self, client: SFTPClient, name: str, attributes: SFTPAttrs) -> None:
+        """Fetches a file that is not there yet in this state, under another name first."""
+        target = self._directory / name
+        state = (attributes.size, attributes.mtime)
+        if await asyncio.to_thread(_state, target) == state:
+            return
+        # A directory of its own: no pattern finds in it what is half-fetched.
+        scratch = await asyncio.to_thread(lambda: TemporaryDirectory(prefix=".fetching-", dir=self._directory))
+        try:
+            draft = Path(scratch.name) / "draft"
+            if await _read(client, f"{self._server.directory}/{name}", draft) != state:
+                raise DropUnusable(f"{name} changed while it was fetched")
+            moment = attributes.mtime or 0
+            await asyncio.to_thread(os.utime, draft, (moment, moment))
+            await asyncio.to_thread(os.replace, draft, target)
+        finally:
+            await asyncio.to_thread(scratch.cleanup)
+
+    def _forget_all_but(self, kept: set[str]) -> None:
+        for path in self._directory.iterdir():
+            patterns = (wanted.pattern + (suffix or "") for wanted in self._wanted for suffix in ("", wanted.marker))
+            if path.name not in kept and any(fnmatchcase(path.name, pattern) for pattern in patterns):
+                path.unlink(missing_ok=True)
+
+
+async def _read(client: SFTPClient, remote: str, target: Path) -> tuple[int | None, int | None]:
+    """Reads the file into `target`, and gives the state that it was in: its size and when it was modified."""
+    size = 0
+    local = await asyncio.to_thread(target.open, "wb")
+    try:
+        async with client.open(remote, "rb", encoding=None) as file:
+            while True:
+                async with asyncio.timeout(LONGEST_WAIT):
+                    piece = cast("bytes", await file.read(_PIECE, size))
+                if not piece:
+                    break
+                size += len(piece)
+                if size > LARGEST:
+                    raise DropUnusable("a file is larger than may be")
+                await asyncio.to_thread(local.write, piece)
+            attributes = await file.stat()
+    finally:
+        await asyncio.to_thread(local.close)
+    return (size if attributes.size == size else None, attributes.mtime)
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_size, int(status.st_mtime)

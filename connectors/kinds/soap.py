@@ -1,0 +1,340 @@
+"""The kind `soap`: an operation of a WSDL, with one company a call or many, its answer mapped as any other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, StringConstraints, field_validator, model_validator
+
+from connectors.as_of import moment_at
+from connectors.contract import FailureCode, RawRow, RecordShape, SourceAnswer, SourceCall
+from connectors.envelope import Envelope
+from connectors.errors import AgencyFailure
+from connectors.http import HttpClient, HttpRequest, bad_response, refuse_status
+from connectors.http_connection import HttpConnection, open_client
+from connectors.json_body import read_json
+from connectors.lane import OK
+from connectors.manifest import DatasetManifest, FileBeside, Manifest, Name, Part, Reference, short
+from connectors.paths import ASKED_KEY, follow, list_rows, put
+from connectors.settings import SupplySettings
+from connectors.soap_operation import LateOperation, ReadOperation, read_at_agency, read_checked
+from connectors.soap_reply import Fault, NoEnvelope, open_envelope, put_empty_lists
+from connectors.wsdl import AgencyDocuments, LocalDocuments, UserToken, Wanted, WsdlInvalid
+from connectors.xml_body import XmlRefused, read_xml
+
+KEY_MARK: Final = "{key}"
+
+if TYPE_CHECKING:
+    from connectors.soap_envelope import SoapOperation
+
+_FAULT_STATUSES: Final = frozenset({400, 500})
+"""What faults come with (SOAP 1.1, section 6.2; SOAP 1.2 part 2, table 20), unless an agency sends them with 200."""
+
+_ACCEPT: Final = "text/xml, application/soap+xml"
+_SAMPLE_KEY: Final = "91330106MA00000000"
+_SAMPLE_DAY: Final = date(2026, 1, 1)
+
+
+class SoapSecurity(Part):
+    """The user token of WS-Security."""
+
+    user: Reference
+    password: Reference
+    style: Literal["text", "digest"] = Field(default="text", description="How the password is sent.")
+
+
+class SoapConnection(HttpConnection):
+    """Where the agency listens, whatever its WSDL says, and what it wants in each envelope's header."""
+
+    security: SoapSecurity | None = None
+    soap_headers: dict[str, str | dict[str, Any]] = Field(
+        default_factory=dict,
+        alias="soapHeaders",
+        description="By the name that the WSDL has for a header, or as {namespace}name. Secrets as ${NAME}.",
+    )
+
+    @field_validator("headers")
+    @classmethod
+    def _not_ours(cls, headers: dict[str, str]) -> dict[str, str]:
+        if {name.lower() for name in headers} & {"content-type", "soapaction"}:
+            raise ValueError("Content-Type and SOAPAction come from the WSDL: leave them out")
+        return headers
+
+
+class Wsdl(Part):
+    """Where the WSDL is: exactly one of `file` and `fetch`."""
+
+    file: FileBeside | None = Field(default=None, description="A copy, from the directory of the manifest.")
+    fetch: Annotated[str, StringConstraints(pattern=r"^[/?][!-~]*$")] | None = Field(
+        default=None, description="Path and query after the connection's address: ?wsdl."
+    )
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.file is None) == (self.fetch is None):
+            raise ValueError("needs exactly one of file and fetch")
+        return self
+
+
+class SoapKeys(Part):
+    """Where the companies' keys go: one, a comma list, a repeated element, or a text of the agency's own making."""
+
+    name: Name = Field(description="Dotted path of the element within the operation's input.")
+    style: Literal["single", "comma", "list"] = "single"
+    text: Annotated[str, StringConstraints(pattern=r"\{key\}")] | None = Field(
+        default=None, description="What is sent instead of the key: a text, XML or JSON, with {key} in it."
+    )
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.text is not None and self.style == "list":
+            raise ValueError("text: goes with style single or comma")
+        return self
+
+
+class SoapRequest(Part):
+    """The call: an operation of a WSDL, the first that has its name unless service or port say which."""
+
+    wsdl: Annotated[Wsdl, short("file", Wsdl | str)]
+    operation: Name
+    service: Name | None = None
+    port: Name | None = None
+    path: Annotated[str, StringConstraints(pattern=r"^(/[^?#\s]*)?$")] = Field(
+        default="", description="After the connection's address."
+    )
+    keys: SoapKeys
+    body: dict[str, Any] = Field(default_factory=dict, description="Constants of the operation's input.")
+
+
+class SoapFaults(Part):
+    """What faults mean, by their code or subcode, or by the name of the element in their detail."""
+
+    code: Name | None = Field(default=None, description="Path, from the fault, to a code of the agency's own.")
+    unknown: tuple[str, ...] = Field(default=(), description="The agency does not know the company.")
+    busy: tuple[str, ...] = ()
+    none: tuple[str, ...] = Field(default=(), description="The company has no records.")
+
+
+class SoapUnknown(Part):
+    """How the agency says in its answer that it does not know a company: envelope codes, or a list of keys."""
+
+    codes: tuple[str, ...] = ()
+    keys: Name | None = None
+
+
+class SoapText(Part):
+    """A document that comes as the text of an element. Paths begin in it; in XML, within its root element."""
+
+    path: Name
+    format: Literal["xml", "json"] = "xml"
+
+
+class SoapResponse(Part):
+    """Where the rows are in the answer: paths begin within the element that the envelope's body has."""
+
+    rows: Name | None = Field(default=None, description="Path to the element that is repeated.")
+    within: Name | None = Field(default=None, description="Path, in each element there, to the rows nested in it.")
+    optional: bool = Field(
+        default=False, description="Without rows, the elements around them may be left out of the answer, too."
+    )
+    text: Annotated[SoapText, short("path", SoapText | str)] | None = None
+    encoding: Literal["utf-8", "gb18030", "gbk", "big5"] | None = Field(
+        default=None, description="Where the XML declares none, or a wrong one."
+    )
+    envelope: Envelope | None = None
+    unknown: SoapUnknown = Field(default_factory=SoapUnknown)
+    faults: SoapFaults = Field(default_factory=SoapFaults)
+
+
+class SoapDataset(DatasetManifest):
+    """A dataset behind an operation of a WSDL."""
+
+    request: SoapRequest
+    response: SoapResponse = Field(default_factory=SoapResponse)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        response = self.response
+        if self.batch > 1 and self.request.keys.style == "single":
+            raise ValueError("batch: keys need style comma or list to carry several companies")
+        if self.batch > 1 and self.key.path is None:
+            raise ValueError("key: a batch needs the key's path, to tell whose a row is")
+        if self.batch > 1 and (response.unknown.codes or response.faults.unknown or response.faults.none):
+            raise ValueError("response: a code or fault cannot tell which company of a batch it is about")
+        if response.unknown.codes and response.envelope is None:
+            raise ValueError("response.unknown.codes: needs response.envelope")
+        return self
+
+
+class SoapManifest(Manifest):
+    """An agency that is asked by SOAP."""
+
+    kind: Literal["soap"]
+    connection: SoapConnection
+    datasets: tuple[SoapDataset, ...] = Field(min_length=1)
+
+
+class SoapSource:
+    """One dataset behind an operation."""
+
+    def __init__(self, dataset: SoapDataset, client: HttpClient, operation: ReadOperation | LateOperation) -> None:
+        self._dataset = dataset
+        self._client = client
+        self._operation = operation
+
+    async def fetch(self, call: SourceCall) -> SourceAnswer:
+        """The rows of these companies. Raises `AgencyFailure`."""
+        operation = await self._operation.get()
+        message = operation.write(_values(self._dataset, call.keys, call.filters))
+        request = HttpRequest(self._place, "POST", self._dataset.request.path, asker=call.asker)
+        answer = await self._client.send(request, message.headers, message.content, call.timeout, _FAULT_STATUSES)
+        document = await self._opened(answer.status, answer.content)
+        if isinstance(document, Fault):
+            return self._told_by(document, call)
+        response = self._dataset.response
+        if response.envelope and response.envelope.says_unknown(document, response.unknown.codes, self._place):
+            return SourceAnswer((), unknown=frozenset(call.keys))
+        put_empty_lists(document, response.rows, response.within, optional=response.optional)
+        listing = await list_rows(document, response.rows, response.within, self._dataset.key.path)
+        if listing is None:
+            raise bad_response(self._place, f"no elements at {response.rows or 'the top'}")
+        limit = self._dataset.row_limit
+        return SourceAnswer(
+            rows=self._own(listing.rows[:limit], call),
+            unknown=self._unknown_keys(document),
+            seen=listing.seen,
+            as_of=moment_at(document, self._dataset.as_of),
+            truncated=len(listing.rows) > limit,
+        )
+
+    async def close(self) -> None:
+        """Closes the agency's connections."""
+        await self._operation.close()
+        await self._client.close()
+
+    @property
+    def _place(self) -> str:
+        return f"operation {self._dataset.request.operation}"
+
+    async def _opened(self, status: int, content: bytes) -> dict[str, Any] | Fault:
+        """The fault, or the document that paths begin in."""
+        response = self._dataset.response
+        try:
+            found = await open_envelope(await read_xml(content, response.encoding))
+        except (XmlRefused, NoEnvelope) as error:
+            if status != OK:
+                refuse_status(self._place, status)
+            raise bad_response(self._place, f"no SOAP ({error})") from None
+        if isinstance(found, Fault):
+            return found
+        if status != OK:
+            refuse_status(self._place, status)
+        return found if response.text is None else await self._within_text(found, response.text)
+
+    async def _within_text(self, document: dict[str, Any], text: SoapText) -> dict[str, Any]:
+        """The document in the text of an element."""
+        written = follow(document, text.path)
+        if not isinstance(written, str):
+            raise bad_response(self._place, f"no text at {text.path}")
+        content = written.strip().encode()
+        try:
+            # Whatever it declares, it was decoded with the envelope.
+            inner = await read_json(content) if text.format == "json" else await read_xml(content, "utf-8")
+        except (ValueError, ArithmeticError, RecursionError) as error:
+            raise bad_response(self._place, f"no {text.format} at {text.path} ({type(error).__name__})") from None
+        if text.format == "xml":
+            inner = next(iter(inner.values())) or {}
+        return inner if isinstance(inner, dict) else {"#text": inner}
+
+    def _told_by(self, fault: Fault, call: SourceCall) -> SourceAnswer:
+        """What a fault says of the company. Raises `AgencyFailure` for one that says nothing of it."""
+        faults = self._dataset.response.faults
+        codes = fault.codes(faults.code)
+        if codes.intersection(faults.unknown):
+            return SourceAnswer((), unknown=frozenset(call.keys))
+        if codes.intersection(faults.none):
+            return SourceAnswer((), seen=frozenset(call.keys))
+        if codes.intersection(faults.busy):
+            raise AgencyFailure(FailureCode.AGENCY_OVERLOADED, f"{self._place}: a fault says busy", retryable=True)
+        reason = f"{self._place}: fault {fault.standard}".rstrip()
+        raise AgencyFailure(FailureCode.AGENCY_BAD_RESPONSE, reason, retryable=fault.theirs)
+
+    def _unknown_keys(self, document: object) -> frozenset[str]:
+        path = self._dataset.response.unknown.keys
+        found = follow(document, path) if path else ()
+        keys = [found] if isinstance(found, str) else found
+        return frozenset(str(key) for key in keys) - {""} if isinstance(keys, list) else frozenset()
+
+    def _own(self, rows: list[RawRow], call: SourceCall) -> list[RawRow]:
+        return rows if self._dataset.key.path else [{**row, ASKED_KEY: call.keys[0]} for row in rows]
+
+
+async def open_sources(
+    manifest: SoapManifest, _shapes: Mapping[str, RecordShape], settings: SupplySettings
+) -> dict[str, SoapSource]:
+    """A source for each dataset, by record type, on shared connections.
+
+    A WSDL that the agency has to give is asked for from now on. Raises `AddressInvalid`, and `WsdlInvalid` for a copy.
+    """
+    statuses = _FAULT_STATUSES | {OK}
+    client = open_client(manifest, manifest.connection, settings, accept=_ACCEPT, read=statuses)
+    sources: dict[str, SoapSource] = {}
+    try:
+        for dataset in manifest.datasets:
+            operation = await _open_operation(manifest, dataset, client)
+            sources[dataset.record] = SoapSource(dataset, client, operation)
+    except BaseException:
+        for source in sources.values():
+            await source.close()
+        await client.close()
+        raise
+    return sources
+
+
+async def _open_operation(
+    manifest: SoapManifest, dataset: SoapDataset, client: HttpClient
+) -> ReadOperation | LateOperation:
+    wsdl = dataset.request.wsdl
+    wanted = _wanted(manifest.connection, dataset.request)
+    days = dict.fromkeys(dataset.filters, _SAMPLE_DAY)
+    samples = [_values(dataset, [_SAMPLE_KEY], filters) for filters in ({}, days)]
+    if wsdl.file is not None:
+        documents = LocalDocuments(Path(wsdl.file))
+        try:
+            return ReadOperation(await asyncio.to_thread(read_checked, documents, wanted, samples))
+        except WsdlInvalid as error:
+            raise WsdlInvalid(f"{dataset.record}: {Path(wsdl.file).name}: {error}") from None
+    address = urlsplit(manifest.connection.url)
+    origin = f"{address.scheme}://{address.netloc.rpartition('@')[2]}"
+    target = f"{address.path.rstrip('/')}{wsdl.fetch}"
+
+    async def read() -> SoapOperation:
+        documents = AgencyDocuments(origin, target)
+        return await read_at_agency(documents, wanted, samples, client.at_root(), manifest.timeout)
+
+    return LateOperation(read, f"{manifest.agency}/{dataset.record}")
+
+
+def _wanted(connection: SoapConnection, request: SoapRequest) -> Wanted:
+    security = connection.security
+    token = UserToken(security.user, security.password, digest=security.style == "digest") if security else None
+    return Wanted(request.operation, request.service, request.port, connection.soap_headers, token)
+
+
+def _values(dataset: SoapDataset, keys: Sequence[str], filters: Mapping[str, date]) -> dict[str, Any]:
+    """The operation's input."""
+    place = dataset.request.keys
+    values = dict(dataset.request.body)
+    for name, day in filters.items():
+        put(values, dataset.filters[name].name, dataset.filters[name].write(day))
+    if place.style == "list":
+        put(values, place.name, list(keys))
+    else:
+        written = ",".join(keys)
+        put(values, place.name, written if place.text is None else place.text.replace(KEY_MARK, written))
+    return values
