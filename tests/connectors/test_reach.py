@@ -113,7 +113,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Names:
     resolve = socket.getaddrinfo
 
     def found(host: Any, port: Any, *rest: Any, **more: Any) -> Any:
-        listed = known.get(host)
+        listed = known.get(host.decode() if isinstance(host, bytes) else host)
         if listed is None:
             return resolve(host, port, *rest, **more)
         one = listed.pop(0) if len(listed) > 1 else listed[0]
