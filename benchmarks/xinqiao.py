@@ -162,6 +162,7 @@ class Xinqiao:
             "XINQIAO_SECRET": "s" * 32,
             "XINQIAO_ISSUERS": json.dumps([{"id": TOKEN_ISSUER, "jwks": key_set(key)}]),
             "XINQIAO_AUDIT_FILE": str(directory / "audit.jsonl"),
+            "XINQIAO_PLAIN_NETWORKS": '["127.0.0.0/8"]',
             "XINQIAO_LOG_LEVEL": "warning",
             "XINQIAO_ANONYMOUS": "public" if self.anonymous else "refuse",
             "XINQIAO_WORKERS": str(self.workers),

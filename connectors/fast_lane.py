@@ -6,7 +6,7 @@ import asyncio
 import re
 import ssl
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -21,6 +21,7 @@ from connectors.lane import (
     can_be_header,
     with_defaults,
 )
+from connectors.reach import Reach, reachable
 
 KEEP_ALIVE_SECONDS: Final = 2.0
 """How long an idle connection is kept: less than servers do (uvicorn 5 s), so that they rarely close it first."""
@@ -34,11 +35,18 @@ _PORTS: Final = {"http": 80, "https": 443}
 class FastLane:
     """The `Lane` of an http or https address without user and password."""
 
-    def __init__(
-        self, address: str, headers: Mapping[str, str], *, connections: int, bodies: Bodies, tls: ssl.SSLContext | None
+    def __init__(  # noqa: PLR0913  (what a lane is made of)
+        self,
+        address: str,
+        headers: Mapping[str, str],
+        *,
+        connections: int,
+        bodies: Bodies,
+        tls: ssl.SSLContext | None,
+        reach: Reach,
     ) -> None:
         """`address` is scheme, host and port. `connections` is the most that are open at once: further callers wait in
-        their order. `tls` is for https: whom to trust, and who we are.
+        their order. `tls` is for https: whom to trust, and who we are. `reach` has the addresses that may be reached.
 
         Raises `Unusable` for a header that cannot be sent.
         """
@@ -46,6 +54,7 @@ class FastLane:
         self._host = parts.hostname or ""
         self._port = parts.port or _PORTS[parts.scheme]
         self._tls = tls
+        self._reach = reach
         self._head = _header_lines(with_defaults(headers, {"Host": parts.netloc, "Accept-Encoding": "identity"}))
         self._bodies = bodies
         self._places = asyncio.Semaphore(connections)
@@ -93,17 +102,31 @@ class FastLane:
             raise OutOfTime("no connection was free in time") from None
 
     async def _connect(self, deadline: float) -> Http1Connection:
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout_at(deadline):
-                _, connection = await loop.create_connection(
-                    lambda: Http1Connection(self._bodies), self._host, self._port, ssl=self._tls
-                )
+                encrypted = self._tls is not None
+                addresses = await reachable(self._host, self._port, self._reach, encrypted=encrypted)
+                return await self._connect_to(addresses)
         except TimeoutError:
             raise OutOfTime("no connection in time") from None
         except OSError as error:
             raise Unreachable(f"no connection ({type(error).__name__})") from None
-        return connection
+
+    async def _connect_to(self, addresses: Sequence[str]) -> Http1Connection:
+        """A connection to the first of the addresses that takes one. Raises `OSError`."""
+        loop, name = asyncio.get_running_loop(), self._host if self._tls else None
+        for left, address in enumerate(addresses, 1 - len(addresses)):
+            try:
+                made = await loop.create_connection(self._new, address, self._port, ssl=self._tls, server_hostname=name)
+            except OSError:
+                if not left:
+                    raise
+            else:
+                return made[1]
+        raise Unreachable("no address")
+
+    def _new(self) -> Http1Connection:
+        return Http1Connection(self._bodies)
 
     async def _exchange(self, connection: Http1Connection, request: bytes, deadline: float) -> LaneAnswer:
         """Asks, and keeps the connection where it may be asked again. A cancelled call closes it."""

@@ -15,6 +15,7 @@ from connectors.http import HttpClient
 from connectors.httpx_lane import HttpxLane
 from connectors.lane import OK, OWN_HEADERS, Bodies, Lane, can_be_header, with_defaults
 from connectors.manifest import Forward, Manifest, Part, Reference
+from connectors.reach import Reach, literal
 from connectors.settings import SupplySettings
 from connectors.tls import CertificateLane, Tls, open_context
 
@@ -60,7 +61,7 @@ def open_client(
     context, certificate = open_context(connection.tls)
 
     def open_lane(key: str, url: str, headers: Mapping[str, str]) -> tuple[Lane, str]:
-        address = _address(key, url)
+        address = _address(key, url, settings.reach)
         usual = address.username is None and address.netloc.isascii()
         lane: Lane = (FastLane if usual and connection.lane == "fast" else HttpxLane)(
             f"{address.scheme}://{address.netloc}",
@@ -68,6 +69,7 @@ def open_client(
             connections=manifest.concurrency,
             bodies=Bodies(settings.largest_answer, read),
             tls=context if address.scheme == "https" else None,
+            reach=settings.reach,
         )
         if certificate is not None:
             lane = CertificateLane(lane, certificate)
@@ -83,7 +85,7 @@ def open_client(
     return HttpClient(lane, path, {} if typed else {"Content-Type": _JSON}, authenticator, manifest.forward)
 
 
-def _address(key: str, url: str) -> SplitResult:
+def _address(key: str, url: str, reach: Reach) -> SplitResult:
     try:
         address = urlsplit(url)
         usable = address.scheme in {"http", "https"} and bool(address.hostname) and address.port != 0
@@ -91,6 +93,12 @@ def _address(key: str, url: str) -> SplitResult:
         usable = False
     if not usable or address.query or address.fragment or not address.netloc.isprintable() or " " in address.netloc:
         raise AddressInvalid(key, "an http or https address without query and fragment")
+    encrypted = address.scheme == "https"
+    if not encrypted and not reach.plain:
+        raise AddressInvalid(key, "https: without TLS no network may be reached")
+    digits = literal(address.hostname or "")
+    if digits and not reach.allows(digits, encrypted=encrypted):
+        raise AddressInvalid(key, "an address that may be reached" + ("" if encrypted else " without TLS"))
     return address
 
 

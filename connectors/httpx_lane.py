@@ -24,6 +24,7 @@ from connectors.lane import (
     Unreachable,
     Unusable,
 )
+from connectors.reach import Reach, reachable
 
 _BROKEN: Final = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
 """What comes of a connection that the agency closed."""
@@ -36,11 +37,20 @@ for _name in ("httpx", "httpcore"):
 class HttpxLane:
     """The `Lane` of any http or https address. Each call has a connection of its own."""
 
-    def __init__(
-        self, address: str, headers: Mapping[str, str], *, connections: int, bodies: Bodies, tls: ssl.SSLContext | None
+    def __init__(  # noqa: PLR0913  (what a lane is made of)
+        self,
+        address: str,
+        headers: Mapping[str, str],
+        *,
+        connections: int,
+        bodies: Bodies,
+        tls: ssl.SSLContext | None,
+        reach: Reach,
     ) -> None:
         """As in `FastLane`."""
         self._address = address
+        self._encrypted = address.startswith("https:")
+        self._reach = reach
         self._bodies = bodies
         self._client = httpx.AsyncClient(
             headers=headers,
@@ -73,14 +83,35 @@ class HttpxLane:
     @asynccontextmanager
     async def _response(self, request: httpx.Request) -> AsyncIterator[httpx.Response]:
         """The response, its body unread."""
-        try:
-            response = await self._client.send(request, stream=True)
-        except _BROKEN:
-            response = await self._client.send(request, stream=True)
+        response = await self._answered(request)
         try:
             yield response
         finally:
             await response.aclose()
+
+    async def _answered(self, request: httpx.Request) -> httpx.Response:
+        """The answer of the first address that takes a connection.
+
+        The request goes to the very address that was checked: a name that is resolved twice may lead elsewhere.
+        """
+        name = request.url.raw_host.decode().strip("[]")
+        port = request.url.port or (443 if self._encrypted else 80)
+        addresses = await reachable(name, port, self._reach, encrypted=self._encrypted)
+        request.extensions = {**request.extensions, "sni_hostname": name}
+        for left, address in enumerate(addresses, 1 - len(addresses)):
+            request.url = request.url.copy_with(host=address)  # its header Host is set by now, to the name
+            try:
+                return await self._sent(request)
+            except httpx.ConnectError:
+                if not left:
+                    raise
+        raise Unreachable("no address")
+
+    async def _sent(self, request: httpx.Request) -> httpx.Response:
+        try:
+            return await self._client.send(request, stream=True)
+        except _BROKEN:
+            return await self._client.send(request, stream=True)
 
     async def _read(self, response: httpx.Response) -> bytes:
         content = bytearray()

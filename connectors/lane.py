@@ -76,6 +76,13 @@ class Unreachable(LaneError):
     retryable: ClassVar[bool] = True
 
 
+class Forbidden(LaneError):
+    """The operator does not let this address be reached."""
+
+    code: ClassVar[str] = "LANE_FORBIDDEN"
+    failure: ClassVar[FailureCode] = FailureCode.AGENCY_UNAVAILABLE
+
+
 class OutOfTime(LaneError):
     """The answer was not there in time."""
 

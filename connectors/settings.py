@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from connectors.reach import Reach
+
 
 @dataclass(frozen=True, slots=True)
 class SecondLevelSettings:
@@ -23,10 +25,12 @@ class SupplySettings:
     """How a supply is opened.
 
     `environment` is where `${NAME}` is looked up. `largest_answer` is in bytes, of one call's answer. `cached_rows` is
-    the most rows kept in memory, over all datasets; behind them stands the second level, where there is one.
+    the most rows kept in memory, over all datasets; behind them stands the second level, where there is one. `reach`
+    has the addresses that manifests may reach by HTTP.
     """
 
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
     largest_answer: int = 8 * 1024 * 1024
     cached_rows: int = 200_000
     second_level: SecondLevelSettings | None = None
+    reach: Reach = field(default_factory=Reach)

@@ -16,6 +16,7 @@ from connectors.contract import Dataset, RecordShape
 from connectors.describe import describe
 from connectors.manifest import Manifest
 from connectors.manifest_file import load_manifests
+from connectors.reach import Reach
 from connectors.settings import SecondLevelSettings, SupplySettings
 from connectors.supply import open_supply
 from gateway.agencies import AgencyProfile
@@ -126,7 +127,10 @@ async def open_gateway(
     """
     secrets = _secrets(settings)
     supply_settings = SupplySettings(
-        environment, cached_rows=settings.cache_entries, second_level=_second_level(settings)
+        environment,
+        cached_rows=settings.cache_entries,
+        second_level=_second_level(settings),
+        reach=Reach(settings.networks, settings.plain_networks),
     )
     async with AsyncExitStack() as stack:
         audit = await stack.enter_async_context(AuditLog(audit_file or settings.audit_file))

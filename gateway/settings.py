@@ -13,7 +13,7 @@ from pathlib import Path
 from tomllib import TOMLDecodeError
 from typing import Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, JsonValue, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 from pydantic_settings.exceptions import SettingsError
 
@@ -178,6 +178,12 @@ class Settings(BaseSettings):
         default=AdministrationSettings(), description="What changing the policy takes."
     )
     audit_file: Path = Field(default=Path("var/audit.jsonl"), description="The audit log: one JSON line a request.")
+    networks: tuple[IPvAnyNetwork, ...] = Field(
+        default=(), description="The networks in which agencies may be asked by https; none: any, but this machine."
+    )
+    plain_networks: tuple[IPvAnyNetwork, ...] = Field(
+        default=(), description="The networks in which agencies may be asked by http as well, without TLS."
+    )
     cache_entries: int = Field(default=100_000, ge=0, description="The most entries in the cache of raw rows.")
     cache_url: SecretStr | None = Field(
         default=None,

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
+from ipaddress import ip_network
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Final
@@ -139,6 +140,7 @@ async def running_demonstration(port: int, seed: int, postgres: str | None) -> A
                 issuers=(IssuerSettings(id=ISSUER, jwks=key_set(key)),),
                 consent_issuers=(ConsentIssuerSettings(id=CONSENT_ISSUER, jwks=key_set(consent_key)),),
                 anonymous="public",
+                plain_networks=(ip_network("127.0.0.0/8"),),
                 administration=AdministrationSettings(login_seconds=LIFETIME.total_seconds()),
                 audit_file=data / "audit.jsonl",
             )

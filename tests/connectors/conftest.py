@@ -17,7 +17,7 @@ from connectors.manifest_file import load_manifest
 from connectors.settings import SupplySettings
 from connectors.supply import AgencySupply, open_supply
 from tests.connectors.soap_support import WSDL
-from tests.connectors.support import SHAPES, Agency
+from tests.connectors.support import LOOPBACK, SHAPES, Agency
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ async def open_one(tmp_path: Path) -> AsyncIterator[Open]:
             path.write_text(dedent(manifest), encoding="utf-8")
             environment = {"ADDRESS": address, "SECRET": "a-secret", "REDIS_PASSWORD": "p@ss/word"}
             environment |= settings.pop("environment", {})
-            chosen = SupplySettings(environment=environment, **settings)
+            chosen = SupplySettings(environment=environment, **{"reach": LOOPBACK, **settings})
             supply = await open_supply([load_manifest(path, SHAPES)], SHAPES, chosen)
             stack.push_async_callback(supply.close)
             return supply

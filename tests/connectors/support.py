@@ -6,12 +6,14 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from stdnum.cn import uscc
 
 from connectors.contract import CompanyRows, FetchRequest, RecordShape
+from connectors.reach import Reach
 from connectors.supply import AgencySupply
 from schema.credit_code import CreditCode
 from schema.legacy_id import organisation_check_character
@@ -67,6 +69,9 @@ def credit_code(number: int, prefix: str = "91330106") -> CreditCode:
     text = prefix + body + organisation_check_character(body)
     return CreditCode.parse(text + uscc.calc_check_digit(text))
 
+
+LOOPBACK = Reach(plain=(ip_network("127.0.0.0/8"),))
+"""The tests' agencies are on this machine."""
 
 CODES = tuple(credit_code(number) for number in range(1, 41))
 

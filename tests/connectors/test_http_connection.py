@@ -11,7 +11,7 @@ from connectors.errors import ConnectionNotConfigured
 from connectors.fast_lane import FastLane
 from connectors.lane import Bodies, LaneAnswer, OutOfTime
 from tests.connectors.certificates import Authority
-from tests.connectors.support import CODES, Agency, Asked, ask
+from tests.connectors.support import CODES, LOOPBACK, Agency, Asked, ask
 
 MANIFEST = """
     agency: court
@@ -93,7 +93,7 @@ async def _over_uvloop(server_tls: ssl.SSLContext | None, client_tls: ssl.SSLCon
     server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=server_tls)
     scheme = "http" if server_tls is None else "https"
     address = f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    lane = FastLane(address, {}, connections=1, bodies=Bodies(10), tls=client_tls)
+    lane = FastLane(address, {}, connections=1, bodies=Bodies(10), tls=client_tls, reach=LOOPBACK)
     answers: list[object] = []
     for number, seconds in enumerate((20.0, 0.2, 20.0)):
         try:

@@ -20,6 +20,7 @@ from connectors.http import HttpClient, HttpRequest
 from connectors.httpx_lane import HttpxLane
 from connectors.lane import Bodies, Garbled, Lane, LaneAnswer, LaneError, OutOfTime, TooLarge, Unreachable, Unusable
 from tests.connectors.certificates import Authority
+from tests.connectors.support import LOOPBACK
 
 LARGEST = 10_000
 SECRET = "s3cret-value"
@@ -159,7 +160,7 @@ async def opening(kind: type[FastLane | HttpxLane]) -> AsyncIterator[Open]:
             tls: ssl.SSLContext | None = None,
             **headers: str,
         ) -> Lane:
-            lane = kind(address, headers, connections=connections, bodies=bodies, tls=tls)
+            lane = kind(address, headers, connections=connections, bodies=bodies, tls=tls, reach=LOOPBACK)
             stack.push_async_callback(lane.close)
             return lane
 
@@ -575,11 +576,11 @@ async def test_an_agency_that_asks_who_calls_is_shown_a_certificate(
 async def test_the_fast_lane_asks_for_plain_answers_and_httpx_reads_compressed_ones(serve: Any) -> None:
     sent = whole(gzip.compress(b"{}"), headers="Content-Encoding: gzip\r\n")
     server = await serve(lambda call: call.send(sent))
-    fast = FastLane(server.address, {}, connections=1, bodies=Bodies(LARGEST), tls=None)
+    fast = FastLane(server.address, {}, connections=1, bodies=Bodies(LARGEST), tls=None, reach=LOOPBACK)
     with pytest.raises(Unusable):
         await get(fast)
     assert "accept-encoding: identity\r\n" in server.calls[0].head.lower()
     await fast.close()
-    other = HttpxLane(server.address, {}, connections=1, bodies=Bodies(LARGEST), tls=None)
+    other = HttpxLane(server.address, {}, connections=1, bodies=Bodies(LARGEST), tls=None, reach=LOOPBACK)
     assert await get(other) == LaneAnswer(200, b"{}")
     await other.close()

@@ -12,7 +12,7 @@ from connectors.manifest import Manifest
 from connectors.manifest_file import load_manifest, load_manifests, manifest_json_schema
 from connectors.settings import SupplySettings
 from connectors.supply import open_supply
-from tests.connectors.support import SHAPES
+from tests.connectors.support import LOOPBACK, SHAPES
 
 SCHEMA = Path("connectors/manifest.schema.json")
 GOOD = """\
@@ -186,11 +186,11 @@ async def test_what_the_environment_lacks_is_named_all_at_once_and_never_its_val
     for address in ("ftp://hidden/", "http://", "//hidden", "http://hidden:x/", "http://hidden/?k=1"):
         environment = {"COURT_URL": address, "COURT_KEY": "k"}
         with pytest.raises(ConnectionNotConfigured, match=r"agency court: connection\.url is not") as refused:
-            await open_supply([second], SHAPES, SupplySettings(environment=environment))
+            await open_supply([second], SHAPES, SupplySettings(environment=environment, reach=LOOPBACK))
         assert "hidden" not in str(refused.value)
     with pytest.raises(ConnectionNotConfigured, match=r"headers\.X-Key"):
         await open_supply(
-            [second], SHAPES, SupplySettings(environment={"COURT_URL": "http://h", "COURT_KEY": "two\nlines"})
+            [second], SHAPES, SupplySettings(environment={"COURT_URL": "https://h", "COURT_KEY": "two\nlines"})
         )
     assert issubclass(AddressInvalid, Exception)
 

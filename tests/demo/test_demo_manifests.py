@@ -25,6 +25,7 @@ from schema.credit_code import CreditCode
 from schema.records import catalogue
 from schema.values import Code, Count, DateSpan, Money
 from tests.connectors.redis_server import RedisServer
+from tests.connectors.support import LOOPBACK
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")  # one supply serves all tests: its connections keep to one loop
 
@@ -58,7 +59,7 @@ def manifests() -> Sequence[Manifest]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def supply(nation: Nation, manifests: Sequence[Manifest]) -> AsyncIterator[Supply]:
-    opened = await open_supply(manifests, SHAPES, SupplySettings(nation.environment))
+    opened = await open_supply(manifests, SHAPES, SupplySettings(nation.environment, reach=LOOPBACK))
     yield opened
     await opened.close()
 
@@ -337,7 +338,8 @@ async def test_nobody_is_unknown_to_those_who_keep_registers_and_has_nothing_els
 async def test_a_hundred_companies_cost_the_calls_that_the_manifest_allows(
     manifests: Sequence[Manifest], nation: Nation, dataset: str, path: str, calls: int
 ) -> None:
-    supply = await open_supply(manifests, SHAPES, SupplySettings(nation.environment))  # with nothing in its cache
+    # With nothing in its cache.
+    supply = await open_supply(manifests, SHAPES, SupplySettings(nation.environment, reach=LOOPBACK))
     log_address = urljoin(nation.agencies[dataset.partition("/")[0]], "/requests")
     async with httpx.AsyncClient(trust_env=False) as client:
         before = (await client.get(log_address)).json()["counts"].get(path, 0)
@@ -353,7 +355,7 @@ async def test_what_every_dataset_says_is_the_same_from_the_cache_s_second_level
 ) -> None:
     redis = RedisServer()
     redis.start()
-    settings = SupplySettings(nation.environment, second_level=redis.level())
+    settings = SupplySettings(nation.environment, second_level=redis.level(), reach=LOOPBACK)
     codes = nation.codes[:60]
     said = []
     for _ in range(2):
@@ -380,7 +382,7 @@ async def test_the_registry_says_the_same_from_postgresql(
 ) -> None:
     (tmp_path / "nation").mkdir()
     async with running_nation(tmp_path / "nation", population.seed, postgres_url, population.today) as nation:
-        other = await open_supply(manifests, SHAPES, SupplySettings(nation.environment))
+        other = await open_supply(manifests, SHAPES, SupplySettings(nation.environment, reach=LOOPBACK))
         for dataset in DATASETS[:4]:
             for role in ("everything", "lower_case", "no_dates", "full_width", "foreign_capital"):
                 code = nation.showcase[role]

@@ -36,7 +36,9 @@ def environment(tmp_path: Path) -> Mapping[str, str]:
 @pytest.fixture
 def settings_of(tmp_path: Path) -> Any:
     def make(**changes: Any) -> Settings:
-        return Settings(**{"secret": "s" * 32, "audit_file": tmp_path / "audit.jsonl"} | changes)
+        return Settings(
+            **{"secret": "s" * 32, "plain_networks": ["127.0.0.0/8"], "audit_file": tmp_path / "audit.jsonl"} | changes
+        )
 
     return make
 

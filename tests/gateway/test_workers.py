@@ -44,6 +44,7 @@ def environment(tmp_path: Path) -> Mapping[str, str]:
         "REGISTRY_URL": f"sqlite:///{tmp_path / 'registry.db'}",
         "CUSTOMS_DROP": str(tmp_path),
         "XINQIAO_SECRET": "s" * 32,
+        "XINQIAO_PLAIN_NETWORKS": '["127.0.0.0/8"]',
         "XINQIAO_ANONYMOUS": "public",
         "XINQIAO_AUDIT_FILE": str(tmp_path / "audit.jsonl"),
     }
