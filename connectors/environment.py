@@ -38,9 +38,7 @@ def resolve(manifests: Sequence[Manifest], environment: Mapping[str, str]) -> tu
 def missing_references(manifest: Manifest, environment: Mapping[str, str]) -> Iterator[str]:
     """A sentence for each reference of the manifest that the environment has no value for."""
     for key, text in _texts("connection", manifest.connection):
-        for name in _REFERENCE.findall(text):
-            if not environment.get(name):
-                yield f"agency {manifest.agency}: {key}: the environment variable {name} is not set"
+        yield from _missing(text, environment, f"agency {manifest.agency}: {key}")
 
 
 def fill(text: str, environment: Mapping[str, str], what: str) -> str:
@@ -48,9 +46,21 @@ def fill(text: str, environment: Mapping[str, str], what: str) -> str:
 
     Raises `ConnectionNotConfigured`, which says `what` the text is for, where one is missing or empty.
     """
-    missing = [name for name in _REFERENCE.findall(text) if not environment.get(name)]
-    if missing:
-        raise ConnectionNotConfigured([f"{what}: the environment variable {name} is not set" for name in missing])
+    reasons = list(_missing(text, environment, what))
+    if reasons:
+        raise ConnectionNotConfigured(reasons)
+    return _filled(text, environment)
+
+
+def _missing(text: str, environment: Mapping[str, str], what: str) -> Iterator[str]:
+    """A sentence for each reference of the text that the environment has no value for."""
+    for name in _REFERENCE.findall(text):
+        if not environment.get(name):
+            yield f"{what}: the environment variable {name} is not set"
+
+
+def _filled(text: str, environment: Mapping[str, str]) -> str:
+    """The text with its references, none of them missing, replaced."""
     return _REFERENCE.sub(lambda match: environment[match[1]], text)
 
 
@@ -77,7 +87,7 @@ def _replaced(value: object, environment: Mapping[str, str]) -> object:
     """A part of a manifest with its references replaced."""
     match value:
         case str():
-            filled = _REFERENCE.sub(lambda match: environment[match[1]], value)
+            filled = _filled(value, environment)
             return value if filled == value else Filled(filled)
         case Mapping():
             return {name: _replaced(inner, environment) for name, inner in value.items()}
