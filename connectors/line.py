@@ -88,7 +88,9 @@ class Line:
             finally:
                 self.calls.release()
             joined = await self.joiner.join(codes, question.columns, answer)
-            return Told(dated(joined.companies, self.dataset.time_to_live), spoilt=not joined.whole)
+            # Rows that may be kept are dated each time that they are given out, kept or not (`AgencySupply`).
+            kept = self.dataset.time_to_live > 0
+            return Told(joined.companies if kept else dated(joined.companies, 0), spoilt=not joined.whole)
         except AgencyFailure as error:
             failure = error
         except Exception as error:  # noqa: BLE001  (a fault of one connector must not take the other agencies' answers along)
