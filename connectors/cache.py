@@ -17,7 +17,7 @@ from aiocache import SimpleMemoryCache  # type: ignore[import-untyped]
 from msgspec.structs import replace
 
 from connectors.contract import CompanyRows, FetchRequest, Outcome
-from connectors.second_level import SecondLevel
+from connectors.second_level import DatasetEntries, SecondLevel
 from connectors.shelf import shelf_of
 from schema.credit_code import CreditCode
 
@@ -55,7 +55,8 @@ class RowCache:
     """At most `largest` rows (a company without rows counts as one), by dataset, company, filters and partition.
 
     Times are in seconds of the event loop's clock. `second` is looked into for what memory does not hold, and closed
-    with the cache.
+    with the cache. Both keep rows of a dataset under its name (`FetchRequest.dataset`), or under another that `name`
+    gave.
     """
 
     def __init__(self, largest: int, second: SecondLevel | None = None) -> None:
@@ -66,6 +67,17 @@ class RowCache:
         self._weight = 0
         self._largest = largest
         self._flights: dict[str, _Flight] = {}
+        self._digests: dict[str, bytes] = {}
+
+    def name(self, dataset: str, entries: DatasetEntries) -> str:
+        """The name under which these entries of a dataset are kept: rows that its manifest made before it changed are
+        others.
+        """
+        first = self._digests.setdefault(dataset, entries.digest)
+        name = dataset if first == entries.digest else f"{dataset}@{entries.digest.hex()}"
+        if self._second is not None:
+            self._second.know(name, entries)
+        return name
 
     async def through(self, request: FetchRequest, time_to_live: float, ask: Ask) -> dict[CreditCode, CompanyRows]:
         """What is kept of the asked companies, and what `ask` brings of the others.

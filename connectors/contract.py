@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -209,4 +209,13 @@ class Source(Protocol):
 
     async def close(self) -> None:
         """Gives back what it holds (connections, files)."""
+        ...
+
+
+@runtime_checkable
+class Preparing(Protocol):
+    """A source that cannot answer before it has prepared itself (read a large file, say), which it does unasked."""
+
+    async def ready(self) -> None:
+        """Returns once it can answer, or cannot for some other reason."""
         ...

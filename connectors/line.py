@@ -13,6 +13,7 @@ from connectors.contract import Asker, CompanyRows, Dataset, FailureCode, Outcom
 from connectors.errors import AgencyFailure
 from connectors.joining import Joiner
 from connectors.keys import Spelling, spell
+from connectors.second_level import DatasetEntries
 from schema.credit_code import CreditCode
 
 _log = structlog.get_logger(__name__)
@@ -51,6 +52,7 @@ class Line:
 
     `timeout` is in seconds, for one call. `calls` has a place for each call that the agency bears at once
     (`concurrency`); all lines of the agency share it. `forwards` tells whether calls say for whom they are made.
+    `entries` tells rows that are kept of this dataset from those that another manifest of the agency made.
     """
 
     dataset: Dataset
@@ -60,6 +62,7 @@ class Line:
     concurrency: int
     calls: asyncio.Semaphore
     forwards: bool = False
+    entries: DatasetEntries | None = None
 
     @property
     def coalesces(self) -> bool:

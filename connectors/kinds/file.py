@@ -156,14 +156,14 @@ class FileSource:
             return await self._look_up(call)
         except DropUnusable:
             # The first drop is still being indexed, or the drop was written over in place.
-            await self.indexed()
+            await self.ready()
         try:
             return await self._look_up(call)
         except DropUnusable as error:
             reason = f"drop {self._dataset.file}: {error}"
             raise AgencyFailure(FailureCode.AGENCY_UNAVAILABLE, reason, retryable=True) from None
 
-    async def indexed(self) -> None:
+    async def ready(self) -> None:
         """Waits until the newest drop is indexed, or refused."""
         if self._fetching is not None:
             await self._fetching.looked()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
@@ -79,6 +79,12 @@ class Wsdl(Part):
         if (self.file is None) == (self.fetch is None):
             raise ValueError("needs exactly one of file and fetch")
         return self
+
+    def read_once(self) -> Iterator[Path]:
+        """The copy, and whatever it may import: what lies beside it and below, but for manifests."""
+        if self.file is not None:
+            beside = Path(self.file).parent.rglob("*")
+            yield from (path for path in beside if path.suffix != ".yaml" and path.is_file())
 
 
 class SoapKeys(Part):

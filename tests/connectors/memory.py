@@ -13,6 +13,7 @@ from connectors.joining import Joiner
 from connectors.line import Line
 from connectors.manifest import DatasetManifest
 from connectors.mapping import compile_mapper
+from connectors.open_agency import OpenAgency
 from connectors.supply import AgencySupply
 from schema.credit_code import CreditCode
 from tests.connectors.support import SHAPES
@@ -76,7 +77,7 @@ def supply_of(
     )
     joiner = Joiner(manifest, SHAPES["Penalty"], compile_mapper(manifest, SHAPES["Penalty"], ()), whole_rows=True)
     line = Line(dataset, agency, joiner, timeout, concurrency, asyncio.Semaphore(concurrency))
-    return AgencySupply({dataset.id: line}, RowCache(1_000))
+    return AgencySupply([OpenAgency({dataset.id: line})], RowCache(1_000))
 
 
 async def fetch(
