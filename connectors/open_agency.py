@@ -62,7 +62,7 @@ def origin_of(manifest: Manifest, shapes: Mapping[str, RecordShape], settings: S
     """What the agency would be opened from now. Blocks. Raises `ConnectionNotConfigured`."""
     (resolved,) = resolve((manifest,), settings.environment)
     used = {dataset.record: shapes[dataset.record] for dataset in manifest.datasets}
-    return Origin(resolved, used, {path: _stamp(path) for path in _read_once(resolved)})
+    return Origin(resolved, used, {path: stamp_or_none(path) for path in _read_once(resolved)})
 
 
 async def open_agency(origin: Origin, settings: SupplySettings, before: OpenAgency | None = None) -> OpenAgency:
@@ -108,7 +108,8 @@ def _read_once(value: object) -> Iterator[Path]:
         yield from _read_once(inner)
 
 
-def _stamp(path: Path) -> Stamp | None:
+def stamp_or_none(path: Path) -> Stamp | None:
+    """The file's stamp; None where there is none."""
     try:
         return stamp_of(path)
     except OSError:

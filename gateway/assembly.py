@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from connectors.manifest import Manifest
 from connectors.manifest_file import load_manifests
 from connectors.reach import Reach
 from connectors.settings import SecondLevelSettings, SupplySettings
-from connectors.supply import open_supply
+from connectors.supply import AgencySupply, open_supply
 from gateway.agencies import AgencyProfile
 from gateway.audit import AuditLog
 from gateway.compiler import Compiler
@@ -27,11 +26,12 @@ from gateway.document import Documents
 from gateway.editions import Editions, Loaded
 from gateway.errors import SettingsInvalidError
 from gateway.pipeline import Gateway, Secrets
-from gateway.prepare import Preparer
+from gateway.provision import Provision, Provisions
+from gateway.reload import Reload, Terms
 from gateway.settings import PREFIX, Settings
 from gateway.tables import TableSource, announce
 from gateway.views import Views
-from gateway.workshop import Announced, Cells, open_workshop
+from gateway.workshop import Announced, Cells, Offered, open_workshop
 from policies.consent import ConsentVerifier
 from policies.load import PolicyFiles, load_policy, read_directory
 from policies.publicity import load_publicity
@@ -43,11 +43,25 @@ from schema.records import catalogue as build_catalogue
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """The manifests of an installation, checked against the catalogue, and what they supply."""
+    """The manifests of an installation by their files, checked against the catalogue, and what they supply: as much of
+    it as is for the worker of this `number`, out of so many.
+    """
 
     catalogue: Catalogue
-    manifests: tuple[Manifest, ...]
+    files: Mapping[Path, Manifest]
     datasets: Mapping[str, Dataset]
+    number: int = 1
+    workers: int = 1
+
+    @property
+    def manifests(self) -> tuple[Manifest, ...]:
+        """The manifests, in the order of their files."""
+        return tuple(self.files.values())
+
+    @property
+    def offered(self) -> Offered:
+        """What policies are about."""
+        return Offered(self.catalogue, self.cells)
 
     @property
     def agencies(self) -> Mapping[str, AgencyProfile]:
@@ -75,13 +89,17 @@ class Installation:
         """The part of one of several workers, which count from 1: they divide what an agency bears at once, and the
         first of them have what is left over. Each may ask one call at a time, whatever the agency bears.
         """
-        manifests = tuple(
-            manifest.model_copy(
-                update={"concurrency": max(1, (manifest.concurrency + workers - number) // workers)},
-            )
-            for manifest in self.manifests
-        )
-        return replace(self, manifests=manifests)
+        mine = replace(self, number=number, workers=workers)
+        return replace(mine, files={path: mine.part(manifest) for path, manifest in self.files.items()})
+
+    def part(self, manifest: Manifest) -> Manifest:
+        """This worker's part of a manifest."""
+        concurrency = max(1, (manifest.concurrency + self.workers - self.number) // self.workers)
+        return manifest.model_copy(update={"concurrency": concurrency})
+
+    def renewed(self, files: Mapping[Path, Manifest]) -> Installation:
+        """The installation with these manifests, this worker's parts of them."""
+        return replace(self, files=files, datasets=_datasets(files.values()))
 
     def load(self, files: PolicyFiles) -> Loaded:
         """The policy in these files, checked against the manifests. Raises `PolicyInvalid`, `PublicityInvalid`."""
@@ -98,9 +116,12 @@ def load_version(
 def read_installation(settings: Settings) -> Installation:
     """Reads and checks the manifests. Raises `ManifestInvalid` with every mistake found."""
     catalogue = build_catalogue()
-    manifests = load_manifests(settings.manifests, record_shapes(catalogue))
-    datasets = {dataset.id: dataset for manifest in manifests for dataset in describe(manifest)}
-    return Installation(catalogue, manifests, datasets)
+    files = load_manifests(settings.manifests, record_shapes(catalogue))
+    return Installation(catalogue, files, _datasets(files.values()))
+
+
+def _datasets(manifests: Iterable[Manifest]) -> Mapping[str, Dataset]:
+    return {dataset.id: dataset for manifest in manifests for dataset in describe(manifest)}
 
 
 def record_shapes(catalogue: Catalogue) -> Mapping[str, RecordShape]:
@@ -135,44 +156,69 @@ async def open_gateway(
     async with AsyncExitStack() as stack:
         audit = await stack.enter_async_context(AuditLog(audit_file or settings.audit_file))
         supply = await open_supply(installation.manifests, record_shapes(installation.catalogue), supply_settings)
-        stack.push_async_callback(supply.close)
-        compiler = await stack.enter_async_context(Compiler(_workshop(installation)))
-        editions = await stack.enter_async_context(_policy_in_force(settings, installation, compiler))
+        provisions = Provisions(supply)
+        stack.push_async_callback(provisions.close)
+        compiler = await stack.enter_async_context(Compiler(open_workshop))
+        provision = _provision(installation, supply, settings)
+        editions = await stack.enter_async_context(_policy_in_force(settings, provision, compiler))
+        reload = _reload(settings, installation, supply_settings, provisions, editions)
+        stack.push_async_callback(_cancel, [asyncio.create_task(reload.follow(), name="manifests")])
         verifier = ConsentVerifier({}, settings.audience, editions.current.policy.purposes)
         consents = ConsentIssuers(settings.consent_issuers, verifier)
         await consents.look()
         stack.push_async_callback(_cancel, [asyncio.create_task(consents.follow(), name="consent issuers")])
         yield Gateway(
             editions=editions,
-            views=Views(installation.catalogue),
-            documents=Documents(installation.catalogue, settings.limits.operation()),
-            supply=supply,
-            agencies=installation.agencies,
             consents=consents,
             audit=audit,
-            shared=shared_datasets(installation.datasets.values(), installation.catalogue),
             limits=settings.limits.operation(),
             secrets=secrets,
         )
 
 
+def _provision(
+    installation: Installation, supply: AgencySupply, settings: Settings, before: Provision | None = None
+) -> Provision:
+    """What an installation supplies, with what `before` had read of callers' operations where that still holds."""
+    catalogue = installation.catalogue
+    same = before is not None and before.offered.catalogue == catalogue
+    return Provision(
+        offered=installation.offered,
+        datasets=installation.datasets,
+        agencies=installation.agencies,
+        shared=shared_datasets(installation.datasets.values(), catalogue),
+        supply=supply,
+        views=before.views if before and same else Views(catalogue),
+        documents=before.documents if before and same else Documents(catalogue, settings.limits.operation()),
+    )
+
+
+def _reload(
+    settings: Settings,
+    installation: Installation,
+    supply_settings: SupplySettings,
+    provisions: Provisions,
+    editions: Editions,
+) -> Reload:
+    def provide(files: Mapping[Path, Manifest], supply: AgencySupply) -> Provision:
+        return _provision(installation.renewed(files), supply, settings, editions.current.provision)
+
+    shapes = record_shapes(installation.catalogue)
+    terms = Terms(settings.manifests, shapes, installation.part, supply_settings, provide)
+    return Reload(terms, installation.files, provisions, editions)
+
+
 @asynccontextmanager
-async def _policy_in_force(
-    settings: Settings, installation: Installation, compiler: Compiler
-) -> AsyncIterator[Editions]:
+async def _policy_in_force(settings: Settings, provision: Provision, compiler: Compiler) -> AsyncIterator[Editions]:
     """The policy of the settings, followed for as long as the context lasts.
 
     A plain directory stays as it was read, but for the dates in it; a store's versions come into force as published.
     """
 
-    async def load(files: PolicyFiles) -> tuple[Announced, TableSource]:
-        return await announce(compiler, files, dt.datetime.now(dt.UTC))
+    async def load(files: PolicyFiles, offered: Offered) -> tuple[Announced, TableSource]:
+        return await announce(compiler, files, offered, dt.datetime.now(dt.UTC))
 
-    editions = Editions(
-        load=load,
-        prepare=lambda publicity: Preparer(installation.datasets, installation.agencies, publicity),
-        max_staleness=settings.policy_max_staleness,
-    )
+    editions = Editions(load=load, provision=provision, max_staleness=settings.policy_max_staleness)
     async with AsyncExitStack() as stack:
         if is_plain(settings.policies):
             files = read_directory(Path(settings.policies))
@@ -186,12 +232,6 @@ async def _policy_in_force(
         tasks = [asyncio.create_task(work, name="policy") for work in following]
         stack.push_async_callback(_cancel, tasks)
         yield editions
-
-
-def _workshop(installation: Installation) -> Callable[[], None]:
-    """What opens the workshop of the process that compiles."""
-    agencies = tuple(manifest.agency for manifest in installation.manifests)
-    return partial(open_workshop, installation.catalogue, agencies, installation.cells)
 
 
 def is_plain(policies: str) -> bool:

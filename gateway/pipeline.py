@@ -8,14 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from connectors.contract import Asker, Supply
+from connectors.contract import Asker
 from connectors.turns import Turn
 from gateway.arguments import slices
 from gateway.audit import AuditLog
 from gateway.caller import Caller, check_caller
 from gateway.consents import Consents
 from gateway.cursor import record_digests
-from gateway.document import Documents
 from gateway.editions import Edition, Editions
 from gateway.encode import encode, encode_refusal, failure_errors
 from gateway.enterprise import Enterprises
@@ -29,9 +28,7 @@ from gateway.question import Question
 from gateway.record import answer_record, asked_record, refusal_record
 from gateway.refusals import LimitExceeded, OperationUnsupported, RequestRefused
 from gateway.roots import root_companies
-from gateway.shape import Agencies
 from gateway.viewer import local_roots
-from gateway.views import Views
 from policies.masks import MaskContext, Masks, masking
 from policies.publicity import CHINA
 from schema.values import Value
@@ -53,19 +50,11 @@ class Secrets:
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """Everything that answering a request needs. One request sees one policy version from its start to its end.
-
-    `shared` names the datasets whose cached rows may serve every organisation.
-    """
+    """Everything that answering a request needs. One request sees one edition from its start to its end."""
 
     editions: Editions
-    views: Views
-    documents: Documents
-    supply: Supply
-    agencies: Agencies
     consents: Consents
     audit: AuditLog
-    shared: frozenset[str]
     limits: Limits
     secrets: Secrets
 
@@ -73,14 +62,16 @@ class Gateway:
         """The answer to one request, its audit line durable. Raises `DeadlineExceededError` where even saying that the
         agencies are late takes too long, and `AuditUnavailableError`.
         """
+        edition = self.editions.current
         try:
-            async with asyncio.timeout_at(received.deadline + GRACE):
-                return await self._answer(received)
+            with edition.provision.users:
+                async with asyncio.timeout_at(received.deadline + GRACE):
+                    return await self._answer(received, edition)
         except TimeoutError:
             raise DeadlineExceededError from None
 
-    async def _answer(self, received: Received) -> Answered:
-        started, edition = _now(), self.editions.current
+    async def _answer(self, received: Received, edition: Edition) -> Answered:
+        started = _now()
         try:
             question = await self._read(received, edition, started)
         except OperationUnsupported as refused:
@@ -103,11 +94,12 @@ class Gateway:
         """What is asked, and by whom. Raises `RequestRefused`."""
         caller = check_caller(received, edition.policy, self.consents.current, now)
         openable = await edition.tables.openable(received.principal.roles, received.principal.organisation)
-        view = self.views.view(openable)
-        operation, variables = await self.documents.read(
+        provision = edition.provision
+        view = provision.views.view(openable)
+        operation, variables = await provision.documents.read(
             view, received.query, received.operation_name, received.variables
         )
-        roots = local_roots(caller, edition.tables, self.agencies, openable) if operation.local else {}
+        roots = local_roots(caller, edition.tables, provision.agencies, openable) if operation.local else {}
         return Question(
             caller,
             operation,
@@ -123,13 +115,13 @@ class Gateway:
         masks = self._masks(caller)
         audience = f"{caller.principal.organisation}\0{caller.purpose or ''}"
         federation = Federation(
-            supply=self.supply,
+            supply=edition.provision.supply,
             tables=edition.tables,
             preparer=edition.preparer,
             joiner=Joiner(started.astimezone(CHINA).date(), masks, record_digests(self.secrets.cursors, audience)),
             caller=caller,
             asker=Asker(caller.principal.organisation, caller.purpose, received.request_id),
-            shared=self.shared,
+            shared=edition.provision.shared,
             limit=self.limits.companies,
             deadline=received.deadline,
         )

@@ -66,7 +66,7 @@ async def answering(
     """
     async with (
         open_gateway(settings, installation, environment, audit_file) as gateway,
-        open_desk(settings, installation, gateway) as desk,
+        open_desk(settings, gateway) as desk,
     ):
         config = uvicorn.Config(
             application(gateway, desk, settings),

@@ -13,7 +13,7 @@ from typing import Any, Final
 from gateway.audit import AuditLog
 from gateway.compiler import Compiler
 from gateway.errors import PolicyStoreMissingError
-from gateway.workshop import Cells
+from gateway.workshop import Cells, Offered
 from policies.administration import Administration
 from policies.delegation import Actor, reaches
 from policies.judgement import Judgement
@@ -53,15 +53,24 @@ class Running:
 class Desk:
     """What administrators work with.
 
-    `cells` are the coordinates that each agency supplies; `audit_file` tells what was really asked. `process` does what
+    `offered` gives what agencies supply now; `audit_file` tells what was really asked. `process` does what
     takes long. `running` is None where there is no store of versions: files alone can be looked into.
     """
 
-    catalogue: Catalogue
-    cells: Cells
+    offered: Callable[[], Offered]
     process: Compiler
     audit_file: Path
     running: Running | None
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The record types."""
+        return self.offered().catalogue
+
+    @property
+    def cells(self) -> Cells:
+        """The coordinates that each agency supplies."""
+        return self.offered().cells
 
     def live(self) -> Running:
         """The running gateway. Raises `PolicyStoreMissingError`."""

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from gateway.admin.desk import Desk, Running
 from gateway.admin.endpoint import AdminGateway
 from gateway.app import GraphQLEndpoint, RecordRefusal
-from gateway.assembly import Installation, is_plain
+from gateway.assembly import is_plain
 from gateway.compiler import Compiler
 from gateway.identity import Authenticator
 from gateway.pipeline import Gateway
@@ -22,7 +22,7 @@ PATH: Final = "/admin/graphql"
 
 
 @asynccontextmanager
-async def open_desk(settings: Settings, installation: Installation, gateway: Gateway) -> AsyncIterator[Desk]:
+async def open_desk(settings: Settings, gateway: Gateway) -> AsyncIterator[Desk]:
     """The administrators' desk, open for as long as the context lasts. Its processes start with their first work.
 
     Raises `StoreUnavailable`.
@@ -36,7 +36,7 @@ async def open_desk(settings: Settings, installation: Installation, gateway: Gat
             editions = gateway.editions
             running = Running(store, gateway.audit, lambda: editions.current.policy, editions.reached, emergencies)
         process = await stack.enter_async_context(Compiler())
-        yield Desk(installation.catalogue, installation.cells, process, settings.audit_file, running)
+        yield Desk(lambda: gateway.editions.current.provision.offered, process, settings.audit_file, running)
 
 
 def admin_route(desk: Desk, authenticator: Authenticator, settings: Settings, record_refusal: RecordRefusal) -> Route:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
@@ -12,8 +12,14 @@ from typing import Any
 
 import pytest
 
+from connectors.cache import RowCache
+from connectors.supply import AgencySupply
+from gateway.document import Documents
 from gateway.editions import Editions
-from gateway.workshop import Workshop
+from gateway.limits import Limits
+from gateway.provision import Provision
+from gateway.views import Views
+from gateway.workshop import Offered, Workshop
 from policies.decision import CallerClass, DecisionTable, Effect
 from policies.errors import PolicyInvalid, StoreUnavailable
 from policies.load import PolicyFiles, read_directory
@@ -23,8 +29,7 @@ from policies.store.open import open_store
 from schema.records import catalogue
 
 FILES = read_directory(Path(__file__).parents[2] / "policies")
-AGENCIES = ("registry", "court", "tax", "customs", "environment", "zhejiang-penalties", "guangdong-penalties")
-CELLS = {"registry": frozenset({"Registration", "Registration.name", "Registration.paidInCapital"})}
+REGISTRY = {"registry": frozenset({"Registration", "Registration.name", "Registration.paidInCapital"})}
 ANYBODY = CallerClass(frozenset({"anonymous"}), "public", None)
 COMPANY = CallerClass(frozenset({"company"}), "company", None)
 NOW = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
@@ -60,18 +65,20 @@ def this_moment() -> dt.datetime:
 
 
 def make_editions(clock: Clock | None = None, now: Callable[[], dt.datetime] = this_moment) -> Editions:
-    workshop = Workshop(catalogue(), AGENCIES, CELLS)
+    workshop = Workshop()
 
-    async def load(files: PolicyFiles) -> Any:
+    async def load(files: PolicyFiles, offered: Offered) -> Any:
         key = token_hex(8)
-        return workshop.announce(key, files, now()), Here(workshop, key)
+        return workshop.announce(key, files, offered, now()), Here(workshop, key)
 
-    return Editions(
-        load=load,
-        prepare=lambda _publicity: None,
-        max_staleness=60,
-        clock=clock or Clock(),
-    )
+    return Editions(load=load, provision=provision(REGISTRY), max_staleness=60, clock=clock or Clock())
+
+
+def provision(cells: Mapping[str, frozenset[str]]) -> Provision:
+    """What some agencies supply, though none can be asked for it."""
+    made = catalogue()
+    views, documents = Views(made), Documents(made, Limits())
+    return Provision(Offered(made, cells), {}, {}, frozenset(), AgencySupply([], RowCache(0)), views, documents)
 
 
 async def name_for(editions: Editions, who: CallerClass = ANYBODY) -> Effect:

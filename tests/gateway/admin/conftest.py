@@ -102,7 +102,7 @@ async def administrators(make_signer: Callable[..., Any], tmp_path: Path) -> Asy
             """No gateway here decides by what is published."""
 
         running = Running(store, audit, lambda: policy, reached, emergencies)
-        desk = Desk(installation.catalogue, installation.cells, process, settings.audit_file, running)
+        desk = Desk(lambda: installation.offered, process, settings.audit_file, running)
         app: Starlette = create_app(
             pipeline=None,
             authenticator=authenticator,

@@ -33,14 +33,12 @@ def made(world, path: Path) -> bytes:
     who = CallerClass(
         frozenset({role}), organisation, purpose, bases, frozenset({"AUTHORISED", "RESTRICTED"} if bases else ())
     )
-    gateway = world.gateway
-    view = gateway.views.view(asyncio.run(gateway.editions.current.tables.openable(who.roles, who.organisation)))
-    operation, variables = asyncio.run(gateway.documents.read(view, text, None, {"codes": []}))
+    edition = world.gateway.editions.current
+    view = edition.provision.views.view(asyncio.run(edition.tables.openable(who.roles, who.organisation)))
+    operation, variables = asyncio.run(edition.provision.documents.read(view, text, None, {"codes": []}))
     wanted = slices(operation, variables, Limits())
     plan, beyond = (
-        gateway.editions.current.preparer.prepare(
-            operation, wanted, asyncio.run(gateway.editions.current.tables.table(one))
-        ).plan
+        edition.preparer.prepare(operation, wanted, asyncio.run(edition.tables.table(one))).plan
         for one in (who, replace(who, bases=frozenset(), consent_scope=frozenset()))
     )
     companies = companies_at({root.enterprise: COMPANIES for root in operation.federated}, wanted, Limits().companies)
