@@ -173,6 +173,7 @@ async def open_gateway(
             audit=audit,
             limits=settings.limits.operation(),
             secrets=secrets,
+            reload=reload,
         )
 
 

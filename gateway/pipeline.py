@@ -27,6 +27,7 @@ from gateway.messages import Answered, Received
 from gateway.question import Question
 from gateway.record import answer_record, asked_record, refusal_record
 from gateway.refusals import LimitExceeded, OperationUnsupported, RequestRefused
+from gateway.reload import Reload
 from gateway.roots import root_companies
 from gateway.viewer import local_roots
 from policies.masks import MaskContext, Masks, masking
@@ -50,13 +51,16 @@ class Secrets:
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """Everything that answering a request needs. One request sees one edition from its start to its end."""
+    """Everything that answering a request needs. One request sees one edition from its start to its end. `reload`
+    follows the manifests, where there are files of them.
+    """
 
     editions: Editions
     consents: Consents
     audit: AuditLog
     limits: Limits
     secrets: Secrets
+    reload: Reload | None = None
 
     async def answer(self, received: Received) -> Answered:
         """The answer to one request, its audit line durable. Raises `DeadlineExceededError` where even saying that the
