@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +13,7 @@ from typing import Any, Final
 from gateway.audit import AuditLog
 from gateway.compiler import Compiler
 from gateway.errors import PolicyStoreMissingError
+from gateway.reload import Refusal
 from gateway.workshop import Cells, Offered
 from policies.administration import Administration
 from policies.delegation import Actor, reaches
@@ -38,8 +39,8 @@ class Reference:
 @dataclass(frozen=True, slots=True)
 class Running:
     """A running gateway, as far as administrators change it: where versions are kept, the audit log, what gives the
-    version that this instance decides by and what returns once that has a number, and a process for emergencies alone:
-    none waits for somebody's analysis.
+    version that this instance decides by and what returns once that has a number, a process for emergencies alone (none
+    waits for somebody's analysis), and what gives the manifests that were refused.
     """
 
     store: Store
@@ -47,6 +48,7 @@ class Running:
     in_force: Callable[[], Outline]
     reached: Callable[[int], Awaitable[None]]
     emergencies: Compiler
+    refused: Callable[[], Sequence[Refusal]] = tuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,16 @@ class Desk:
             return self.cells
         tree = self.live().in_force().agencies
         return {agency: names for agency, names in self.cells.items() if tree.covers(actor.agency, agency)}
+
+    def refused(self, actor: Actor) -> Sequence[Refusal]:
+        """The manifests that were refused, as far as an administrator may know: an agency's, those of its reach."""
+        live = self.live()
+        tree = live.in_force().agencies
+        return [
+            refusal
+            for refusal in live.refused()
+            if actor.agency is None or (refusal.agency is not None and tree.covers(actor.agency, refusal.agency))
+        ]
 
     def may_change(self, actor: Actor, file: str) -> bool:
         """Whether an administrator may change a file of the policy."""

@@ -34,7 +34,14 @@ async def open_desk(settings: Settings, gateway: Gateway) -> AsyncIterator[Desk]
             stack.push_async_callback(store.close)
             emergencies = await stack.enter_async_context(Compiler())
             editions = gateway.editions
-            running = Running(store, gateway.audit, lambda: editions.current.policy, editions.reached, emergencies)
+            running = Running(
+                store,
+                gateway.audit,
+                lambda: editions.current.policy,
+                editions.reached,
+                emergencies,
+                lambda: gateway.reload.refused if gateway.reload else (),
+            )
         process = await stack.enter_async_context(Compiler())
         yield Desk(lambda: gateway.editions.current.provision.offered, process, settings.audit_file, running)
 
