@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from connectors.cache import RowCache
 from connectors.contract import Asker, CompanyRows, Dataset, FetchRequest, RecordShape

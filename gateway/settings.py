@@ -135,7 +135,8 @@ class Settings(BaseSettings):
         description="How many processes `xinqiao serve` answers with; they divide what each agency bears at once.",
     )
     manifests: Path = Field(
-        default=Path(str(files("connectors") / "agencies")), description="The directory with one manifest per agency, followed as it changes."
+        default=Path(str(files("connectors") / "agencies")),
+        description="The directory with one manifest per agency, followed as it changes.",
     )
     policies: str = Field(
         default=str(files("policies")),
