@@ -174,7 +174,10 @@ class SecondLevel:
             for put in puts:
                 by_dataset.setdefault(put.request.dataset, []).append(put)
             for alike in by_dataset.values():
-                await self._put_dataset(alike)
+                try:
+                    await self._put_dataset(alike)
+                except Exception as error:  # noqa: BLE001  (whatever it is, the next answers must be put)
+                    _log.warning("rows are not put to the cache's second level", reason=type(error).__name__)
 
     async def _put_dataset(self, puts: Sequence[_Put]) -> None:
         """Puts answers of one dataset, which are fresh for about as long as each other, in few trips."""
