@@ -53,6 +53,9 @@ def check_caller(received: Received, policy: Outline, verifier: ConsentVerifier,
     """The request's caller. Raises `PurposeInvalid`; a consent that does not count is told of, not an error."""
     principal, purpose = received.principal, received.purpose
     if purpose is not None:
+        good_for = principal.purposes
+        if good_for is not None and not any(policy.purposes.covers(held, purpose) for held in good_for):
+            raise PurposeInvalid(GraphQLError("The credentials are not good for this purpose."))
         try:
             policy.check_purpose(principal.organisation, purpose)
         except PurposeRefused as error:

@@ -21,7 +21,8 @@ class Login:
 @dataclass(frozen=True, slots=True)
 class Principal:
     """The authenticated caller. `company` is its credit code where it speaks for a company itself (basis `self`).
-    `login` is None where it came without a token, or its token does not say.
+    `login` is None where it came without a token, or its token does not say. `purposes` are those that its credentials
+    are good for, those below them included; None: all that its organisation is registered for.
     """
 
     subject: str
@@ -29,6 +30,7 @@ class Principal:
     roles: frozenset[str]
     company: str | None = None
     login: Login | None = None
+    purposes: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

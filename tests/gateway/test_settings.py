@@ -84,7 +84,7 @@ def test_variables_reach_nested_settings_and_win_over_the_file(tmp_path: Path, m
         ({"ANONYMUS": "refuse"}, ["XINQIAO_ANONYMUS: there is no such setting. Did you mean XINQIAO_ANONYMOUS?"]),
         ({"ANONYMOUS": "yes"}, ["XINQIAO_ANONYMOUS: ", "'public' or 'refuse'"]),
         ({"ISSUERS": "https://id.example"}, ['"issuers"', "JSON"]),
-        ({"ISSUERS": '[{"id": "a"}]'}, ["XINQIAO_ISSUERS__0__JWKS: Field required"]),
+        ({"ISSUERS": '[{"id": "a"}]'}, ["XINQIAO_ISSUERS__0: needs jwks"]),
         (
             {"ISSUERS": '[{"id": "a", "jwks": "f", "algorithms": ["none"]}]'},
             ["ISSUERS__0__ALGORITHMS"],
