@@ -48,7 +48,7 @@ def read_certificate(der: bytes) -> Certificate:
             found.not_valid_before_utc.timestamp(),
             found.not_valid_after_utc.timestamp(),
         )
-    except (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+    except Exception:  # noqa: BLE001 - what is wrong with a certificate shows in errors of many kinds
         raise CertificateMalformedError("The certificate is not one that can be read (X.509).") from None
 
 

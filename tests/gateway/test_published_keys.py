@@ -319,7 +319,10 @@ async def test_a_file_of_keys_is_read_again_when_a_token_names_a_new_one(tmp_pat
 
 
 @pytest.mark.usefixtures("no_wait")
-async def test_nothing_is_left_running_when_it_is_closed_while_keys_are_fetched(publisher, make) -> None:
+async def test_nothing_is_left_running_when_it_is_closed_while_keys_are_fetched(
+    publisher, make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connectors.published.DOCUMENT_SECONDS", 1_000)
     authenticator = make(publisher)
     before = asyncio.all_tasks()
     async with authenticator.following():
