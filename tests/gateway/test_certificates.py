@@ -169,6 +169,9 @@ async def test_a_token_bound_to_a_certificate_counts_with_that_one_alone(
     bound = f"Bearer {signer.token(cnf={'x5t#S256': certificate.thumbprint})}"
     assert (await strict.authenticate(Credentials(bound, certificate=certificate))).subject == "officer-1"
     another = read_certificate(ssl.PEM_cert_to_DER_cert(certificate_pem(authority)))
+    half = f"Bearer {signer.token(cnf={'x5t#S256': certificate.thumbprint, 'jkt': 'a'})}"
+    with pytest.raises(TokenBoundError):
+        await strict.authenticate(Credentials(half, certificate=certificate))
     for other in (None, another):
         with pytest.raises(TokenBoundError):
             await strict.authenticate(Credentials(bound, certificate=other))
@@ -213,7 +216,7 @@ def test_nobody_but_the_declared_proxies_is_believed(authority: Authority, peer:
 def test_a_second_certificate_in_one_header_is_refused(authority: Authority) -> None:
     forwarded = ForwardedCertificates(ProxySettings(networks=["10.0.0.0/8"], format="envoy"))
     first, second = (envoy(certificate_pem(authority, name)) for name in (NAME, "evil.example"))
-    for value in (f"{first},{second}", f"{first};{second}"):
+    for value in (f"{first},{second}", f"{first};{second}", f"By=a,{second}", f"{first},By=a"):
         with pytest.raises(CertificateMalformedError):
             forwarded.certificate("10.0.0.1", value)
 
@@ -405,12 +408,14 @@ def test_a_new_certificate_counts_for_new_connections_and_a_bad_one_changes_noth
         asyncio.run(own.look())
         second = serial(url)
         assert second != first
+        key, _, _ = authority.issue("another.example").read_text().partition("-----BEGIN CERTIFICATE-----")
         assert tls.certificate is not None
-        tls.certificate.write_text("-----BEGIN")
-        with capture_logs() as logs:
-            asyncio.run(own.look())
-        assert serial(url) == second
-        assert logs[0]["event"] == "the gateway's certificate cannot be read"
+        for text in ("-----BEGIN", key + certificate_pem(authority)):
+            tls.certificate.write_text(text)
+            with capture_logs() as logs:
+                asyncio.run(own.look())
+            assert serial(url) == second
+            assert logs[0]["event"] == "the gateway's certificate cannot be read"
 
 
 @pytest.mark.parametrize("file", ["certificate", "client_authorities"])
