@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import msgspec
 
 from gateway.certificates import Certificate
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
+class Credentials(msgspec.Struct, frozen=True):
     """The values of the headers Authorization and X-API-Key (None where absent), and the caller's certificate."""
 
-    authorization: str | None = field(default=None, repr=False)
-    api_key: str | None = field(default=None, repr=False)
+    authorization: str | None = None
+    api_key: str | None = None
     certificate: Certificate | None = None
+
+    def __repr__(self) -> str:
+        """Nothing of them: they are secrets."""
+        return "Credentials()"

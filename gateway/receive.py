@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl
 
+import msgspec
 import orjson
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -102,15 +102,14 @@ def credentials(request: Request, proxies: ForwardedCertificates | None) -> Cred
     if proxies is not None:
         peer = request.client.host if request.client else None
         value = single(headers, proxies.header)
-        if value is not None:
+        if value:
             certificate = proxies.certificate(peer, value)
         elif certificate is not None and proxies.is_proxy(peer):
             certificate = None
     return Credentials(single(headers, "Authorization"), single(headers, "X-API-Key"), certificate)
 
 
-@dataclass(frozen=True, slots=True)
-class _Parameters:
+class _Parameters(msgspec.Struct, frozen=True):
     """The specification's four request parameters, of the right types."""
 
     query: str

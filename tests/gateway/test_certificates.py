@@ -285,6 +285,11 @@ async def test_a_proxys_own_certificate_is_not_its_callers(through, certificate:
     assert (await through("192.168.0.1", certificate).post("/graphql", json=QUERY)).status_code == 200
 
 
+async def test_an_empty_header_is_none(through) -> None:
+    response = await through("10.0.0.1").post("/graphql", json=QUERY, headers={"Client-Cert": ""})
+    assert response.json()["errors"][0]["extensions"]["code"] == "CREDENTIALS_REQUIRED"
+
+
 async def test_the_header_may_come_once(through, authority) -> None:
     value = FORMS["rfc9440"](certificate_pem(authority))
     headers = [("Client-Cert", value), ("Client-Cert", value)]

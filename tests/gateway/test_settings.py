@@ -10,11 +10,15 @@ from pydantic import BaseModel
 
 from gateway.errors import SettingsInvalidError
 from gateway.settings import (
+    CertificateSettings,
+    ClaimSettings,
     ConsentIssuerSettings,
     DeadlineSettings,
     IssuerSettings,
     LimitSettings,
+    ProxySettings,
     Settings,
+    TlsSettings,
     load_settings,
 )
 
@@ -34,7 +38,17 @@ def fields(model: type[BaseModel]) -> Iterator[tuple[str, str | None]]:
 
 @pytest.mark.parametrize(
     "model",
-    [Settings, IssuerSettings, ConsentIssuerSettings, LimitSettings, DeadlineSettings],
+    [
+        Settings,
+        IssuerSettings,
+        ClaimSettings,
+        CertificateSettings,
+        ProxySettings,
+        TlsSettings,
+        ConsentIssuerSettings,
+        LimitSettings,
+        DeadlineSettings,
+    ],
     ids=lambda m: m.__name__,
 )
 def test_every_setting_is_documented(model: type[BaseModel]) -> None:
