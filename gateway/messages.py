@@ -39,7 +39,7 @@ class Received(msgspec.Struct, frozen=True):
     """One GraphQL request, authenticated and well-formed as HTTP, not yet read as GraphQL.
 
     `purpose` and `consents` are what the caller sent, not yet checked. `deadline` is in seconds of the event loop's
-    clock. `read_only` is true where only queries may run (GET).
+    clock. `read_only` is true where only queries may run (GET), `tell_cost` where the answer is to tell what it cost.
     """
 
     request_id: str
@@ -51,6 +51,7 @@ class Received(msgspec.Struct, frozen=True):
     consents: tuple[str, ...]
     deadline: float
     read_only: bool
+    tell_cost: bool = False
 
 
 class Answered(msgspec.Struct, frozen=True):

@@ -45,7 +45,7 @@ before they have sent all of theirs, and would see nothing but a broken connecti
 MAX_CONSENTS: Final = 20
 """The most consents of one request; each is a signature to check."""
 
-_Wanted = TypeVar("_Wanted", str, dict[str, Any], list[Any])
+_Wanted = TypeVar("_Wanted", str, bool, dict[str, Any], list[Any])
 
 _JSON_TYPES: Final = {
     str: "a text",
@@ -74,6 +74,7 @@ async def receive(request: Request, request_id: str, principal: Principal, setti
         consents=_consents(request.headers, parameters.extensions),
         deadline=deadline,
         read_only=request.method != "POST",
+        tell_cost=_member(parameters.extensions, "cost", bool) or False,
     )
 
 

@@ -225,6 +225,21 @@ class LimitSettings(_Group):
         return Limits(**self.model_dump(exclude={"request_bytes"}))
 
 
+class CostSettings(_Group):
+    """What a request may cost the agencies: one for each call and for each company in it, times a weight."""
+
+    budget: float = Field(default=100_000, gt=0, description="The most that one request may cost.")
+    budgets: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        default={}, description="The same for single organisations, by id."
+    )
+    weights: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        default={}, description="What an agency's calls weigh (`tax`), or a dataset's (`tax/TaxPayment`); others 1."
+    )
+    told: Literal["asked", "always"] = Field(
+        default="asked", description="Whether answers tell their cost where `extensions.cost` asks, or always."
+    )
+
+
 class AdministrationSettings(_Group):
     """What changing the policy takes, beside the role for it."""
 
@@ -312,6 +327,7 @@ class Settings(BaseSettings):
     )
     consent_issuers: tuple[ConsentIssuerSettings, ...] = Field(default=(), description="Whose signed consents count.")
     limits: LimitSettings = Field(default=LimitSettings(), description="What one request may cost.")
+    cost: CostSettings = Field(default=CostSettings(), description="What a request may cost the agencies.")
     deadline: DeadlineSettings = Field(default=DeadlineSettings(), description="How long a request may take.")
     administration: AdministrationSettings = Field(
         default=AdministrationSettings(), description="What changing the policy takes."
