@@ -21,6 +21,7 @@ from gateway.admin.open import admin_route, open_desk
 from gateway.app import create_app
 from gateway.assembly import Installation, open_gateway, read_installation
 from gateway.console import console_routes
+from gateway.draining import Draining
 from gateway.errors import HttpError, SettingsInvalidError
 from gateway.identity import Authenticator, open_authenticator
 from gateway.messages import Principal
@@ -63,9 +64,10 @@ async def answering(
     """A gateway that answers what comes to the listener, from the moment the context is entered.
 
     `audit_file` is where it writes its audit log, if not where the settings say. Raises the packages' errors where the
-    gateway cannot be opened.
+    gateway cannot be opened. Told to end, it is drained first (`Draining`).
     """
     certificate = ServerCertificate(settings.tls) if settings.tls.certificate else None
+    draining = Draining(settings.drain)
     async with (
         open_gateway(settings, installation, environment, audit_file) as gateway,
         open_desk(settings, installation, gateway) as desk,
@@ -73,7 +75,7 @@ async def answering(
         following(certificate),
     ):
         config = uvicorn.Config(
-            application(gateway, desk, authenticator, settings),
+            application(gateway, desk, authenticator, settings, draining),
             http=CertificateProtocol if settings.tls.client_authorities else "auto",
             ws="none",
             ssl_context_factory=(lambda *_: certificate.context) if certificate else None,
@@ -90,6 +92,7 @@ async def answering(
             await _started(server, serving)
             with _frozen():
                 yield
+            await draining.drain()
         finally:
             server.should_exit = True
             await serving
@@ -118,7 +121,9 @@ def address(listener: socket.socket, settings: Settings) -> str:
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
-def application(gateway: Gateway, desk: Desk, authenticator: Authenticator, settings: Settings) -> Starlette:
+def application(
+    gateway: Gateway, desk: Desk, authenticator: Authenticator, settings: Settings, draining: Draining
+) -> Starlette:
     """The HTTP application over an open gateway, and the administrators' desk beside it."""
 
     async def record_refusal(request_id: str, principal: Principal | None, error: HttpError) -> None:
@@ -129,7 +134,7 @@ def application(gateway: Gateway, desk: Desk, authenticator: Authenticator, sett
         authenticator=authenticator,
         settings=settings,
         record_refusal=record_refusal,
-        readiness={"audit": gateway.audit.check, "policy": gateway.editions.check},
+        readiness={"server": draining.check, "audit": gateway.audit.check, "policy": gateway.editions.check},
         extra_routes=[*console_routes(), admin_route(desk, authenticator, settings, record_refusal)],
     )
 
