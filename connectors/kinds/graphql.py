@@ -91,7 +91,10 @@ class GraphqlSource:
                 unknown.add(key)
                 continue
             listing = await list_rows(
-                data[alias], self._dataset.query.rows, self._dataset.query.within, self._dataset.key.path
+                data[alias],
+                self._dataset.query.rows,
+                [self._dataset.query.within] if self._dataset.query.within else (),
+                self._dataset.key.path,
             )
             if listing is None:
                 raise bad_response(self._place, "no list of objects where the manifest says")
