@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from connectors.contract import CompanyRows, FailureCode, Outcome, Row
 from gateway.authorise import Supplier
@@ -28,8 +29,7 @@ _NOTHING_SAID: Final = CompanyRows(Outcome.FAILED, failure=FailureCode.AGENCY_BA
 """Asked, and nothing was said of a company: never to be read as there being nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Judging:
+class Judging(msgspec.Struct, frozen=True):
     """How one request judges the rows of one answer: by their publicity, and by its filters, None without any."""
 
     standing: Judge

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
+import msgspec
+
 from gateway.arguments import Slice
 from gateway.authorise import Authorised, AuthorisedAnswer, Supplier
 from gateway.collect import Judging, Said, collector, row_filter
@@ -24,8 +26,7 @@ from schema.catalogue import RecordType
 from schema.credit_code import CreditCode
 
 
-@dataclass(frozen=True, slots=True)
-class Joined:
+class Joined(msgspec.Struct, frozen=True):
     """One answer for the companies of a place, column by column, in their order.
 
     `records` has None where nothing may be read from there being none. `more` tells whether there are others, `ends`
@@ -38,8 +39,7 @@ class Joined:
     ends: list[Position | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Joiner:
+class Joiner(msgspec.Struct, frozen=True):
     """What one request needs to join: today's date for publicity periods, the caller's masks, and the digests in
     cursors.
     """
