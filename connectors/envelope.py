@@ -21,6 +21,12 @@ def written(code: Any) -> str:  # noqa: ANN401  (an agency's code has any type)
     return str(code).strip()
 
 
+def code_at(document: object, path: str) -> str:
+    """The code at a path; one that is not there is the empty text."""
+    found = follow(document, path)
+    return written(None if found is MISSING else found)
+
+
 Code = Annotated[str, BeforeValidator(written, json_schema_input_type=str | int | bool | None)]
 """One of an agency's codes; true, false and null may be, too."""
 
@@ -37,8 +43,7 @@ class Envelope(Part):
 
     def code(self, document: object) -> str:
         """The answer's code."""
-        found = follow(document, self.path)
-        return written(None if found is MISSING else found)
+        return code_at(document, self.path)
 
     def says_unknown(self, document: object, unknown: Collection[str], place: str) -> bool:
         """Whether the answer's code is one of those that mean an unknown company.
