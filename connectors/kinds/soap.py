@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _FAULT_STATUSES: Final = frozenset({400, 500})
 """What faults come with (SOAP 1.1, section 6.2; SOAP 1.2 part 2, table 20), unless an agency sends them with 200."""
 
+_OWN_HEADERS: Final = frozenset({"content-type", "soapaction"})
 _ACCEPT: Final = "text/xml, application/soap+xml"
 _SAMPLE_KEY: Final = "91330106MA00000000"
 _SAMPLE_DAY: Final = date(2026, 1, 1)
@@ -61,7 +62,7 @@ class SoapConnection(HttpConnection):
     @field_validator("headers")
     @classmethod
     def _not_ours(cls, headers: dict[str, str]) -> dict[str, str]:
-        if {name.lower() for name in headers} & {"content-type", "soapaction"}:
+        if {name.lower() for name in headers} & _OWN_HEADERS:
             raise ValueError("Content-Type and SOAPAction come from the WSDL: leave them out")
         return headers
 
@@ -172,9 +173,17 @@ class SoapDataset(DatasetManifest):
 class SoapManifest(Manifest):
     """An agency that is asked by SOAP."""
 
+    can_forward: ClassVar[bool] = True
+
     kind: Literal["soap"]
     connection: SoapConnection
     datasets: tuple[SoapDataset, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _not_ours(self) -> Self:
+        if self.forward is not None and not self.forward.headers.isdisjoint(_OWN_HEADERS):
+            raise ValueError("forward: Content-Type and SOAPAction come from the WSDL")
+        return self
 
 
 class SoapSource:
