@@ -115,7 +115,7 @@ async def test_an_address_that_may_be_reached_is_no_mistake(open_one: Any, addre
 
 
 @pytest.mark.parametrize("database", [*DATABASES, "postgresql with TLS"])
-async def test_a_name_is_checked_by_what_it_resolves_to(
+async def test_a_name_is_checked_by_what_it_resolves_to(  # noqa: PLR0913, PLR0917
     open_one: Any,
     names: dict[str, list[str]],
     listener: Listener,
