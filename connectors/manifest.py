@@ -27,6 +27,7 @@ from pydantic import (
 from connectors.contract import Asker, KeyKind
 from connectors.dates import EPOCH_FORMATS, read_date, read_moment
 from connectors.keys import Spelling
+from connectors.own_record import OwnRecord
 from connectors.text import Unmappable
 
 _DATE_PARTS: Final = (("%Y", "%y"), ("%m", "%b", "%B"), ("%d",))
@@ -303,6 +304,9 @@ class Manifest(Part):
     none: tuple[str, ...] = Field(default=(), description="Texts that mean nothing in this agency's data.")
     forward: Forward | None = Field(
         default=None, description="What calls tell of the caller. Then they serve its organisation and purpose alone."
+    )
+    records: tuple[OwnRecord, ...] = Field(
+        default=(), description="Record types of the agency's own, for what the nation's do not have."
     )
     datasets: tuple[DatasetManifest, ...] = Field(min_length=1)
 

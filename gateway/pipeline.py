@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from connectors.contract import Asker, Supply
@@ -103,11 +104,12 @@ class Gateway:
         """What is asked, and by whom. Raises `RequestRefused`."""
         caller = check_caller(received, edition.policy, self.consents.current, now)
         openable = await edition.tables.openable(received.principal.roles, received.principal.organisation)
-        view = self.views.view(openable)
+        view = self.views.view(openable, edition.policy.unreleased)
         operation, variables = await self.documents.read(
             view, received.query, received.operation_name, received.variables
         )
-        roots = local_roots(caller, edition.tables, self.agencies, openable) if operation.local else {}
+        sdl = partial(self.views.subgraph_sdl, edition.policy.unreleased)
+        roots = local_roots(caller, edition.tables, self.agencies, openable, sdl) if operation.local else {}
         return Question(
             caller,
             operation,
