@@ -118,6 +118,8 @@ def _dataset(place: str, old: DatasetManifest | None, new: DatasetManifest | Non
         yield Change(place, "that a company is missing means {}, no more {}".format(*words), breaking=True)
     if old.as_of is not None and new.as_of is None:
         yield Change(place, "tells no more as of when its data is", breaking=True)
+    if old.precedence != new.precedence:
+        yield Change(place, f"its precedence is {new.precedence}, no more {old.precedence}", breaking=False)
     if old.shared != new.shared:
         what = "may" if new.shared else "no longer"
         yield Change(place, f"kept rows {what} serve other organisations", breaking=False)
@@ -139,9 +141,12 @@ def _narrowed(old: Coverage, new: Coverage) -> bool:
     if not new.registered:
         return False
     if not old.registered:
-        return bool(new.divisions or new.authorities)
-    lost_authority = bool(new.authorities) and not (old.authorities and set(old.authorities) <= set(new.authorities))
+        return bool(new.divisions or new.authorities or new.categories)
+    lost_category = any(
+        becomes and not (was and set(was) <= set(becomes))
+        for was, becomes in ((old.authorities, new.authorities), (old.categories, new.categories))
+    )
     lost_division = bool(new.divisions) and not (
         old.divisions and all(division.startswith(new.divisions) for division in old.divisions)
     )
-    return lost_authority or lost_division
+    return lost_category or lost_division

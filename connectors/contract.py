@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -58,6 +58,10 @@ class Outcome(StrEnum):
     FAILED = "FAILED"
 
 
+DEFAULT_PRECEDENCE: Final = 100
+"""Of a dataset whose manifest says nothing of it."""
+
+
 class KeyKind(StrEnum):
     """The identifier by which an agency's system knows a company."""
 
@@ -70,18 +74,22 @@ class Coverage:
     """Which companies a dataset is about; an empty set means all.
 
     `registered`: companies registered in `divisions` (GB/T 2260 prefixes of 2, 4 or 6 digits) by `authorities` (first
-    character of the credit code). Not `registered`: what the agency did, to companies from anywhere, so never pruned.
+    character of the credit code) as one of `categories` (its first two characters). Not `registered`: what the agency
+    did, to companies from anywhere, so never pruned.
     """
 
     registered: bool = False
     divisions: frozenset[str] = frozenset()
     authorities: frozenset[str] = frozenset()
+    categories: frozenset[str] = frozenset()
 
     def may_know(self, code: CreditCode) -> bool:
         """Whether the dataset can hold this company. An unknown division counts as covered."""
         if not self.registered:
             return True
         if self.authorities and code.authority not in self.authorities:
+            return False
+        if self.categories and code.authority + code.category not in self.categories:
             return False
         return not self.divisions or not code.division_known or code.division.startswith(tuple(self.divisions))
 
@@ -93,7 +101,8 @@ class Dataset:
     `fields` are the canonical fields that it can fill. `batch` is the most companies that one call may carry (1: no
     batch). `projection` tells whether only the columns asked for leave the agency. `filters` are the arguments that it
     can apply itself. `time_to_live` is in seconds, 0 where rows may not be kept. `shared` allows cached rows to serve
-    other organisations (the gateway also shares rows of wholly PUBLIC datasets).
+    other organisations (the gateway also shares rows of wholly PUBLIC datasets). Of several suppliers of a single
+    record, the one with the lowest `precedence` is shown, of equal ones the first by id.
     """
 
     id: str
@@ -106,6 +115,7 @@ class Dataset:
     filters: frozenset[str]
     time_to_live: float
     shared: bool
+    precedence: int = DEFAULT_PRECEDENCE
 
 
 class CompanyRows(msgspec.Struct, frozen=True):

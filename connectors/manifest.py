@@ -24,7 +24,7 @@ from pydantic import (
     model_validator,
 )
 
-from connectors.contract import Asker, KeyKind
+from connectors.contract import DEFAULT_PRECEDENCE, Asker, KeyKind
 from connectors.dates import EPOCH_FORMATS, read_date, read_moment
 from connectors.keys import Spelling
 from connectors.own_record import OwnRecord
@@ -118,11 +118,16 @@ class Key(Part):
 
 
 class Coverage(Part):
-    """Which companies the dataset is about. `registered`: those registered in the divisions by the authorities."""
+    """Which companies the dataset is about. `registered`: those registered in the divisions by the authorities, as
+    entities of the categories.
+    """
 
     registered: bool = False
     divisions: tuple[Annotated[str, StringConstraints(pattern=r"^(\d{2}|\d{4}|\d{6})$")], ...] = ()
     authorities: tuple[Annotated[str, StringConstraints(pattern=r"^[1-9ANY]$")], ...] = ()
+    categories: tuple[Annotated[str, StringConstraints(pattern=r"^[1-9ANY][1-9]$")], ...] = Field(
+        default=(), description="The first two characters of credit codes: authority and category."
+    )
 
 
 class AsOf(Part):
@@ -225,6 +230,12 @@ class DatasetManifest(Part):
         description="What it means that a company of a batch is absent from the answer.",
     )
     coverage: Coverage = Field(default_factory=Coverage)
+    precedence: int = Field(
+        default=DEFAULT_PRECEDENCE,
+        ge=1,
+        le=1_000,
+        description="Of a single record with several suppliers: the one with the lowest number is shown.",
+    )
     time_to_live: float = Field(
         default=0, alias="timeToLive", ge=0, le=86_400, description="Seconds that rows may be kept."
     )

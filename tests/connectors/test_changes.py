@@ -82,6 +82,7 @@ BREAKING = [
     ('["44", "3301"]', '["44"]', "Penalty", "covers fewer companies"),
     ('["44", "3301"]', '["44", "330106"]', "Penalty", "covers fewer companies"),
     ('authorities: ["9"]', 'authorities: ["1"]', "Penalty", "covers fewer companies"),
+    ('authorities: ["9"]', 'authorities: ["9"], categories: ["91"]', "Penalty", "covers fewer companies"),
 ]  # fmt: skip
 
 
@@ -103,6 +104,7 @@ def test_what_gives_queries_or_rules_something_else_is_breaking(
         ("documentNumber: n", "documentNumber: m", "Penalty.documentNumber", "filled otherwise"),
         ('["44", "3301"]', '["44", "33"]', "Penalty", "covers other companies"),
         ("registered: true, ", "", "Penalty", "covers other companies"),
+        (', authorities: ["9"]', "", "Penalty", "covers other companies"),
         ("{since: {from: day}}", "{since: {from: day}, to: {to: day}}", "ShenzhenRecall(to)", "the argument is new"),
     ],
 )  # fmt: skip

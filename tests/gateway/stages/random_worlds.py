@@ -246,6 +246,7 @@ def dataset_sets(draw, catalogue: Catalogue) -> tuple[Dataset, ...]:
                     filters=frozenset(able if draw(st.booleans()) else ()),
                     time_to_live=0,
                     shared=False,
+                    precedence=draw(st.sampled_from([10, 100, 100])) if entry.single else 100,
                 )
             )
     return tuple(made)
@@ -256,6 +257,7 @@ COVERAGES = (
     Coverage(),
     Coverage(registered=True, divisions=frozenset({"33", "4401"})),
     Coverage(registered=True, authorities=frozenset({"1"})),
+    Coverage(registered=True, categories=frozenset({"51", "93"})),
     Coverage(registered=False, divisions=frozenset({"33"})),
 )
 
