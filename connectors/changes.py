@@ -120,6 +120,8 @@ def _dataset(place: str, old: DatasetManifest | None, new: DatasetManifest | Non
         yield Change(place, "tells no more as of when its data is", breaking=True)
     if old.precedence != new.precedence:
         yield Change(place, f"its precedence is {new.precedence}, no more {old.precedence}", breaking=False)
+    if old.time_to_live != new.time_to_live:
+        yield Change(place, f"rows are kept for {new.time_to_live:g} s, no more {old.time_to_live:g} s", breaking=False)
     if old.shared != new.shared:
         what = "may" if new.shared else "no longer"
         yield Change(place, f"kept rows {what} serve other organisations", breaking=False)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from connectors.contract import Asker, Supply
 from connectors.turns import Turn
@@ -108,8 +108,7 @@ class Gateway:
         operation, variables = await self.documents.read(
             view, received.query, received.operation_name, received.variables
         )
-        sdl = partial(self.views.subgraph_sdl, edition.policy.unreleased)
-        roots = local_roots(caller, edition.tables, self.agencies, openable, sdl) if operation.local else {}
+        roots = self._roots(caller, edition, openable) if operation.local else {}
         return Question(
             caller,
             operation,
@@ -117,6 +116,10 @@ class Gateway:
             await root_companies(operation, variables, self.limits),
             await run_local(operation, view.shown, received.variables, roots),
         )
+
+    def _roots(self, caller: Caller, edition: Edition, openable: frozenset[str]) -> Mapping[str, Any]:
+        sdl = partial(self.views.subgraph_sdl, edition.policy.unreleased)
+        return local_roots(caller, edition.tables, self.agencies, openable, sdl)
 
     async def _execute(
         self, received: Received, edition: Edition, question: Question, started: dt.datetime

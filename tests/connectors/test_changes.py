@@ -105,6 +105,8 @@ def test_what_gives_queries_or_rules_something_else_is_breaking(
         ('["44", "3301"]', '["44", "33"]', "Penalty", "covers other companies"),
         ("registered: true, ", "", "Penalty", "covers other companies"),
         (', authorities: ["9"]', "", "Penalty", "covers other companies"),
+        ("    batch: 50\n", "    batch: 50\n    timeToLive: 9\n", "Penalty", "rows are kept for 9 s, no more 0 s"),
+        ("    batch: 50\n", "    batch: 50\n    shared: true\n", "Penalty", "kept rows may serve other organisations"),
         ("{since: {from: day}}", "{since: {from: day}, to: {to: day}}", "ShenzhenRecall(to)", "the argument is new"),
     ],
 )  # fmt: skip
