@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import math
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -16,6 +17,7 @@ from benchmarks.tables import Effort, Section, Table, milliseconds
 from connectors.cache import RowCache
 from connectors.supply import AgencySupply
 from gateway.compiler import Compiler
+from gateway.cost import Tariff
 from gateway.document import Documents
 from gateway.editions import Editions
 from gateway.limits import Limits
@@ -29,6 +31,7 @@ from policies.store.contract import Store
 from policies.store.initial import initialise
 from policies.store.model import authored, new_version
 from policies.store.open import open_store
+from schema.contract import national
 from schema.records import catalogue
 
 CONSENT: Final = frozenset({"AUTHORISED", "RESTRICTED"})
@@ -76,7 +79,14 @@ async def opened() -> AsyncIterator[tuple[Editions, Store, PolicyFiles]]:
     files = {**large_policy(made), **publicity}
     offered = Offered(made, supplied(made))
     provision = Provision(
-        offered, {}, {}, frozenset(), AgencySupply([], RowCache(0)), Views(made), Documents(made, Limits())
+        offered=offered,
+        datasets={},
+        agencies={},
+        shared=frozenset(),
+        tariff=Tariff({}, math.inf, {}),
+        supply=AgencySupply([], RowCache(0)),
+        views=Views(national()),
+        documents=Documents(made, Limits()),
     )
     with tempfile.TemporaryDirectory() as folder:
         store = await open_store(f"{folder}/store")

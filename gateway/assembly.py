@@ -22,9 +22,11 @@ from gateway.agencies import AgencyProfile
 from gateway.audit import AuditLog
 from gateway.compiler import Compiler
 from gateway.consents import ConsentIssuers
+from gateway.cost import tariff
 from gateway.document import Documents
 from gateway.editions import Editions, Loaded
 from gateway.errors import SettingsInvalidError
+from gateway.own_records import contract_of, own_clashes
 from gateway.pipeline import Gateway, Secrets
 from gateway.provision import Provision, Provisions
 from gateway.reload import Reload, Terms
@@ -38,7 +40,7 @@ from policies.publicity import load_publicity
 from policies.store.contract import Store
 from policies.store.open import open_store
 from schema.catalogue import Catalogue, Tier
-from schema.records import catalogue as build_catalogue
+from schema.contract import Contract, national
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Installation:
     it as is for the worker of this `number`, out of so many.
     """
 
-    catalogue: Catalogue
+    contract: Contract
     files: Mapping[Path, Manifest]
     datasets: Mapping[str, Dataset]
     number: int = 1
@@ -62,6 +64,11 @@ class Installation:
     def offered(self) -> Offered:
         """What policies are about."""
         return Offered(self.catalogue, self.cells)
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """Every record type: the nation's, and those that the manifests declare."""
+        return self.contract.catalogue
 
     @property
     def agencies(self) -> Mapping[str, AgencyProfile]:
@@ -98,8 +105,8 @@ class Installation:
         return manifest.model_copy(update={"concurrency": concurrency})
 
     def renewed(self, files: Mapping[Path, Manifest]) -> Installation:
-        """The installation with these manifests, this worker's parts of them."""
-        return replace(self, files=files, datasets=_datasets(files.values()))
+        """The installation with these manifests, this worker's parts of them. Raises `CatalogueInvalidError`."""
+        return replace(self, contract=contract_of(files.values()), files=files, datasets=_datasets(files.values()))
 
     def load(self, files: PolicyFiles) -> Loaded:
         """The policy in these files, checked against the manifests. Raises `PolicyInvalid`, `PublicityInvalid`."""
@@ -114,10 +121,11 @@ def load_version(
 
 
 def read_installation(settings: Settings) -> Installation:
-    """Reads and checks the manifests. Raises `ManifestInvalid` with every mistake found."""
-    catalogue = build_catalogue()
-    files = load_manifests(settings.manifests, record_shapes(catalogue))
-    return Installation(catalogue, files, _datasets(files.values()))
+    """Reads and checks the manifests. Raises `ManifestInvalid` with every mistake found, and `CatalogueInvalidError`
+    where record types that they declare clash.
+    """
+    files = load_manifests(settings.manifests, record_shapes(national().catalogue))
+    return Installation(contract_of(files.values()), files, _datasets(files.values()))
 
 
 def _datasets(manifests: Iterable[Manifest]) -> Mapping[str, Dataset]:
@@ -181,15 +189,16 @@ def _provision(
     installation: Installation, supply: AgencySupply, settings: Settings, before: Provision | None = None
 ) -> Provision:
     """What an installation supplies, with what `before` had read of callers' operations where that still holds."""
-    catalogue = installation.catalogue
-    same = before is not None and before.offered.catalogue == catalogue
+    contract, catalogue = installation.contract, installation.catalogue
+    same = before is not None and before.views.contract == contract
     return Provision(
         offered=installation.offered,
         datasets=installation.datasets,
         agencies=installation.agencies,
         shared=shared_datasets(installation.datasets.values(), catalogue),
+        tariff=tariff(settings.cost, installation.datasets),
         supply=supply,
-        views=before.views if before and same else Views(catalogue),
+        views=before.views if before and same else Views(contract),
         documents=before.documents if before and same else Documents(catalogue, settings.limits.operation()),
     )
 
@@ -204,8 +213,15 @@ def _reload(
     def provide(files: Mapping[Path, Manifest], supply: AgencySupply) -> Provision:
         return _provision(installation.renewed(files), supply, settings, editions.current.provision)
 
-    shapes = record_shapes(installation.catalogue)
-    terms = Terms(settings.manifests, shapes, installation.part, supply_settings, provide)
+    terms = Terms(
+        directory=settings.manifests,
+        national=record_shapes(national().catalogue),
+        part=installation.part,
+        settings=supply_settings,
+        clashes=lambda manifests: {clash.agency: clash.reason for clash in own_clashes(manifests)},
+        shapes=lambda manifests: record_shapes(contract_of(manifests).catalogue),
+        provide=provide,
+    )
     return Reload(terms, installation.files, provisions, editions)
 
 

@@ -16,6 +16,7 @@ from typing import Final
 
 import structlog
 
+from gateway.agencies import told_of
 from gateway.errors import PolicyNotLoadedError
 from gateway.prepare import Preparer
 from gateway.provision import Provision
@@ -229,5 +230,6 @@ class Editions:
 
 def _edition(told: Announced, source: TableSource, provision: Provision, *, public: bool) -> Edition:
     tables = Tables(told.policy.organisations, told.representatives, source, public=public)
-    preparer = Preparer(provision.datasets, provision.agencies, told.publicity)
+    agencies = told_of(provision.agencies, told.policy.unreleased)
+    preparer = Preparer(provision.datasets, agencies, told.publicity)
     return Edition(told.policy, told.publicity, tables, preparer, provision)

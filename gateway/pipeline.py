@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from connectors.contract import Asker
 from connectors.turns import Turn
@@ -26,7 +27,7 @@ from gateway.local import run_local
 from gateway.messages import Answered, Received
 from gateway.question import Question
 from gateway.record import answer_record, asked_record, refusal_record
-from gateway.refusals import LimitExceeded, OperationUnsupported, RequestRefused
+from gateway.refusals import CostExceeded, LimitExceeded, OperationUnsupported, RequestRefused
 from gateway.reload import Reload
 from gateway.roots import root_companies
 from gateway.viewer import local_roots
@@ -86,6 +87,8 @@ class Gateway:
             return await self._refuse(received, refused, started)
         try:
             return await self._execute(received, edition, question, started)
+        except CostExceeded as refused:
+            return await self._refuse(received, refused, started)
         except LimitExceeded as refused:
             await self.audit.append(asked_record(received, question, started))
             return Answered(encode_refusal(refused.formatted(), {"requestId": received.request_id}), executed=False)
@@ -99,11 +102,11 @@ class Gateway:
         caller = check_caller(received, edition.policy, self.consents.current, now)
         openable = await edition.tables.openable(received.principal.roles, received.principal.organisation)
         provision = edition.provision
-        view = provision.views.view(openable)
+        view = provision.views.view(openable, edition.policy.unreleased)
         operation, variables = await provision.documents.read(
             view, received.query, received.operation_name, received.variables
         )
-        roots = local_roots(caller, edition.tables, provision.agencies, openable) if operation.local else {}
+        roots = _roots(caller, edition, openable) if operation.local else {}
         return Question(
             caller,
             operation,
@@ -116,7 +119,7 @@ class Gateway:
         self, received: Received, edition: Edition, question: Question, started: dt.datetime
     ) -> Answered:
         caller, operation, companies = question.caller, question.operation, question.companies
-        masks = self._masks(caller)
+        masks, bill = self._masks(caller), edition.provision.tariff.bill(caller.principal.organisation)
         audience = f"{caller.principal.organisation}\0{caller.purpose or ''}"
         federation = Federation(
             supply=edition.provision.supply,
@@ -126,6 +129,7 @@ class Gateway:
             caller=caller,
             asker=Asker(caller.principal.organisation, caller.purpose, received.request_id),
             shared=edition.provision.shared,
+            bill=bill,
             limit=self.limits.companies,
             deadline=received.deadline,
         )
@@ -137,7 +141,8 @@ class Gateway:
             found = {**local, **await Enterprises(answers, masks, self.limits.written).roots(companies, turn)}
             data = {key: found[key] for key in operation.keys}
         errors = [*companies.errors, *local_errors, *failure_errors(answers.settled)]
-        body = encode(data, errors, {"requestId": received.request_id, **caller.notices()})
+        cost = {"cost": bill.told()} if received.tell_cost or edition.provision.tariff.told else {}
+        body = encode(data, errors, {"requestId": received.request_id, **cost, **caller.notices()})
         await self.audit.append(answer_record(received, question, answers, started=started, ended=_now()))
         return Answered(body, executed=True)
 
@@ -153,6 +158,11 @@ class Gateway:
             return masking(name, MaskContext(organisation, purpose, coordinate, secrets.masks, secrets.generation))
 
         return masks
+
+
+def _roots(caller: Caller, edition: Edition, openable: frozenset[str]) -> Mapping[str, Any]:
+    sdl = partial(edition.provision.views.subgraph_sdl, edition.policy.unreleased)
+    return local_roots(caller, edition.tables, edition.provision.agencies, openable, sdl)
 
 
 def _now() -> dt.datetime:

@@ -13,6 +13,7 @@ import structlog
 
 from connectors.contract import Dataset, Supply
 from connectors.supply import AgencySupply
+from gateway.cost import Tariff
 from gateway.document import Documents
 from gateway.shape import Agencies
 from gateway.views import Views
@@ -50,13 +51,14 @@ class Users:
 class Provision:
     """What is supplied, and how it is asked for.
 
-    `shared` names the datasets whose cached rows may serve every organisation.
+    `shared` names the datasets whose cached rows may serve every organisation; `tariff` is what each dataset costs.
     """
 
     offered: Offered
     datasets: Mapping[str, Dataset]
     agencies: Agencies
     shared: frozenset[str]
+    tariff: Tariff
     supply: Supply
     views: Views
     documents: Documents

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,14 +62,17 @@ class _Placed:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How the manifests of a folder become what is supplied: the folder, the record types, this worker's part of a
-    manifest, how agencies are opened, and what a gateway makes of them.
+    """How the manifests of a folder become what is supplied: the folder, the nation's record types, this worker's part
+    of a manifest, how agencies are opened, which agencies' record types cannot be together, and why (the later ones are
+    at fault), the record types of all manifests together, and what a gateway makes of them.
     """
 
     directory: Path
-    shapes: Mapping[str, RecordShape]
+    national: Mapping[str, RecordShape]
     part: Callable[[Manifest], Manifest]
     settings: SupplySettings
+    clashes: Callable[[Sequence[Manifest]], Mapping[str, str]]
+    shapes: Callable[[Iterable[Manifest]], Mapping[str, RecordShape]]
     provide: Callable[[Mapping[Path, Manifest], AgencySupply], Provision]
 
 
@@ -116,7 +119,7 @@ class Reload:
         if stamps == self._done and not (self._refused and now >= self._again):
             return
         try:
-            folder = await asyncio.to_thread(read_folder, self._terms.directory, self._terms.shapes, self._folder)
+            folder = await asyncio.to_thread(read_folder, self._terms.directory, self._terms.national, self._folder)
         except ManifestInvalid as error:
             self._tell({self._terms.directory: tuple(map(str, error.findings))})
         else:
@@ -138,6 +141,7 @@ class Reload:
         mine = Folder({path: self._terms.part(manifest) for path, manifest in folder.manifests.items()}, folder.refused)
         before = {path: placed.manifest for path, placed in self._placed.items()}
         chosen, refused = succeed(mine, before, known.__contains__)
+        refused |= self._part_clashing(chosen, before)
         supply = self._provisions.supply
         placed: dict[Path, _Placed] = {}
         try:
@@ -152,12 +156,33 @@ class Reload:
                 await agency.close()
         self._tell(refused)
 
+    def _part_clashing(self, chosen: dict[Path, Manifest], before: Mapping[Path, Manifest]) -> Mapping[Path, Reasons]:
+        """Puts back the manifests whose own record types clash with others', and gives the reasons."""
+        refused: dict[Path, Reasons] = {}
+        while True:
+            # Those that stay come first, so that it is the newcomers that are at fault.
+            order = sorted(chosen, key=lambda path: (chosen[path] != before.get(path), path))
+            clashing = self._terms.clashes([chosen[path] for path in order])
+            at_fault = [path for path in order if chosen[path].agency in clashing]
+            if not at_fault:
+                return refused
+            for path in at_fault:
+                new, old = chosen.pop(path), before.get(path)
+                refused[path] = (clashing[new.agency],)
+                if (
+                    old is not None
+                    and old != new
+                    and old.agency not in {manifest.agency for manifest in chosen.values()}
+                ):
+                    chosen[path] = old
+
     async def _place(self, chosen: Mapping[Path, Manifest], placed: dict[Path, _Placed]) -> Mapping[Path, Reasons]:
         """Opens what is not open yet, and gives the reasons why some cannot be: then what they replace is placed."""
         refused: dict[Path, Reasons] = {}
+        shapes = await asyncio.to_thread(self._terms.shapes, chosen.values())
         for path, manifest in chosen.items():
             try:
-                placed[path] = _Placed(manifest, await self._agency(manifest))
+                placed[path] = _Placed(manifest, await self._agency(manifest, shapes))
             except ConnectionNotConfigured as error:
                 refused[path] = error.reasons
             except Exception as error:  # noqa: BLE001  (a kind of another package may raise anything)
@@ -168,10 +193,10 @@ class Reload:
                 placed[path] = old
         return refused
 
-    async def _agency(self, manifest: Manifest) -> OpenAgency:
+    async def _agency(self, manifest: Manifest, shapes: Mapping[str, RecordShape]) -> OpenAgency:
         """The agency of a manifest: as it is open, or opened anew. Raises `ConnectionNotConfigured`."""
         settings = self._terms.settings
-        origin = await asyncio.to_thread(origin_of, manifest, self._terms.shapes, settings)
+        origin = await asyncio.to_thread(origin_of, manifest, shapes, settings)
         before = _by_id(self._provisions.supply.agencies).get(manifest.agency)
         if before is not None and before.origin == origin:
             return before
@@ -189,7 +214,8 @@ class Reload:
             await self._editions.provide(provision)
         except PolicyError as error:
             reasons = tuple(f"the policy does not go with it: {line}" for line in str(error).splitlines())
-            return {path: reasons for path, one in placed.items() if one.agency in new}
+            gone = self._placed.keys() - placed.keys()
+            return {path: reasons for path in (*placed, *gone) if path in gone or placed[path].agency in new}
         self._placed = dict(placed)
         self._provisions.replace(users, successor)
         _log.info(

@@ -11,16 +11,19 @@ import orjson
 import typer
 
 from connectors.environment import missing_references
-from connectors.errors import ManifestInvalid
+from connectors.errors import Finding, ManifestInvalid
 from connectors.manifest import Manifest
 from connectors.manifest_file import clashes, load_manifest, manifest_json_schema, manifest_paths
+from connectors.yaml_lines import read_yaml
 from gateway.assembly import policy_files, record_shapes
 from gateway.cli.output import FAILED, Json, failing_plainly, print_json, print_table
+from gateway.own_records import contract_of, own_clashes
 from gateway.settings import load_settings
 from policies.errors import PolicyInvalid
 from policies.load import PolicyFiles, load_policy
 from policies.publicity import load_publicity
-from schema.records import catalogue
+from schema.catalogue import Catalogue
+from schema.contract import national
 
 Fault = dict[str, Any]
 """A mistake: file, line (0 where there is none), message, hint."""
@@ -40,8 +43,10 @@ def check(
     with failing_plainly():
         settings = load_settings()
         manifests, faults = _manifests(settings.manifests)
+        clashing = {clash.agency for clash in own_clashes(manifests)}
+        catalogue = contract_of(one for one in manifests if one.agency not in clashing).catalogue
         files = asyncio.run(policy_files(settings.policies))
-        faults += _policies(files, [manifest.agency for manifest in manifests])
+        faults += _policies(files, catalogue, [manifest.agency for manifest in manifests])
     unset = [reason for manifest in manifests for reason in missing_references(manifest, os.environ)]
     if json:
         print_json({"manifests": len(manifests), "mistakes": faults, "notSet": unset})
@@ -53,8 +58,8 @@ def check(
 
 def _manifests(directory: Path) -> tuple[list[Manifest], list[Fault]]:
     """The good manifests of the directory, and the mistakes of the others."""
-    shapes = record_shapes(catalogue())
-    good: list[Manifest] = []
+    shapes = record_shapes(national().catalogue)
+    good: dict[Path, Manifest] = {}
     faults: list[Fault] = []
     try:
         paths = manifest_paths(directory)
@@ -62,12 +67,18 @@ def _manifests(directory: Path) -> tuple[list[Manifest], list[Fault]]:
         return [], _faults(error)
     for path in paths:
         try:
-            good.append(load_manifest(path, shapes))
+            good[path] = load_manifest(path, shapes)
         except ManifestInvalid as error:
             faults += _faults(error)
-    for place, found in clashes(directory, good):
+    manifests = list(good.values())
+    for place, found in clashes(directory, manifests):
         faults += _faults(ManifestInvalid(str(place), [found]))
-    return good, faults
+    for clash in own_clashes(manifests):
+        path = next(path for path, manifest in good.items() if manifest.agency == clash.agency)
+        at = f"records.{clash.index}.name"
+        found = Finding(read_yaml(path).line(at), at, clash.reason, "rename one of the two")
+        faults += _faults(ManifestInvalid(str(path), [found]))
+    return manifests, faults
 
 
 def _faults(error: ManifestInvalid) -> list[Fault]:
@@ -82,9 +93,9 @@ def _faults(error: ManifestInvalid) -> list[Fault]:
     ]
 
 
-def _policies(files: PolicyFiles, agencies: list[str]) -> list[Fault]:
+def _policies(files: PolicyFiles, catalogue: Catalogue, agencies: list[str]) -> list[Fault]:
     faults: list[Fault] = []
-    for load in (lambda: load_policy(files, catalogue(), agencies), lambda: load_publicity(files, catalogue())):
+    for load in (lambda: load_policy(files, catalogue, agencies), lambda: load_publicity(files, catalogue)):
         try:
             load()
         except PolicyInvalid as error:

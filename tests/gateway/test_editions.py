@@ -14,6 +14,7 @@ import pytest
 
 from connectors.cache import RowCache
 from connectors.supply import AgencySupply
+from gateway.cost import Tariff
 from gateway.document import Documents
 from gateway.editions import Editions
 from gateway.limits import Limits
@@ -27,6 +28,7 @@ from policies.store.initial import initialise
 from policies.store.model import Version, new_version
 from policies.store.open import open_store
 from schema.catalogue import Catalogue
+from schema.contract import national
 from schema.records import catalogue
 
 FILES = read_directory(Path(__file__).parents[2] / "policies")
@@ -80,8 +82,16 @@ def make_editions(
 def provision(cells: Mapping[str, frozenset[str]], made: Catalogue | None = None) -> Provision:
     """What some agencies supply, though none can be asked for it."""
     made = made or catalogue()
-    views, documents = Views(made), Documents(made, Limits())
-    return Provision(Offered(made, cells), {}, {}, frozenset(), AgencySupply([], RowCache(0)), views, documents)
+    return Provision(
+        offered=Offered(made, cells),
+        datasets={},
+        agencies={},
+        shared=frozenset(),
+        tariff=Tariff({}, 1.0, {}),
+        supply=AgencySupply([], RowCache(0)),
+        views=Views(national()),
+        documents=Documents(made, Limits()),
+    )
 
 
 async def name_for(editions: Editions, who: CallerClass = ANYBODY) -> Effect:

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from connectors.contract import CompanyRows, Coverage, Dataset, FailureCode, FetchRequest, Outcome, Row
 from gateway.agencies import AgencyProfile
+from gateway.cost import tariff
 from gateway.document import Documents
 from gateway.editions import Edition
 from gateway.limits import Limits
@@ -22,6 +23,7 @@ from gateway.messages import Principal, Received
 from gateway.pipeline import Gateway, Secrets
 from gateway.prepare import Preparer
 from gateway.provision import Provision
+from gateway.settings import CostSettings
 from gateway.tables import Tables
 from gateway.views import Views
 from gateway.workshop import Offered
@@ -32,6 +34,7 @@ from policies.likeness import representatives
 from policies.load import load_policy, read_directory
 from policies.policy import Policy
 from policies.publicity import load_publicity
+from schema.contract import national
 from schema.credit_code import CreditCode
 from schema.records import catalogue
 
@@ -231,8 +234,9 @@ def build_world(
         datasets=datasets,
         agencies=AGENCIES,
         shared=frozenset(),
+        tariff=tariff(CostSettings(), datasets),
         supply=memory,
-        views=Views(CATALOGUE),
+        views=Views(national()),
         documents=Documents(CATALOGUE, limits or Limits()),
     )
     tables = Tables(policy.organisations, representatives(policy), CompiledHere(policy, supplied))

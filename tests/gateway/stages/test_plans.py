@@ -34,7 +34,8 @@ def made(world, path: Path) -> bytes:
         frozenset({role}), organisation, purpose, bases, frozenset({"AUTHORISED", "RESTRICTED"} if bases else ())
     )
     edition = world.gateway.editions.current
-    view = edition.provision.views.view(asyncio.run(edition.tables.openable(who.roles, who.organisation)))
+    opened = asyncio.run(edition.tables.openable(who.roles, who.organisation))
+    view = edition.provision.views.view(opened, frozenset())
     operation, variables = asyncio.run(edition.provision.documents.read(view, text, None, {"codes": []}))
     wanted = slices(operation, variables, Limits())
     plan, beyond = (
