@@ -35,6 +35,11 @@ def resolve(manifests: Sequence[Manifest], environment: Mapping[str, str]) -> tu
     return tuple(_resolved(manifest, environment) for manifest in manifests)
 
 
+def references(manifest: Manifest) -> frozenset[str]:
+    """The names of the variables that the manifest's connection refers to."""
+    return frozenset(name for _, text in _texts("connection", manifest.connection) for name in _REFERENCE.findall(text))
+
+
 def missing_references(manifest: Manifest, environment: Mapping[str, str]) -> Iterator[str]:
     """A sentence for each reference of the manifest that the environment has no value for."""
     for key, text in _texts("connection", manifest.connection):
