@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import orjson
 import typer
@@ -13,17 +13,15 @@ import typer
 from connectors.environment import missing_references
 from connectors.errors import ManifestInvalid
 from connectors.manifest import Manifest
-from connectors.manifest_file import clashes, load_manifest, manifest_json_schema, manifest_paths
-from gateway.assembly import policy_files, record_shapes
-from gateway.cli.output import FAILED, Json, failing_plainly, print_json, print_table
+from connectors.manifest_file import clashes, manifest_json_schema, manifest_paths
+from gateway.assembly import policy_files
+from gateway.cli.manifests import Fault, faults_of, read_manifests, show_faults, show_unset
+from gateway.cli.output import FAILED, Json, failing_plainly, print_json
 from gateway.settings import load_settings
 from policies.errors import PolicyInvalid
 from policies.load import PolicyFiles, load_policy
 from policies.publicity import load_publicity
 from schema.records import catalogue
-
-Fault = dict[str, Any]
-"""A mistake: file, line (0 where there is none), message, hint."""
 
 
 def check(
@@ -53,33 +51,13 @@ def check(
 
 def _manifests(directory: Path) -> tuple[list[Manifest], list[Fault]]:
     """The good manifests of the directory, and the mistakes of the others."""
-    shapes = record_shapes(catalogue())
-    good: list[Manifest] = []
-    faults: list[Fault] = []
     try:
-        paths = manifest_paths(directory)
+        good, faults = read_manifests(manifest_paths(directory))
     except ManifestInvalid as error:
-        return [], _faults(error)
-    for path in paths:
-        try:
-            good.append(load_manifest(path, shapes))
-        except ManifestInvalid as error:
-            faults += _faults(error)
+        return [], faults_of(error)
     for place, found in clashes(directory, good):
-        faults += _faults(ManifestInvalid(str(place), [found]))
+        faults += faults_of(ManifestInvalid(str(place), [found]))
     return good, faults
-
-
-def _faults(error: ManifestInvalid) -> list[Fault]:
-    return [
-        {
-            "file": error.file,
-            "line": found.line,
-            "message": f"{found.path}: {found.message}" if found.path else found.message,
-            "hint": found.hint,
-        }
-        for found in error.findings
-    ]
 
 
 def _policies(files: PolicyFiles, agencies: list[str]) -> list[Fault]:
@@ -97,9 +75,7 @@ def _policies(files: PolicyFiles, agencies: list[str]) -> list[Fault]:
 
 def _show(manifests: int, faults: list[Fault], unset: list[str]) -> None:
     if faults:
-        rows = [(f"{fault['file']}:{fault['line']}", fault["message"], fault["hint"]) for fault in faults]
-        print_table(f"{len(faults)} mistakes", ("where", "what", "way out"), rows)
+        show_faults(faults)
     else:
         typer.echo(f"{manifests} manifests and the policies are good.")
-    for reason in unset:
-        typer.echo(f"Before it can serve: {reason}.")
+    show_unset(unset)
