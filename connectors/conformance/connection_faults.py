@@ -29,7 +29,7 @@ _MOODS: Final = (
     ("silence", "does not answer any more", Mood.SILENT, _TIMEOUT, QUICK),
     ("slow-drip", "answers byte by byte", Mood.DRIP, _TIMEOUT, QUICK),
     ("reset", "resets the connection", Mood.RESET, _UNAVAILABLE | _BAD, PATIENT),
-    ("garbage", "answers with garbage", Mood.GARBAGE, _UNAVAILABLE | _BAD | _TIMEOUT, QUICK),
+    ("another-protocol", "speaks something else", Mood.ANOTHER_PROTOCOL, _UNAVAILABLE | _BAD | _TIMEOUT, QUICK),
 )
 
 

@@ -12,7 +12,7 @@ from typing import Final
 from connectors.conformance.stand_in import HOST, reset
 
 _READ: Final = 1 << 16
-_GARBAGE: Final = b"\x00\xff garbage \xff\x00" * 64
+_ANOTHER_PROTOCOL: Final = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"
 _DRIP_SECONDS: Final = 0.1
 
 Dial = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
@@ -26,7 +26,7 @@ class Mood(StrEnum):
     SILENT = "silent"
     RESET = "reset"
     DRIP = "drip"
-    GARBAGE = "garbage"
+    ANOTHER_PROTOCOL = "another protocol"
 
 
 class Proxy:
@@ -96,8 +96,10 @@ class Proxy:
                 case Mood.RESET:
                     reset(writer)
                     return
-                case Mood.GARBAGE:
-                    writer.write(_GARBAGE)
+                case Mood.ANOTHER_PROTOCOL:
+                    writer.write(_ANOTHER_PROTOCOL)
+                    await writer.drain()
+                    return
                 case Mood.DRIP:
                     for byte in said:
                         writer.write(bytes((byte,)))
