@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from dataclasses import replace
 from typing import Final
 
 from connectors.conformance import connection_faults, drop_faults, http_faults, ordinary
@@ -20,10 +18,9 @@ from connectors.conformance.trial import (
     Unfit,
     Verdict,
     made_up_codes,
+    subjects,
 )
-from connectors.contract import Asker, CompanyRows, FailureCode, Outcome, RecordShape, Supply
-from connectors.environment import resolve
-from connectors.kinds import Transport
+from connectors.contract import Asker, CompanyRows, Outcome, RecordShape, Supply
 from connectors.manifest import Manifest
 from connectors.settings import SupplySettings
 from connectors.watch import Exchange
@@ -36,9 +33,6 @@ CASES: Final[tuple[Case, ...]] = (
     *drop_faults.CASES,
 )
 """Every case, in the order in which they run."""
-
-INDEXING_SECONDS: Final = 600.0
-"""How long the first index of a drop may take."""
 
 _STRANGERS: Final = 2
 
@@ -76,18 +70,10 @@ async def verdicts(  # noqa: PLR0913
     only: Collection[str] = (),
 ) -> AsyncIterator[Verdict]:
     """As `conform`, each verdict as it is reached."""
-    (resolved,) = resolve([manifest], settings.environment)
-    for dataset in resolved.datasets:
+    made_for = asker or Asker("xinqiao-connector-test", None, "xinqiao-connector-test")
+    for subject in subjects(manifest, shapes, settings, codes, strangers or made_up_codes(_STRANGERS), made_for):
         recorder = Recorder()
-        subject = Subject(
-            resolved.model_copy(update={"datasets": (dataset.model_copy(update={"time_to_live": 0}),)}),
-            shapes,
-            replace(settings, watch=recorder, second_level=None),
-            tuple(dict.fromkeys(codes)),
-            tuple(dict.fromkeys(strangers)) or made_up_codes(_STRANGERS),
-            asker or Asker("xinqiao-connector-test", None, "xinqiao-connector-test"),
-        )
-        async with subject.opened() as supply:
+        async with subject.opened(recorder) as supply:
             trial = await _learn(subject, supply, recorder)
             for case in CASES:
                 fits = case.transport in {None, subject.kind.transport}
@@ -97,7 +83,7 @@ async def verdicts(  # noqa: PLR0913
 
 async def _learn(subject: Subject, supply: Supply, recorder: Recorder) -> Trial:
     """What the system says of each company alone, and how it was asked about the telling one."""
-    await _wait_for_drops(subject, supply)
+    await subject.wait_for_drops(supply)
     truth: dict[CreditCode, CompanyRows] = {}
     asked: dict[CreditCode, list[Exchange]] = {}
     for code in subject.codes:
@@ -107,16 +93,6 @@ async def _learn(subject: Subject, supply: Supply, recorder: Recorder) -> Trial:
     telling = next((code for code in truth if records(truth[code])), subject.codes[0])
     described = [exchange for exchange in recorder.exchanges if exchange.place == WSDL]
     return Trial(subject, supply, recorder, truth, telling, [*described, *asked[telling]])
-
-
-async def _wait_for_drops(subject: Subject, supply: Supply) -> None:
-    if subject.kind.transport is not Transport.DROP:
-        return
-    until = asyncio.get_running_loop().time() + INDEXING_SECONDS
-    while asyncio.get_running_loop().time() < until:
-        answer = (await subject.ask(supply, subject.codes[:1]))[subject.codes[0]]
-        if answer.outcome is not Outcome.FAILED or answer.failure is not FailureCode.AGENCY_TIMEOUT:
-            return
 
 
 async def _judge(case: Case, trial: Trial) -> Verdict:

@@ -14,17 +14,30 @@ from typing import ClassVar, Final
 from stdnum.cn import uscc
 
 from connectors.conformance.answers import records
-from connectors.contract import Asker, CompanyRows, FetchRequest, RecordShape, SourceAnswer, SourceCall, Supply
+from connectors.contract import (
+    Asker,
+    CompanyRows,
+    FailureCode,
+    FetchRequest,
+    RecordShape,
+    SourceAnswer,
+    SourceCall,
+    Supply,
+)
+from connectors.environment import resolve
 from connectors.errors import AgencyFailure, ConnectorError
 from connectors.kinds import SystemKind, Transport, kinds
 from connectors.manifest import DatasetManifest, Manifest
 from connectors.settings import SupplySettings
 from connectors.supply import open_supply
-from connectors.watch import Exchange
+from connectors.watch import Exchange, Watch
 from schema.credit_code import CreditCode
 from schema.legacy_id import organisation_check_character
 
 Answers = Mapping[CreditCode, CompanyRows]
+
+INDEXING_SECONDS: Final = 600.0
+"""How long the first index of a drop may take."""
 
 _partitions: Final = count()
 
@@ -112,9 +125,9 @@ class Subject:
         return kinds().usable[self.manifest.kind]
 
     @asynccontextmanager
-    async def opened(self) -> AsyncIterator[Supply]:
-        """The supply of the dataset, as the gateway opens it."""
-        supply = await open_supply([self.manifest], self.shapes, self.settings)
+    async def opened(self, watch: Watch | None = None) -> AsyncIterator[Supply]:
+        """The supply of the dataset, as the gateway opens it; `watch` looks on."""
+        supply = await open_supply([self.manifest], self.shapes, replace(self.settings, watch=watch))
         try:
             yield supply
         finally:
@@ -140,6 +153,14 @@ class Subject:
         )
         return await supply.fetch(request)
 
+    async def wait_for_drops(self, supply: Supply) -> None:
+        """Waits until a first drop is indexed, or refused: that may take longer than a call."""
+        until = asyncio.get_running_loop().time() + INDEXING_SECONDS
+        while self.kind.transport is Transport.DROP and asyncio.get_running_loop().time() < until:
+            answer = (await self.ask(supply, self.codes[:1]))[self.codes[0]]
+            if answer.failure is not FailureCode.AGENCY_TIMEOUT:
+                return
+
     def changed(
         self,
         connection: Mapping[str, object],
@@ -153,7 +174,30 @@ class Subject:
                 "timeout": timeout or self.manifest.timeout,
             }
         )
-        return replace(self, manifest=manifest, settings=replace(self.settings, watch=None, **settings))  # type: ignore[arg-type]
+        return replace(self, manifest=manifest, settings=replace(self.settings, **settings))  # type: ignore[arg-type]
+
+
+def subjects(  # noqa: PLR0913, PLR0917  (what a supply needs, and whom to ask about)
+    manifest: Manifest,
+    shapes: Mapping[str, RecordShape],
+    settings: SupplySettings,
+    codes: Sequence[CreditCode],
+    strangers: Sequence[CreditCode],
+    asker: Asker,
+) -> list[Subject]:
+    """A subject for each dataset of the manifest. Raises `ConnectionNotConfigured`."""
+    (resolved,) = resolve([manifest], settings.environment)
+    return [
+        Subject(
+            resolved.model_copy(update={"datasets": (dataset.model_copy(update={"time_to_live": 0}),)}),
+            shapes,
+            replace(settings, second_level=None),
+            tuple(dict.fromkeys(codes)),
+            tuple(dict.fromkeys(strangers)),
+            asker,
+        )
+        for dataset in resolved.datasets
+    ]
 
 
 @dataclass(frozen=True, slots=True)
