@@ -1,0 +1,102 @@
+"""The columns of a database's table, and a few of its rows, as the kind `sql` reads them: without writing anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, cast
+
+from sqlalchemy import Select, column, literal_column, select, table, text
+from sqlalchemy.sql import quoted_name
+from sqlalchemy.sql.expression import ColumnClause
+
+from connectors.contract import FailureCode
+from connectors.drafting.sample import Form, Sample, SampleUnreadable
+from connectors.environment import resolve
+from connectors.kinds.sql import SqlManifest
+from connectors.kinds.sql.addresses import open_at
+from connectors.kinds.sql.database import Database
+from connectors.kinds.sql.failures import failure_of
+
+ROWS: Final = 200
+"""Rows of a table that are looked at."""
+
+_TIMEOUT: Final = 30.0
+
+
+async def read_table(variable: str, name: str, environment: Mapping[str, str]) -> Sample:
+    """The table in the database whose address is the variable's.
+
+    Raises `SampleUnreadable`, `ConnectionNotConfigured`, `ConnectionUnusable`.
+    """
+    (manifest,) = resolve([_manifest(variable, name)], environment)
+    dialect, database = open_at(cast("SqlManifest", manifest))
+    try:
+        names = await _columns(database, name)
+        rows = await database.rows(_rows(name, names), names) if names else []
+    except Exception as error:  # noqa: BLE001  (a driver's error while it connects is none of SQLAlchemy's)
+        failure = failure_of(error, f"table {name}", dialect)
+        away = " (is it there?)" if failure.failure is FailureCode.AGENCY_UNAVAILABLE else ""
+        raise SampleUnreadable(f"the database cannot be asked{away}: {failure}") from None
+    finally:
+        await database.close()
+    if not names:
+        raise SampleUnreadable("there is no such table, or it has no columns that this account may see")
+    return Sample(Form.TABLE, rows, columns=names)
+
+
+async def _columns(database: Database, name: str) -> list[str]:
+    """The table's columns, in their order, from wherever this database tells of them."""
+    schema, _, alone = name.rpartition(".")
+    failed: Exception | None = None
+    for statement, parameters in _catalogues(schema, alone):
+        try:
+            rows = await database.rows(statement.params(parameters), ["name"])
+        except Exception as error:  # noqa: BLE001  (another database's catalogue: not there)
+            failed = error
+            continue
+        if rows:
+            return [str(row["name"]) for row in rows]
+    if failed is not None and not schema:
+        raise failed
+    return []
+
+
+def _catalogues(schema: str, name: str) -> list[tuple[Select[Any], dict[str, str]]]:
+    """The statement for each way in which databases tell a table's columns: the SQL standard's, SQLite's, Oracle's."""
+
+    def ask(expression: str, source: str, *conditions: str, order: str) -> Select[Any]:
+        chosen: Select[Any] = (
+            select(literal_column(expression).label("name")).select_from(text(source)).order_by(text(order))
+        )
+        return chosen.where(*map(text, conditions))
+
+    bound = {"name": name} | ({"schema": schema} if schema else {})
+    named = ("table_name = :name", *(("table_schema = :schema",) if schema else ()))
+    owned = ("table_name = :name", *(("owner = :schema",) if schema else ()))
+    return [
+        (ask("column_name", "information_schema.columns", *named, order="ordinal_position"), bound),
+        (ask("name", "pragma_table_info(:name)", order="cid"), {"name": name}),
+        (ask("column_name", "all_tab_columns", *owned, order="column_id"), bound),
+    ]
+
+
+def _rows(name: str, names: list[str]) -> Select[Any]:
+    schema, _, alone = name.rpartition(".")
+    columns: list[ColumnClause[Any]] = [column(quoted_name(one, quote=True)) for one in names]
+    source = table(quoted_name(alone, quote=True), *columns, schema=quoted_name(schema, quote=True) if schema else None)
+    return select(*(source.c[one] for one in names)).limit(ROWS)
+
+
+def _manifest(variable: str, name: str) -> SqlManifest:
+    """A manifest by which the database is opened as for any other."""
+    dataset = {"record": "Any", "table": name, "key": "any", "missingMeans": "none", "fields": {"any": "any"}}
+    return SqlManifest.model_validate(
+        {
+            "agency": "draft",
+            "name": {"en": "draft", "zh": "draft"},
+            "kind": "sql",
+            "connection": {"url": f"${{{variable}}}"},
+            "timeout": _TIMEOUT,
+            "datasets": [dataset],
+        }
+    )
