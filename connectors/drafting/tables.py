@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
 from sqlalchemy import Select, column, literal_column, select, table, text
@@ -47,36 +47,42 @@ async def read_table(variable: str, name: str, environment: Mapping[str, str]) -
 async def _columns(database: Database, name: str) -> list[str]:
     """The table's columns, in their order, from wherever this database tells of them."""
     schema, _, alone = name.rpartition(".")
-    failed: Exception | None = None
-    for statement, parameters in _catalogues(schema, alone):
+    failures: list[Exception] = []
+    catalogues = _catalogues(schema, alone)
+    for statement in catalogues:
         try:
-            rows = await database.rows(statement.params(parameters), ["name"])
+            rows = await database.rows(statement, ["name"])
         except Exception as error:  # noqa: BLE001  (another database's catalogue: not there)
-            failed = error
+            failures.append(error)
             continue
         if rows:
             return [str(row["name"]) for row in rows]
-    if failed is not None and not schema:
-        raise failed
+    if len(failures) == len(catalogues):
+        raise failures[0]
     return []
 
 
-def _catalogues(schema: str, name: str) -> list[tuple[Select[Any], dict[str, str]]]:
-    """The statement for each way in which databases tell a table's columns: the SQL standard's, SQLite's, Oracle's."""
+def _catalogues(schema: str, name: str) -> list[Select[Any]]:
+    """A statement for each way in which databases tell a table's columns."""
 
-    def ask(expression: str, source: str, *conditions: str, order: str) -> Select[Any]:
-        chosen: Select[Any] = (
-            select(literal_column(expression).label("name")).select_from(text(source)).order_by(text(order))
-        )
-        return chosen.where(*map(text, conditions))
+    def ask(expression: str, source: str, conditions: Sequence[str], order: str) -> Select[Any]:
+        used = {key: value for key, value in bound.items() if any(f":{key}" in part for part in (source, *conditions))}
+        chosen: Select[Any] = select(literal_column(expression).label("name")).select_from(text(source))
+        return chosen.where(*map(text, conditions)).order_by(text(order)).params(used)
 
-    bound = {"name": name} | ({"schema": schema} if schema else {})
-    named = ("table_name = :name", *(("table_schema = :schema",) if schema else ()))
-    owned = ("table_name = :name", *(("owner = :schema",) if schema else ()))
+    def ask_standard(*conditions: str) -> Select[Any]:
+        named = ("table_name = :table", *conditions)
+        return ask("column_name", "information_schema.columns", named, "ordinal_position")
+
+    bound = {"table": name, "schema": schema}
+    owned = ("owner = :schema",) if schema else ()
     return [
-        (ask("column_name", "information_schema.columns", *named, order="ordinal_position"), bound),
-        (ask("name", "pragma_table_info(:name)", order="cid"), {"name": name}),
-        (ask("column_name", "all_tab_columns", *owned, order="column_id"), bound),
+        *([ask_standard("table_schema = :schema")] if schema else []),
+        ask_standard("table_schema = ANY (current_schemas(false))"),  # PostgreSQL
+        ask_standard("table_schema = DATABASE()"),  # MariaDB, MySQL
+        ask_standard("table_schema = SCHEMA_NAME()"),  # SQL Server
+        ask("name", "pragma_table_info(:table)", (), "cid"),  # SQLite
+        ask("column_name", "all_tab_columns", ("table_name = :table", *owned), "column_id"),  # Oracle
     ]
 
 

@@ -55,7 +55,7 @@ def new(  # noqa: PLR0913 - the options of a command
     variable: Annotated[
         str | None,
         typer.Option(
-            help="The environment variable with the address: by default COURT_URL for court, or COURT_DROP of a directory."
+            help="The variable with the address; by default COURT_URL for court, or COURT_DROP of a directory."
         ),
     ] = None,
     path: Annotated[
@@ -130,15 +130,19 @@ def _table(variable: str, table: str) -> Sample:
         raise typer.BadParameter(f"{variable} is not set to the database's address", param_hint="--variable") from error
 
 
+def _at_terminal() -> bool:
+    return sys.stdin.isatty()
+
+
 def _asked(what: str) -> str:
-    if not sys.stdin.isatty():
+    if not _at_terminal():
         raise typer.BadParameter("is needed", param_hint="--agency")
     return str(typer.prompt(what))
 
 
 def _maybe(what: str, known: object = None) -> str | None:
     """What is typed, where there is somebody to type; None for nothing."""
-    while sys.stdin.isatty():
+    while _at_terminal():
         said = str(typer.prompt(what, default="", show_default=False)).strip()
         if not said or known is None or said in known:  # type: ignore[operator]
             return said or None

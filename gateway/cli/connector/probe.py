@@ -154,7 +154,7 @@ def _value(value: Value) -> str:  # noqa: PLR0911  (one for each kind of value)
         case None:
             return "nothing"
         case Money(amount=amount, currency=currency):
-            return f"{amount} {currency}"
+            return f"{amount.normalize():f} {currency}" if amount is not None else "nothing"
         case DateSpan(date=day):
             return str(day)
         case Count(value=number):
@@ -210,7 +210,7 @@ def _document(probed: Probed, hiding: Hiding) -> Mapping[str, Any]:
             for row in probed.rows
         ],
         "answers": {
-            code: {
+            str(code): {
                 "outcome": answer.outcome,
                 "failure": answer.failure,
                 "rows": len(answer.rows),
