@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
 import orjson
@@ -33,7 +33,7 @@ from gateway.cli.connector.asking import (
 from gateway.cli.output import FAILED, Json, counted, failing_plainly, plain, print_json, print_table
 from schema.values import Code, Count, DateSpan, Money, Value
 
-_SHOWN: int = 1000
+_SHOWN: Final = 400
 """How many characters of a body are shown, unless all are wanted."""
 
 
