@@ -178,8 +178,8 @@ async def test_a_table_that_is_not_there_is_told(sql_database: Any) -> None:
 
 
 async def test_a_database_that_is_not_there_is_told(tmp_path: Path) -> None:
+    settings = SupplySettings({"REGISTRY_URL": f"sqlite:///{tmp_path / 'none.db'}"})
     with pytest.raises(SampleUnreadable, match="is it there"):
-        settings = SupplySettings({"REGISTRY_URL": f"sqlite:///{tmp_path / 'none.db'}"})
         await read_table("REGISTRY_URL", "t_reg", settings)
 
 
