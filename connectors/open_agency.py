@@ -20,6 +20,7 @@ from connectors.mapping import compile_mapper
 from connectors.second_level import dataset_entries
 from connectors.secret import Stamp, stamp_of
 from connectors.settings import SupplySettings
+from connectors.watch import watched
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +74,10 @@ async def open_agency(origin: Origin, settings: SupplySettings, before: OpenAgen
     """
     manifest, shapes = origin.manifest, origin.shapes
     try:
-        sources = await kinds().usable[manifest.kind].open_sources(manifest, shapes, settings)
+        opened = await kinds().usable[manifest.kind].open_sources(manifest, shapes, settings)
     except ConnectionUnusable as error:
         raise ConnectionNotConfigured([f"agency {manifest.agency}: {error}"]) from None
+    sources = watched(opened, manifest.agency, settings.watch)
     calls, forwards = _calls(manifest, before), manifest.forward is not None
     lines: dict[str, Line] = {}
     for dataset, described in zip(manifest.datasets, describe(manifest), strict=True):

@@ -57,7 +57,7 @@ from connectors.kinds import file
 from connectors.seal import Seal
 from connectors.settings import SecondLevelSettings
 from tests.connectors.soap_support import BATCH, answered, penalty, replying
-from tests.connectors.support import CODES, Agency, Asked, ask
+from tests.connectors.support import CODES, LOOPBACK, Agency, Asked, ask
 
 TIMEOUT, UNAVAILABLE = FailureCode.AGENCY_TIMEOUT, FailureCode.AGENCY_UNAVAILABLE
 BAD = FailureCode.AGENCY_BAD_RESPONSE
@@ -420,7 +420,7 @@ async def test_what_fetching_drops_raises(
     kind: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(asyncssh, "connect", raising(kind))
-    server = sftp.SftpServer("127.0.0.1", 9, "user", "/", None, None, None)
+    server = sftp.SftpServer("127.0.0.1", 9, LOOPBACK, "user", "/", None, None, None)
     with capture_logs() as logs:
         fetching = sftp.SftpDrops("customs", server, [], tmp_path, every=60, timeout=60)
         await fetching.looked()
