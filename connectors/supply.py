@@ -53,7 +53,7 @@ class AgencySupply:
     """The `Supply` of the contract. Made by `open_supply`, or out of another one; whoever opened it closes it."""
 
     def __init__(self, agencies: Collection[OpenAgency], cache: RowCache) -> None:
-        self.agencies = frozenset(agencies)
+        self.opened = frozenset(agencies)
         self._cache = cache
         self._lines = {name: line for agency in agencies for name, line in agency.lines.items()}
         self._coalescers = {name: one for agency in agencies for name, one in agency.coalescers.items()}
@@ -87,7 +87,7 @@ class AgencySupply:
 
     async def close(self, successor: AgencySupply | None = None) -> None:
         """Ends every call, closes every connection and forgets every row, but for what a successor has of them."""
-        for agency in self.agencies - (successor.agencies if successor else frozenset()):
+        for agency in self.opened - (successor.opened if successor else frozenset()):
             await agency.close()
         if successor is None:
             await self._cache.close()

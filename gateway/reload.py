@@ -85,7 +85,7 @@ class Reload:
         self._terms = terms
         self._provisions = provisions
         self._editions = editions
-        agencies = _by_id(provisions.supply.agencies)
+        agencies = _by_id(provisions.supply.opened)
         self._placed = {path: _Placed(manifest, agencies[manifest.agency]) for path, manifest in files.items()}
         self._refused: Mapping[Path, Refusal] = {}
         self._folder = Folder()
@@ -147,12 +147,12 @@ class Reload:
         try:
             refused |= await self._place(chosen, placed)
             opened = [one.agency for one in placed.values()]
-            if supply.agencies == set(opened):
+            if supply.opened == set(opened):
                 self._placed = placed
             else:
                 refused |= await self._change(placed, supply.renewed(opened))
         finally:
-            for agency in {one.agency for one in placed.values()} - self._provisions.supply.agencies:
+            for agency in {one.agency for one in placed.values()} - self._provisions.supply.opened:
                 await agency.close()
         self._tell(refused)
 
@@ -197,7 +197,7 @@ class Reload:
         """The agency of a manifest: as it is open, or opened anew. Raises `ConnectionNotConfigured`."""
         settings = self._terms.settings
         origin = await asyncio.to_thread(origin_of, manifest, shapes, settings)
-        before = _by_id(self._provisions.supply.agencies).get(manifest.agency)
+        before = _by_id(self._provisions.supply.opened).get(manifest.agency)
         if before is not None and before.origin == origin:
             return before
         return await open_agency(origin, settings, before)
@@ -205,7 +205,7 @@ class Reload:
     async def _change(self, placed: Mapping[Path, _Placed], successor: AgencySupply) -> Mapping[Path, Reasons]:
         """Puts other agencies in the places of those in force, and gives the reasons against it, where there are."""
         supply, users = self._provisions.supply, self._editions.current.provision.users
-        new = successor.agencies - supply.agencies
+        new = successor.opened - supply.opened
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PREPARING_SECONDS):
                 await asyncio.gather(*(agency.ready() for agency in new))
@@ -221,7 +221,7 @@ class Reload:
         _log.info(
             "manifests in force",
             opened=sorted(_by_id(new)),
-            closed=sorted(_by_id(supply.agencies - successor.agencies)),
+            closed=sorted(_by_id(supply.opened - successor.opened)),
         )
         return {}
 
