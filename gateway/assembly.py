@@ -20,7 +20,7 @@ from connectors.reach import Reach
 from connectors.settings import SecondLevelSettings, SupplySettings
 from connectors.supply import open_supply
 from gateway.agencies import AgencyProfile
-from gateway.audit import AuditLog
+from gateway.audit.open import audit_log, worker_part
 from gateway.compiler import Compiler
 from gateway.consents import ConsentIssuers
 from gateway.document import Documents
@@ -118,10 +118,10 @@ def record_shapes(catalogue: Catalogue) -> Mapping[str, RecordShape]:
 
 @asynccontextmanager
 async def open_gateway(
-    settings: Settings, installation: Installation, environment: Mapping[str, str], audit_file: Path | None = None
+    settings: Settings, installation: Installation, environment: Mapping[str, str], worker: int | None = None
 ) -> AsyncIterator[Gateway]:
-    """The gateway, open for as long as the context lasts. `environment` holds the manifests' `${NAME}`; `audit_file` is
-    where it writes its audit log, if not where the settings say.
+    """The gateway, open for as long as the context lasts. `environment` holds the manifests' `${NAME}`; `worker` is
+    its number where there are several, each with an audit log of its own.
 
     Raises the packages' errors where something is wrong or missing.
     """
@@ -133,7 +133,7 @@ async def open_gateway(
         reach=Reach(settings.networks, settings.plain_networks),
     )
     async with AsyncExitStack() as stack:
-        audit = await stack.enter_async_context(AuditLog(audit_file or settings.audit_file))
+        audit = await stack.enter_async_context(audit_log(settings, worker_part(worker)))
         supply = await open_supply(installation.manifests, record_shapes(installation.catalogue), supply_settings)
         stack.push_async_callback(supply.close)
         compiler = await stack.enter_async_context(Compiler(_workshop(installation)))

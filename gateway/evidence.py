@@ -7,16 +7,14 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import orjson
 
+from gateway.audit.files import ROTATED
 from policies.analysis.shapes import Decided, Evidence, Gathering
 from policies.decision import Basis, CallerClass
 from policies.policy import Act
-
-_ROTATED: Final = re.compile(r"[.-][0-9][0-9.T-]*")
-"""What a rotation appends to a log's name: `.1`, `-20261101`. Compressed ones are not read."""
 
 
 def log_files(path: Path, since: dt.datetime) -> tuple[Path, ...]:
@@ -39,7 +37,7 @@ def log_files(path: Path, since: dt.datetime) -> tuple[Path, ...]:
 def _log_of(path: Path, file: Path) -> str | None:
     """The name of the log that a file is, or was before it was rotated; None where it is another thing."""
     log = rf"{re.escape(path.stem)}(-[1-9][0-9]?)?{re.escape(path.suffix)}"
-    named = re.fullmatch(rf"({log})({_ROTATED.pattern})?", file.name)
+    named = re.fullmatch(rf"({log})({ROTATED.pattern})?", file.name)
     return named[1] if named else None
 
 

@@ -11,7 +11,7 @@ from typing import Final
 from connectors.contract import Asker, Supply
 from connectors.turns import Turn
 from gateway.arguments import slices
-from gateway.audit import AuditLog
+from gateway.audit.log import AuditLog
 from gateway.caller import Caller, check_caller
 from gateway.consents import Consents
 from gateway.cursor import record_digests

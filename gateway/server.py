@@ -10,7 +10,6 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Final
 
 import uvicorn
@@ -20,6 +19,7 @@ from gateway.admin.desk import Desk
 from gateway.admin.open import admin_route, open_desk
 from gateway.app import create_app
 from gateway.assembly import Installation, open_gateway, read_installation
+from gateway.audit.open import certifying
 from gateway.console import console_routes
 from gateway.errors import HttpError, SettingsInvalidError
 from gateway.identity import load_authenticator
@@ -47,7 +47,7 @@ async def running_server(settings: Settings, environment: Mapping[str, str]) -> 
     be opened or the address not be listened on.
     """
     with listening(settings) as listener:
-        async with answering(listener, settings, read_installation(settings), environment):
+        async with certifying(settings), answering(listener, settings, read_installation(settings), environment):
             yield address(listener)
 
 
@@ -57,15 +57,14 @@ async def answering(
     settings: Settings,
     installation: Installation,
     environment: Mapping[str, str],
-    audit_file: Path | None = None,
+    worker: int | None = None,
 ) -> AsyncIterator[None]:
     """A gateway that answers what comes to the listener, from the moment the context is entered.
 
-    `audit_file` is where it writes its audit log, if not where the settings say. Raises the packages' errors where the
-    gateway cannot be opened.
+    `worker` is its number where there are several. Raises the packages' errors where the gateway cannot be opened.
     """
     async with (
-        open_gateway(settings, installation, environment, audit_file) as gateway,
+        open_gateway(settings, installation, environment, worker) as gateway,
         open_desk(settings, installation, gateway) as desk,
     ):
         config = uvicorn.Config(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.audit import AuditLog
+from gateway.audit.log import AuditLog
 from gateway.compiler import Compiler
 from gateway.errors import PolicyStoreMissingError
 from gateway.workshop import Cells
