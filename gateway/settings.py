@@ -154,8 +154,8 @@ class AuditSettings(_Group):
 
     @model_validator(mode="after")
     def _signed(self) -> Self:
-        if (self.signing_key is None) != (self.keys is None):
-            raise ValueError("signing_key and keys go together: set both or neither")
+        if self.signing_key is not None and self.keys is None:
+            raise ValueError("signing_key needs keys, among which its public half is")
         if self.signing_key is None and (self.keep_days is not None or self.anchors):
             raise ValueError("keep_days and anchors need checkpoints, and these a signing_key")
         return self

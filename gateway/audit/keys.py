@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import orjson
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, OKPKey, import_key
 
 from gateway.errors import SettingsInvalidError
-from gateway.settings import PREFIX, AuditSettings
+from gateway.settings import PREFIX, AuditSettings, SignerSettings
+from gateway.tokens import load_key_set
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +38,17 @@ def load_signing_keys(settings: AuditSettings) -> SigningKeys | None:
 
 def load_public_keys(path: Path) -> KeySet:
     """A set of public keys (JWKS). Raises `SettingsInvalidError`, which quotes nothing of the file."""
-    try:
-        keys = [import_key(one) for one in _document(path)["keys"]]
-    except (JoseError, ValueError, KeyError, TypeError):
-        raise SettingsInvalidError(f"{path} holds no JWKS (RFC 7517)") from None
-    if not keys or not all(isinstance(one, OKPKey) and one.kid and not one.is_private for one in keys):
+    keys = load_key_set(SignerSettings(id="the audit log", jwks=path))
+    if not keys.keys or not all(isinstance(key, OKPKey) and key.kid for key in keys):
         raise SettingsInvalidError(f"{path} must hold public Ed25519 keys alone, each with its `kid`")
-    return KeySet(keys)
+    return keys
 
 
 def _private_key(path: Path) -> OKPKey:
     try:
-        key = import_key(_document(path))
+        key = import_key(orjson.loads(path.read_bytes()))
+    except OSError as error:
+        raise SettingsInvalidError(f"{path} cannot be read: {error.strerror}") from None
     except (JoseError, ValueError, KeyError, TypeError):
         raise SettingsInvalidError(f"{path} holds no JWK (RFC 7517)") from None
     if not isinstance(key, OKPKey) or not key.is_private or not key.kid or key.as_dict().get("crv") != "Ed25519":
@@ -57,10 +56,3 @@ def _private_key(path: Path) -> OKPKey:
             f"{path} must hold a private Ed25519 key with a `kid`; `xinqiao audit keys` makes one"
         )
     return key
-
-
-def _document(path: Path) -> Any:  # noqa: ANN401 - any JSON
-    try:
-        return orjson.loads(path.read_bytes())
-    except OSError as error:
-        raise SettingsInvalidError(f"{path} cannot be read: {error.strerror}") from None

@@ -1,3 +1,5 @@
+# ruff: noqa: ASYNC240 - nothing else runs while a test looks at a file
+
 from __future__ import annotations
 
 import asyncio
@@ -17,7 +19,7 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.audit.chain import chained, genesis
+from gateway.audit.chain import chained, genesis, read_link
 from gateway.audit.files import FileSink, Rotation, parts
 from gateway.audit.log import AuditLog
 from gateway.errors import AuditUnavailableError
@@ -40,6 +42,18 @@ def records(path: Path) -> list[Any]:
     assert not content or content.endswith(b"\n")
     lines = [orjson.loads(line) for line in content.splitlines()]
     return [{name: value for name, value in line.items() if name not in {"number", "previous"}} for line in lines]
+
+
+def linked(path: Path) -> bool:
+    """Whether the records in all files of a chain follow one another from the first."""
+    head = genesis("chain")
+    for part in parts(path):
+        for line in part.path.read_bytes().splitlines():
+            link = read_link(line)
+            if link is None or (link.number, link.previous) != (head.number + 1, head.digest):
+                return False
+            head = link.head
+    return True
 
 
 def mode(path: Path) -> int:
@@ -157,6 +171,7 @@ async def test_a_record_torn_by_a_full_disk_is_never_acknowledged_nor_merged_wit
     with small_files():
         acknowledged = await fill(path)
     assert acknowledged == [0, 1, 2]
+    assert linked(path)
     assert [record["n"] for record in records(path)] == [0, 1, 2, "short"]
 
 
@@ -211,10 +226,54 @@ async def test_closing_writes_what_waits_and_then_refuses(path: Path) -> None:
         await log.append({"n": 11})
 
 
+async def test_a_crash_at_any_byte_of_a_record_loses_none_before_it_and_the_log_goes_on(path: Path) -> None:
+    async with log_at(path) as log:
+        for n in range(3):
+            await log.append({"n": n, "text": "\N{HORIZONTAL ELLIPSIS}"})
+    whole = path.read_bytes()
+    begins = whole.rindex(b"\n", 0, -1) + 1
+    for length in range(begins, len(whole)):
+        path.write_bytes(whole[:length])
+        async with log_at(path) as log:
+            await log.append({"n": "after"})
+        assert [record["n"] for record in records(path)] == [0, 1, "after"]
+        assert linked(path)
+
+
+async def test_a_crash_at_any_byte_of_the_very_first_record_leaves_a_log_that_begins(path: Path) -> None:
+    async with log_at(path) as log:
+        await log.append({"n": 0})
+    whole = path.read_bytes()
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        async with log_at(path) as log:
+            await log.append({"n": "after"})
+        assert [record["n"] for record in records(path)] == ["after"]
+        assert linked(path)
+
+
+async def test_a_crash_between_rotating_and_the_next_record_breaks_no_chain(path: Path) -> None:
+    async with log_at(path) as log:
+        await log.append({"n": 0})
+    path.rename(path.with_name("audit.jsonl.000000000001"))
+    async with log_at(path) as log:
+        await log.append({"n": 1})
+    assert [part.first for part in parts(path)] == [1, 2]
+    assert linked(path)
+
+
+async def test_a_record_that_is_no_link_of_a_chain_stops_the_start_and_is_not_written_over(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b'{"n":1}\n')
+    with pytest.raises(AuditUnavailableError):
+        await log_at(path).__aenter__()
+    assert path.read_bytes() == b'{"n":1}\n'
+
+
 APPENDER = """
 import asyncio, itertools, os, sys
 from pathlib import Path
-from gateway.audit.chain import chained, genesis
+from gateway.audit.chain import chained, genesis, read_link
 from gateway.audit.files import FileSink, Rotation, parts
 from gateway.audit.log import AuditLog
 
@@ -226,7 +285,7 @@ async def appends(log):
         os.write(1, b"%d\\n" % n)
 
 async def main():
-    async with AuditLog(FileSink(Path(sys.argv[1]), 'x', Rotation(10_000, 86_400))) as log:
+    async with AuditLog(FileSink(Path(sys.argv[1]), 'chain', Rotation(10_000, 86_400))) as log:
         await asyncio.gather(*(appends(log) for _ in range(20)))
 
 asyncio.run(main())
@@ -242,6 +301,7 @@ def test_kill_9_loses_no_record_that_was_acknowledged(path: Path) -> None:
     asyncio.run(append(path, {"n": "after"}))
     kept = [record["n"] for part in parts(path) for record in records(part.path)]
     assert set(acknowledged) <= set(kept)
+    assert linked(path)
     assert len(parts(path)) > 1  # it was killed among rotations
     assert kept[-1] == "after"
 
@@ -254,10 +314,12 @@ async def append(path: Path, record: dict[str, Any]) -> None:
 async def test_a_log_that_is_moved_away_is_begun_anew_under_its_name(path: Path) -> None:
     async with log_at(path) as log:
         await log.append({"n": 1})
-        path.rename(path.with_suffix(".old"))  # noqa: ASYNC240 - a test
+        path.rename(path.with_suffix(".old"))
         await log.append({"n": 2})
     assert records(path.with_suffix(".old")) == [{"n": 1}]
     assert records(path) == [{"n": 2}]
+    (line,) = path.read_bytes().splitlines()
+    assert line.startswith(b'{"number":2,')  # the chain goes on
 
 
 async def test_a_log_that_could_not_keep_a_record_is_not_ready_until_it_keeps_one(path: Path) -> None:
