@@ -126,8 +126,7 @@ class CompanyRows(msgspec.Struct, frozen=True):
     unreadable: Mapping[int, frozenset[str]] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Asker:
+class Asker(msgspec.Struct, frozen=True):
     """For whom an agency is asked: the caller's organisation, its purpose where it has one, and the request's id."""
 
     organisation: str
@@ -135,8 +134,7 @@ class Asker:
     request_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class FetchRequest:
+class FetchRequest(msgspec.Struct, frozen=True):
     """A level's question to one dataset.
 
     `codes` have no duplicates. `columns` are canonical field names, all of them in the dataset's `fields`. `filters`
@@ -169,8 +167,7 @@ class Supply(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class SourceCall:
+class SourceCall(msgspec.Struct, frozen=True):
     """One call to an agency's system: `keys` as the agency writes them, `columns` the top-level names or paths of the
     agency's own fields that are needed, `filters` by the contract's argument names, `timeout` in seconds. There is an
     `asker` where the manifest forwards it.
@@ -183,8 +180,7 @@ class SourceCall:
     asker: Asker | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SourceAnswer:
+class SourceAnswer(msgspec.Struct, frozen=True):
     """What one call brought, in the agency's own words.
 
     `unknown` are the keys that the agency said it does not know, `seen` those that it named without giving rows.

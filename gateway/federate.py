@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from connectors.contract import Asker, CompanyRows, FailureCode, Outcome, Supply
 from connectors.turns import Turn
@@ -30,8 +31,7 @@ Level = Mapping[EnterpriseSelection, Iterable[CreditCode]]
 """The companies of one level by where they appear; no company twice at one place."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(msgspec.Struct, frozen=True):
     """One place, for the class of caller that it was planned for: how its answers are written, and what was joined for
     each of its companies, in their order.
     """
@@ -42,16 +42,14 @@ class Settled:
     joined: Mapping[AnswerSelection, Joined]
 
 
-@dataclass(frozen=True, slots=True)
-class Answers:
+class Answers(msgspec.Struct, frozen=True):
     """What federating brought: every place, and the companies asked about."""
 
     settled: list[Settled]
     companies: set[CreditCode]
 
 
-@dataclass(frozen=True, slots=True)
-class Federation:
+class Federation(msgspec.Struct, frozen=True):
     """One request's way through the levels.
 
     `shared` names the datasets whose cached rows may serve every organisation; `limit` bounds the request's distinct
@@ -137,8 +135,7 @@ class Federation:
         return Settled(planned.caller_class, place, planned.prepared.writers, joined)
 
 
-@dataclass(frozen=True, slots=True)
-class _Planned:
+class _Planned(msgspec.Struct, frozen=True):
     """One place before it is fetched."""
 
     caller_class: CallerClass

@@ -6,7 +6,8 @@ import asyncio
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from connectors.contract import Asker, CompanyRows, FetchRequest, Supply
 from gateway.arguments import Slice
@@ -18,8 +19,7 @@ Filters = tuple[tuple[str, dt.date], ...]
 """The filters that an agency applies itself, sorted by argument."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """The companies of one class at one place of the operation, under that class's plan; no company twice."""
 
     enterprise: EnterpriseSelection
@@ -31,8 +31,7 @@ Partition = Callable[[str], str]
 """The share of the cache that this caller may use, by dataset."""
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(msgspec.Struct, frozen=True):
     """On what terms a request asks: its share of the cache, for whom, and until when, in seconds of the event loop's
     clock.
     """

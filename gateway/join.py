@@ -9,6 +9,9 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from typing import Final
+
+import msgspec
 
 from gateway.arguments import Slice
 from gateway.authorise import Authorised, AuthorisedAnswer, Supplier
@@ -23,9 +26,11 @@ from policies.publicity import Judge, Publicity, Standing
 from schema.catalogue import RecordType
 from schema.credit_code import CreditCode
 
+AT_ONCE: Final = 32
+"""How many companies are joined between two looks at the clock."""
 
-@dataclass(frozen=True, slots=True)
-class Joined:
+
+class Joined(msgspec.Struct, frozen=True):
     """One answer for the companies of a place, column by column, in their order.
 
     `records` has None where nothing may be read from there being none. `more` tells whether there are others, `ends`
@@ -38,8 +43,7 @@ class Joined:
     ends: list[Position | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Joiner:
+class Joiner(msgspec.Struct, frozen=True):
     """What one request needs to join: today's date for publicity periods, the caller's masks, and the digests in
     cursors.
     """
@@ -59,7 +63,7 @@ class Joining:
     authorised: AuthorisedAnswer
     expiring: tuple[Supplier, ...]
     cursor: bool
-    judge: Callable[[dt.date, frozenset[str]], Judge]
+    judge: Callable[[dt.date, frozenset[str]], Judge | None]
 
 
 def joinings(authorised: Authorised, publicity: Publicity) -> Mapping[AnswerSelection, Joining]:
@@ -101,20 +105,24 @@ class AnswerJoiner:
             for one in authorised.suppliers
         ]
 
-    def join(self, codes: Iterable[CreditCode]) -> Iterator[None]:
-        """Adds the answers for companies, one with each step."""
-        collectors, expiring, unplaced = self._collectors, self._expiring, not self._placed
+    def join(self, codes: Sequence[CreditCode]) -> Iterator[None]:
+        """Adds the answers for companies, those of several with each step."""
+        for start in range(0, len(codes), AT_ONCE):
+            self._join(codes[start : start + AT_ONCE])
+            yield
+
+    def _join(self, codes: Sequence[CreditCode]) -> None:
+        expiring, unplaced = self._expiring, not self._placed
         envelope_of, joined = self._envelopes.envelope, self.joined
-        for code in codes:
-            found: list[Record] = []
-            sources = tuple([collect(code, found) for collect in collectors])
+        founds: list[list[Record]] = [[] for _ in codes]
+        fared = list(zip(*[collect(codes, founds) for collect in self._collectors], strict=True)) or [()] * len(codes)
+        for code, found, sources in zip(codes, founds, fared, strict=True):
             page, more, end = (found, False, None) if unplaced and len(found) <= 1 else self._page(found, code)
             envelope = envelope_of(sources, _over(page, expiring) if expiring else ())
             joined.envelopes.append(envelope)
             joined.records.append(page if page or envelope.complete else None)
             joined.more.append(more)
             joined.ends.append(end)
-            yield
 
     def _page(self, found: list[Record], code: CreditCode) -> tuple[Sequence[Record], bool, Position | None]:
         """The page of the records that is asked for, whether there are more, and where its last one stands."""

@@ -33,7 +33,7 @@ SHUTDOWN_SECONDS: Final = 30
 
 BACKLOG: Final = 2_048
 
-YOUNG_OBJECTS: Final = 20_000
+YOUNG_OBJECTS: Final = 100_000
 """How many more objects than there were set the collector going. Requests leave next to no cycles, and at Python's
 own 700 it walks through each of them, still under way, several times.
 """
