@@ -20,6 +20,7 @@ from connectors.reach import Reach
 from connectors.settings import SecondLevelSettings, SupplySettings
 from connectors.supply import open_supply
 from gateway.agencies import AgencyProfile
+from gateway.audit.keys import load_signing_keys
 from gateway.audit.open import audit_log, worker_part
 from gateway.compiler import Compiler
 from gateway.consents import ConsentIssuers
@@ -28,6 +29,7 @@ from gateway.editions import Editions, Loaded
 from gateway.errors import SettingsInvalidError
 from gateway.pipeline import Gateway, Secrets
 from gateway.prepare import Preparer
+from gateway.receipt import Receipts, Salt
 from gateway.settings import PREFIX, Settings
 from gateway.tables import TableSource, announce
 from gateway.views import Views
@@ -125,13 +127,14 @@ async def open_gateway(
 
     Raises the packages' errors where something is wrong or missing.
     """
-    secrets = _secrets(settings)
+    secrets = read_secrets(settings)
     supply_settings = SupplySettings(
         environment,
         cached_rows=settings.cache_entries,
         second_level=_second_level(settings),
         reach=Reach(settings.networks, settings.plain_networks),
     )
+    keys = load_signing_keys(settings.audit)
     async with AsyncExitStack() as stack:
         audit = await stack.enter_async_context(audit_log(settings, worker_part(worker)))
         supply = await open_supply(installation.manifests, record_shapes(installation.catalogue), supply_settings)
@@ -153,6 +156,7 @@ async def open_gateway(
             shared=shared_datasets(installation.datasets.values(), installation.catalogue),
             limits=settings.limits.operation(),
             secrets=secrets,
+            receipts=Receipts(settings.audience, keys) if keys else None,
         )
 
 
@@ -237,11 +241,13 @@ def shared_datasets(datasets: Iterable[Dataset], catalogue: Catalogue) -> frozen
     return frozenset(dataset.id for dataset in datasets if dataset.shared or public(dataset))
 
 
-def _secrets(settings: Settings) -> Secrets:
+def read_secrets(settings: Settings) -> Secrets:
     """The installation's keys, derived from its one secret. Raises `SettingsInvalidError` where there is none."""
     root, generation = _root(settings), settings.pseudonym_generation
     masks = _derived(root, b"masks", generation.to_bytes(16))
-    return Secrets(masks=masks, cursors=_derived(root, b"cursors"), generation=generation)
+    return Secrets(
+        masks=masks, cursors=_derived(root, b"cursors"), salt=Salt(_derived(root, b"receipts")), generation=generation
+    )
 
 
 def _second_level(settings: Settings) -> SecondLevelSettings | None:

@@ -37,7 +37,7 @@ class Received(msgspec.Struct, frozen=True):
     """One GraphQL request, authenticated and well-formed as HTTP, not yet read as GraphQL.
 
     `purpose` and `consents` are what the caller sent, not yet checked. `deadline` is in seconds of the event loop's
-    clock. `read_only` is true where only queries may run (GET).
+    clock. `read_only` is true where only queries may run (GET); `receipt` where the caller wants one.
     """
 
     request_id: str
@@ -49,12 +49,14 @@ class Received(msgspec.Struct, frozen=True):
     consents: tuple[str, ...]
     deadline: float
     read_only: bool
+    receipt: bool = False
 
 
 class Answered(msgspec.Struct, frozen=True):
     """The GraphQL response. `body` is its JSON; `executed` is false where the request failed before its execution began
-    (a GraphQL request error: there is no `data`).
+    (a GraphQL request error: there is no `data`). `receipt` is the body's, where the caller asked for one.
     """
 
     body: bytes
     executed: bool
+    receipt: str | None = None

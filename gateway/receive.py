@@ -40,7 +40,7 @@ before they have sent all of theirs, and would see nothing but a broken connecti
 MAX_CONSENTS: Final = 20
 """The most consents of one request; each is a signature to check."""
 
-_Wanted = TypeVar("_Wanted", str, dict[str, Any], list[Any])
+_Wanted = TypeVar("_Wanted", str, bool, dict[str, Any], list[Any])
 
 _JSON_TYPES: Final = {
     str: "a text",
@@ -69,6 +69,7 @@ async def receive(request: Request, request_id: str, principal: Principal, setti
         consents=_consents(request.headers, parameters.extensions),
         deadline=deadline,
         read_only=request.method != "POST",
+        receipt=_receipt(request.headers, parameters.extensions),
     )
 
 
@@ -187,6 +188,14 @@ def _purpose(headers: Headers, extensions: Mapping[str, Any]) -> str | None:
     if len(named) > 1:
         raise RequestMalformedError("The header X-Purpose and extensions.purpose differ; send one of them.")
     return named.pop() if named else None
+
+
+def _receipt(headers: Headers, extensions: Mapping[str, Any]) -> bool:
+    """Whether a receipt is asked for, in either place."""
+    wanted = {"1": True, "0": False, None: False}.get(single(headers, "X-Receipt"))
+    if wanted is None:
+        raise RequestMalformedError("The header X-Receipt must be 1 or 0.")
+    return wanted or _member(extensions, "receipt", bool) is True
 
 
 def _consents(headers: Headers, extensions: Mapping[str, Any]) -> tuple[str, ...]:

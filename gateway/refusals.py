@@ -68,6 +68,12 @@ class LimitExceeded(RequestRefused):
     code = "LIMIT_EXCEEDED"
 
 
+class ReceiptUnavailable(RequestRefused):
+    """A receipt is asked for, and this gateway has no key to sign one."""
+
+    code = "RECEIPT_UNAVAILABLE"
+
+
 class PurposeInvalid(RequestRefused):
     """The purpose is unknown, or not one that the caller's organisation is registered for."""
 

@@ -14,6 +14,9 @@ from typing import Final
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from gateway.admin.desk import Desk
 from gateway.admin.open import admin_route, open_desk
@@ -25,7 +28,9 @@ from gateway.errors import HttpError, SettingsInvalidError
 from gateway.identity import load_authenticator
 from gateway.messages import Principal
 from gateway.pipeline import Gateway
+from gateway.receipt import Receipts
 from gateway.record import refusal_record
+from gateway.respond import json_response
 from gateway.settings import PREFIX, Settings
 
 SHUTDOWN_SECONDS: Final = 30
@@ -122,8 +127,24 @@ def application(gateway: Gateway, desk: Desk, settings: Settings) -> Starlette:
         settings=settings,
         record_refusal=record_refusal,
         readiness={"audit": gateway.audit.check, "policy": gateway.editions.check},
-        extra_routes=[*console_routes(), admin_route(desk, authenticator, settings, record_refusal)],
+        extra_routes=[
+            *console_routes(),
+            *_key_routes(gateway.receipts),
+            admin_route(desk, authenticator, settings, record_refusal),
+        ],
     )
+
+
+def _key_routes(receipts: Receipts | None) -> list[Route]:
+    """Where the public keys are published with which receipts are verified, where there are any."""
+    if receipts is None:
+        return []
+    document = receipts.keys.public.as_dict(private=False)
+
+    async def published(_: Request) -> Response:
+        return json_response(document)
+
+    return [Route("/.well-known/jwks.json", published)]
 
 
 async def interrupted() -> None:

@@ -1,4 +1,4 @@
-"""The command line: `xinqiao serve | demo | query | plan | check | sdl | policy | consent | audit`.
+"""The command line: `xinqiao serve | demo | query | plan | check | sdl | policy | consent | audit | receipt`.
 
 Exit status: 0 done; 1 the answer, the manifests or the policies have errors; 2 the command was not understood, or
 something that it needs is missing.
@@ -10,7 +10,7 @@ import typer
 
 from gateway.cli.lazy import lazy_group
 
-_NAMES = ("serve", "demo", "query", "plan", "check", "sdl", "policy", "consent", "audit")
+_NAMES = ("serve", "demo", "query", "plan", "check", "sdl", "policy", "consent", "audit", "receipt")
 
 app = typer.Typer(
     name="xinqiao",

@@ -17,6 +17,7 @@ import orjson
 import typer
 from joserfc.jwk import KeySet
 
+from gateway.assembly import read_secrets
 from gateway.audit.keys import load_public_keys
 from gateway.audit.notary import Books
 from gateway.audit.open import READS, anchor, audit_archive, audit_ledger, audit_log
@@ -27,6 +28,7 @@ from gateway.audit.verify import verify as verify_log
 from gateway.cli.key_files import add_public_key, new_key_file
 from gateway.cli.output import FAILED, Json, counted, failing_plainly, print_json, print_table
 from gateway.errors import AuditUnavailableError, ProofInvalidError
+from gateway.receipt import salted_digest
 from gateway.settings import Settings, load_settings
 from schema.credit_code import CreditCode
 
@@ -187,6 +189,28 @@ def proof(
         # Of a request that was not answered, the last record says why.
         made = asyncio.run(_proved(settings, found[-1], public))
     print_json(asdict(made))
+
+
+@audit.command("check-answer")
+def check_answer(
+    request: Annotated[str, typer.Argument(help="The request's id.")],
+    body: Annotated[Path, typer.Argument(help="The response's body, byte for byte.")],
+    *,
+    json: Json = False,
+) -> None:
+    """Say whether this is what was answered to a request, receipt or none. Exit status 1 where it is not."""
+    with failing_plainly():
+        salt = read_secrets(load_settings()).salt
+        digest = salted_digest(salt.nonce(request), body.read_bytes())
+    found: list[Found] = []
+    _read("check-answer", Sought(request=request), found.append)
+    same = any(one.record.get("response") == digest for one in found)
+    if json:
+        print_json({"answered": same, "records": len(found)})
+    else:
+        typer.echo("This was the answer." if same else "This was not the answer, by the log and XINQIAO_SECRET.")
+    if not same:
+        raise typer.Exit(FAILED)
 
 
 @audit.command("check-proof")

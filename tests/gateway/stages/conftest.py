@@ -20,6 +20,7 @@ from gateway.limits import Limits
 from gateway.messages import Principal, Received
 from gateway.pipeline import Gateway, Secrets
 from gateway.prepare import Preparer
+from gateway.receipt import Salt
 from gateway.tables import Tables
 from gateway.views import Views
 from policies.compile import compile_tables, openable
@@ -233,7 +234,7 @@ def build_world(
         audit=audit,
         shared=frozenset(),
         limits=limits or Limits(),
-        secrets=Secrets(b"m" * 32, b"c" * 32),
+        secrets=Secrets(b"m" * 32, b"c" * 32, Salt(b"s" * 32)),
     )
     return World(memory, audit, gateway)
 
