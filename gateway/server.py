@@ -22,9 +22,10 @@ from gateway.admin.desk import Desk
 from gateway.admin.open import admin_route, open_desk
 from gateway.app import create_app
 from gateway.assembly import Installation, open_gateway, read_installation
-from gateway.audit.open import certifying
+from gateway.audit.open import certifying, watching, worker_part
 from gateway.console import console_routes
 from gateway.errors import HttpError, SettingsInvalidError
+from gateway.health import Check
 from gateway.identity import load_authenticator
 from gateway.messages import Principal
 from gateway.pipeline import Gateway
@@ -71,9 +72,10 @@ async def answering(
     async with (
         open_gateway(settings, installation, environment, worker) as gateway,
         open_desk(settings, installation, gateway) as desk,
+        watching(settings, worker_part(worker), gateway.audit) as checks,
     ):
         config = uvicorn.Config(
-            application(gateway, desk, settings),
+            application(gateway, desk, settings, checks),
             log_config=None,
             access_log=False,  # addresses of GET requests hold credit codes
             server_header=False,
@@ -114,8 +116,10 @@ def address(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def application(gateway: Gateway, desk: Desk, settings: Settings) -> Starlette:
-    """The HTTP application over an open gateway, and the administrators' desk beside it."""
+def application(gateway: Gateway, desk: Desk, settings: Settings, checks: Mapping[str, Check]) -> Starlette:
+    """The HTTP application over an open gateway, and the administrators' desk beside it. `checks` are more of what
+    readiness takes.
+    """
     authenticator = load_authenticator(settings, lambda: gateway.editions.current.policy.organisations)
 
     async def record_refusal(request_id: str, principal: Principal | None, error: HttpError) -> None:
@@ -126,7 +130,7 @@ def application(gateway: Gateway, desk: Desk, settings: Settings) -> Starlette:
         authenticator=authenticator,
         settings=settings,
         record_refusal=record_refusal,
-        readiness={"audit": gateway.audit.check, "policy": gateway.editions.check},
+        readiness={"audit": gateway.audit.check, "policy": gateway.editions.check, **checks},
         extra_routes=[
             *console_routes(),
             *_key_routes(gateway.receipts),

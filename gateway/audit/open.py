@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final
@@ -17,7 +17,9 @@ from gateway.audit.ledger import FileLedger, Ledger
 from gateway.audit.log import AuditLog
 from gateway.audit.notary import Books, Notary
 from gateway.audit.sink import Archive
+from gateway.audit.watch import CheckpointWatch
 from gateway.errors import AuditSinkError, SettingsInvalidError
+from gateway.health import Check
 from gateway.settings import PREFIX, Settings
 
 READS: Final = "-reads"
@@ -94,6 +96,25 @@ async def certifying(settings: Settings) -> AsyncIterator[None]:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
             await notary.try_certify()
+
+
+@asynccontextmanager
+async def watching(settings: Settings, part: str, log: AuditLog) -> AsyncIterator[Mapping[str, Check]]:
+    """What says whether the log's records come under checkpoints, where there is a key to sign them.
+
+    Raises `SettingsInvalidError`.
+    """
+    audit = settings.audit
+    keys = load_signing_keys(audit)
+    if keys is None:
+        yield {}
+        return
+    ledger = audit_ledger(settings)
+    watch = CheckpointWatch(audit.instance + part, log, ledger, keys.public, audit.checkpoint_seconds)
+    try:
+        yield {"checkpoints": watch.check}
+    finally:
+        await ledger.close()
 
 
 @contextmanager
