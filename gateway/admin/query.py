@@ -108,7 +108,7 @@ async def simulate(
     files = await _files(work, before), await _files(work, after)
     begins = since(days, dt.datetime.now(dt.UTC))
     run = work.desk.process.run
-    return Simulation.of(await run(analyses.replayed, *files, work.supplied(), work.desk.audit_file, begins))
+    return Simulation.of(await run(analyses.replayed, *files, work.supplied(), work.desk.log, begins))
 
 
 async def why(  # noqa: PLR0913, PLR0917 - the arguments of the field
@@ -133,7 +133,7 @@ async def suggest(info: AdminInfo, days: int = 90, policy: PolicyReference | Non
     work = info.context
     now = dt.datetime.now(dt.UTC)
     since(days, now)
-    asked = (await _files(work, policy), work.supplied(), work.desk.audit_file, now, days)
+    asked = (await _files(work, policy), work.supplied(), work.desk.log, now, days)
     found = await work.desk.process.run(analyses.suggested, *asked)
     return [Suggestion.of(one) for one in found if work.desk.may_change(work.actor, one.placed.file)]
 

@@ -142,6 +142,12 @@ class DatabaseArchive(Archive):
             line = (await connection.execute(following.order_by(RECORDS.c.number).limit(1))).scalar()
         return read_link(line) if line is not None else None
 
+    async def last_before(self, chain: str, moment: dt.datetime) -> int:
+        """The number of the last record that was written before a moment; 0 where there is none."""
+        last = select(func.max(RECORDS.c.number)).where(RECORDS.c.chain == chain, RECORDS.c.written_at < moment)
+        async with _step(), self._engine.connect() as connection:
+            return (await connection.execute(last)).scalar() or 0
+
     async def retire(self, chain: str, first: int) -> None:
         """Deletes the records before."""
         async with _step(), self._engine.begin() as connection:

@@ -19,6 +19,7 @@ from gateway.audit.notary import Books, Notary
 from gateway.audit.sink import Archive
 from gateway.audit.watch import CheckpointWatch
 from gateway.errors import AuditSinkError, SettingsInvalidError
+from gateway.evidence import LogPlace
 from gateway.health import Check
 from gateway.settings import PREFIX, Settings
 
@@ -64,6 +65,11 @@ def anchor(address: str, instance: str) -> Ledger:
     """The anchor at a path or at the URL of a database. Raises `SettingsInvalidError`."""
     with _naming("ANCHORS"):
         return DatabaseLedger(address, instance) if "://" in address else FileLedger(Path(address))
+
+
+def log_place(settings: Settings) -> LogPlace:
+    """Where the log is kept, told so that another process may read it."""
+    return LogPlace(settings.audit_file, settings.audit.instance, settings.audit.database)
 
 
 @asynccontextmanager

@@ -18,7 +18,7 @@ from gateway.admin.desk import Desk, Running
 from gateway.admin.open import admin_route
 from gateway.app import create_app
 from gateway.assembly import read_installation
-from gateway.audit.open import audit_log
+from gateway.audit.open import audit_log, log_place
 from gateway.compiler import Compiler
 from gateway.errors import HttpError
 from gateway.identity import load_authenticator
@@ -102,7 +102,7 @@ async def administrators(make_signer: Callable[..., Any], tmp_path: Path) -> Asy
             """No gateway here decides by what is published."""
 
         running = Running(store, audit, lambda: policy, reached, emergencies)
-        desk = Desk(installation.catalogue, installation.cells, process, settings.audit_file, running)
+        desk = Desk(installation.catalogue, installation.cells, process, log_place(settings), running)
         app: Starlette = create_app(
             pipeline=None,
             authenticator=authenticator,

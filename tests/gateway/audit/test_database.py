@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -19,6 +20,19 @@ from gateway.audit.notary import Books, Notary
 from gateway.audit.proof import check_proof, prove
 from gateway.audit.verify import Fault, Report, verify
 from gateway.errors import AuditSinkError, AuditUnavailableError
+from gateway.evidence import LogPlace, read_log
+
+ANSWERED = {
+    "outcome": "ANSWERED",
+    "classes": [
+        {
+            "bases": [],
+            "scope": [],
+            "companies": 1,
+            "decisions": [{"agency": "tax", "act": "read", "coordinate": "TaxArrears", "rule": "r"}],
+        }
+    ],
+}
 
 
 @pytest.fixture(scope="module")
@@ -181,3 +195,19 @@ async def test_a_database_anchors_the_checkpoints_of_several_instances(
     assert (report.findings, report.anchored) == ((), {"database": 3})
     assert len(await anchor.all(2)) == 2
     await anchor.close()
+
+
+async def test_what_was_asked_is_read_from_the_database_as_far_back_as_the_moment_and_one_further(
+    address, instance
+) -> None:
+    now = dt.datetime.now(dt.UTC)
+    async with log_in(address, instance) as log:
+        for minutes in (50, 40, 10, 5):
+            at = now - dt.timedelta(minutes=minutes)
+            await log.append({"at": at, "roles": [], "organisation": "o", "purpose": None, **ANSWERED})
+            when = "UPDATE audit_records SET written_at = :at WHERE chain = :chain AND number = :number"
+            await run(address, when, at=at, chain=instance, number=log.number)
+    since = now - dt.timedelta(minutes=20)
+    place = LogPlace(Path("none"), instance, SecretStr(address))
+    evidence = await asyncio.to_thread(read_log, place, since)
+    assert ([shape.requests for shape in evidence.shapes], evidence.begins, evidence.unread) == ([2], since, 0)
