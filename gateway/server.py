@@ -9,7 +9,7 @@ import gc
 import signal
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 import uvicorn
@@ -53,7 +53,9 @@ async def running_server(settings: Settings, environment: Mapping[str, str]) -> 
     be opened or the address not be listened on.
     """
     with listening(settings) as listener:
-        async with certifying(settings), answering(listener, settings, read_installation(settings), environment):
+        # Entered once this process writes the log, for whoever does has a notary; left when the last record is written.
+        async with AsyncExitStack() as stack, answering(listener, settings, read_installation(settings), environment):
+            await stack.enter_async_context(certifying(settings))
             yield address(listener)
 
 

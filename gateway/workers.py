@@ -48,7 +48,7 @@ async def run_workers(settings: Settings, listener: socket.socket, started: Call
     async with AsyncExitStack() as stack:
 
         async def begun() -> None:
-            # Not before: whoever writes the logs already would have a notary of its own.
+            # Entered once these write the logs, for whoever does has a notary; left when the last record is written.
             await stack.enter_async_context(certifying(settings))
             started()
 

@@ -104,7 +104,7 @@ class Notary:
         """Whether there was something new, which is under a checkpoint now."""
         known = self._spans
         names = sorted({*known, *await self._books.archive.chains()})
-        spans = [await self._next(known.get(name) or beginning(name)) for name in names]
+        spans = [await self._try_next(known.get(name) or beginning(name)) for name in names]
         if all(span.first > span.last for span in spans):
             return False
         await self._sign(spans)
@@ -118,8 +118,17 @@ class Notary:
         await self._books.ledger.append(number, text)
         self._last, self._text = checkpoint, text
 
+    async def _try_next(self, before: Span) -> Span:
+        """The span of what is new in a chain; empty where there is nothing, or nothing that goes on from the last, or
+        where it cannot be read: the other chains need not wait for that.
+        """
+        try:
+            return await self._next(before)
+        except AuditSinkError as error:
+            self._tell(before.chain, str(error))
+            return _nothing_after(before)
+
     async def _next(self, before: Span) -> Span:
-        """The span of what is new in a chain; empty where there is nothing, or nothing that goes on from the last."""
         if before.chain not in self._followers:
             self._followers[before.chain] = self._books.archive.follow(before.chain, before.last)
         head, leaves = Head(before.last, bytes.fromhex(before.head)), list[bytes]()
@@ -173,7 +182,7 @@ class Notary:
         ]
         if [span.since for span in spans] == [span.since for span in self._spans.values()]:
             return False
-        await self._sign([replace(span, first=span.last + 1, root=root([]).hex()) for span in spans])
+        await self._sign([_nothing_after(span) for span in spans])
         return True
 
     async def _delete_retired(self) -> None:
@@ -193,6 +202,10 @@ class Notary:
         elif before is not None:
             _log.info("audit log is certified again", part=what)
         return fault is None
+
+
+def _nothing_after(span: Span) -> Span:
+    return replace(span, first=span.last + 1, root=root([]).hex())
 
 
 def _links(lines: Iterable[bytes], head: Head) -> list[Link]:

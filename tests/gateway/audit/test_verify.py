@@ -281,3 +281,17 @@ async def test_an_anchor_catches_up_with_what_it_missed_and_is_not_given_what_do
     await installation.certify()
     assert faults(await installation.verify()) == {Fault.CHECKPOINTS_CUT, Fault.CHECKPOINT_INVALID}
     assert len(installation.anchor.read_bytes().splitlines()) == 3
+
+
+async def test_a_chain_that_cannot_be_read_keeps_no_other_from_being_certified(installation) -> None:
+    await installation.write(1, part="-1")
+    await installation.write(1, part="-2")
+    bad = installation.path.with_name("audit-2.jsonl.000000000009")
+    bad.mkdir()
+    await installation.certify()
+    bad.rmdir()
+    report = await installation.verify()
+    assert [(chain.chain, chain.certified) for chain in report.chains] == [("test-1", 1), ("test-2", 0)]
+    await installation.certify()
+    report = await installation.verify()
+    assert (report.findings, [chain.certified for chain in report.chains]) == ((), [1, 1])
