@@ -65,8 +65,7 @@ class KeyKind(StrEnum):
     ORGANISATION_CODE = "organisationCode"
 
 
-@dataclass(frozen=True, slots=True)
-class Coverage:
+class Coverage(msgspec.Struct, frozen=True):
     """Which companies a dataset is about; an empty set means all.
 
     `registered`: companies registered in `divisions` (GB/T 2260 prefixes of 2, 4 or 6 digits) by `authorities` (first
@@ -79,11 +78,18 @@ class Coverage:
 
     def may_know(self, code: CreditCode) -> bool:
         """Whether the dataset can hold this company. An unknown division counts as covered."""
+        return self.known(code)[0]
+
+    def known(self, *codes: CreditCode) -> Sequence[bool]:
+        """Of each of the companies, whether the dataset can hold it."""
         if not self.registered:
-            return True
-        if self.authorities and code.authority not in self.authorities:
-            return False
-        return not self.divisions or not code.division_known or code.division.startswith(tuple(self.divisions))
+            return [True] * len(codes)
+        authorities, divisions = self.authorities, tuple(self.divisions)
+        return [
+            (not authorities or code.authority in authorities)
+            and (not divisions or code.startswith(divisions, 2) or not code.division_known)
+            for code in codes
+        ]
 
 
 @dataclass(frozen=True, slots=True)

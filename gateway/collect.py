@@ -23,8 +23,10 @@ Said = Callable[[Supplier], Callable[[CreditCode], CompanyRows | None]]
 Filter = Callable[[Row], bool | None]
 """Whether a row passes; None where its date is missing, so that nobody can say."""
 
-Collect = Callable[[Sequence[CreditCode], Sequence[list[Record]]], Sequence[SourceOutcome]]
-"""Adds the records of companies that may be shown to those found of each; how their supplier fared, by company."""
+Collect = Callable[[int, Sequence[list[Record]]], Sequence[SourceOutcome]]
+"""Adds the records that may be shown to those found of the place's companies, of which the number is that of the first;
+how their supplier fared, by company.
+"""
 
 _NOTHING_SAID: Final = CompanyRows(Outcome.FAILED, failure=FailureCode.AGENCY_BAD_RESPONSE)
 """Asked, and nothing was said of a company: never to be read as there being nothing."""
@@ -39,9 +41,23 @@ class Judging(msgspec.Struct, frozen=True):
     passes: Filter | None
 
 
+class Replies(msgspec.Struct, frozen=True):
+    """What a supplier says of a place's companies (`codes`); it was asked about those that are `covered`."""
+
+    codes: Sequence[CreditCode]
+    covered: Sequence[bool]
+    of: Callable[[CreditCode], CompanyRows | None]
+
+
+def unasked(supplier: Supplier, covered: Sequence[bool], envelopes: Envelopes) -> Collect:
+    """Collects nothing: the supplier was asked about none of the companies."""
+    sources = [envelopes.not_asked(supplier, covered=one) for one in covered]
+    return lambda first, found: sources[first : first + len(found)]
+
+
 def collector(
     supplier: Supplier,
-    said: Said,
+    replies: Replies,
     judging: Judging,
     origins: Callable[[dt.datetime | None], Origins],
     envelopes: Envelopes,
@@ -49,19 +65,17 @@ def collector(
     """Collects what one supplier has: the rows that pass, of those standings that have an origin. `origins` gives these
     by the date of the supplier's data.
     """
-    coverage = supplier.dataset.coverage
-    if supplier.withheld:
-        return lambda codes, _: [envelopes.not_asked(supplier, covered=coverage.may_know(code)) for code in codes]
-    answer_of, add = said(supplier), _adder(judging)
+    codes, covered, answer_of, add = replies.codes, replies.covered, replies.of, _adder(judging)
     origins_at: dict[dt.datetime | None, Origins] = {}
 
-    def collect(codes: Sequence[CreditCode], found: Sequence[list[Record]]) -> Sequence[SourceOutcome]:
+    def collect(first: int, found: Sequence[list[Record]]) -> Sequence[SourceOutcome]:
         sources: list[SourceOutcome] = []
         # Most companies of a call fared alike.
         source: SourceOutcome | None = None
         last, last_whole = _NOTHING_SAID, True
-        for code, records in zip(codes, found, strict=True):
-            if coverage.registered and not coverage.may_know(code):
+        end = first + len(found)
+        for code, asked, records in zip(codes[first:end], covered[first:end], found, strict=True):
+            if not asked:
                 sources.append(envelopes.not_asked(supplier, covered=False))
                 continue
             answer, whole = answer_of(code) or _NOTHING_SAID, True

@@ -127,9 +127,9 @@ class Federation(msgspec.Struct, frozen=True):
         place = planned.place
         joined: dict[AnswerSelection, Joined] = {}
         for answer in place.enterprise.answers:
-            joining = AnswerJoiner(planned.prepared.joinings[answer], self.joiner, slices[answer], said)
+            joining = AnswerJoiner(planned.prepared.joinings[answer], self.joiner, place, slices[answer], said)
             joined[answer] = joining.joined
-            for _ in joining.join(place.codes):
+            for _ in joining.join():
                 if turn.is_over():
                     await turn.pass_on()
         return Settled(planned.caller_class, place, planned.prepared.writers, joined)

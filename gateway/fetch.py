@@ -6,10 +6,11 @@ import asyncio
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import compress
 
 import msgspec
 
-from connectors.contract import Asker, CompanyRows, FetchRequest, Supply
+from connectors.contract import Asker, CompanyRows, Coverage, FetchRequest, Supply
 from gateway.arguments import Slice
 from gateway.operation import AnswerSelection, EnterpriseSelection
 from gateway.plan import Plan
@@ -25,6 +26,16 @@ class Place(msgspec.Struct, frozen=True):
     enterprise: EnterpriseSelection
     plan: Plan
     codes: tuple[CreditCode, ...]
+    _covered: dict[Coverage, Sequence[bool]] = msgspec.field(default_factory=dict)
+
+    def covered(self, coverage: Coverage) -> Sequence[bool]:
+        """Whether each of the companies can be known where this is covered: found out once for all datasets that cover
+        the same.
+        """
+        found = self._covered.get(coverage)
+        if found is None:
+            found = self._covered[coverage] = coverage.known(*self.codes)
+        return found
 
 
 Partition = Callable[[str], str]
@@ -93,8 +104,8 @@ def level_requests(
     wanted: defaultdict[str, list[_Part]] = defaultdict(list)
     for place in places:
         for fetch in place.plan.fetches[place.enterprise]:
-            coverage = fetch.dataset.coverage
-            codes = tuple(filter(coverage.may_know, place.codes)) if coverage.registered else place.codes
+            covered = place.covered(fetch.dataset.coverage)
+            codes = place.codes if all(covered) else tuple(compress(place.codes, covered))
             if codes:
                 wanted[fetch.dataset.id].append((fetch.all_columns, codes))
     return [

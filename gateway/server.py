@@ -24,6 +24,7 @@ from gateway.app import create_app
 from gateway.assembly import Installation, open_gateway, read_installation
 from gateway.audit.open import certifying, watching, worker_part
 from gateway.console import console_routes
+from gateway.draining import Draining
 from gateway.errors import HttpError, SettingsInvalidError
 from gateway.health import Check
 from gateway.identity import load_authenticator
@@ -69,15 +70,17 @@ async def answering(
 ) -> AsyncIterator[None]:
     """A gateway that answers what comes to the listener, from the moment the context is entered.
 
-    `worker` is its number where there are several. Raises the packages' errors where the gateway cannot be opened.
+    `worker` is its number where there are several. Told to end, it is drained first (`Draining`). Raises the packages'
+    errors where the gateway cannot be opened.
     """
+    draining = Draining(settings.drain)
     async with (
         open_gateway(settings, installation, environment, worker) as gateway,
         open_desk(settings, installation, gateway) as desk,
         watching(settings, worker_part(worker), gateway.audit) as checks,
     ):
         config = uvicorn.Config(
-            application(gateway, desk, settings, checks),
+            application(gateway, desk, settings, {"server": draining.check, **checks}),
             log_config=None,
             access_log=False,  # addresses of GET requests hold credit codes
             server_header=False,
@@ -91,6 +94,7 @@ async def answering(
             await _started(server, serving)
             with _frozen():
                 yield
+            await draining.drain()
         finally:
             server.should_exit = True
             await serving
@@ -119,8 +123,8 @@ def address(listener: socket.socket) -> str:
 
 
 def application(gateway: Gateway, desk: Desk, settings: Settings, checks: Mapping[str, Check]) -> Starlette:
-    """The HTTP application over an open gateway, and the administrators' desk beside it. `checks` are more of what
-    readiness takes.
+    """The HTTP application over an open gateway, and the administrators' desk beside it. `checks` are what readiness
+    takes beside these.
     """
     authenticator = load_authenticator(settings, lambda: gateway.editions.current.policy.organisations)
 
