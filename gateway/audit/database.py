@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -20,6 +20,7 @@ from sqlalchemy import (
     func,
     insert,
     make_url,
+    or_,
     select,
 )
 from sqlalchemy import text as sql
@@ -147,6 +148,14 @@ class DatabaseArchive(Archive):
         last = select(func.max(RECORDS.c.number)).where(RECORDS.c.chain == chain, RECORDS.c.written_at < moment)
         async with _step(), self._engine.connect() as connection:
             return (await connection.execute(last)).scalar() or 0
+
+    async def mentioning(self, texts: Iterable[str], since: dt.datetime) -> Sequence[bytes]:
+        """The lines written since a moment in which one of the texts stands. Raises `AuditSinkError`."""
+        chains = await self.chains()
+        named = or_(*(func.strpos(func.encode(RECORDS.c.line, "escape"), text) > 0 for text in texts))
+        lines = select(RECORDS.c.line).where(RECORDS.c.chain.in_(chains), RECORDS.c.written_at >= since, named)
+        async with _step(), self._engine.connect() as connection:
+            return [bytes(line) for line in (await connection.execute(lines)).scalars()]
 
     async def retire(self, chain: str, first: int) -> None:
         """Deletes the records before."""

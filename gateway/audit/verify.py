@@ -196,7 +196,7 @@ class _Chain:
         beginnings = {1: genesis(self.name).digest.hex()} | {span.since: span.previous for span in self.spans}
         latest = self.spans[-1].since if self.spans else 1
         self._first = number
-        if number in beginnings and number <= latest:
+        if number in beginnings:
             self._head = Head(number - 1, bytes.fromhex(beginnings[number]))
         else:
             self._head = Head(latest - 1, bytes.fromhex(beginnings[latest]))

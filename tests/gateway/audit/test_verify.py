@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,8 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.audit.chain import chained, genesis
-from gateway.audit.files import Rotation, parts
+from gateway.audit.checkpoint import read_checkpoint, sign_checkpoint
+from gateway.audit.files import FileFollower, Rotation, parts
+from gateway.audit.keys import SigningKeys
+from gateway.audit.ledger import FileLedger
+from gateway.audit.notary import Notary
 from gateway.audit.verify import Fault
+from gateway.errors import AuditSinkError
+from policies.signature import decode, sign
 
 RECORDS = 12
 
@@ -168,6 +175,63 @@ async def test_checkpoints_cannot_be_changed_exchanged_or_signed_by_another(
     assert faults(await installation.verify(key_set(make_key()))) == {Fault.CHECKPOINT_INVALID}
 
 
+async def test_another_text_that_the_key_signed_does_not_pass_for_a_checkpoint(installation, faults) -> None:
+    await installation.write(1)
+    await installation.certify()
+    checkpoints = installation.path.with_suffix(".checkpoints")
+    claims = decode(checkpoints.read_bytes().strip()).claims
+    for path in (checkpoints, installation.anchor):
+        path.write_text(sign(installation.key, "xinqiao-receipt", claims) + "\n")
+    assert faults(await installation.verify()) == {Fault.CHECKPOINT_INVALID}
+
+
+async def test_a_checkpoint_of_another_history_does_not_fit_though_the_same_key_signed_it(
+    installation, make_installation, tmp_path: Path
+) -> None:
+    other = make_installation(tmp_path / "other", installation.key)
+    for one in (installation, other):
+        await one.write(1)
+        await one.certify()
+        await one.write(2)
+        await one.certify()
+    mine, another = (one.path.with_suffix(".checkpoints") for one in (installation, other))
+    first, second = another.read_bytes().splitlines(keepends=True)[0], mine.read_bytes().splitlines(keepends=True)[1]
+    mine.write_bytes(first + second)
+    report = await installation.verify()
+    assert ("checkpoints", 2) in {(finding.where, finding.number) for finding in report.findings}
+
+
+async def test_what_is_under_no_checkpoint_yet_is_kept_however_old_it_is(installation) -> None:
+    await installation.write(*range(9), rotation=Rotation(300, 1e9))
+    archive = installation.books().archive
+    later = dt.datetime.now(dt.UTC) + dt.timedelta(days=1)
+    firsts = [part.first for part in parts(installation.path)]
+    for last in range(10):
+        kept = await archive.expired("test", later, last)
+        assert (kept.number if kept else 1) == max(first for first in firsts if first <= last + 1)
+
+
+async def test_what_is_written_between_the_end_of_a_file_and_its_rotation_is_read_too(
+    installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await installation.write(0)
+    follower = FileFollower(installation.path)
+    assert len(await follower.read()) == 1
+    following = follower._following
+
+    def late() -> Any:
+        """More is written, and the file rotated, after the follower saw its end."""
+        monkeypatch.undo()
+        asyncio.run(installation.write(1, 2, rotation=Rotation(400, 1e9)))
+        asyncio.run(installation.write(3, rotation=Rotation(1, 1e9)))
+        return following()
+
+    monkeypatch.setattr(follower, "_following", late)
+    lines = [line for _ in range(3) for line in await follower.read()]
+    await follower.close()
+    assert [line.split(b'"n":')[1][:1] for line in lines] == [b"1", b"2", b"3"]
+
+
 async def test_checkpoints_signed_before_a_key_was_replaced_verify_with_the_keys_of_both(
     installation, make_key, key_set
 ) -> None:
@@ -241,12 +305,45 @@ async def test_a_notary_signs_nothing_that_does_not_go_on_from_what_it_signed_be
     await installation.certify()
     lines = installation.lines("-1")
     installation.put([lines[0], lines[1]], "-1")
-    await installation.write(4, part="-1")
+    await installation.write(4, 5, part="-1")
     await installation.write(2, part="-2")
     await installation.certify()
     report = await installation.verify()
     assert faults(report) == {Fault.RECORD_CHANGED}
     assert [(chain.chain, chain.certified) for chain in report.chains] == [("test-1", 3), ("test-2", 2)]
+
+
+async def test_nothing_is_deleted_before_the_anchor_knows_that_it_is_not_kept(installation) -> None:
+    installation.keep = dt.timedelta(days=30)
+    await installation.write(*range(9), rotation=Rotation(300, 1e9))
+    await installation.certify()
+    files = parts(installation.path)
+    later = dt.datetime.now(dt.UTC) + dt.timedelta(days=31)
+
+    class Full(FileLedger):
+        async def append(self, number: int, text: str) -> None:  # noqa: ARG002
+            raise AuditSinkError("there is no room")
+
+    books = installation.books()
+    full = replace(books, anchors={"anchor": Full(installation.anchor)})
+    keys = SigningKeys(installation.key, installation.keys)
+    await Notary("test", keys, full, installation.keep, lambda: later).certify()
+    assert len(await books.ledger.all()) == 2  # the second says what is not kept
+    assert parts(installation.path) == files
+    await installation.certify(now=lambda: later)
+    assert len(parts(installation.path)) == 1
+
+
+async def test_a_false_root_is_found_though_the_key_signed_it(installation, faults) -> None:
+    await installation.write(1, 2)
+    await installation.certify()
+    ledger = installation.books().ledger
+    checkpoint = read_checkpoint(await ledger.last() or "", installation.keys)
+    (span,) = checkpoint.spans
+    false = sign_checkpoint(replace(checkpoint, spans=[replace(span, root="00" * 32)]), installation.key)
+    for path in (installation.path.with_suffix(".checkpoints"), installation.anchor):
+        path.write_text(false + "\n")
+    assert faults(await installation.verify()) == {Fault.RECORD_CHANGED}
 
 
 async def test_a_notary_goes_on_while_records_come_and_after_it_was_stopped(installation) -> None:
@@ -280,6 +377,10 @@ async def test_an_anchor_catches_up_with_what_it_missed_and_is_not_given_what_do
     installation.path.with_suffix(".checkpoints").unlink()  # the log is to be certified anew
     await installation.certify()
     assert faults(await installation.verify()) == {Fault.CHECKPOINTS_CUT, Fault.CHECKPOINT_INVALID}
+    for n in range(4, 8):
+        await installation.write(n)
+        await installation.certify()
+    assert faults(await installation.verify()) == {Fault.CHECKPOINT_INVALID}
     assert len(installation.anchor.read_bytes().splitlines()) == 3
 
 

@@ -39,8 +39,9 @@ async def test_a_log_that_comes_under_no_checkpoint_is_not_ready_until_it_does(i
         assert await watch.check() is None  # it may have come this moment
         await installation.certify()
         await log.append({"n": 3})
-        clock.now += 60.0
-        assert await watch.check() is None  # another is behind, the last was not
+        for _ in range(2):
+            clock.now += 60.0
+            assert await watch.check() is None  # this one has waited for less
 
 
 async def test_a_checkpoint_that_cannot_be_read_is_no_checkpoint(installation, clock, make_key, key_set) -> None:
