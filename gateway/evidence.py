@@ -6,7 +6,7 @@ import asyncio
 import datetime as dt
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,33 +62,48 @@ def read_evidence(files: Iterable[Path], since: dt.datetime) -> Evidence:
     being written); other lines that cannot be read are counted. Raises `OSError`. It reads for as long as the logs are
     long: run it in another process.
     """
-    gathering = Gathering()
-    unread = 0
-    for file in files:
-        for line in read_lines(file):
-            unread += not _read(line, since, gathering)
-    return gathering.evidence(unread)
+    return _gather((line for file in files for line in read_lines(file)), since)
 
 
 def read_log(place: LogPlace, since: dt.datetime) -> Evidence:
-    """As `read_evidence`, of the log at this place. Raises `OSError`, `AuditSinkError`. There must be no event loop."""
+    """As `read_evidence`, of the log at this place. Raises `OSError`, `AuditSinkError`."""
+    return _gather(log_lines(place, since), since)
+
+
+def log_lines(place: LogPlace, since: dt.datetime) -> Iterator[bytes]:
+    """The lines of the log since a moment, and some from before. There must be no event loop in this thread.
+
+    Raises `OSError`, `AuditSinkError`.
+    """
     if place.database is None:
-        return read_evidence(log_files(place.file, since), since)
-    return asyncio.run(_read_database(place.database.get_secret_value(), place.instance, since))
+        for file in log_files(place.file, since):
+            yield from read_lines(file)
+        return
+    with asyncio.Runner() as runner:
+        batches = _batches(place.database.get_secret_value(), place.instance, since)
+
+        async def following() -> Sequence[bytes]:
+            return await anext(batches, None) or ()
+
+        while lines := runner.run(following()):
+            yield from lines
 
 
-async def _read_database(url: str, instance: str, since: dt.datetime) -> Evidence:
-    gathering = Gathering()
-    unread = 0
+async def _batches(url: str, instance: str, since: dt.datetime) -> AsyncIterator[Sequence[bytes]]:
     archive = DatabaseArchive(url, instance)
     try:
         for chain in await archive.chains():
             # One from before, too: it shows that nothing is missing since.
             follower = archive.follow(chain, await archive.last_before(chain, since) - 1)
             while lines := await follower.read():
-                unread += sum(not _read(line, since, gathering) for line in lines)
+                yield lines
     finally:
         await archive.close()
+
+
+def _gather(lines: Iterable[bytes], since: dt.datetime) -> Evidence:
+    gathering = Gathering()
+    unread = sum(not _read(line, since, gathering) for line in lines)
     return gathering.evidence(unread)
 
 
