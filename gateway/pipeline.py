@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from graphql import GraphQLError
@@ -16,6 +17,7 @@ from gateway.arguments import slices
 from gateway.audit.log import AuditLog
 from gateway.caller import Caller, check_caller
 from gateway.consents import Consents
+from gateway.cost import Tariff
 from gateway.cursor import record_digests
 from gateway.document import Documents
 from gateway.editions import Edition, Editions
@@ -30,7 +32,13 @@ from gateway.messages import Answered, Received
 from gateway.question import Question
 from gateway.receipt import Receipts, Salt, salted_digest, statement
 from gateway.record import answer_record, asked_record, outcomes, refusal_record
-from gateway.refusals import LimitExceeded, OperationUnsupported, ReceiptUnavailable, RequestRefused
+from gateway.refusals import (
+    CostExceeded,
+    LimitExceeded,
+    OperationUnsupported,
+    ReceiptUnavailable,
+    RequestRefused,
+)
 from gateway.roots import root_companies
 from gateway.shape import Agencies
 from gateway.viewer import local_roots
@@ -72,6 +80,7 @@ class Gateway:
     audit: AuditLog
     shared: frozenset[str]
     limits: Limits
+    tariff: Tariff
     secrets: Secrets
     receipts: Receipts | None = None
 
@@ -97,6 +106,8 @@ class Gateway:
             return await self._refuse(received, refused, started)
         try:
             return await self._execute(received, edition, question, started)
+        except CostExceeded as refused:
+            return await self._refuse(received, refused, started)
         except LimitExceeded as refused:
             await self.audit.append(asked_record(received, question, started))
             return Answered(encode_refusal(refused.formatted(), {"requestId": received.request_id}), executed=False)
@@ -111,11 +122,11 @@ class Gateway:
             raise ReceiptUnavailable(GraphQLError("This gateway has no key to sign receipts; ask without X-Receipt."))
         caller = check_caller(received, edition.policy, self.consents.current, now)
         openable = await edition.tables.openable(received.principal.roles, received.principal.organisation)
-        view = self.views.view(openable)
+        view = self.views.view(openable, edition.policy.unreleased)
         operation, variables = await self.documents.read(
             view, received.query, received.operation_name, received.variables
         )
-        roots = local_roots(caller, edition.tables, self.agencies, openable) if operation.local else {}
+        roots = self._roots(caller, edition, openable) if operation.local else {}
         return Question(
             caller,
             operation,
@@ -124,11 +135,15 @@ class Gateway:
             await run_local(operation, view.shown, received.variables, roots),
         )
 
+    def _roots(self, caller: Caller, edition: Edition, openable: frozenset[str]) -> Mapping[str, Any]:
+        sdl = partial(self.views.subgraph_sdl, edition.policy.unreleased)
+        return local_roots(caller, edition.tables, self.agencies, openable, sdl)
+
     async def _execute(
         self, received: Received, edition: Edition, question: Question, started: dt.datetime
     ) -> Answered:
         caller, operation, companies = question.caller, question.operation, question.companies
-        masks = self._masks(caller)
+        masks, bill = self._masks(caller), self.tariff.bill(caller.principal.organisation)
         audience = f"{caller.principal.organisation}\0{caller.purpose or ''}"
         federation = Federation(
             supply=self.supply,
@@ -138,6 +153,7 @@ class Gateway:
             caller=caller,
             asker=Asker(caller.principal.organisation, caller.purpose, received.request_id),
             shared=self.shared,
+            bill=bill,
             limit=self.limits.companies,
             deadline=received.deadline,
         )
@@ -151,7 +167,8 @@ class Gateway:
         errors = [*companies.errors, *local_errors, *failure_errors(answers.settled)]
         sources, nonce = list(outcomes(answers)), self.secrets.salt.nonce(received.request_id)
         stated = self._stated(received, question, sources, nonce, started)
-        body = encode(data, errors, {"requestId": received.request_id, **caller.notices(), **stated})
+        cost = {"cost": bill.told()} if received.tell_cost or self.tariff.told else {}
+        body = encode(data, errors, {"requestId": received.request_id, **cost, **caller.notices(), **stated})
         receipt = await self.receipts.sign(body) if stated and self.receipts else None
         response = salted_digest(nonce, body)
         await self.audit.append(

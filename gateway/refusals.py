@@ -74,6 +74,12 @@ class ReceiptUnavailable(RequestRefused):
     code = "RECEIPT_UNAVAILABLE"
 
 
+class CostExceeded(RequestRefused):
+    """The agencies would be asked for more than one request may cost. The error tells estimate and budget."""
+
+    code = "COST_EXCEEDED"
+
+
 class PurposeInvalid(RequestRefused):
     """The purpose is unknown, or not one that the caller's organisation is registered for."""
 

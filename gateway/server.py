@@ -27,13 +27,14 @@ from gateway.console import console_routes
 from gateway.draining import Draining
 from gateway.errors import HttpError, SettingsInvalidError
 from gateway.health import Check
-from gateway.identity import load_authenticator
+from gateway.identity import Authenticator, open_authenticator
 from gateway.messages import Principal
 from gateway.pipeline import Gateway
 from gateway.receipt import Receipts
 from gateway.record import refusal_record
 from gateway.respond import json_response
 from gateway.settings import PREFIX, Settings
+from gateway.tls import CertificateProtocol, ServerCertificate, following
 
 SHUTDOWN_SECONDS: Final = 30
 """How long requests in flight may take to end once the server is told to."""
@@ -57,7 +58,7 @@ async def running_server(settings: Settings, environment: Mapping[str, str]) -> 
         # Entered once this process writes the log, for whoever does has a notary; left when the last record is written.
         async with AsyncExitStack() as stack, answering(listener, settings, read_installation(settings), environment):
             await stack.enter_async_context(certifying(settings))
-            yield address(listener)
+            yield address(listener, settings)
 
 
 @asynccontextmanager
@@ -73,14 +74,20 @@ async def answering(
     `worker` is its number where there are several. Told to end, it is drained first (`Draining`). Raises the packages'
     errors where the gateway cannot be opened.
     """
+    certificate = ServerCertificate(settings.tls) if settings.tls.certificate else None
     draining = Draining(settings.drain)
     async with (
         open_gateway(settings, installation, environment, worker) as gateway,
         open_desk(settings, installation, gateway) as desk,
         watching(settings, worker_part(worker), gateway.audit) as checks,
+        open_authenticator(settings, lambda: gateway.editions.current.policy.organisations) as authenticator,
+        following(certificate),
     ):
         config = uvicorn.Config(
-            application(gateway, desk, settings, {"server": draining.check, **checks}),
+            application(gateway, desk, authenticator, settings, {"server": draining.check, **checks}),
+            http=CertificateProtocol if settings.tls.client_authorities else "auto",
+            ws="none",
+            ssl_context_factory=(lambda *_: certificate.context) if certificate else None,
             log_config=None,
             access_log=False,  # addresses of GET requests hold credit codes
             server_header=False,
@@ -116,17 +123,19 @@ def _frozen() -> Iterator[None]:
         gc.unfreeze()
 
 
-def address(listener: socket.socket) -> str:
+def address(listener: socket.socket, settings: Settings) -> str:
     """The address of a listener, without a path."""
+    scheme = "https" if settings.tls.certificate else "http"
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
-def application(gateway: Gateway, desk: Desk, settings: Settings, checks: Mapping[str, Check]) -> Starlette:
+def application(
+    gateway: Gateway, desk: Desk, authenticator: Authenticator, settings: Settings, checks: Mapping[str, Check]
+) -> Starlette:
     """The HTTP application over an open gateway, and the administrators' desk beside it. `checks` are what readiness
     takes beside these.
     """
-    authenticator = load_authenticator(settings, lambda: gateway.editions.current.policy.organisations)
 
     async def record_refusal(request_id: str, principal: Principal | None, error: HttpError) -> None:
         await gateway.audit.append(refusal_record(request_id, principal, error.code, dt.datetime.now(dt.UTC)))

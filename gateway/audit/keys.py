@@ -10,8 +10,8 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, OKPKey, import_key
 
 from gateway.errors import SettingsInvalidError
+from gateway.key_sets import load_key_set
 from gateway.settings import PREFIX, AuditSettings, SignerSettings
-from gateway.tokens import load_key_set
 
 
 @dataclass(frozen=True, slots=True)

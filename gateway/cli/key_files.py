@@ -11,8 +11,8 @@ import typer
 from joserfc.jwk import ECKey, OKPKey
 
 from gateway.cli.output import failing_plainly
+from gateway.key_sets import load_key_set
 from gateway.settings import SignerSettings
-from gateway.tokens import load_key_set
 
 _ALGORITHMS = {"EC": "ES256", "OKP": "Ed25519"}
 
