@@ -298,7 +298,11 @@ class AuditSettings(_Group):
         default=60.0, gt=0, description="How often what is new is put under a checkpoint."
     )
     anchors: tuple[SecretStr, ...] = Field(
-        default=(), description="Where copies of the checkpoints go: paths of files, or databases by URL."
+        default=(),
+        description="Where copies of the checkpoints go: paths of files, URLs of databases or time stamp authorities.",
+    )
+    timestamp_roots: Path | None = Field(
+        default=None, description="The certificates (PEM) by which such an authority (RFC 3161) is known."
     )
 
     @model_validator(mode="after")
@@ -307,6 +311,9 @@ class AuditSettings(_Group):
             raise ValueError("signing_key needs keys, among which its public half is")
         if self.signing_key is None and (self.keep_days is not None or self.anchors):
             raise ValueError("keep_days and anchors need checkpoints, and these a signing_key")
+        stamped = any(anchor.get_secret_value().startswith(("http:", "https:")) for anchor in self.anchors)
+        if stamped and self.timestamp_roots is None:
+            raise ValueError("an anchor that is a time stamp authority needs timestamp_roots")
         return self
 
 

@@ -9,6 +9,9 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
+
+from cryptography.x509 import load_pem_x509_certificates
 
 from gateway.audit.database import DatabaseArchive, DatabaseLedger, DatabaseSink
 from gateway.audit.files import FileArchive, FileSink, Rotation, part_file
@@ -61,8 +64,11 @@ def audit_ledger(settings: Settings) -> Ledger:
     return FileLedger(settings.audit_file.with_suffix(".checkpoints"))
 
 
-def anchor(address: str, instance: str) -> Ledger:
-    """The anchor at a path or at the URL of a database. Raises `SettingsInvalidError`."""
+def anchor(address: str, settings: Settings) -> Ledger:
+    """The anchor at a path, or at the URL of a database or of a time stamp authority. Raises `SettingsInvalidError`."""
+    instance = settings.audit.instance
+    if address.startswith(("http:", "https:")):
+        return _timestamps(address, settings)
     with _naming("ANCHORS"):
         return DatabaseLedger(address, instance) if "://" in address else FileLedger(Path(address))
 
@@ -86,7 +92,7 @@ async def certifying(settings: Settings) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         archive, ledger = audit_archive(settings), audit_ledger(settings)
         anchors = {
-            f"anchor {place}": anchor(address.get_secret_value(), audit.instance)
+            f"anchor {place}": anchor(address.get_secret_value(), settings)
             for place, address in enumerate(audit.anchors, 1)
         }
         stack.push_async_callback(archive.close)
@@ -129,6 +135,23 @@ def _naming(setting: str) -> Iterator[None]:
         yield
     except AuditSinkError as error:
         raise SettingsInvalidError(f"{PREFIX}AUDIT__{setting}: {error}") from None
+
+
+def _timestamps(url: str, settings: Settings) -> Ledger:
+    if settings.audit.timestamp_roots is None:
+        raise SettingsInvalidError(f"{PREFIX}AUDIT__TIMESTAMP_ROOTS is not set: by whose certificate is {url} known?")
+    try:
+        from gateway.audit.timestamps import TimestampLedger  # noqa: PLC0415 - an extra
+    except ImportError:
+        raise SettingsInvalidError(
+            f"{PREFIX}AUDIT__ANCHORS: a time stamp authority needs the extra `timestamp` (rfc3161-client)"
+        ) from None
+    try:
+        roots = load_pem_x509_certificates(settings.audit.timestamp_roots.read_bytes())
+        host = urlsplit(url).hostname
+    except (OSError, ValueError) as error:
+        raise SettingsInvalidError(f"{PREFIX}AUDIT__TIMESTAMP_ROOTS or {PREFIX}AUDIT__ANCHORS: {error}") from None
+    return TimestampLedger(url, settings.audit_file.with_suffix(f".{host}.timestamps"), roots)
 
 
 def _not_synced(_descriptor: int) -> None:

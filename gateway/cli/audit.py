@@ -275,7 +275,7 @@ async def _append(settings: Settings, record: dict[str, Any]) -> None:
 @asynccontextmanager
 async def _books(settings: Settings, anchors: Iterable[str] = ()) -> AsyncIterator[Books]:
     addresses = [*(one.get_secret_value() for one in settings.audit.anchors), *anchors]
-    opened = {f"anchor {place}": anchor(address, settings.audit.instance) for place, address in enumerate(addresses, 1)}
+    opened = {f"anchor {place}": anchor(address, settings) for place, address in enumerate(addresses, 1)}
     books = Books(audit_archive(settings), audit_ledger(settings), opened)
     try:
         yield books
