@@ -87,7 +87,7 @@ CHANGES: dict[str, Callable[[list[bytes], int, int], list[bytes]]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(one=st.integers(0, RECORDS - 1), other=st.integers(0, RECORDS - 1), spans=st.sets(st.integers(1, RECORDS - 1)))
 def test_a_record_changed_removed_moved_repeated_or_cut_is_found(
     make_installation: Any, change: Any, one: int, other: int, spans: set[int]
@@ -111,7 +111,7 @@ def test_a_record_changed_removed_moved_repeated_or_cut_is_found(
     asyncio.run(tried())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(at=st.integers(0, 10_000), bit=st.integers(0, 7))
 def test_no_bit_of_a_log_under_a_checkpoint_can_be_turned_unseen(make_installation: Any, at: int, bit: int) -> None:
     async def tried() -> None:
