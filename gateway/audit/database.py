@@ -12,6 +12,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     DateTime,
+    Index,
     LargeBinary,
     MetaData,
     Table,
@@ -49,7 +50,18 @@ RECORDS: Final = Table(
     Column("number", BigInteger, primary_key=True, autoincrement=False),
     Column("written_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
     Column("line", LargeBinary, nullable=False),
+    Index("audit_records_by_time", "chain", "written_at"),
 )
+
+_CHAINS: Final = sql("""
+    WITH RECURSIVE names AS (
+        SELECT min(chain) AS chain FROM audit_records
+        UNION ALL
+        SELECT (SELECT min(chain) FROM audit_records WHERE chain > names.chain) FROM names WHERE chain IS NOT NULL
+    )
+    SELECT chain FROM names WHERE chain IS NOT NULL
+""")
+"""Each chain once, by the index: PostgreSQL's DISTINCT would read all records."""
 
 CHECKPOINTS: Final = Table(
     "audit_checkpoints",
@@ -127,7 +139,7 @@ class DatabaseArchive(Archive):
         async with _step():
             await _create(self._engine, _RECORDS)
             async with self._engine.connect() as connection:
-                names = (await connection.execute(select(RECORDS.c.chain).distinct())).scalars().all()
+                names = (await connection.execute(_CHAINS)).scalars().all()
         return sorted(name for name in names if name == self._instance or name.startswith(f"{self._instance}-"))
 
     def follow(self, chain: str, after: int = 0) -> Follower:

@@ -17,6 +17,7 @@ from gateway.audit.ledger import Ledger
 from gateway.audit.merkle import root
 from gateway.audit.sink import Archive, Follower
 from gateway.errors import AuditSinkError, CheckpointInvalidError
+from gateway.logs import outline
 
 MOST_RECORDS: Final = 65_536
 """The most records of a chain in one span, so that a proof is short, and about how many digests are held at once."""
@@ -61,11 +62,15 @@ class Notary:
             await self.try_certify()
 
     async def try_certify(self) -> None:
-        """As `certify`; what goes wrong is logged."""
+        """As `certify`; what goes wrong is logged, and tried again from the last checkpoint that was kept."""
         try:
             await self.certify()
         except (AuditSinkError, CheckpointInvalidError) as error:
             self._tell("checkpoints", f"{error.code}: {error}")
+            await self.close()
+        except Exception as error:  # noqa: BLE001 - a notary that ended would leave all that follows unsigned
+            self._tell("checkpoints", "; ".join(outline(error)))
+            await self.close()
         else:
             self._tell("checkpoints", None)
 
@@ -125,6 +130,7 @@ class Notary:
         try:
             return await self._next(before)
         except AuditSinkError as error:
+            await self._drop(before.chain)
             self._tell(before.chain, str(error))
             return _nothing_after(before)
 
@@ -147,7 +153,8 @@ class Notary:
         return replace(before, first=before.last + 1, last=head.number, root=tree.hex(), head=head.digest.hex())
 
     async def _drop(self, chain: str) -> None:
-        await self._followers.pop(chain).close()
+        if chain in self._followers:
+            await self._followers.pop(chain).close()
 
     async def _anchor(self) -> bool:
         """Whether every anchor has every checkpoint now."""

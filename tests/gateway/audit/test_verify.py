@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 from hypothesis import given, settings
@@ -396,3 +397,21 @@ async def test_a_chain_that_cannot_be_read_keeps_no_other_from_being_certified(i
     await installation.certify()
     report = await installation.verify()
     assert (report.findings, [chain.certified for chain in report.chains]) == ((), [1, 1])
+
+
+async def test_a_checkpoint_that_could_not_be_kept_is_made_again_and_nothing_is_left_out(
+    installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notary = installation.notary()
+    await installation.write(1)
+    await notary.certify()
+    await installation.write(2)
+    with monkeypatch.context() as patched:
+        for error in (AuditSinkError("there is no room"), RuntimeError("a mistake of ours")):
+            patched.setattr(FileLedger, "append", AsyncMock(side_effect=error))
+            await notary.try_certify()
+    await notary.try_certify()
+    await notary.close()
+    report = await installation.verify()
+    assert (report.findings, report.checkpoints) == ((), 2)
+    assert [chain.certified for chain in report.chains] == [2]
