@@ -15,8 +15,14 @@ from typing import Any, Protocol
 
 import msgspec
 
+from schema.company_key import LegacyId, SearchName
 from schema.credit_code import CreditCode
 from schema.values import Kind, Value
+
+CompanyKey = CreditCode | LegacyId | SearchName
+"""By what a dataset is asked: companies' credit codes; where it knows them by another identifier, these; where it is
+searched, a part of a name.
+"""
 
 RawRow = Mapping[str, Any]
 """A row as the agency's system gave it, by the agency's own names (nested where its format is)."""
@@ -63,6 +69,9 @@ class KeyKind(StrEnum):
 
     CREDIT_CODE = "creditCode"
     ORGANISATION_CODE = "organisationCode"
+    REGISTRATION_NUMBER = "registrationNumber"
+    TAX_NUMBER = "taxNumber"
+    NAME = "name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +102,8 @@ class Dataset:
     `fields` are the canonical fields that it can fill. `batch` is the most companies that one call may carry (1: no
     batch). `projection` tells whether only the columns asked for leave the agency. `filters` are the arguments that it
     can apply itself. `time_to_live` is in seconds, 0 where rows may not be kept. `shared` allows cached rows to serve
-    other organisations (the gateway also shares rows of wholly PUBLIC datasets).
+    other organisations (the gateway also shares rows of wholly PUBLIC datasets). `key` is what it knows companies by:
+    organisation codes are made of the credit codes that it is asked for; of other kinds it is asked for the very keys.
     """
 
     id: str
@@ -106,6 +116,7 @@ class Dataset:
     filters: frozenset[str]
     time_to_live: float
     shared: bool
+    key: KeyKind = KeyKind.CREDIT_CODE
 
 
 class CompanyRows(msgspec.Struct, frozen=True):
@@ -146,7 +157,7 @@ class FetchRequest:
     """
 
     dataset: str
-    codes: tuple[CreditCode, ...]
+    codes: tuple[CompanyKey, ...]
     columns: frozenset[str]
     filters: Mapping[str, date]
     partition: str
@@ -162,7 +173,7 @@ class Supply(Protocol):
         """Every dataset by id (`agency/Record`)."""
         ...
 
-    def fetch(self, request: FetchRequest) -> Awaitable[Mapping[CreditCode, CompanyRows]]:
+    def fetch(self, request: FetchRequest) -> Awaitable[Mapping[CompanyKey, CompanyRows]]:
         """An entry for each code asked for; failures are entries, never exceptions. Whoever cancels it withdraws the
         question.
         """

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import Any, Final
 
 from connectors.contract import RecordShape
+from connectors.lookups import key_kinds
 from connectors.manifest import CodeEntry, FieldMapping, Manifest
 from connectors.mapping import compile_field
 from connectors.text import NOTHINGS
@@ -77,6 +78,10 @@ def check_mappings(manifest: Manifest, shapes: Mapping[str, RecordShape]) -> Ite
     for index, dataset in enumerate(manifest.datasets):
         path = f"datasets.{index}"
         shape = shapes.get(dataset.record)
+        possible = key_kinds(dataset.record)
+        if shape is not None and dataset.key.kind not in possible:
+            hint = f"it is keyed by {' or '.join(sorted(kind.value for kind in possible))}"
+            yield f"{path}.key.kind", f"{dataset.record} cannot be keyed by {dataset.key.kind.value}", hint
         for name, mapping in dataset.fields.items():
             if shape is not None and name in shape.fields:
                 yield from _check_mapping(mapping, shape.fields[name], f"{path}.fields.{name}", nested=dataset.nested)

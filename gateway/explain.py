@@ -39,7 +39,7 @@ def _place(plan: Plan, enterprise: EnterpriseSelection, companies: int) -> dict[
                 "companiesPerCall": fetch.dataset.batch,
                 "calls": calls(fetch, companies),
             }
-            for fetch in plan.fetches[enterprise]
+            for fetch in (*plan.before[enterprise], *plan.fetches[enterprise])
         ],
         "notAsked": sorted({supplier.dataset.id for supplier in suppliers if supplier.withheld}),
         "decisions": [decision for supplier in suppliers for decision in _decisions(supplier)],

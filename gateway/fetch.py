@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from connectors.contract import Asker, CompanyRows, FetchRequest, Supply
+from connectors.contract import Asker, CompanyKey, CompanyRows, Dataset, FetchRequest, KeyKind, Supply
+from connectors.lookups import IDENTIFIERS
 from gateway.arguments import Slice
+from gateway.crosswalk import Keys, Said, crosswalks
 from gateway.operation import AnswerSelection, EnterpriseSelection
-from gateway.plan import Plan
+from gateway.plan import Fetch, Plan
 from schema.credit_code import CreditCode
 
 Filters = tuple[tuple[str, dt.date], ...]
@@ -42,7 +44,7 @@ class Terms:
     deadline: float
 
 
-Fetched = Mapping[str, Mapping[CreditCode, CompanyRows]]
+Fetched = Mapping[str, Said]
 """What each dataset said of each company."""
 
 
@@ -67,42 +69,122 @@ async def fetch_level(
     supply: Supply,
     terms: Terms,
 ) -> Fetched:
-    """Asks each dataset once for each set of columns, for all companies of the level together."""
-    requests = level_requests(places, slices, terms)
-    # No task group: each is under way by now, in few cases as a task, and none of them fails.
-    asked = [asyncio.ensure_future(supply.fetch(request)) for request in requests]
-    fetched: dict[str, Mapping[CreditCode, CompanyRows]] = {}
-    try:
-        for request, answers in zip(requests, asked, strict=True):
-            others = fetched.get(request.dataset)
-            fetched[request.dataset] = {**others, **await answers} if others else await answers
-    except BaseException:
-        for answers in asked:
-            answers.cancel()
-        await asyncio.gather(*asked, return_exceptions=True)
-        raise
-    return fetched
+    """Asks each dataset once for each set of columns, for all companies of the level together. Those that know
+    companies by an identifier of their own are asked once the crosswalks have told it.
+    """
+    asking = _Asking(supply, terms, pushed(places, slices))
+    wanted = level_wants(places)
+    keyed = [want for want in wanted if want.dataset.key in IDENTIFIERS]
+    if not keyed:
+        return await asking.ask(wanted)
+    async with asyncio.TaskGroup() as level:
+        at_once = level.create_task(asking.ask([want for want in wanted if want.dataset.key not in IDENTIFIERS]))
+        told = await asking.ask(crosswalk_wants(places))
+        by_identifier = await asking.ask_by_identifier(keyed, _tellers(places), told)
+    return {**at_once.result(), **by_identifier}
 
 
-def level_requests(
-    places: Sequence[Place],
-    slices: Mapping[AnswerSelection, Slice],
-    terms: Terms,
-) -> Sequence[FetchRequest]:
-    """The level's requests. A company that is at several places is asked about once, with all the columns needed."""
-    filters = pushed(places, slices)
-    wanted: defaultdict[str, list[_Part]] = defaultdict(list)
-    for place in places:
-        for fetch in place.plan.fetches[place.enterprise]:
-            coverage = fetch.dataset.coverage
-            codes = tuple(filter(coverage.may_know, place.codes)) if coverage.registered else place.codes
-            if codes:
-                wanted[fetch.dataset.id].append((fetch.all_columns, codes))
-    return [
-        FetchRequest(
-            dataset, codes, columns, dict(filters[dataset]), terms.partition(dataset), terms.deadline, terms.asker
+@dataclass(frozen=True, slots=True)
+class Want:
+    """What a level wants of one dataset: these columns, of these companies; `single` where each has at most one row."""
+
+    dataset: Dataset
+    columns: frozenset[str]
+    codes: tuple[CreditCode, ...]
+    single: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """One level's questions to the supply."""
+
+    supply: Supply
+    terms: Terms
+    filters: Mapping[str, Filters]
+
+    async def ask(self, wanted: Iterable[Want]) -> Fetched:
+        """Asks for all of it at once, by credit code."""
+        fetched: dict[str, Said] = {}
+        answers = await self._answers([(want, want.codes) for want in wanted])
+        for want, said in answers:
+            others = fetched.get(want.dataset.id)
+            fetched[want.dataset.id] = {**others, **said} if others else said
+        return fetched
+
+    async def ask_by_identifier(
+        self, wanted: Sequence[Want], tellers: Mapping[KeyKind, Sequence[Dataset]], told: Fetched
+    ) -> Fetched:
+        """Asks for all of it at once, by the identifiers that the crosswalks told; the answers are by credit code."""
+        codes: defaultdict[KeyKind, dict[CreditCode, None]] = defaultdict(dict)
+        for want in wanted:
+            codes[want.dataset.key].update(dict.fromkeys(want.codes))
+        keys = {kind: Keys(kind, tellers.get(kind, ()), of_kind, told) for kind, of_kind in codes.items()}
+        questions = [(want, keys[want.dataset.key].ids(want.codes)) for want in wanted]
+        answers = await self._answers([(want, ids) for want, ids in questions if ids])
+        unasked = [(want, dict[CompanyKey, CompanyRows]()) for want, ids in questions if not ids]
+        fetched: dict[str, Said] = {}
+        for want, said in (*answers, *unasked):
+            by_code = keys[want.dataset.key].answers(want.codes, said, single=want.single)
+            fetched[want.dataset.id] = {**fetched.get(want.dataset.id, {}), **by_code}
+        return fetched
+
+    async def _answers(self, wanted: Sequence[tuple[Want, tuple[CompanyKey, ...]]]) -> list[tuple[Want, Said]]:
+        # No task group: each is under way by now, in few cases as a task, and none of them fails.
+        asked = [asyncio.ensure_future(self._answer(want, keys)) for want, keys in wanted]
+        try:
+            return [(want, await answers) for (want, _), answers in zip(wanted, asked, strict=True)]
+        except BaseException:
+            for answers in asked:
+                answers.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
+            raise
+
+    def _answer(self, want: Want, keys: tuple[CompanyKey, ...]) -> Awaitable[Said]:
+        dataset, terms = want.dataset.id, self.terms
+        filters, partition = dict(self.filters.get(dataset, ())), terms.partition(dataset)
+        return self.supply.fetch(
+            FetchRequest(dataset, keys, want.columns, filters, partition, terms.deadline, terms.asker)
         )
-        for dataset, parts in sorted(wanted.items())
+
+
+def level_wants(places: Iterable[Place]) -> Sequence[Want]:
+    """What the level wants. A company that is at several places is asked about once, with all the columns needed."""
+    return _wants(
+        (fetch, place.codes, fetch.all_columns) for place in places for fetch in place.plan.fetches[place.enterprise]
+    )
+
+
+def crosswalk_wants(places: Iterable[Place]) -> Sequence[Want]:
+    """What the level wants of crosswalks: of the companies that some dataset keyed by another identifier may know."""
+
+    def known(place: Place) -> Sequence[CreditCode]:
+        keyed = [fetch.dataset for fetch in place.plan.fetches[place.enterprise] if fetch.dataset.key in IDENTIFIERS]
+        return [code for code in place.codes if any(dataset.coverage.may_know(code) for dataset in keyed)]
+
+    return _wants(
+        (fetch, known(place), fetch.control) for place in places for fetch in place.plan.before[place.enterprise]
+    )
+
+
+def _tellers(places: Iterable[Place]) -> Mapping[KeyKind, Sequence[Dataset]]:
+    """The crosswalks that tell each identifier."""
+    found = {fetch.dataset.id: fetch.dataset for place in places for fetch in place.plan.before[place.enterprise]}
+    return crosswalks(found.values())
+
+
+def _wants(fetches: Iterable[tuple[Fetch, Sequence[CreditCode], frozenset[str]]]) -> Sequence[Want]:
+    """The wants of these fetches: columns of companies, as far as the dataset may know them; sorted by dataset."""
+    datasets: dict[str, Fetch] = {}
+    wanted: defaultdict[str, list[_Part]] = defaultdict(list)
+    for fetch, codes, columns in fetches:
+        coverage = fetch.dataset.coverage
+        covered = tuple(filter(coverage.may_know, codes)) if coverage.registered else tuple(codes)
+        if covered:
+            datasets[fetch.dataset.id] = fetch
+            wanted[fetch.dataset.id].append((columns, covered))
+    return [
+        Want(datasets[id_].dataset, columns, codes, any(answer.record.single for answer in datasets[id_].answers))
+        for id_, parts in sorted(wanted.items())
         for columns, codes in (parts if len(parts) == 1 else _by_columns(parts))
     ]
 
