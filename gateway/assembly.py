@@ -24,7 +24,7 @@ from gateway.agencies import AgencyProfile
 from gateway.audit import AuditLog
 from gateway.compiler import Compiler
 from gateway.consents import ConsentIssuers
-from gateway.coordinates import supplied_coordinates
+from gateway.coordinates import own_coordinates, supplied_coordinates
 from gateway.document import Documents
 from gateway.editions import Editions, Loaded
 from gateway.errors import SettingsInvalidError
@@ -113,7 +113,7 @@ def record_shapes(catalogue: Catalogue) -> Mapping[str, RecordShape]:
             {field.name: field.kind for field in record.fields.values()},
             record.filters,
         )
-        for record in catalogue.records.values()
+        for record in catalogue.of_companies()
     )
     return {**LOOKUPS, **{shape.name: shape for shape in canonical}}
 
@@ -233,7 +233,7 @@ def shared_datasets(datasets: Iterable[Dataset], catalogue: Catalogue) -> frozen
     tiers = dict(catalogue.tiers())
 
     def public(dataset: Dataset) -> bool:
-        coordinates = supplied_coordinates(dataset)
+        coordinates = own_coordinates(dataset)
         return bool(coordinates) and all(tiers[coordinate] is Tier.PUBLIC for coordinate in coordinates)
 
     return frozenset(dataset.id for dataset in datasets if dataset.shared or public(dataset))

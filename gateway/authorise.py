@@ -122,7 +122,7 @@ def authorise(
             suppliers = tuple(
                 _supplier(answer, filtered.get(answer, frozenset()), table, dataset, publicity)
                 for dataset in datasets
-                if dataset.record == answer.record.name
+                if dataset.record == answer.supplied_as.name
             )
             told = tuple(
                 entry
@@ -141,7 +141,10 @@ def _supplier(
     if sight.withheld:
         return Supplier(dataset, sight, expired, frozenset(), frozenset())
     columns = sight.columns | expired.columns
-    control = frozenset({IDENTITY, MARK}) | publicity.control_columns(answer.record)
+    control = frozenset({IDENTITY, MARK}) | publicity.control_columns(answer.supplied_as)
+    if answer.record.root:
+        # What is verified is compared, never shown.
+        columns, control = frozenset(), control | columns
     if answer.record.ordered_by and (sight.ordered_by or expired.ordered_by):
         control |= {answer.record.ordered_by}
     return Supplier(dataset, sight, expired, columns, control & dataset.fields - columns)

@@ -15,8 +15,9 @@ from gateway.arguments import Slice
 from gateway.authorise import Supplier
 from gateway.caller import Caller
 from gateway.collect import Said
-from gateway.fetch import Fetched, Place, Terms, fetch_level
+from gateway.fetch import Fetched, Place, Terms, fetch_level, partition
 from gateway.join import AnswerJoiner, Joined, Joiner
+from gateway.lookup import Looked
 from gateway.operation import AnswerSelection, EnterpriseSelection, Operation
 from gateway.origin import linked
 from gateway.prepare import Prepared, Preparer
@@ -44,10 +45,13 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What federating brought: every place, and the companies asked about."""
+    """What federating brought: every place, and the companies asked about. `looked` are the lookups that these were
+    found by.
+    """
 
     settled: list[Settled]
     companies: set[CreditCode]
+    looked: tuple[Looked, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +77,12 @@ class Federation:
     ) -> Answers:
         """Asks for everything that the operation selects of its roots' companies, and of those they lead to."""
         answers = Answers([], set())
-        level: Level = {asked.root.enterprise: dict.fromkeys(filter(None, asked.codes)) for asked in roots.asked}
-        terms = Terms(self._partition, self.asker, self.deadline)
+        level: Level = {
+            enterprise: dict.fromkeys(filter(None, asked.codes))
+            for asked in roots.asked
+            for enterprise in asked.root.enterprises
+        }
+        terms = Terms(partition(self.caller, self.shared), self.asker, self.deadline)
         while level:
             admitted, over = self._admit(level, answers.companies)
             planned = await self._plan(operation, admitted, slices, turn)
@@ -86,10 +94,6 @@ class Federation:
             answers.settled.extend([await self._join(one, slices, _over_limit, turn) for one in beyond])
             level = await _next_level(found, turn)
         return answers
-
-    def _partition(self, dataset: str) -> str:
-        principal = self.caller.principal
-        return "" if dataset in self.shared else f"{principal.organisation}/{principal.company or ''}"
 
     def _admit(self, level: Level, companies: set[CreditCode]) -> tuple[Level, Level]:
         """The level's companies that are within the limit, and those that are not."""

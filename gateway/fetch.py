@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from connectors.contract import Asker, CompanyKey, CompanyRows, Dataset, FetchRequest, KeyKind, Supply
 from connectors.lookups import IDENTIFIERS
 from gateway.arguments import Slice
+from gateway.caller import Caller
 from gateway.crosswalk import Keys, Said, crosswalks
 from gateway.operation import AnswerSelection, EnterpriseSelection
 from gateway.plan import Fetch, Plan
@@ -31,6 +32,13 @@ class Place:
 
 Partition = Callable[[str], str]
 """The share of the cache that this caller may use, by dataset."""
+
+
+def partition(caller: Caller, shared: frozenset[str]) -> Partition:
+    """This caller's, where cached rows of the `shared` datasets may serve every organisation."""
+    principal = caller.principal
+    own = f"{principal.organisation}/{principal.company or ''}"
+    return lambda dataset: "" if dataset in shared else own
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from connectors.contract import Asker, Supply
@@ -21,13 +21,16 @@ from gateway.encode import encode, encode_refusal, failure_errors
 from gateway.enterprise import Enterprises
 from gateway.errors import DeadlineExceededError, MethodNotAllowedError
 from gateway.federate import Federation
+from gateway.fetch import partition
 from gateway.join import Joiner
 from gateway.limits import Limits
 from gateway.local import run_local
+from gateway.lookup import Asking, Looked
 from gateway.messages import Answered, Received
 from gateway.question import Question
 from gateway.record import answer_record, asked_record, refusal_record
 from gateway.refusals import LimitExceeded, OperationUnsupported, RequestRefused
+from gateway.resolve import resolve
 from gateway.roots import root_companies
 from gateway.shape import Agencies
 from gateway.viewer import local_roots
@@ -122,23 +125,32 @@ class Gateway:
         caller, operation, companies = question.caller, question.operation, question.companies
         masks = self._masks(caller)
         audience = f"{caller.principal.organisation}\0{caller.purpose or ''}"
+        asker = Asker(caller.principal.organisation, caller.purpose, received.request_id)
+        looked: tuple[Looked, ...] = ()
+        if companies.lookups():
+            table = await edition.tables.table(caller.class_for_all())
+            asking = Asking(self.supply, table, partition(caller, self.shared), asker, received.deadline)
+            companies, looked = await resolve(companies, asking)
         federation = Federation(
             supply=self.supply,
             tables=edition.tables,
             preparer=edition.preparer,
             joiner=Joiner(started.astimezone(CHINA).date(), masks, record_digests(self.secrets.cursors, audience)),
             caller=caller,
-            asker=Asker(caller.principal.organisation, caller.purpose, received.request_id),
+            asker=asker,
             shared=self.shared,
             limit=self.limits.companies,
             deadline=received.deadline,
         )
         turn = Turn()
-        answers = await federation.run(operation, companies, question.slices, turn)
+        answers = replace(await federation.run(operation, companies, question.slices, turn), looked=looked)
         local, local_errors = question.local
         data = None
         if local is not None:
-            found = {**local, **await Enterprises(answers, masks, self.limits.written).roots(companies, turn)}
+            found = {
+                **local,
+                **await Enterprises(answers, masks, self.agencies, self.limits.written).roots(companies, turn),
+            }
             data = {key: found[key] for key in operation.keys}
         errors = [*companies.errors, *local_errors, *failure_errors(answers.settled)]
         body = encode(data, errors, {"requestId": received.request_id, **caller.notices()})

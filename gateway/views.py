@@ -41,8 +41,10 @@ class Views:
         return view
 
     def _closed(self, openable: frozenset[str]) -> Iterator[str]:
-        """The fields that could never be opened; where that is so for a type's rows, the answer that holds them."""
+        """The fields that could never be opened; where that is so for a type's rows, the answer that holds them, and
+        for a question, the question.
+        """
         for record in self._catalogue.records.values():
             if record.name not in openable:
-                yield f"Enterprise.{record.field}"
+                yield f"{'Query' if record.root else 'Enterprise'}.{record.field}"
             yield from (coordinate for name in record.fields if (coordinate := f"{record.name}.{name}") not in openable)

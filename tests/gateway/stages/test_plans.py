@@ -17,7 +17,9 @@ from connectors.contract import Coverage
 from gateway.arguments import slices
 from gateway.explain import explain
 from gateway.limits import Limits
+from gateway.lookup import finders
 from gateway.plan import companies_at
+from gateway.roots import root_companies
 from policies.decision import Basis, CallerClass
 
 PLANS = Path(__file__).parent / "plans"
@@ -43,8 +45,18 @@ def made(world, path: Path) -> bytes:
         ).plan
         for one in (who, replace(who, bases=frozenset(), consent_scope=frozenset()))
     )
-    companies = companies_at({root.enterprise: COMPANIES for root in operation.federated}, wanted, Limits().companies)
-    document = explain(plan, beyond, companies)
+    asked = asyncio.run(root_companies(operation, variables, Limits())).asked
+    roots = {enterprise: COMPANIES for one in asked for enterprise in one.root.enterprises}
+    companies = companies_at(roots, wanted, Limits().companies)
+    table = asyncio.run(
+        gateway.editions.current.tables.table(replace(who, bases=frozenset(), consent_scope=frozenset()))
+    )
+    lookups = {
+        one.root.selection.key: finders(one.lookup, world.supply.datasets.values(), table)
+        for one in asked
+        if one.lookup
+    }
+    document = explain(plan, beyond, companies, lookups)
     return orjson.dumps({**document, "policy": "any"}, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
