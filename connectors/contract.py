@@ -74,8 +74,7 @@ class KeyKind(StrEnum):
     NAME = "name"
 
 
-@dataclass(frozen=True, slots=True)
-class Coverage:
+class Coverage(msgspec.Struct, frozen=True):
     """Which companies a dataset is about; an empty set means all.
 
     `registered`: companies registered in `divisions` (GB/T 2260 prefixes of 2, 4 or 6 digits) by `authorities` (first
@@ -88,11 +87,18 @@ class Coverage:
 
     def may_know(self, code: CreditCode) -> bool:
         """Whether the dataset can hold this company. An unknown division counts as covered."""
+        return self.known(code)[0]
+
+    def known(self, *codes: CreditCode) -> Sequence[bool]:
+        """Of each of the companies, whether the dataset can hold it."""
         if not self.registered:
-            return True
-        if self.authorities and code.authority not in self.authorities:
-            return False
-        return not self.divisions or not code.division_known or code.division.startswith(tuple(self.divisions))
+            return [True] * len(codes)
+        authorities, divisions = self.authorities, tuple(self.divisions)
+        return [
+            (not authorities or code.authority in authorities)
+            and (not divisions or code.startswith(divisions, 2) or not code.division_known)
+            for code in codes
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +143,7 @@ class CompanyRows(msgspec.Struct, frozen=True):
     unreadable: Mapping[int, frozenset[str]] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Asker:
+class Asker(msgspec.Struct, frozen=True):
     """For whom an agency is asked: the caller's organisation, its purpose where it has one, and the request's id."""
 
     organisation: str
@@ -146,8 +151,7 @@ class Asker:
     request_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class FetchRequest:
+class FetchRequest(msgspec.Struct, frozen=True):
     """A level's question to one dataset.
 
     `codes` have no duplicates. `columns` are canonical field names, all of them in the dataset's `fields`. `filters`
@@ -180,8 +184,7 @@ class Supply(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class SourceCall:
+class SourceCall(msgspec.Struct, frozen=True):
     """One call to an agency's system: `keys` as the agency writes them, `columns` the top-level names or paths of the
     agency's own fields that are needed, `filters` by the contract's argument names, `timeout` in seconds. There is an
     `asker` where the manifest forwards it.
@@ -194,8 +197,7 @@ class SourceCall:
     asker: Asker | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SourceAnswer:
+class SourceAnswer(msgspec.Struct, frozen=True):
     """What one call brought, in the agency's own words.
 
     `unknown` are the keys that the agency said it does not know, `seen` those that it named without giving rows.

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, NoReturn
 from urllib.parse import quote, urlencode
+
+import msgspec
 
 from connectors.authentication.contract import Authenticator, Outgoing
 from connectors.contract import Asker, FailureCode
@@ -26,8 +27,7 @@ _PATH_CHARACTERS: Final = "/%:@!$&'()*+,;="
 _write_json: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
-@dataclass(frozen=True, slots=True)
-class HttpRequest:
+class HttpRequest(msgspec.Struct, frozen=True):
     """One call.
 
     `place` names it in errors (`GET /companies/{key}`); `path` is appended to the client's address. A `query` that is a
@@ -42,8 +42,7 @@ class HttpRequest:
     asker: Asker | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class HttpAnswer:
+class HttpAnswer(msgspec.Struct, frozen=True):
     """A status and its JSON. `document` is None where the status is not 200: what comes with others is not read."""
 
     status: int

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate, chain
 
+import msgspec
+
 from connectors.as_of import constant_moment, latest_moments
 from connectors.columns import ReadAll
 from connectors.contract import (
@@ -30,8 +32,7 @@ _Tell = Callable[[str, tuple[Row, ...], datetime | None, Mapping[int, frozenset[
 """From a company's code, its rows, the date of its data and what could not be read, by row, to what is said of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Joined:
+class Joined(msgspec.Struct, frozen=True):
     """One call's answer by company. `whole` tells that nothing is missing from it that may be of any of them."""
 
     companies: Mapping[CompanyKey, CompanyRows]

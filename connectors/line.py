@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
+import msgspec
 import structlog
 
 from connectors.contract import (
@@ -30,8 +31,7 @@ Answers = Mapping[CompanyKey, CompanyRows]
 """What a dataset said of each company asked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(msgspec.Struct, frozen=True):
     """What is asked about companies: canonical `columns`, and `filters` that the agency applies itself.
 
     `deadline` is in seconds of the event loop's clock. There is an `asker` where the line forwards it.
@@ -43,8 +43,7 @@ class Question:
     asker: Asker | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(msgspec.Struct, frozen=True):
     """What one call brought for each of its companies.
 
     `spoilt` tells that any of them may be why the others fared as they did: without it they might have fared better.

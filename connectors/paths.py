@@ -6,8 +6,9 @@ The first of what is no list is that itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from connectors.contract import RawRow
 from connectors.turns import Turn
@@ -74,8 +75,7 @@ def rows_at(document: object, path: str | None) -> list[RawRow] | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(msgspec.Struct, frozen=True):
     """The rows of an answer; the keys of companies that it names without rows; how many items its list has."""
 
     rows: list[RawRow]

@@ -54,11 +54,12 @@ class Sight:
 class Supplier:
     """One dataset's part in an answer, for one class of caller.
 
-    `sight` is of its records, `expired` of those past their publicity period. Where `sight` is withheld the dataset is
+    `record` is the type whose coordinates decide. `sight` is of its records, `expired` of those past their publicity period. Where `sight` is withheld the dataset is
     not asked. `columns` may be shown; `control` are fetched beside them and never shown.
     """
 
     dataset: Dataset
+    record: str
     sight: Sight
     expired: Sight
     columns: frozenset[str]
@@ -73,9 +74,9 @@ class Supplier:
         """The decisions on the rows and on each selected field; for records past their publicity period only where some
         of them may be shown.
         """
-        yield from ((Act.READ, *decided) for decided in self.sight.coordinates(self.dataset.record))
+        yield from ((Act.READ, *decided) for decided in self.sight.coordinates(self.record))
         if not self.expired.withheld:
-            yield from ((Act.READ_EXPIRED, *decided) for decided in self.expired.coordinates(self.dataset.record))
+            yield from ((Act.READ_EXPIRED, *decided) for decided in self.expired.coordinates(self.record))
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,7 @@ def _supplier(
     sight = _sight(answer, filtered, dataset, table.at)
     expired = _sight(answer, filtered, dataset, table.at_expired)
     if sight.withheld:
-        return Supplier(dataset, sight, expired, frozenset(), frozenset())
+        return Supplier(dataset, answer.record.name, sight, expired, frozenset(), frozenset())
     columns = sight.columns | expired.columns
     control = frozenset({IDENTITY, MARK}) | publicity.control_columns(answer.supplied_as)
     if answer.record.root:
@@ -147,7 +148,7 @@ def _supplier(
         columns, control = frozenset(), control | columns
     if answer.record.ordered_by and (sight.ordered_by or expired.ordered_by):
         control |= {answer.record.ordered_by}
-    return Supplier(dataset, sight, expired, columns, control & dataset.fields - columns)
+    return Supplier(dataset, answer.record.name, sight, expired, columns, control & dataset.fields - columns)
 
 
 def _sight(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+import msgspec
 from graphql import GraphQLError
 
 from gateway.messages import Principal, Received
@@ -19,8 +20,7 @@ from policies.policy import Outline
 from schema.credit_code import CreditCode
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True):
     """A principal with its checked purpose and consents, under one policy version.
 
     `refused_consents` are those that do not count, each with its place in the request and the reason.

@@ -8,8 +8,8 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
+import msgspec
 from msgspec.structs import replace
 
 from connectors.company_rows import not_whole, together, values
@@ -76,8 +76,7 @@ class Keys:
         return replace(answer, not_older_than=min(told.not_older_than, answer.not_older_than))
 
 
-@dataclass(frozen=True, slots=True)
-class _Told:
+class _Told(msgspec.Struct, frozen=True):
     """What the crosswalks told of one company: its identifiers, whether these are surely all, the failure of one that
     told nothing, and the moment than which none of it is older.
     """

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from connectors.contract import Asker, CompanyRows, FailureCode, Outcome, Supply
 from connectors.turns import Turn
@@ -31,8 +32,7 @@ Level = Mapping[EnterpriseSelection, Iterable[CreditCode]]
 """The companies of one level by where they appear; no company twice at one place."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(msgspec.Struct, frozen=True):
     """One place, for the class of caller that it was planned for: how its answers are written, and what was joined for
     each of its companies, in their order.
     """
@@ -43,8 +43,7 @@ class Settled:
     joined: Mapping[AnswerSelection, Joined]
 
 
-@dataclass(frozen=True, slots=True)
-class Answers:
+class Answers(msgspec.Struct, frozen=True):
     """What federating brought: every place, and the companies asked about. `looked` are the lookups that these were
     found by.
     """
@@ -54,8 +53,7 @@ class Answers:
     looked: tuple[Looked, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Federation:
+class Federation(msgspec.Struct, frozen=True):
     """One request's way through the levels.
 
     `shared` names the datasets whose cached rows may serve every organisation; `limit` bounds the request's distinct
@@ -133,16 +131,15 @@ class Federation:
         place = planned.place
         joined: dict[AnswerSelection, Joined] = {}
         for answer in place.enterprise.answers:
-            joining = AnswerJoiner(planned.prepared.joinings[answer], self.joiner, slices[answer], said)
+            joining = AnswerJoiner(planned.prepared.joinings[answer], self.joiner, place, slices[answer], said)
             joined[answer] = joining.joined
-            for _ in joining.join(place.codes):
+            for _ in joining.join():
                 if turn.is_over():
                     await turn.pass_on()
         return Settled(planned.caller_class, place, planned.prepared.writers, joined)
 
 
-@dataclass(frozen=True, slots=True)
-class _Planned:
+class _Planned(msgspec.Struct, frozen=True):
     """One place before it is fetched."""
 
     caller_class: CallerClass

@@ -6,9 +6,11 @@ import asyncio
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from itertools import compress
 
-from connectors.contract import Asker, CompanyKey, CompanyRows, Dataset, FetchRequest, KeyKind, Supply
+import msgspec
+
+from connectors.contract import Asker, CompanyKey, CompanyRows, Coverage, Dataset, FetchRequest, KeyKind, Supply
 from connectors.lookups import IDENTIFIERS
 from gateway.arguments import Slice
 from gateway.caller import Caller
@@ -21,13 +23,22 @@ Filters = tuple[tuple[str, dt.date], ...]
 """The filters that an agency applies itself, sorted by argument."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """The companies of one class at one place of the operation, under that class's plan; no company twice."""
 
     enterprise: EnterpriseSelection
     plan: Plan
     codes: tuple[CreditCode, ...]
+    _covered: dict[Coverage, Sequence[bool]] = msgspec.field(default_factory=dict)
+
+    def covered(self, coverage: Coverage) -> Sequence[bool]:
+        """Whether each of the companies can be known where this is covered: found out once for all datasets that cover
+        the same.
+        """
+        found = self._covered.get(coverage)
+        if found is None:
+            found = self._covered[coverage] = coverage.known(*self.codes)
+        return found
 
 
 Partition = Callable[[str], str]
@@ -41,8 +52,7 @@ def partition(caller: Caller, shared: frozenset[str]) -> Partition:
     return lambda dataset: "" if dataset in shared else own
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(msgspec.Struct, frozen=True):
     """On what terms a request asks: its share of the cache, for whom, and until when, in seconds of the event loop's
     clock.
     """
@@ -92,8 +102,7 @@ async def fetch_level(
     return {**at_once.result(), **by_identifier}
 
 
-@dataclass(frozen=True, slots=True)
-class Want:
+class Want(msgspec.Struct, frozen=True):
     """What a level wants of one dataset: these columns, of these companies; `single` where each has at most one row."""
 
     dataset: Dataset
@@ -102,8 +111,7 @@ class Want:
     single: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Asking:
+class _Asking(msgspec.Struct, frozen=True):
     """One level's questions to the supply."""
 
     supply: Supply
@@ -158,19 +166,23 @@ class _Asking:
 def level_wants(places: Iterable[Place]) -> Sequence[Want]:
     """What the level wants. A company that is at several places is asked about once, with all the columns needed."""
     return _wants(
-        (fetch, place.codes, fetch.all_columns) for place in places for fetch in place.plan.fetches[place.enterprise]
+        (fetch, place, place.covered(fetch.dataset.coverage))
+        for place in places
+        for fetch in place.plan.fetches[place.enterprise]
     )
 
 
 def crosswalk_wants(places: Iterable[Place]) -> Sequence[Want]:
     """What the level wants of crosswalks: of the companies that some dataset keyed by another identifier may know."""
 
-    def known(place: Place) -> Sequence[CreditCode]:
-        keyed = [fetch.dataset for fetch in place.plan.fetches[place.enterprise] if fetch.dataset.key in IDENTIFIERS]
-        return [code for code in place.codes if any(dataset.coverage.may_know(code) for dataset in keyed)]
+    def known(place: Place, crosswalk: Fetch) -> Sequence[bool]:
+        fetches = place.plan.fetches[place.enterprise]
+        keyed = [place.covered(fetch.dataset.coverage) for fetch in fetches if fetch.dataset.key in IDENTIFIERS]
+        told = place.covered(crosswalk.dataset.coverage)
+        return [told[index] and any(covered[index] for covered in keyed) for index in range(len(place.codes))]
 
     return _wants(
-        (fetch, known(place), fetch.control) for place in places for fetch in place.plan.before[place.enterprise]
+        (fetch, place, known(place, fetch)) for place in places for fetch in place.plan.before[place.enterprise]
     )
 
 
@@ -180,16 +192,15 @@ def _tellers(places: Iterable[Place]) -> Mapping[KeyKind, Sequence[Dataset]]:
     return crosswalks(found.values())
 
 
-def _wants(fetches: Iterable[tuple[Fetch, Sequence[CreditCode], frozenset[str]]]) -> Sequence[Want]:
-    """The wants of these fetches: columns of companies, as far as the dataset may know them; sorted by dataset."""
+def _wants(fetches: Iterable[tuple[Fetch, Place, Sequence[bool]]]) -> Sequence[Want]:
+    """The wants of these fetches, each of those companies of its place that are marked; sorted by dataset."""
     datasets: dict[str, Fetch] = {}
     wanted: defaultdict[str, list[_Part]] = defaultdict(list)
-    for fetch, codes, columns in fetches:
-        coverage = fetch.dataset.coverage
-        covered = tuple(filter(coverage.may_know, codes)) if coverage.registered else tuple(codes)
-        if covered:
+    for fetch, place, marked in fetches:
+        codes = place.codes if all(marked) else tuple(compress(place.codes, marked))
+        if codes:
             datasets[fetch.dataset.id] = fetch
-            wanted[fetch.dataset.id].append((columns, covered))
+            wanted[fetch.dataset.id].append((fetch.all_columns, codes))
     return [
         Want(datasets[id_].dataset, columns, codes, any(answer.record.single for answer in datasets[id_].answers))
         for id_, parts in sorted(wanted.items())

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from connectors.contract import Asker, CompanyKey, CompanyRows, Dataset, FetchRequest, KeyKind, Supply
 from connectors.lookups import BY_IDENTIFIER, CREDIT_CODE, SEARCH
@@ -18,8 +19,7 @@ from schema.company_key import LegacyId, SearchName
 from schema.questions import BY_LEGACY_ID, MATCH, QUESTIONS
 
 
-@dataclass(frozen=True, slots=True)
-class Lookup:
+class Lookup(msgspec.Struct, frozen=True):
     """What a root asks for: a company by an identifier of a kind, or companies by a name, of which `first` are wanted.
     `division` is the one that was asked for, None without.
     """
@@ -30,8 +30,7 @@ class Lookup:
     division: str | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Finder:
+class Finder(msgspec.Struct, frozen=True, eq=False):
     """One dataset's part in a lookup, as callers of one class may have it.
 
     `decisions` are those on the question's rows and fields, by coordinate; those of `gates` must be clear for it to be
@@ -79,8 +78,7 @@ def _is_clear(decision: Decision) -> bool:
     return decision.effect is Effect.CLEAR
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
+class Looked(msgspec.Struct, frozen=True):
     """A lookup, who could answer it, and what those that were asked said."""
 
     lookup: Lookup
@@ -92,8 +90,7 @@ _Call = tuple[str, CompanyKey | None]
 """What identifiers may share a call: the dataset; and of a search, the name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asking:
+class Asking(msgspec.Struct, frozen=True):
     """How one request asks: its share of the cache, for whom, and until when, by the event loop's clock."""
 
     supply: Supply

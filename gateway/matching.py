@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+import msgspec
 import orjson
 
 from connectors.company_rows import values
@@ -33,8 +33,7 @@ class Grade(StrEnum):
 _RANKS: Final = {grade: rank for rank, grade in enumerate((*Grade, None))}
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(msgspec.Struct, frozen=True):
     """A company that an agency found, with the grade of each attribute (None: not asked for, or not for this caller)
     and the date of the agency's data.
     """

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 
 @dataclass(frozen=True, slots=True)
 class Login:
@@ -31,8 +33,7 @@ class Principal:
     login: Login | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(msgspec.Struct, frozen=True):
     """One GraphQL request, authenticated and well-formed as HTTP, not yet read as GraphQL.
 
     `purpose` and `consents` are what the caller sent, not yet checked. `deadline` is in seconds of the event loop's
@@ -50,8 +51,7 @@ class Received:
     read_only: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(msgspec.Struct, frozen=True):
     """The GraphQL response. `body` is its JSON; `executed` is false where the request failed before its execution began
     (a GraphQL request error: there is no `data`).
     """

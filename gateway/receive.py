@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl
 
+import msgspec
 import orjson
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -87,8 +87,7 @@ def single(headers: Headers, name: str) -> str | None:
     return values[0] if values else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Parameters:
+class _Parameters(msgspec.Struct, frozen=True):
     """The specification's four request parameters, of the right types."""
 
     query: str

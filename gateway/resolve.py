@@ -6,8 +6,9 @@ A company that cannot be found because somebody failed, or may not be asked, is 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from connectors.company_rows import values
 from connectors.contract import FailureCode, KeyKind, Outcome

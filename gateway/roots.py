@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
+import msgspec
 from graphql import GraphQLError
 from graphql.execution.values import VariableValues
 
@@ -32,8 +32,7 @@ _LONGEST_NAME: Final = 200
 _DIVISION: Final = re.compile(r"[0-9]{2}(?:[0-9]{2}){0,2}")
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """What one root asks for: its companies in order, None in the place of each that is no company's code. `many` is
     true where the root answers with a list.
 
@@ -46,11 +45,10 @@ class Asked:
     many: bool = False
     lookup: Lookup | None = None
     matches: tuple[Match, ...] = ()
-    elements: Mapping[str, str] = field(default_factory=dict)
+    elements: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class RootCompanies:
+class RootCompanies(msgspec.Struct, frozen=True):
     """Every root's companies, and the errors of the codes that are none."""
 
     asked: tuple[Asked, ...]

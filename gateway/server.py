@@ -21,6 +21,7 @@ from gateway.admin.open import admin_route, open_desk
 from gateway.app import create_app
 from gateway.assembly import Installation, open_gateway, read_installation
 from gateway.console import console_routes
+from gateway.draining import Draining
 from gateway.errors import HttpError, SettingsInvalidError
 from gateway.identity import load_authenticator
 from gateway.messages import Principal
@@ -33,7 +34,7 @@ SHUTDOWN_SECONDS: Final = 30
 
 BACKLOG: Final = 2_048
 
-YOUNG_OBJECTS: Final = 20_000
+YOUNG_OBJECTS: Final = 100_000
 """How many more objects than there were set the collector going. Requests leave next to no cycles, and at Python's
 own 700 it walks through each of them, still under way, several times.
 """
@@ -62,14 +63,15 @@ async def answering(
     """A gateway that answers what comes to the listener, from the moment the context is entered.
 
     `audit_file` is where it writes its audit log, if not where the settings say. Raises the packages' errors where the
-    gateway cannot be opened.
+    gateway cannot be opened. Told to end, it is drained first (`Draining`).
     """
+    draining = Draining(settings.drain)
     async with (
         open_gateway(settings, installation, environment, audit_file) as gateway,
         open_desk(settings, installation, gateway) as desk,
     ):
         config = uvicorn.Config(
-            application(gateway, desk, settings),
+            application(gateway, desk, settings, draining),
             log_config=None,
             access_log=False,  # addresses of GET requests hold credit codes
             server_header=False,
@@ -83,6 +85,7 @@ async def answering(
             await _started(server, serving)
             with _frozen():
                 yield
+            await draining.drain()
         finally:
             server.should_exit = True
             await serving
@@ -110,7 +113,7 @@ def address(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def application(gateway: Gateway, desk: Desk, settings: Settings) -> Starlette:
+def application(gateway: Gateway, desk: Desk, settings: Settings, draining: Draining) -> Starlette:
     """The HTTP application over an open gateway, and the administrators' desk beside it."""
     authenticator = load_authenticator(settings, lambda: gateway.editions.current.policy.organisations)
 
@@ -122,7 +125,7 @@ def application(gateway: Gateway, desk: Desk, settings: Settings) -> Starlette:
         authenticator=authenticator,
         settings=settings,
         record_refusal=record_refusal,
-        readiness={"audit": gateway.audit.check, "policy": gateway.editions.check},
+        readiness={"server": draining.check, "audit": gateway.audit.check, "policy": gateway.editions.check},
         extra_routes=[*console_routes(), admin_route(desk, authenticator, settings, record_refusal)],
     )
 

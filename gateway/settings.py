@@ -134,6 +134,12 @@ class Settings(BaseSettings):
         le=99,
         description="How many processes `xinqiao serve` answers with; they divide what each agency bears at once.",
     )
+    drain: float = Field(
+        default=3.0,
+        ge=0,
+        le=600,
+        description="Seconds between being told to end and listening no more, in which it says that it is not ready.",
+    )
     manifests: Path = Field(
         default=Path(str(files("connectors") / "agencies")), description="The directory with one manifest per agency."
     )
