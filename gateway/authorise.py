@@ -54,8 +54,9 @@ class Sight:
 class Supplier:
     """One dataset's part in an answer, for one class of caller.
 
-    `record` is the type whose coordinates decide. `sight` is of its records, `expired` of those past their publicity period. Where `sight` is withheld the dataset is
-    not asked. `columns` may be shown; `control` are fetched beside them and never shown.
+    `record` is the type whose coordinates decide. `sight` is of its records, `expired` of those past their publicity
+    period. Where `sight` is withheld the dataset is not asked. `columns` may be shown; `control` are fetched beside
+    them and never shown.
     """
 
     dataset: Dataset

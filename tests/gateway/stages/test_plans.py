@@ -13,7 +13,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from connectors.contract import Coverage
+from connectors.contract import Coverage, KeyKind
 from gateway.arguments import slices
 from gateway.explain import explain
 from gateway.limits import Limits
@@ -67,7 +67,16 @@ def test_the_plan_is_the_golden_one(make_world, datasets, path: Path) -> None:
         "tax/TaxArrears": datasets.one("tax/TaxArrears", batch=1),
         "zhejiang-penalties/Penalty": datasets.one("zhejiang-penalties/Penalty", batch=30, coverage=Coverage()),
     }
-    plan = made(make_world(datasets=one_a_call), path)
+    lookups = {
+        id_: datasets.one(id_, key=key, fields=frozenset({"creditCode", "registrationNumber", "name"}))
+        for id_, key in (
+            ("registry/LegacyIdentifiers", KeyKind.CREDIT_CODE),
+            ("registry/CompanyByRegistrationNumber", KeyKind.REGISTRATION_NUMBER),
+            ("registry/CompanySearch", KeyKind.NAME),
+        )
+    }
+    by_number = {"court/JudgmentDefault": datasets.one("court/JudgmentDefault", key=KeyKind.REGISTRATION_NUMBER)}
+    plan = made(make_world(datasets=one_a_call | by_number | lookups), path)
     golden = path.with_suffix(".json")
     if os.environ.get("GOLDEN") == "write":
         golden.write_bytes(plan)

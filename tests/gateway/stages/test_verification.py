@@ -86,22 +86,24 @@ async def test_an_element_that_may_not_be_verified_is_unknown_and_not_asked_for(
     assert "legalRepresentative" not in world.supply.columns(DATASET)
 
 
-async def test_a_rule_that_would_mask_an_element_does_not_let_it_be_guessed(registered, codes) -> None:
+async def test_an_element_that_is_only_to_be_seen_masked_cannot_be_guessed(registered, codes, principals) -> None:
     rule = """
-  - {id: closed, deny: Verification.name, of: any, to: bank, for: credit, given: any, note: Closed.}
+  - {id: rows, allow: Verification, of: any, to: tax.inspector, for: any, given: any, note: Rows.}
   - id: vague
     allow: Verification.name
     of: any
-    to: bank
-    for: credit
+    to: tax.inspector
+    for: any
     given: any
     masked: redact
     note: Vague.
 """
     answer = await registered(more_rules=rule).ask(
-        VERIFY, purpose=PURPOSE, code=codes.hangzhou, name="杭州若木(集团)有限公司"
+        VERIFY, principals.inspector, code=codes.hangzhou, name="杭州若木(集团)有限公司"
     )
     assert told(answer) == ("COMPLETE", "MATCH", "UNKNOWN", None)
+    access = {one["coordinate"]: one["decision"] for one in answer["data"]["verifyEnterprise"]["access"]}
+    assert access == {"Verification.name": "MASKED", "Verification.legalRepresentative": "WITHHELD"}
 
 
 @pytest.mark.parametrize(
