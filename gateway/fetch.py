@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import compress
+from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
-from connectors.contract import Asker, CompanyKey, CompanyRows, Coverage, Dataset, FetchRequest, KeyKind, Supply
+from connectors.contract import Asker, Coverage, FetchRequest, KeyKind, Supply
 from connectors.lookups import IDENTIFIERS
 from gateway.arguments import Slice
 from gateway.caller import Caller
-from gateway.crosswalk import Keys, Said, crosswalks
+from gateway.crosswalk import Crosswalks, Keys, Said, crosswalks
 from gateway.operation import AnswerSelection, EnterpriseSelection
 from gateway.plan import Fetch, Plan
 from schema.credit_code import CreditCode
@@ -81,119 +83,136 @@ def pushed(places: Iterable[Place], slices: Mapping[AnswerSelection, Slice]) -> 
     return {dataset: tuple(sorted(filters)) for dataset, filters in common.items()}
 
 
-async def fetch_level(
-    places: Sequence[Place],
-    slices: Mapping[AnswerSelection, Slice],
-    supply: Supply,
-    terms: Terms,
-) -> Fetched:
+class Keyed(msgspec.Struct, frozen=True):
+    """A request to a dataset that knows companies by an identifier of this kind, for now by their credit codes.
+
+    `single` tells that each has at most one row.
+    """
+
+    kind: KeyKind
+    request: FetchRequest
+    codes: tuple[CreditCode, ...]
+    single: bool
+
+
+class LevelRequests(msgspec.Struct, frozen=True):
+    """What one level asks: `at_once`, by credit code; and of crosswalks, `before` the `keyed` requests. `tellers` are
+    the crosswalks that tell each identifier.
+    """
+
+    at_once: Sequence[FetchRequest]
+    before: Sequence[FetchRequest] = ()
+    keyed: Sequence[Keyed] = ()
+    tellers: Crosswalks = msgspec.field(default_factory=dict)
+
+    def all(self) -> Iterator[FetchRequest]:
+        """Each of them, by credit code."""
+        yield from self.at_once
+        yield from self.before
+        yield from (keyed.request for keyed in self.keyed)
+
+
+NO_REQUESTS: Final = LevelRequests(())
+
+
+async def fetch_level(requests: LevelRequests, supply: Supply) -> Fetched:
     """Asks each dataset once for each set of columns, for all companies of the level together. Those that know
     companies by an identifier of their own are asked once the crosswalks have told it.
     """
-    asking = _Asking(supply, terms, pushed(places, slices))
-    wanted = level_wants(places)
-    keyed = [want for want in wanted if want.dataset.key in IDENTIFIERS]
-    if not keyed:
-        return await asking.ask(wanted)
+    if not requests.keyed:
+        return await _ask(requests.at_once, supply)
     async with asyncio.TaskGroup() as level:
-        at_once = level.create_task(asking.ask([want for want in wanted if want.dataset.key not in IDENTIFIERS]))
-        told = await asking.ask(crosswalk_wants(places))
-        by_identifier = await asking.ask_by_identifier(keyed, _tellers(places), told)
+        at_once = level.create_task(_ask(requests.at_once, supply))
+        told = await _ask(requests.before, supply)
+        by_identifier = await _ask_by_identifier(requests, told, supply)
     return {**at_once.result(), **by_identifier}
 
 
-class Want(msgspec.Struct, frozen=True):
-    """What a level wants of one dataset: these columns, of these companies; `single` where each has at most one row."""
-
-    dataset: Dataset
-    columns: frozenset[str]
-    codes: tuple[CreditCode, ...]
-    single: bool = False
-
-
-class _Asking(msgspec.Struct, frozen=True):
-    """One level's questions to the supply."""
-
-    supply: Supply
-    terms: Terms
-    filters: Mapping[str, Filters]
-
-    async def ask(self, wanted: Iterable[Want]) -> Fetched:
-        """Asks for all of it at once, by credit code."""
-        fetched: dict[str, Said] = {}
-        answers = await self._answers([(want, want.codes) for want in wanted])
-        for want, said in answers:
-            others = fetched.get(want.dataset.id)
-            fetched[want.dataset.id] = {**others, **said} if others else said
-        return fetched
-
-    async def ask_by_identifier(
-        self, wanted: Sequence[Want], tellers: Mapping[KeyKind, Sequence[Dataset]], told: Fetched
-    ) -> Fetched:
-        """Asks for all of it at once, by the identifiers that the crosswalks told; the answers are by credit code."""
-        codes: defaultdict[KeyKind, dict[CreditCode, None]] = defaultdict(dict)
-        for want in wanted:
-            codes[want.dataset.key].update(dict.fromkeys(want.codes))
-        keys = {kind: Keys(kind, tellers.get(kind, ()), of_kind, told) for kind, of_kind in codes.items()}
-        questions = [(want, keys[want.dataset.key].ids(want.codes)) for want in wanted]
-        answers = await self._answers([(want, ids) for want, ids in questions if ids])
-        unasked = [(want, dict[CompanyKey, CompanyRows]()) for want, ids in questions if not ids]
-        fetched: dict[str, Said] = {}
-        for want, said in (*answers, *unasked):
-            by_code = keys[want.dataset.key].answers(want.codes, said, single=want.single)
-            fetched[want.dataset.id] = {**fetched.get(want.dataset.id, {}), **by_code}
-        return fetched
-
-    async def _answers(self, wanted: Sequence[tuple[Want, tuple[CompanyKey, ...]]]) -> list[tuple[Want, Said]]:
-        # No task group: each is under way by now, in few cases as a task, and none of them fails.
-        asked = [asyncio.ensure_future(self._answer(want, keys)) for want, keys in wanted]
-        try:
-            return [(want, await answers) for (want, _), answers in zip(wanted, asked, strict=True)]
-        except BaseException:
-            for answers in asked:
-                answers.cancel()
-            await asyncio.gather(*asked, return_exceptions=True)
-            raise
-
-    def _answer(self, want: Want, keys: tuple[CompanyKey, ...]) -> Awaitable[Said]:
-        dataset, terms = want.dataset.id, self.terms
-        filters, partition = dict(self.filters.get(dataset, ())), terms.partition(dataset)
-        return self.supply.fetch(
-            FetchRequest(dataset, keys, want.columns, filters, partition, terms.deadline, terms.asker)
-        )
+async def _ask(requests: Sequence[FetchRequest], supply: Supply) -> Fetched:
+    fetched: dict[str, Said] = {}
+    for request, said in zip(requests, await _answers(requests, supply), strict=True):
+        others = fetched.get(request.dataset)
+        fetched[request.dataset] = {**others, **said} if others else said
+    return fetched
 
 
-def level_wants(places: Iterable[Place]) -> Sequence[Want]:
-    """What the level wants. A company that is at several places is asked about once, with all the columns needed."""
-    return _wants(
+async def _ask_by_identifier(requests: LevelRequests, told: Fetched, supply: Supply) -> Fetched:
+    """Asks by the identifiers that the crosswalks told; the answers are by credit code."""
+    codes: defaultdict[KeyKind, dict[CreditCode, None]] = defaultdict(dict)
+    for keyed in requests.keyed:
+        codes[keyed.kind].update(dict.fromkeys(keyed.codes))
+    keys = {kind: Keys(kind, requests.tellers.get(kind, ()), of_kind, told) for kind, of_kind in codes.items()}
+    questions = [(keyed, keys[keyed.kind].ids(keyed.codes)) for keyed in requests.keyed]
+    asked = [replace(keyed.request, codes=ids) for keyed, ids in questions if ids]
+    answers = iter(await _answers(asked, supply))
+    fetched: dict[str, Said] = {}
+    for keyed, ids in questions:
+        said = keys[keyed.kind].answers(keyed.codes, next(answers) if ids else {}, single=keyed.single)
+        fetched[keyed.request.dataset] = {**fetched.get(keyed.request.dataset, {}), **said}
+    return fetched
+
+
+async def _answers(requests: Sequence[FetchRequest], supply: Supply) -> Sequence[Said]:
+    # No task group: each is under way by now, in few cases as a task, and none of them fails.
+    asked = [asyncio.ensure_future(supply.fetch(request)) for request in requests]
+    try:
+        return [await answers for answers in asked]
+    except BaseException:
+        for answers in asked:
+            answers.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
+        raise
+
+
+def level_requests(
+    places: Sequence[Place],
+    slices: Mapping[AnswerSelection, Slice],
+    terms: Terms,
+) -> LevelRequests:
+    """The level's requests. A company that is at several places is asked about once, with all the columns needed."""
+    filters = pushed(places, slices)
+    at_once: list[FetchRequest] = []
+    keyed: list[Keyed] = []
+    for fetch, request, codes in _requests(_fetches(places), filters, terms):
+        if fetch.dataset.key in IDENTIFIERS:
+            single = any(answer.record.single for answer in fetch.answers)
+            keyed.append(Keyed(fetch.dataset.key, request, codes, single))
+        else:
+            at_once.append(request)
+    if not keyed:
+        return LevelRequests(at_once)
+    before = [request for _, request, _ in _requests(_crosswalk_fetches(places), {}, terms)]
+    crosswalk = {fetch.dataset.id: fetch.dataset for place in places for fetch in place.plan.before[place.enterprise]}
+    return LevelRequests(at_once, before, keyed, crosswalks(crosswalk.values()))
+
+
+_Marked = tuple[Fetch, Place, Sequence[bool]]
+"""A fetch, and which of its place's companies it is for."""
+
+
+def _fetches(places: Iterable[Place]) -> Iterator[_Marked]:
+    return (
         (fetch, place, place.covered(fetch.dataset.coverage))
         for place in places
         for fetch in place.plan.fetches[place.enterprise]
     )
 
 
-def crosswalk_wants(places: Iterable[Place]) -> Sequence[Want]:
-    """What the level wants of crosswalks: of the companies that some dataset keyed by another identifier may know."""
-
-    def known(place: Place, crosswalk: Fetch) -> Sequence[bool]:
+def _crosswalk_fetches(places: Iterable[Place]) -> Iterator[_Marked]:
+    """Those from crosswalks: for companies that some dataset keyed by another identifier may know."""
+    for place in places:
         fetches = place.plan.fetches[place.enterprise]
         keyed = [place.covered(fetch.dataset.coverage) for fetch in fetches if fetch.dataset.key in IDENTIFIERS]
-        told = place.covered(crosswalk.dataset.coverage)
-        return [told[index] and any(covered[index] for covered in keyed) for index in range(len(place.codes))]
-
-    return _wants(
-        (fetch, place, known(place, fetch)) for place in places for fetch in place.plan.before[place.enterprise]
-    )
+        for crosswalk in place.plan.before[place.enterprise]:
+            told = place.covered(crosswalk.dataset.coverage)
+            marked = [told[index] and any(covered[index] for covered in keyed) for index in range(len(place.codes))]
+            yield crosswalk, place, marked
 
 
-def _tellers(places: Iterable[Place]) -> Mapping[KeyKind, Sequence[Dataset]]:
-    """The crosswalks that tell each identifier."""
-    found = {fetch.dataset.id: fetch.dataset for place in places for fetch in place.plan.before[place.enterprise]}
-    return crosswalks(found.values())
-
-
-def _wants(fetches: Iterable[tuple[Fetch, Place, Sequence[bool]]]) -> Sequence[Want]:
-    """The wants of these fetches, each of those companies of its place that are marked; sorted by dataset."""
+def _requests(
+    fetches: Iterable[_Marked], filters: Mapping[str, Filters], terms: Terms
+) -> Iterator[tuple[Fetch, FetchRequest, tuple[CreditCode, ...]]]:
+    """The requests of these fetches, sorted by dataset, each with its companies."""
     datasets: dict[str, Fetch] = {}
     wanted: defaultdict[str, list[_Part]] = defaultdict(list)
     for fetch, place, marked in fetches:
@@ -201,11 +220,11 @@ def _wants(fetches: Iterable[tuple[Fetch, Place, Sequence[bool]]]) -> Sequence[W
         if codes:
             datasets[fetch.dataset.id] = fetch
             wanted[fetch.dataset.id].append((fetch.all_columns, codes))
-    return [
-        Want(datasets[id_].dataset, columns, codes, any(answer.record.single for answer in datasets[id_].answers))
-        for id_, parts in sorted(wanted.items())
-        for columns, codes in (parts if len(parts) == 1 else _by_columns(parts))
-    ]
+    for dataset, parts in sorted(wanted.items()):
+        given, partition = dict(filters.get(dataset, ())), terms.partition(dataset)
+        for columns, codes in parts if len(parts) == 1 else _by_columns(parts):
+            request = FetchRequest(dataset, codes, columns, given, partition, terms.deadline, terms.asker)
+            yield datasets[dataset], request, codes
 
 
 _Part = tuple[frozenset[str], tuple[CreditCode, ...]]

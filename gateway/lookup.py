@@ -13,6 +13,7 @@ import msgspec
 from connectors.contract import Asker, CompanyKey, CompanyRows, Dataset, FetchRequest, KeyKind, Supply
 from connectors.lookups import BY_IDENTIFIER, CREDIT_CODE, SEARCH
 from gateway.coordinates import LEGACY_ID_FIELDS
+from gateway.cost import Bill
 from gateway.fetch import Partition
 from policies.decision import Decision, DecisionTable, Effect
 from schema.company_key import LegacyId, SearchName
@@ -91,18 +92,20 @@ _Call = tuple[str, CompanyKey | None]
 
 
 class Asking(msgspec.Struct, frozen=True):
-    """How one request asks: its share of the cache, for whom, and until when, by the event loop's clock."""
+    """How one request asks: its share of the cache, for whom, until when by the event loop's clock, on what bill."""
 
     supply: Supply
     table: DecisionTable
     partition: Partition
     asker: Asker
     deadline: float
+    bill: Bill
 
     async def look(self, lookups: Sequence[Lookup]) -> list[Looked]:
-        """Asks each dataset once for all identifiers, and once for each name, all at once."""
+        """Asks each dataset once for all identifiers, and once for each name, all at once. Raises `CostExceeded`."""
         planned = [(lookup, finders(lookup, self.supply.datasets.values(), self.table)) for lookup in lookups]
         requests = list(self._requests(planned))
+        self.bill.look(requests)
         answers = await asyncio.gather(*(self.supply.fetch(request) for request in requests))
         said: dict[str, dict[CompanyKey, CompanyRows]] = {}
         for request, answer in zip(requests, answers, strict=True):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from msgspec.structs import replace
 
@@ -16,6 +17,7 @@ from gateway.arguments import slices
 from gateway.audit import AuditLog
 from gateway.caller import Caller, check_caller
 from gateway.consents import Consents
+from gateway.cost import Tariff
 from gateway.cursor import record_digests
 from gateway.document import Documents
 from gateway.editions import Edition, Editions
@@ -31,7 +33,7 @@ from gateway.lookup import Asking, Looked
 from gateway.messages import Answered, Received
 from gateway.question import Question
 from gateway.record import answer_record, asked_record, refusal_record
-from gateway.refusals import LimitExceeded, OperationUnsupported, RequestRefused
+from gateway.refusals import CostExceeded, LimitExceeded, OperationUnsupported, RequestRefused
 from gateway.resolve import resolve
 from gateway.roots import root_companies
 from gateway.shape import Agencies
@@ -72,6 +74,7 @@ class Gateway:
     audit: AuditLog
     shared: frozenset[str]
     limits: Limits
+    tariff: Tariff
     secrets: Secrets
 
     async def answer(self, received: Received) -> Answered:
@@ -96,7 +99,9 @@ class Gateway:
             return await self._refuse(received, refused, started)
         try:
             return await self._execute(received, edition, question, started)
-        except LimitExceeded as refused:
+        except (CostExceeded, LimitExceeded) as refused:
+            if isinstance(refused, CostExceeded) and not question.companies.lookups():
+                return await self._refuse(received, refused, started)
             await self.audit.append(asked_record(received, question, started))
             return Answered(encode_refusal(refused.formatted(), {"requestId": received.request_id}), executed=False)
         except BaseException:
@@ -108,11 +113,11 @@ class Gateway:
         """What is asked, and by whom. Raises `RequestRefused`."""
         caller = check_caller(received, edition.policy, self.consents.current, now)
         openable = await edition.tables.openable(received.principal.roles, received.principal.organisation)
-        view = self.views.view(openable)
+        view = self.views.view(openable, edition.policy.unreleased)
         operation, variables = await self.documents.read(
             view, received.query, received.operation_name, received.variables
         )
-        roots = local_roots(caller, edition.tables, self.agencies, openable) if operation.local else {}
+        roots = self._roots(caller, edition, openable) if operation.local else {}
         return Question(
             caller,
             operation,
@@ -121,17 +126,21 @@ class Gateway:
             await run_local(operation, view.shown, received.variables, roots),
         )
 
+    def _roots(self, caller: Caller, edition: Edition, openable: frozenset[str]) -> Mapping[str, Any]:
+        sdl = partial(self.views.subgraph_sdl, edition.policy.unreleased)
+        return local_roots(caller, edition.tables, self.agencies, openable, sdl)
+
     async def _execute(
         self, received: Received, edition: Edition, question: Question, started: dt.datetime
     ) -> Answered:
         caller, operation, companies = question.caller, question.operation, question.companies
-        masks = self._masks(caller)
+        masks, bill = self._masks(caller), self.tariff.bill(caller.principal.organisation)
         audience = f"{caller.principal.organisation}\0{caller.purpose or ''}"
         asker = Asker(caller.principal.organisation, caller.purpose, received.request_id)
         looked: tuple[Looked, ...] = ()
         if companies.lookups():
             table = await edition.tables.table(caller.class_for_all())
-            asking = Asking(self.supply, table, partition(caller, self.shared), asker, received.deadline)
+            asking = Asking(self.supply, table, partition(caller, self.shared), asker, received.deadline, bill)
             companies, looked = await resolve(companies, asking)
         federation = Federation(
             supply=self.supply,
@@ -141,6 +150,7 @@ class Gateway:
             caller=caller,
             asker=asker,
             shared=self.shared,
+            bill=bill,
             limit=self.limits.companies,
             deadline=received.deadline,
         )
@@ -155,7 +165,8 @@ class Gateway:
             }
             data = {key: found[key] for key in operation.keys}
         errors = [*companies.errors, *local_errors, *failure_errors(answers.settled)]
-        body = encode(data, errors, {"requestId": received.request_id, **caller.notices()})
+        cost = {"cost": bill.told()} if received.tell_cost or self.tariff.told else {}
+        body = encode(data, errors, {"requestId": received.request_id, **cost, **caller.notices()})
         await self.audit.append(answer_record(received, question, answers, started=started, ended=_now()))
         return Answered(body, executed=True)
 

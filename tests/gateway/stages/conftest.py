@@ -25,12 +25,14 @@ from connectors.contract import (
 )
 from gateway.agencies import AgencyProfile
 from gateway.coordinates import supplied_coordinates
+from gateway.cost import tariff
 from gateway.document import Documents
 from gateway.editions import Edition
 from gateway.limits import Limits
 from gateway.messages import Principal, Received
 from gateway.pipeline import Gateway, Secrets
 from gateway.prepare import Preparer
+from gateway.settings import CostSettings
 from gateway.tables import Tables
 from gateway.views import Views
 from policies.compile import compile_tables, openable
@@ -40,6 +42,7 @@ from policies.likeness import representatives
 from policies.load import load_policy, read_directory
 from policies.policy import Policy
 from policies.publicity import load_publicity
+from schema.contract import national
 from schema.records import catalogue
 
 ROOT = Path(__file__).parents[3]
@@ -240,13 +243,14 @@ def build_world(
                 Preparer(datasets, AGENCIES, publicity),
             )
         ),
-        views=Views(CATALOGUE),
+        views=Views(national()),
         documents=Documents(CATALOGUE, limits or Limits()),
         supply=memory,
         agencies=AGENCIES,
         consents=FixedConsents(consents or ConsentVerifier({}, "xinqiao", policy.purposes)),
         audit=audit,
         shared=frozenset(),
+        tariff=tariff(CostSettings(), datasets),
         limits=limits or Limits(),
         secrets=Secrets(b"m" * 32, b"c" * 32),
     )
