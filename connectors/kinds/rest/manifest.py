@@ -72,7 +72,11 @@ class RestRequest(Part):
     )
     encoding: Encoding = Field(default="utf-8", description="Of the body, and of the query's constants.")
     parameters: Literal["query", "body"] | None = Field(
-        default=None, description="Where filters and pages go; by default where the keys go."
+        default=None, description="Where filters, pages and what is fresh go; by default where the keys go."
+    )
+    fresh: dict[Name, Name] = Field(
+        default_factory=dict,
+        description="Parameters that each call has anew: nonce, epochSeconds, epochMilliseconds, or for strftime.",
     )
     paging: Paging | None = None
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 from xml.sax.saxutils import escape
 
+import msgspec
+
 from connectors.contract import SourceCall
+from connectors.dates import CHINA_TIME, EPOCH_FORMATS
 from connectors.http import HttpRequest
 from connectors.kinds.rest.manifest import KEY_MARK, KeyPlace, RestDataset
 from connectors.kinds.rest.paging import Position
@@ -26,15 +30,17 @@ _MEDIA_TYPES: Final = {
     "xml": "application/xml",
 }
 
+NONCE: Final = "nonce"
+"""The form of a parameter that has 32 hexadecimal digits."""
+
 _write_json: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(msgspec.Struct, frozen=True):
     """A request, and the bytes of its body with the headers that go with them."""
 
     request: HttpRequest
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     body: bytes = b""
 
 
@@ -66,6 +72,7 @@ class RequestWriter:
             wanted = self._dataset.filters[name]
             others.append((wanted.name, wanted.write(day)))
         others.extend(position.parameters.items())
+        others.extend((name, fresh_value(form)) for name, form in request.fresh.items())
         sent = HttpRequest(
             self.place,
             request.method,
@@ -114,7 +121,17 @@ def _names(dataset: RestDataset) -> frozenset[str]:
     request = dataset.request
     own = request.keys.name if request.keys else None
     paging = request.paging.parameters if request.paging else ()
-    return frozenset([*(wanted.name for wanted in dataset.filters.values()), *paging, *([own] if own else [])])
+    filters = (wanted.name for wanted in dataset.filters.values())
+    return frozenset([*filters, *paging, *request.fresh, *([own] if own else [])])
+
+
+def fresh_value(form: str) -> str:
+    """A word that is used once, or this moment in China's time."""
+    if form == NONCE:
+        return secrets.token_hex(16)
+    now = datetime.now(CHINA_TIME)
+    unit = EPOCH_FORMATS.get(form)
+    return now.strftime(form) if unit is None else str(int(now.timestamp() * unit))
 
 
 def _keys(place: KeyPlace, keys: Sequence[str]) -> list[Parameter]:
