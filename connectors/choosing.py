@@ -32,15 +32,15 @@ def row_choice(
 
 async def choose_rows(
     rows: Mapping[str, Sequence[RawRow]], counts: Counts | None, turn: Turn
-) -> tuple[Mapping[str, Sequence[RawRow]], int]:
-    """The rows of each company that count, and how many there are of which that cannot be told: they do not count.
+) -> tuple[Mapping[str, Sequence[RawRow]], Mapping[str, int]]:
+    """The rows of each company that count, and how many it has of which that cannot be told, if any: they do not count.
 
     Others have their turn on the event loop meanwhile.
     """
     if counts is None:
-        return rows, 0
+        return rows, {}
     chosen: dict[str, Sequence[RawRow]] = {}
-    unclear = 0
+    unclear: dict[str, int] = {}
     for text, own in rows.items():
         counting: list[RawRow] = []
         for row in own:
@@ -48,7 +48,7 @@ async def choose_rows(
                 if counts(row):
                     counting.append(row)
             except Unmappable:
-                unclear += 1
+                unclear[text] = unclear.get(text, 0) + 1
         chosen[text] = counting
         if turn.is_over():
             await turn.pass_on()

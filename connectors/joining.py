@@ -70,11 +70,11 @@ class Joiner:
         found, unreadable = tuple(mapped.rows), mapped.unreadable
         ends = list(accumulate(map(len, owns)))
         places = list(zip(codes, owns, [0, *ends], ends, strict=False))
-        whole = not unkeyed and not unclear and not answer.dropped and not answer.truncated
-        plain, single = whole and not unreadable, self.shape.single
+        whole = not unkeyed and not answer.dropped and not answer.truncated
+        plain, single = whole and not unreadable and not unclear, self.shape.single
         constant = answer.as_of or constant_moment(self.dataset.as_of)
         moment = None if constant else latest_moments(self.dataset.as_of, nested=self.dataset.nested)
-        tell = self._teller(asked, answer, unkeyed + unclear, rows.keys())
+        tell = self._teller(asked, answer, unkeyed, rows.keys(), unclear)
         joined: dict[CreditCode, CompanyRows] = {}
         for first in range(0, len(places), MANY_ROWS):
             for code, own, start, end in places[first : first + MANY_ROWS]:
@@ -87,8 +87,12 @@ class Joiner:
                 await turn.pass_on()
         return Joined(joined, whole)
 
-    def _teller(self, asked: Asked, answer: SourceAnswer, unkeyed: int, there: Collection[str]) -> _Tell:
-        """How a company fared whose rows are these; it is `there` where it had rows, whether they count or not."""
+    def _teller(
+        self, asked: Asked, answer: SourceAnswer, unkeyed: int, there: Collection[str], unclear: Mapping[str, int]
+    ) -> _Tell:
+        """How a company fared whose rows are these; it is `there` where it had rows, whether they count or not, and of
+        some that is `unclear`.
+        """
         anybodys, truncated, single = unkeyed + answer.dropped, answer.truncated, self.shape.single
         unknown, named = _companies(asked, answer.unknown), _companies(asked, answer.seen)
         failed = {str(code): failure for key, failure in answer.failed.items() for code in asked.owners(key) or ()}
@@ -99,7 +103,7 @@ class Joiner:
             if text in failed:
                 return CompanyRows(Outcome.FAILED, failure=failed[text].failure, retryable=failed[text].retryable)
             surplus = len(rows) - 1 if single and len(rows) > 1 else 0
-            unmapped = sum(map(len, unreadable.values())) + surplus + anybodys
+            unmapped = sum(map(len, unreadable.values())) + surplus + anybodys + unclear.get(text, 0)
             known = bool(rows) or text in named or text in there
             return CompanyRows(
                 self._outcome(known=known, unknown=not rows and text in unknown, whole=not unmapped and not truncated),

@@ -173,8 +173,10 @@ async def test_a_register_that_marks_rows_as_deleted_and_keeps_drafts(agency: Ag
     # That its only row does not count is not the same as none that came.
     assert (answers[SECOND].outcome, answers[SECOND].rows) == (Outcome.ANSWERED, ())
     assert (answers[THIRD].outcome, answers[THIRD].failure) == (Outcome.FAILED, FailureCode.AGENCY_BAD_RESPONSE)
-    unclear = await told(agency, open_one, dataset, [{**kept, "scbz": ["1"]}])
-    assert (unclear[FIRST].outcome, unclear[FIRST].rows, unclear[FIRST].unmapped) == (Outcome.INCOMPLETE, (), 1)
+    unclear = [{**kept, "scbz": ["1"]}, kept, {**kept, "code": SECOND}]
+    answers = await told(agency, open_one, dataset, unclear, codes=2)
+    assert (answers[FIRST].outcome, len(answers[FIRST].rows), answers[FIRST].unmapped) == (Outcome.INCOMPLETE, 1, 1)
+    assert (answers[SECOND].outcome, len(answers[SECOND].rows)) == (Outcome.ANSWERED, 1)
 
 
 async def test_a_report_generator_that_answers_with_a_table(agency: Agency, open_one: Any) -> None:
