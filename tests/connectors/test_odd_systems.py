@@ -384,3 +384,58 @@ async def test_an_archive_that_answers_in_the_order_of_its_questions(
     assert answers[FIRST].rows == ({"grade": Code("A")},)
     assert (answers[SECOND].outcome, answers[SECOND].failure) == (outcome, failure)
     assert (answers[THIRD].outcome, answers[THIRD].rows) == (Outcome.ANSWERED, ())
+
+
+LOOKUP = """
+      - record: Penalty
+        lookup:
+          request: {path: /companies, keys: {in: query, name: code}, query: {fields: id}}
+          id: data.0.id
+          response:
+            {envelope: {path: code, ok: ["0"]}, optional: true, status: [400], unknown: {status: [410], codes: ["4"]}}
+        filters: {decidedFrom: since}
+        request: {path: "/companies/{key}/penalties"}
+        response: {rows: data, unknown: {status: [404]}}
+        fields: {recordId: id}
+"""
+
+
+async def test_a_system_that_knows_companies_by_numbers_of_its_own(agency: Agency, open_one: Any) -> None:
+    found = {"code": 0, "data": [{"id": 4711}]}
+    answers = await told(agency, open_one, LOOKUP, found, {"data": [{"id": 1}, {"id": 2}]})
+    assert [row["recordId"] for row in answers[FIRST].rows] == ["1", "2"]
+    assert [(asked.path, asked.query) for asked in agency.asked] == [
+        ("/companies", [("fields", "id"), ("code", FIRST)]),
+        ("/companies/4711/penalties", []),
+    ]
+    nobody = {"code": 0, "data": [{"id": None}]}
+    for replies in ([{"code": 0, "data": []}], [nobody], [(410, {})], [(400, {"code": 4})], [found, (404, {})]):
+        rows = (await told(agency, open_one, LOOKUP, *replies))[FIRST]
+        assert (rows.outcome, rows.rows) == (Outcome.UNKNOWN_COMPANY, ())
+    assert (await told(agency, open_one, LOOKUP, found, {"data": []}))[FIRST].outcome is Outcome.ANSWERED
+
+
+async def test_a_number_that_is_left_out_has_to_be_declared_so(agency: Agency, open_one: Any) -> None:
+    strict = LOOKUP.replace("optional: true, ", "")
+    rows = (await told(agency, open_one, strict, {"code": 0, "data": []}))[FIRST]
+    assert (rows.outcome, rows.failure) == (Outcome.FAILED, FailureCode.AGENCY_BAD_RESPONSE)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"code": 1},
+        {"data": []},
+        (500, {}),
+        {"code": 0, "data": [{"id": True}]},
+        {"code": 0, "data": [{"id": {"a": 1}}]},
+        {"code": 0, "data": [{"id": '"><'}]},
+        {"code": 0, "data": [{"id": ".."}]},
+    ],
+)
+async def test_a_number_that_cannot_be_had_is_a_failure_and_no_unknown_company(
+    agency: Agency, open_one: Any, answer: Any
+) -> None:
+    rows = (await told(agency, open_one, LOOKUP, answer))[FIRST]
+    assert (rows.outcome, rows.failure) == (Outcome.FAILED, FailureCode.AGENCY_BAD_RESPONSE)
+    assert len(agency.asked) == 1

@@ -216,9 +216,27 @@ class RestResponse(Part):
         return self
 
 
+class Lookup(Part):
+    """A call before the others, by which the agency tells the identifier of its own that it has for a company."""
+
+    request: RestRequest
+    id: Name = Field(description="Path to the identifier. Where there is nothing, the company is not known.")
+    response: RestResponse = Field(default_factory=RestResponse)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.request.paging is not None:
+            raise ValueError("request.paging: a lookup has one answer")
+        return self
+
+
 class RestDataset(DatasetManifest):
     """A dataset behind an HTTP call."""
 
+    lookup: Lookup | None = Field(
+        default=None,
+        description="What is asked first: its answer's identifier stands for the company's key in request.",
+    )
     request: RestRequest
     response: RestResponse = Field(default_factory=RestResponse)
 
@@ -239,6 +257,8 @@ class RestDataset(DatasetManifest):
             raise ValueError("key.path: the layout tells whose a row is")
         if self.batch > 1 and (unknown.status or unknown.codes):
             raise ValueError("response.unknown: a status or code cannot tell which company of a batch is unknown")
+        if self.lookup is not None and (self.batch > 1 or self.keyed_by_place or unknown.keys):
+            raise ValueError("lookup: goes with one company a call, and no keys in its answer")
         if self.request.paging and self.response.layout is Layout.ORDER:
             raise ValueError("request.paging: does not go with layout order")
         both = set(unknown.codes) & set(none.codes) or set(unknown.status) & set(none.status)

@@ -16,8 +16,9 @@ import msgspec
 from connectors.contract import SourceCall
 from connectors.dates import CHINA_TIME, EPOCH_FORMATS
 from connectors.http import HttpRequest
-from connectors.kinds.rest.manifest import KEY_MARK, KeyPlace, RestDataset
+from connectors.kinds.rest.manifest import KEY_MARK, KeyPlace, RestRequest
 from connectors.kinds.rest.paging import Position
+from connectors.manifest import Filter
 from connectors.paths import put
 from connectors.xml_body import ENCODINGS
 
@@ -45,16 +46,16 @@ class Written(msgspec.Struct, frozen=True):
 
 
 class RequestWriter:
-    """How the requests of one dataset are written. `typed` tells that the connection says what bodies are."""
+    """How requests are written. `typed` tells that the connection says what bodies are."""
 
-    def __init__(self, dataset: RestDataset, *, typed: bool) -> None:
-        self._dataset = dataset
-        self._request = request = dataset.request
+    def __init__(self, request: RestRequest, filters: Mapping[str, Filter], *, typed: bool) -> None:
+        self._request = request
+        self._filters = filters
         self.place = f"{request.method} {request.path}"
         # What Python calls it is what it reads as: there it says no byte order mark.
         self._encoding = ENCODINGS[request.encoding].removesuffix("-sig")
         self._headers = {} if typed else {"Content-Type": self._media_type()}
-        self._marks = re.compile("|".join(re.escape(f"{{{name}}}") for name in _names(dataset)))
+        self._marks = re.compile("|".join(re.escape(f"{{{name}}}") for name in _names(request, filters)))
 
     def write(self, call: SourceCall, position: Position) -> Written:
         """The request for these companies, and for this page of them."""
@@ -68,9 +69,11 @@ class RequestWriter:
         if keys is not None:
             (in_query if keys.place == "query" else in_body).extend(_keys(keys, call.keys))
         others = in_body if request.in_body else in_query
-        for name, day in call.filters.items():
-            wanted = self._dataset.filters[name]
-            others.append((wanted.name, wanted.write(day)))
+        others.extend(
+            (wanted.name, wanted.write(call.filters[name]))
+            for name, wanted in self._filters.items()
+            if name in call.filters
+        )
         others.extend(position.parameters.items())
         others.extend((name, fresh_value(form)) for name, form in request.fresh.items())
         sent = HttpRequest(
@@ -116,13 +119,11 @@ class RequestWriter:
         return self._marks.sub(lambda mark: texts.get(mark[0], ""), template)
 
 
-def _names(dataset: RestDataset) -> frozenset[str]:
+def _names(request: RestRequest, filters: Mapping[str, Filter]) -> frozenset[str]:
     """Those of all the parameters that there may be."""
-    request = dataset.request
     own = request.keys.name if request.keys else None
     paging = request.paging.parameters if request.paging else ()
-    filters = (wanted.name for wanted in dataset.filters.values())
-    return frozenset([*filters, *paging, *request.fresh, *([own] if own else [])])
+    return frozenset([*(wanted.name for wanted in filters.values()), *paging, *request.fresh, *([own] if own else [])])
 
 
 def fresh_value(form: str) -> str:

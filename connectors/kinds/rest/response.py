@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from enum import Enum, auto
-from typing import Any
+from typing import Any, Final
 
 from connectors.documents import put_empty_lists, read_document
 from connectors.http import bad_response, refuse_status
 from connectors.kinds.rest.layouts import from_arrays, from_columns, from_map, from_order, list_companies
-from connectors.kinds.rest.manifest import Layout, RestDataset
+from connectors.kinds.rest.manifest import Layout, RestResponse
 from connectors.lane import OK, LaneAnswer
 from connectors.paths import MISSING, Listing, follow, list_rows, put
+
+_IDENTIFIER: Final = re.compile(r"\w[\w.:@-]{0,199}")
+"""Nothing that would mean something in a template, whatever that is of."""
 
 
 class Said(Enum):
@@ -25,11 +29,11 @@ class Said(Enum):
 
 
 class ResponseReader:
-    """How the answers of one dataset are read. `place` names the call in errors."""
+    """How answers are read. `key` is the path of a company's key in rows; `place` names the call in errors."""
 
-    def __init__(self, dataset: RestDataset, place: str) -> None:
-        self._response = dataset.response
-        self._key = dataset.key.path
+    def __init__(self, response: RestResponse, key: str | None, place: str) -> None:
+        self._response = response
+        self._key = key
         self._place = place
 
     async def open(self, answer: LaneAnswer) -> tuple[Said, Any]:
@@ -62,6 +66,15 @@ class ResponseReader:
         if listing is None:
             raise bad_response(self._place, f"no {response.layout} at {response.rows or 'the top'}")
         return listing
+
+    def identifier(self, document: object, path: str) -> str | None:
+        """The identifier at a path, None where the agency has none there. Raises `AgencyFailure`."""
+        found = follow(document, path)
+        if found is None or found == "" or (self._response.optional and _ends_early(document, path)):
+            return None
+        if isinstance(found, bool) or not isinstance(found, str | int) or not _IDENTIFIER.fullmatch(str(found)):
+            raise bad_response(self._place, f"no identifier at {path}")
+        return str(found)
 
     def unknown_keys(self, document: object) -> frozenset[str]:
         """The keys that the agency says it does not know."""
