@@ -173,7 +173,7 @@ class RestResponse(Part):
         default=None, description="Of the answer, whatever its headers say; json: UTF-8 without it; xml: as declared."
     )
     text: Annotated[InnerText, short("path", InnerText | str)] | None = None
-    rows: Name | None = Field(default=None, description="Path to the list. Default: the answer itself.")
+    rows: Within = Field(default=(), description="Path to the list, or to several. Default: the answer itself.")
     within: Within = Field(
         default=(), description="Path, in each object there, to the rows nested in it; or several, one in the other."
     )
@@ -207,6 +207,8 @@ class RestResponse(Part):
             raise ValueError("unknown.codes, none.codes and status need an envelope")
         if self.optional and not self.envelope:
             raise ValueError("optional: needs an envelope, by which no rows are told from an error")
+        if len(self.rows) > 1 and self.layout is not Layout.OBJECTS:
+            raise ValueError("rows: several lists go with layout objects")
         if (self.layout is Layout.ARRAYS) != (self.header is not None):
             raise ValueError("header: goes with layout arrays, which needs it")
         if self.within and self.layout in {Layout.ARRAYS, Layout.COLUMNS}:

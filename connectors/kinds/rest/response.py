@@ -56,15 +56,26 @@ class ResponseReader:
 
     async def rows_of(self, document: Any, keys: Sequence[str]) -> Listing:  # noqa: ANN401  (an agency's document has any shape)
         """The rows of an answer about these companies. Raises `AgencyFailure`."""
+        paths = self._response.rows or (None,)
+        listings = [await self._rows_at(document, path, keys) for path in paths]
+        if len(listings) == 1:
+            return listings[0]
+        return Listing(
+            [row for listing in listings for row in listing.rows],
+            frozenset[str]().union(*(listing.seen for listing in listings)),
+            sum(listing.items for listing in listings),
+        )
+
+    async def _rows_at(self, document: Any, path: str | None, keys: Sequence[str]) -> Listing:  # noqa: ANN401
         response = self._response
-        steps = (*([response.rows] if response.rows else ()), *response.within)
         if response.format == "xml" and isinstance(document, dict):
+            steps = (*([path] if path else ()), *response.within)
             put_empty_lists(document, steps, optional=response.optional)
-        elif response.optional and response.rows and _ends_early(document, response.rows):
+        elif response.optional and path and _ends_early(document, path):
             return Listing([])
-        listing = await self._listing(document, keys)
+        listing = await self._listing(document, path, keys)
         if listing is None:
-            raise bad_response(self._place, f"no {response.layout} at {response.rows or 'the top'}")
+            raise bad_response(self._place, f"no {response.layout} at {path or 'the top'}")
         return listing
 
     def identifier(self, document: object, path: str) -> str | None:
@@ -107,12 +118,12 @@ class ResponseReader:
             envelope.check(code, self._place)
         return Said.ROWS
 
-    async def _listing(self, document: Any, keys: Sequence[str]) -> Listing | None:  # noqa: ANN401
+    async def _listing(self, document: Any, path: str | None, keys: Sequence[str]) -> Listing | None:  # noqa: ANN401
         response = self._response
-        found = document if response.rows is None else follow(document, response.rows)
+        found = document if path is None else follow(document, path)
         match response.layout:
             case Layout.OBJECTS:
-                return await list_rows(document, response.rows, response.within, self._key)
+                return await list_rows(document, path, response.within, self._key)
             case Layout.MAP | Layout.ORDER:
                 companies = from_map(found) if response.layout is Layout.MAP else from_order(found, keys)
                 return None if companies is None else await list_companies(companies, response.within)
