@@ -16,6 +16,7 @@ from connectors.errors import AgencyFailure
 from connectors.json_body import read_json
 from connectors.lane import OK, Lane, LaneAnswer, LaneError
 from connectors.manifest import Forward
+from connectors.watch import Exchange, Watch
 
 _UNAUTHORISED: Final = 401
 _SERVER_ERRORS: Final = range(500, 600)
@@ -53,18 +54,22 @@ class HttpAnswer(msgspec.Struct, frozen=True):
 class HttpClient:
     """Calls to one agency's address, over the lane that was chosen for it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (what a connection's keys say, each)
         self,
         lane: Lane,
         path: str,
         body_headers: Mapping[str, str],
         authenticator: Authenticator | None = None,
         forward: Forward | None = None,
+        *,
+        watch: Watch | None = None,
     ) -> None:
         """`path` is that of the address, `body_headers` go with each request that has a body, `authenticator` signs
-        each request, `forward` says what each tells of its asker. Lane and authenticator are closed with the client.
+        each request, `forward` says what each tells of its asker, `watch` looks on. Lane and authenticator are closed
+        with the client.
         """
         self._forward = forward
+        self._watch = watch
         self._lane = lane
         self._authenticator = authenticator
         self._path = path.rstrip("/")
@@ -106,7 +111,9 @@ class HttpClient:
         try:
             answer = await self._exchange(outgoing, deadline)
         except LaneError as error:
+            self._tell(request, outgoing, None, str(error))
             raise AgencyFailure(error.failure, f"{request.place}: {error}", retryable=error.retryable) from None
+        self._tell(request, outgoing, answer, "")
         if answer.status != OK and answer.status not in accept:
             refuse_status(request.place, answer.status)
         return answer
@@ -115,7 +122,7 @@ class HttpClient:
         """A client of the same connections and credentials, in nobody's name, whose paths are not appended to the
         address's own.
         """
-        return HttpClient(self._lane, "", self._body_headers, self._authenticator)
+        return HttpClient(self._lane, "", self._body_headers, self._authenticator, watch=self._watch)
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -133,6 +140,12 @@ class HttpClient:
         if answer.status == _UNAUTHORISED and authenticator.renew(signed):
             return await self._sent(await authenticator.sign(request, deadline), deadline)
         return answer
+
+    def _tell(self, request: HttpRequest, sent: Outgoing, answer: LaneAnswer | None, failure: str) -> None:
+        if self._watch is None:
+            return
+        status, content = (answer.status, answer.content) if answer else (None, b"")
+        self._watch.exchanged(Exchange(request.place, sent.method, sent.target, sent.body, status, content, failure))
 
     async def _sent(self, request: Outgoing, deadline: float) -> LaneAnswer:
         return await self._lane.send(request.method, request.target, request.headers, request.body, deadline)

@@ -42,6 +42,17 @@ def load_manifest(path: Path, shapes: Mapping[str, RecordShape]) -> Manifest:
     return manifest
 
 
+def check_manifest(path: Path, shapes: Mapping[str, RecordShape]) -> Manifest:
+    """As `load_manifest`, with the files that the manifest names read as well. Blocks."""
+    manifest = load_manifest(path, shapes)
+    document = read_yaml(path)
+    mistakes = kinds().usable[manifest.kind].check(manifest)
+    findings = [_finding(document, (place, message, "")) for place, message in mistakes]
+    if findings:
+        raise ManifestInvalid(str(path), findings)
+    return manifest
+
+
 def load_manifests(directory: Path, shapes: Mapping[str, RecordShape]) -> tuple[Manifest, ...]:
     """Every manifest of a directory, in the order of their files. Raises `ManifestInvalid` for the first bad one."""
     manifests = tuple(load_manifest(path, shapes) for path in manifest_paths(directory))

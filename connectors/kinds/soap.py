@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self
@@ -302,19 +302,41 @@ async def open_sources(
     return sources
 
 
+def check_copies(manifest: SoapManifest) -> Iterator[tuple[str, str]]:
+    """Path and message for each copy of a WSDL that cannot be used as the manifest wants it. Blocks.
+
+    Nothing is looked up: a secret is taken for the text of its reference.
+    """
+    for index, dataset in enumerate(manifest.datasets):
+        if dataset.request.wsdl.file is None:
+            continue
+        try:
+            _read_copy(manifest, dataset, dataset.request.wsdl.file)
+        except WsdlInvalid as error:
+            yield f"datasets.{index}.request.wsdl", str(error)
+
+
+def _read_copy(manifest: SoapManifest, dataset: SoapDataset, file: str) -> SoapOperation:
+    wanted = _wanted(manifest.connection, dataset.request)
+    return read_checked(LocalDocuments(Path(file)), wanted, _samples(dataset))
+
+
+def _samples(dataset: SoapDataset) -> list[dict[str, Any]]:
+    """Inputs of the operation, without and with the filters."""
+    days = dict.fromkeys(dataset.filters, _SAMPLE_DAY)
+    return [_values(dataset, [_SAMPLE_KEY], filters) for filters in ({}, days)]
+
+
 async def _open_operation(
     manifest: SoapManifest, dataset: SoapDataset, client: HttpClient
 ) -> ReadOperation | LateOperation:
     wsdl = dataset.request.wsdl
-    wanted = _wanted(manifest.connection, dataset.request)
-    days = dict.fromkeys(dataset.filters, _SAMPLE_DAY)
-    samples = [_values(dataset, [_SAMPLE_KEY], filters) for filters in ({}, days)]
     if wsdl.file is not None:
-        documents = LocalDocuments(Path(wsdl.file))
         try:
-            return ReadOperation(await asyncio.to_thread(read_checked, documents, wanted, samples))
+            return ReadOperation(await asyncio.to_thread(_read_copy, manifest, dataset, wsdl.file))
         except WsdlInvalid as error:
             raise WsdlInvalid(f"{dataset.record}: {Path(wsdl.file).name}: {error}") from None
+    wanted, samples = _wanted(manifest.connection, dataset.request), _samples(dataset)
     address = urlsplit(manifest.connection.url)
     origin = f"{address.scheme}://{address.netloc.rpartition('@')[2]}"
     target = f"{address.path.rstrip('/')}{wsdl.fetch}"

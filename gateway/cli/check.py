@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import orjson
 import typer
@@ -13,20 +13,17 @@ import typer
 from connectors.environment import missing_references
 from connectors.errors import Finding, ManifestInvalid
 from connectors.manifest import Manifest
-from connectors.manifest_file import clashes, load_manifest, manifest_json_schema, manifest_paths
+from connectors.manifest_file import clashes, manifest_json_schema, manifest_paths
 from connectors.yaml_lines import read_yaml
-from gateway.assembly import policy_files, record_shapes
-from gateway.cli.output import FAILED, Json, failing_plainly, print_json, print_table
+from gateway.assembly import policy_files
+from gateway.cli.manifests import Fault, faults_of, read_manifests, show_faults, show_unset
+from gateway.cli.output import FAILED, Json, failing_plainly, print_json
 from gateway.own_records import contract_of, own_clashes
 from gateway.settings import load_settings
 from policies.errors import PolicyInvalid
 from policies.load import PolicyFiles, load_policy
 from policies.publicity import load_publicity
 from schema.catalogue import Catalogue
-from schema.contract import national
-
-Fault = dict[str, Any]
-"""A mistake: file, line (0 where there is none), message, hint."""
 
 
 def check(
@@ -58,39 +55,19 @@ def check(
 
 def _manifests(directory: Path) -> tuple[list[Manifest], list[Fault]]:
     """The good manifests of the directory, and the mistakes of the others."""
-    shapes = record_shapes(national().catalogue)
-    good: dict[Path, Manifest] = {}
-    faults: list[Fault] = []
     try:
-        paths = manifest_paths(directory)
+        good, faults = read_manifests(manifest_paths(directory))
     except ManifestInvalid as error:
-        return [], _faults(error)
-    for path in paths:
-        try:
-            good[path] = load_manifest(path, shapes)
-        except ManifestInvalid as error:
-            faults += _faults(error)
+        return [], faults_of(error)
     manifests = list(good.values())
     for place, found in clashes(directory, manifests):
-        faults += _faults(ManifestInvalid(str(place), [found]))
+        faults += faults_of(ManifestInvalid(str(place), [found]))
     for clash in own_clashes(manifests):
         path = next(path for path, manifest in good.items() if manifest.agency == clash.agency)
         at = f"records.{clash.index}.name"
         found = Finding(read_yaml(path).line(at), at, clash.reason, "rename one of the two")
-        faults += _faults(ManifestInvalid(str(path), [found]))
+        faults += faults_of(ManifestInvalid(str(path), [found]))
     return manifests, faults
-
-
-def _faults(error: ManifestInvalid) -> list[Fault]:
-    return [
-        {
-            "file": error.file,
-            "line": found.line,
-            "message": f"{found.path}: {found.message}" if found.path else found.message,
-            "hint": found.hint,
-        }
-        for found in error.findings
-    ]
 
 
 def _policies(files: PolicyFiles, catalogue: Catalogue, agencies: list[str]) -> list[Fault]:
@@ -108,9 +85,7 @@ def _policies(files: PolicyFiles, catalogue: Catalogue, agencies: list[str]) -> 
 
 def _show(manifests: int, faults: list[Fault], unset: list[str]) -> None:
     if faults:
-        rows = [(f"{fault['file']}:{fault['line']}", fault["message"], fault["hint"]) for fault in faults]
-        print_table(f"{len(faults)} mistakes", ("where", "what", "way out"), rows)
+        show_faults(faults)
     else:
         typer.echo(f"{manifests} manifests and the policies are good.")
-    for reason in unset:
-        typer.echo(f"Before it can serve: {reason}.")
+    show_unset(unset)
