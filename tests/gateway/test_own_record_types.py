@@ -139,15 +139,23 @@ def ask(tmp_path: Path) -> Callable[..., list[Any]]:
 
 
 def test_nobody_learns_of_a_record_type_that_the_centre_has_not_released(ask) -> None:
-    direct, introspected, told, spread = ask(
+    entity = f'{{__typename: "Enterprise", creditCode: "{COMPANY}"}}'
+    *asked, introspected, told = ask(
         RECALLS,
-        '{ __type(name: "ShenzhenMarketRecall") { name } __schema { types { name } } }',
+        RECALLS.replace("shenzhenMarketRecalls", "penalties: shenzhenMarketRecalls"),
+        f"{{ _entities(representations: [{entity}]) {{ ...on Enterprise {{ shenzhenMarketRecalls {{ status }} }} }} }}",
+        "{ agencies { ...on ShenzhenMarketRecall { product } } }",
+        "{ agencies { ...on ShenzhenMarketRecallAnswer { status } } }",
+        """{ __type(name: "ShenzhenMarketRecall") { name } answer: __type(name: "Answer") { possibleTypes { name } }
+             __schema { types { name fields { name } } } }""",
         "{ agencies { id records } me { access { coordinate } } _service { sdl } }",
-        "{ agencies { ... on ShenzhenMarketRecall { product } } }",
         own=OWN_RULES,
     )
-    assert [error["message"] for error in direct["errors"]] == [UNKNOWN]
-    assert [error["message"] for error in spread["errors"]] == ["Unknown type 'ShenzhenMarketRecall'."]
+    assert [error["message"] for answer in asked for error in answer["errors"]] == [
+        *[UNKNOWN] * 3,
+        "Unknown type 'ShenzhenMarketRecall'.",
+        "Unknown type 'ShenzhenMarketRecallAnswer'.",
+    ]
     assert introspected["data"]["__type"] is None
     assert {"id": "shenzhen-market", "records": []} in told["data"]["agencies"]
     assert "henzhenMarket" not in f"{introspected} {told}"
