@@ -18,6 +18,7 @@ from gateway.assembly import open_gateway, read_installation
 from gateway.messages import Principal, Received
 from gateway.pipeline import Gateway
 from gateway.settings import Settings
+from gateway.views import Views
 from policies.load import PolicyFiles, read_directory
 from policies.store.initial import initialise
 from policies.store.model import new_version
@@ -256,6 +257,16 @@ def test_released_the_declared_tiers_hold_and_the_agencys_rules_count(ask) -> No
 def test_a_release_ends_with_its_rule(ask) -> None:
     (asked,) = ask(RECALLS, nation=RELEASE + "    until: 2026-01-31\n", own=OWN_RULES)
     assert [error["message"] for error in asked["errors"]] == [UNKNOWN]
+
+
+def test_whom_a_released_type_is_not_opened_to_knows_its_field_as_soon_as_it_is_released(installed: Installed) -> None:
+    views = Views(read_installation(installed.settings(installed.folder)).contract)
+    nothing = frozenset[str]()
+    known = [
+        "shenzhenMarketRecalls" in view.schema.type_map["Enterprise"].fields
+        for view in (views.view(nothing, frozenset({"ShenzhenMarketRecall"})), views.view(nothing, nothing))
+    ]
+    assert known == [False, True]
 
 
 async def test_a_release_and_its_end_take_effect_as_they_are_published(installed: Installed) -> None:
