@@ -13,6 +13,7 @@ import msgspec
 from connectors.as_of import constant_moment, latest_moments
 from connectors.columns import ReadAll
 from connectors.contract import (
+    CompanyKey,
     CompanyRows,
     FailureCode,
     Outcome,
@@ -26,7 +27,6 @@ from connectors.keys import Asked
 from connectors.manifest import DatasetManifest, MissingMeans
 from connectors.mapping import MANY_ROWS, RowMapper
 from connectors.turns import Turn
-from schema.credit_code import CreditCode
 
 _Tell = Callable[[str, tuple[Row, ...], datetime | None, Mapping[int, frozenset[str]]], CompanyRows]
 """From a company's code, its rows, the date of its data and what could not be read, by row, to what is said of it."""
@@ -35,7 +35,7 @@ _Tell = Callable[[str, tuple[Row, ...], datetime | None, Mapping[int, frozenset[
 class Joined(msgspec.Struct, frozen=True):
     """One call's answer by company. `whole` tells that nothing is missing from it that may be of any of them."""
 
-    companies: Mapping[CreditCode, CompanyRows]
+    companies: Mapping[CompanyKey, CompanyRows]
     whole: bool
 
 
@@ -54,13 +54,13 @@ class Joiner:
         ids = {RECORD_ID} & self.mapper.fields.keys()
         return self.mapper.columns(names | ids).union(path for path in control if path)
 
-    async def join(self, codes: Sequence[CreditCode], names: frozenset[str], answer: SourceAnswer) -> Joined:
+    async def join(self, codes: Sequence[CompanyKey], names: frozenset[str], answer: SourceAnswer) -> Joined:
         """What the answer says of each company asked for; `names` are the canonical fields that rows shall hold.
 
         A large answer leaves others their turn on the event loop.
         """
         turn = Turn()
-        asked = Asked(codes)
+        asked = Asked(codes, self.dataset.key.kind)
         rows, unkeyed = await _by_company(asked, answer.rows, self.mapper.keys, turn)
         distinct = await without_duplicates(rows, self.mapper, turn, whole_rows=self.whole_rows)
         owns = [distinct.get(code, ()) for code in codes]
@@ -73,7 +73,7 @@ class Joiner:
         constant = answer.as_of or constant_moment(self.dataset.as_of)
         moment = None if constant else latest_moments(self.dataset.as_of, nested=self.dataset.nested)
         tell = self._teller(asked, answer, unkeyed)
-        joined: dict[CreditCode, CompanyRows] = {}
+        joined: dict[CompanyKey, CompanyRows] = {}
         for first in range(0, len(places), MANY_ROWS):
             for code, own, start, end in places[first : first + MANY_ROWS]:
                 as_of = moment(rows.get(code, ())) if moment else constant

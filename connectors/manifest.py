@@ -124,6 +124,15 @@ class Key(Part):
         description="How the code is written in what is sent; with a batch, all of them are sent.",
     )
 
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        codes = (KeyKind.CREDIT_CODE, KeyKind.ORGANISATION_CODE)
+        possible = tuple(Spelling) if self.kind in codes else (Spelling.UPPER, Spelling.LOWER)
+        for spelling in self.spellings:
+            if spelling not in possible[: 1 if self.kind is KeyKind.NAME else None]:
+                raise ValueError(f"spellings: a {self.kind.value} has no spelling {spelling.value}")
+        return self
+
 
 class Coverage(Part):
     """Which companies the dataset is about. `registered`: those registered in the divisions by the authorities, as
@@ -230,6 +239,7 @@ class DatasetManifest(Part):
     """One dataset, as far as all kinds share it."""
 
     can_filter: ClassVar[bool] = True
+    can_search: ClassVar[bool] = True
     any_spelling: ClassVar[bool] = False
     """Whether a look-up finds a key in any spelling, so that only its kinds matter."""
 
@@ -281,6 +291,10 @@ class DatasetManifest(Part):
             raise ValueError("filters: this kind cannot filter")
         if self.batch == 1 and len(self.key.spellings) > 1:
             raise ValueError("key.spellings: a call for one company sends one spelling")
+        if self.key.kind is KeyKind.NAME and not self.can_search:
+            raise ValueError("key.kind: this kind cannot search by name")
+        if self.key.kind is KeyKind.NAME and self.batch > 1:
+            raise ValueError("batch: a call searches for one name, so that its rows are that name's: set it to 1")
         return self
 
 
