@@ -7,12 +7,12 @@ import contextlib
 import datetime as dt
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
-from gateway.audit import AuditLog
+from gateway.audit.log import AuditLog
 from gateway.compiler import Compiler
 from gateway.errors import PolicyStoreMissingError
+from gateway.evidence import LogPlace
 from gateway.reload import Refusal
 from gateway.workshop import Cells, Offered
 from policies.administration import Administration
@@ -55,13 +55,13 @@ class Running:
 class Desk:
     """What administrators work with.
 
-    `offered` gives what agencies supply now; `audit_file` tells what was really asked. `process` does what
+    `offered` gives what agencies supply now; `log` tells what was really asked. `process` does what
     takes long. `running` is None where there is no store of versions: files alone can be looked into.
     """
 
     offered: Callable[[], Offered]
     process: Compiler
-    audit_file: Path
+    log: LogPlace
     running: Running | None
 
     @property

@@ -12,6 +12,7 @@ from gateway.admin.desk import Desk, Running
 from gateway.admin.endpoint import AdminGateway
 from gateway.app import GraphQLEndpoint, RecordRefusal
 from gateway.assembly import is_plain
+from gateway.audit.open import log_place
 from gateway.compiler import Compiler
 from gateway.identity import Authenticator
 from gateway.pipeline import Gateway
@@ -43,7 +44,7 @@ async def open_desk(settings: Settings, gateway: Gateway) -> AsyncIterator[Desk]
                 lambda: gateway.reload.refused if gateway.reload else (),
             )
         process = await stack.enter_async_context(Compiler())
-        yield Desk(lambda: gateway.editions.current.provision.offered, process, settings.audit_file, running)
+        yield Desk(lambda: gateway.editions.current.provision.offered, process, log_place(settings), running)
 
 
 def admin_route(desk: Desk, authenticator: Authenticator, settings: Settings, record_refusal: RecordRefusal) -> Route:
