@@ -17,7 +17,8 @@ from typing import Final
 
 from connectors.contract import CompanyRows, FailureCode
 from connectors.errors import AgencyFailure
-from connectors.line import Answers, Line, Question, Told, failed, late
+from connectors.kindness.bounds import late
+from connectors.line import Answers, Line, Question, Told, failed
 from schema.credit_code import CreditCode
 
 RETRIES: Final = 100

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from connectors.kindness.share import WHOLE, Share
 from connectors.reach import Reach
 
 
@@ -26,7 +27,8 @@ class SupplySettings:
 
     `environment` is where `${NAME}` is looked up. `largest_answer` is in bytes, of one call's answer. `cached_rows` is
     the most rows kept in memory, over all datasets; behind them stands the second level, where there is one. `reach`
-    has the addresses that manifests may reach by HTTP.
+    has the addresses that manifests may reach by HTTP. `share` is the part of what each agency bears that is this
+    process's.
     """
 
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
@@ -34,3 +36,4 @@ class SupplySettings:
     cached_rows: int = 200_000
     second_level: SecondLevelSettings | None = None
     reach: Reach = field(default_factory=Reach)
+    share: Share = WHOLE

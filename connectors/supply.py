@@ -13,6 +13,7 @@ from connectors.describe import describe
 from connectors.environment import resolve
 from connectors.errors import ConnectionNotConfigured, ConnectionUnusable, UnknownDataset
 from connectors.joining import Joiner
+from connectors.kindness.bounds import Bounds
 from connectors.kinds import kinds
 from connectors.line import Answers, Line, Question, dated
 from connectors.manifest import Manifest
@@ -63,6 +64,11 @@ class AgencySupply:
     def datasets(self) -> Mapping[str, Dataset]:
         """Every dataset by id (`agency/Record`)."""
         return self._datasets
+
+    @property
+    def agencies(self) -> Mapping[str, Bounds]:
+        """The bounds of each agency, by its id: what was asked of it, and how it fares."""
+        return {line.dataset.agency: line.bounds for line in self._lines.values()}
 
     def fetch(self, request: FetchRequest) -> asyncio.Future[Answers]:
         """As in `Supply`. Raises `UnknownDataset` for a dataset, column or filter that no manifest declares."""
@@ -120,20 +126,20 @@ async def _ask_chunks(ask: _AskChunk, line: Line, question: Question, codes: Seq
             answers.update(await ask(question, chunk))
 
     async with asyncio.TaskGroup() as workers:
-        for _ in range(min(line.concurrency, -(-len(codes) // batch))):
+        for _ in range(min(line.bounds.concurrency, -(-len(codes) // batch))):
             workers.create_task(work())
     return {code: answers[code] for code in codes}
 
 
 async def _open_lines(manifest: Manifest, shapes: Mapping[str, RecordShape], settings: SupplySettings) -> list[Line]:
     sources = await kinds().usable[manifest.kind].open_sources(manifest, shapes, settings)
-    calls, forwards = asyncio.Semaphore(manifest.concurrency), manifest.forward is not None
+    bounds, forwards = Bounds(manifest.agency, manifest, settings.share), manifest.forward is not None
     lines: list[Line] = []
     for dataset, described in zip(manifest.datasets, describe(manifest), strict=True):
         source, shape = sources[dataset.record], shapes[dataset.record]
         mapper = compile_mapper(dataset, shape, manifest.none)
         joiner = Joiner(dataset, shape, mapper, whole_rows=not described.projection)
-        lines.append(Line(described, source, joiner, manifest.timeout, manifest.concurrency, calls, forwards))
+        lines.append(Line(described, source, joiner, bounds, forwards))
     return lines
 
 

@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A request, ready to be sent: `path` and `query` percent-encoded, `headers` its own. Never shown: it may hold
-    secrets.
+    """A request, ready to be sent: `path` and `query` percent-encoded, `headers` its own; `idempotent` where it may be
+    sent twice. Never shown: it may hold secrets.
     """
 
     method: str
@@ -19,6 +19,7 @@ class Outgoing:
     query: str
     headers: Mapping[str, str]
     body: bytes
+    idempotent: bool = True
 
     def __repr__(self) -> str:
         """Nothing of what it holds."""

@@ -45,7 +45,9 @@ class GraphqlQuery(Part):
 
 
 class GraphqlDataset(DatasetManifest):
-    """A dataset behind a GraphQL query."""
+    """A dataset behind a GraphQL query, which has no side effects (GraphQL specification, section 6.2.1)."""
+
+    idempotent_by_nature: ClassVar[bool] = True
 
     query: GraphqlQuery
 
@@ -117,7 +119,10 @@ class GraphqlSource:
 
     async def _ask(self, call: SourceCall) -> Mapping[str, Any]:
         body = {"query": self._document(call), "variables": self._variables(call)}
-        answer = await self._client.ask(HttpRequest(self._place, "POST", "", body=body, asker=call.asker), call.timeout)
+        request = HttpRequest(
+            self._place, "POST", "", body=body, asker=call.asker, idempotent=self._dataset.is_idempotent
+        )
+        answer = await self._client.ask(request, call.timeout)
         document = answer.document
         if not isinstance(document, Mapping):
             raise bad_response(self._place, "no GraphQL response")

@@ -87,6 +87,11 @@ class RestDataset(DatasetManifest):
     request: RestRequest
     response: RestResponse = Field(default_factory=RestResponse)
 
+    @property
+    def is_idempotent(self) -> bool:
+        """What the manifest says, or else whether it is a GET (RFC 9110, section 9.2.2)."""
+        return self.request.method == "GET" if self.idempotent is None else self.idempotent
+
     @model_validator(mode="after")
     def _possible(self) -> Self:
         single = self.request.keys is None or self.request.keys.style == "single"
@@ -126,6 +131,8 @@ class RestSource:
         seen: set[str] = set()
         read = 0
         for number in range(paging.pages if paging else 1):
+            if number:
+                await call.further()
             answer = await self._client.ask(self._request(call, number), call.timeout, self._unknown.status)
             if self._says_unknown(answer):
                 return SourceAnswer((), unknown=frozenset(call.keys))
@@ -178,7 +185,7 @@ class RestSource:
                 query.append((name, str(value)))
         path = request.path.replace(KEY_MARK, quote(call.keys[0], safe=""))
         sent = body if request.method == "POST" else None
-        return HttpRequest(self._place, request.method, path, query, sent, call.asker)
+        return HttpRequest(self._place, request.method, path, query, sent, call.asker, self._dataset.is_idempotent)
 
     def _says_unknown(self, answer: HttpAnswer) -> bool:
         """Whether the agency does not know the company. Raises `AgencyFailure` for a code that means a failure."""
