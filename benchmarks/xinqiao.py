@@ -167,6 +167,7 @@ class Xinqiao:
             "XINQIAO_LOG_LEVEL": "warning",
             "XINQIAO_ANONYMOUS": "public" if self.anonymous else "refuse",
             "XINQIAO_WORKERS": str(self.workers),
+            "XINQIAO_DRAIN": "0",
             "XINQIAO_DEADLINE__DEFAULT": "30",
         }
         return variables, mint(key, CALLERS[0], "", dt.datetime.now(dt.UTC))

@@ -11,12 +11,15 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
 from schema.credit_code import CreditCode
 from schema.values import Kind, Value
+
+if TYPE_CHECKING:
+    from connectors.errors import AgencyFailure
 
 RawRow = Mapping[str, Any]
 """A row as the agency's system gave it, by the agency's own names (nested where its format is)."""
@@ -59,6 +62,10 @@ class Outcome(StrEnum):
     FAILED = "FAILED"
 
 
+DEFAULT_PRECEDENCE: Final = 100
+"""Of a dataset whose manifest says nothing of it."""
+
+
 class KeyKind(StrEnum):
     """The identifier by which an agency's system knows a company."""
 
@@ -66,25 +73,34 @@ class KeyKind(StrEnum):
     ORGANISATION_CODE = "organisationCode"
 
 
-@dataclass(frozen=True, slots=True)
-class Coverage:
+class Coverage(msgspec.Struct, frozen=True):
     """Which companies a dataset is about; an empty set means all.
 
     `registered`: companies registered in `divisions` (GB/T 2260 prefixes of 2, 4 or 6 digits) by `authorities` (first
-    character of the credit code). Not `registered`: what the agency did, to companies from anywhere, so never pruned.
+    character of the credit code) as one of `categories` (its first two characters). Not `registered`: what the agency
+    did, to companies from anywhere, so never pruned.
     """
 
     registered: bool = False
     divisions: frozenset[str] = frozenset()
     authorities: frozenset[str] = frozenset()
+    categories: frozenset[str] = frozenset()
 
     def may_know(self, code: CreditCode) -> bool:
         """Whether the dataset can hold this company. An unknown division counts as covered."""
+        return self.known(code)[0]
+
+    def known(self, *codes: CreditCode) -> Sequence[bool]:
+        """Of each of the companies, whether the dataset can hold it."""
         if not self.registered:
-            return True
-        if self.authorities and code.authority not in self.authorities:
-            return False
-        return not self.divisions or not code.division_known or code.division.startswith(tuple(self.divisions))
+            return [True] * len(codes)
+        authorities, categories, divisions = self.authorities, tuple(self.categories), tuple(self.divisions)
+        return [
+            (not authorities or code.authority in authorities)
+            and (not categories or code.startswith(categories))
+            and (not divisions or code.startswith(divisions, 2) or not code.division_known)
+            for code in codes
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +110,8 @@ class Dataset:
     `fields` are the canonical fields that it can fill. `batch` is the most companies that one call may carry (1: no
     batch). `projection` tells whether only the columns asked for leave the agency. `filters` are the arguments that it
     can apply itself. `time_to_live` is in seconds, 0 where rows may not be kept. `shared` allows cached rows to serve
-    other organisations (the gateway also shares rows of wholly PUBLIC datasets).
+    other organisations (the gateway also shares rows of wholly PUBLIC datasets). Of several suppliers of a single
+    record, the one with the lowest `precedence` is shown, of equal ones the first by id.
     """
 
     id: str
@@ -107,6 +124,7 @@ class Dataset:
     filters: frozenset[str]
     time_to_live: float
     shared: bool
+    precedence: int = DEFAULT_PRECEDENCE
 
 
 class CompanyRows(msgspec.Struct, frozen=True):
@@ -127,8 +145,7 @@ class CompanyRows(msgspec.Struct, frozen=True):
     unreadable: Mapping[int, frozenset[str]] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Asker:
+class Asker(msgspec.Struct, frozen=True):
     """For whom an agency is asked: the caller's organisation, its purpose where it has one, and the request's id."""
 
     organisation: str
@@ -136,8 +153,7 @@ class Asker:
     request_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class FetchRequest:
+class FetchRequest(msgspec.Struct, frozen=True):
     """A level's question to one dataset.
 
     `codes` have no duplicates. `columns` are canonical field names, all of them in the dataset's `fields`. `filters`
@@ -174,8 +190,7 @@ async def _at_once() -> None:
     """There is nothing to wait for."""
 
 
-@dataclass(frozen=True, slots=True)
-class SourceCall:
+class SourceCall(msgspec.Struct, frozen=True):
     """One call to an agency's system: `keys` as the agency writes them, `columns` the top-level names or paths of the
     agency's own fields that are needed, `filters` by the contract's argument names, `timeout` in seconds. There is an
     `asker` where the manifest forwards it. `further` is awaited before each request but the first that a call takes
@@ -190,13 +205,13 @@ class SourceCall:
     further: Callable[[], Awaitable[None]] = _at_once
 
 
-@dataclass(frozen=True, slots=True)
-class SourceAnswer:
+class SourceAnswer(msgspec.Struct, frozen=True):
     """What one call brought, in the agency's own words.
 
     `unknown` are the keys that the agency said it does not know, `seen` those that it named without giving rows.
     `as_of` is the date of its data. `truncated` tells that a limit cut the rows off, `dropped` counts rows that could
-    not be read and may be of any company.
+    not be read and may be of any company. `failed` has the companies for which it failed, though not for others:
+    no rows are theirs.
     """
 
     rows: Sequence[RawRow]
@@ -205,6 +220,7 @@ class SourceAnswer:
     as_of: datetime | None = None
     truncated: bool = False
     dropped: int = 0
+    failed: Mapping[str, AgencyFailure] = msgspec.field(default_factory=dict)
 
 
 class Source(Protocol):

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate, chain
 
+import msgspec
+
 from connectors.as_of import constant_moment, latest_moments
 from connectors.columns import ReadAll
 from connectors.contract import (
@@ -30,8 +32,7 @@ _Tell = Callable[[str, tuple[Row, ...], datetime | None, Mapping[int, frozenset[
 """From a company's code, its rows, the date of its data and what could not be read, by row, to what is said of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Joined:
+class Joined(msgspec.Struct, frozen=True):
     """One call's answer by company. `whole` tells that nothing is missing from it that may be of any of them."""
 
     companies: Mapping[CreditCode, CompanyRows]
@@ -88,10 +89,13 @@ class Joiner:
         """How a company fared whose rows are these."""
         anybodys, truncated, single = unkeyed + answer.dropped, answer.truncated, self.shape.single
         unknown, named = _companies(asked, answer.unknown), _companies(asked, answer.seen)
+        failed = {str(code): failure for key, failure in answer.failed.items() for code in asked.owners(key) or ()}
 
         def tell(
             text: str, rows: tuple[Row, ...], as_of: datetime | None, unreadable: Mapping[int, frozenset[str]]
         ) -> CompanyRows:
+            if text in failed:
+                return CompanyRows(Outcome.FAILED, failure=failed[text].failure, retryable=failed[text].retryable)
             surplus = len(rows) - 1 if single and len(rows) > 1 else 0
             unmapped = sum(map(len, unreadable.values())) + surplus + anybodys
             known = bool(rows) or text in named

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Final, Protocol
 
+import msgspec
+
 from connectors.contract import FailureCode
 from connectors.errors import ConnectorError
 
@@ -18,8 +20,7 @@ _VALUE: Final = re.compile(r"[ -~]*")
 """Narrower than RFC 9110 (sections 5.1 and 5.5) in values: nothing beside printable ASCII, and so no line's end."""
 
 
-@dataclass(frozen=True, slots=True)
-class LaneAnswer:
+class LaneAnswer(msgspec.Struct, frozen=True):
     """A status and its body, which is empty with a status whose bodies the lane does not read, and its header
     `Retry-After`, where it has one.
     """

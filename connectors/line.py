@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 
+import msgspec
 import structlog
+from msgspec.structs import replace
 
 from connectors.contract import Asker, CompanyRows, Dataset, FailureCode, Outcome, Source, SourceAnswer, SourceCall
 from connectors.errors import AgencyFailure, NotSent
@@ -24,8 +26,7 @@ Answers = Mapping[CreditCode, CompanyRows]
 """What a dataset said of each company asked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(msgspec.Struct, frozen=True):
     """What is asked about companies: canonical `columns`, and `filters` that the agency applies itself.
 
     `deadline` is in seconds of the event loop's clock. There is an `asker` where the line forwards it.
@@ -37,8 +38,7 @@ class Question:
     asker: Asker | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(msgspec.Struct, frozen=True):
     """What one call brought for each of its companies.
 
     `spoilt` tells that any of them may be why the others fared as they did: without it they might have fared better.

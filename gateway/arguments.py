@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from graphql import GraphQLError
 from graphql.execution.values import VariableValues, get_argument_values
 
@@ -18,8 +18,7 @@ from gateway.refusals import ArgumentInvalid
 from gateway.selection import Selection
 
 
-@dataclass(frozen=True, slots=True)
-class Slice:
+class Slice(msgspec.Struct, frozen=True):
     """Which records of a list answer are asked for: the `first` ones after the position `after`, that pass `filters`
     (argument name -> bound; only those that were given).
     """

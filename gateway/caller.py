@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+import msgspec
 from graphql import GraphQLError
 
 from gateway.messages import Principal, Received
@@ -19,8 +20,7 @@ from policies.policy import Outline
 from schema.credit_code import CreditCode
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True):
     """A principal with its checked purpose and consents, under one policy version.
 
     `refused_consents` are those that do not count, each with its place in the request and the reason.
@@ -49,12 +49,22 @@ class Caller:
         }
 
 
+def check_purpose(principal: Principal, policy: Outline, purpose: str) -> None:
+    """Raises `PurposeRefused` where the caller's organisation is not registered for the purpose, or its credentials are
+    not good for it.
+    """
+    policy.check_purpose(principal.organisation, purpose)
+    good_for = principal.purposes
+    if good_for is not None and not any(policy.purposes.covers(held, purpose) for held in good_for):
+        raise PurposeRefused(f"the credentials are not good for the purpose `{purpose}`")
+
+
 def check_caller(received: Received, policy: Outline, verifier: ConsentVerifier, now: dt.datetime) -> Caller:
     """The request's caller. Raises `PurposeInvalid`; a consent that does not count is told of, not an error."""
     principal, purpose = received.principal, received.purpose
     if purpose is not None:
         try:
-            policy.check_purpose(principal.organisation, purpose)
+            check_purpose(principal, policy, purpose)
         except PurposeRefused as error:
             raise PurposeInvalid(GraphQLError(str(error))) from None
     consents: list[Consent] = []

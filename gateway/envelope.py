@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Hashable, Iterable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from connectors.contract import CompanyRows, FailureCode, Outcome
 from gateway.authorise import Access, AuthorisedAnswer, Supplier, access
@@ -35,8 +36,7 @@ class SourceStatus(StrEnum):
     NOT_ASKED = "NOT_ASKED"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SourceOutcome:
+class SourceOutcome(msgspec.Struct, frozen=True, eq=False):
     """How one supplier fared; dates carry an offset."""
 
     agency: str
@@ -48,8 +48,7 @@ class SourceOutcome:
     retryable: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Envelope:
+class Envelope(msgspec.Struct, frozen=True, eq=False):
     """What one answer tells beside its records."""
 
     status: AnswerStatus
@@ -62,8 +61,7 @@ class Envelope:
         return self.status is AnswerStatus.COMPLETE
 
 
-@dataclass(frozen=True, slots=True)
-class Envelopes:
+class Envelopes(msgspec.Struct, frozen=True):
     """The envelopes of one answer selection in one request, for one class of caller."""
 
     authorised: AuthorisedAnswer

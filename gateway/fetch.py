@@ -6,9 +6,11 @@ import asyncio
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from itertools import compress
 
-from connectors.contract import Asker, CompanyRows, FetchRequest, Supply
+import msgspec
+
+from connectors.contract import Asker, CompanyRows, Coverage, FetchRequest, Supply
 from gateway.arguments import Slice
 from gateway.operation import AnswerSelection, EnterpriseSelection
 from gateway.plan import Plan
@@ -18,21 +20,29 @@ Filters = tuple[tuple[str, dt.date], ...]
 """The filters that an agency applies itself, sorted by argument."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """The companies of one class at one place of the operation, under that class's plan; no company twice."""
 
     enterprise: EnterpriseSelection
     plan: Plan
     codes: tuple[CreditCode, ...]
+    _covered: dict[Coverage, Sequence[bool]] = msgspec.field(default_factory=dict)
+
+    def covered(self, coverage: Coverage) -> Sequence[bool]:
+        """Whether each of the companies can be known where this is covered: found out once for all datasets that cover
+        the same.
+        """
+        found = self._covered.get(coverage)
+        if found is None:
+            found = self._covered[coverage] = coverage.known(*self.codes)
+        return found
 
 
 Partition = Callable[[str], str]
 """The share of the cache that this caller may use, by dataset."""
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(msgspec.Struct, frozen=True):
     """On what terms a request asks: its share of the cache, for whom, and until when, in seconds of the event loop's
     clock.
     """
@@ -61,14 +71,8 @@ def pushed(places: Iterable[Place], slices: Mapping[AnswerSelection, Slice]) -> 
     return {dataset: tuple(sorted(filters)) for dataset, filters in common.items()}
 
 
-async def fetch_level(
-    places: Sequence[Place],
-    slices: Mapping[AnswerSelection, Slice],
-    supply: Supply,
-    terms: Terms,
-) -> Fetched:
+async def fetch_level(requests: Sequence[FetchRequest], supply: Supply) -> Fetched:
     """Asks each dataset once for each set of columns, for all companies of the level together."""
-    requests = level_requests(places, slices, terms)
     # No task group: each is under way by now, in few cases as a task, and none of them fails.
     asked = [asyncio.ensure_future(supply.fetch(request)) for request in requests]
     fetched: dict[str, Mapping[CreditCode, CompanyRows]] = {}
@@ -94,8 +98,8 @@ def level_requests(
     wanted: defaultdict[str, list[_Part]] = defaultdict(list)
     for place in places:
         for fetch in place.plan.fetches[place.enterprise]:
-            coverage = fetch.dataset.coverage
-            codes = tuple(filter(coverage.may_know, place.codes)) if coverage.registered else place.codes
+            covered = place.covered(fetch.dataset.coverage)
+            codes = place.codes if all(covered) else tuple(compress(place.codes, covered))
             if codes:
                 wanted[fetch.dataset.id].append((fetch.all_columns, codes))
     return [

@@ -9,12 +9,16 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from typing import Final
+
+import msgspec
 
 from gateway.arguments import Slice
 from gateway.authorise import Authorised, AuthorisedAnswer, Supplier
-from gateway.collect import Judging, Said, collector, row_filter
+from gateway.collect import Collect, Judging, Replies, Said, collector, row_filter, unasked
 from gateway.cursor import Digests, Position
 from gateway.envelope import Envelope, Envelopes
+from gateway.fetch import Place
 from gateway.operation import AnswerSelection
 from gateway.order import date_reader, ordered, placed
 from gateway.origin import Origin, Record
@@ -23,9 +27,11 @@ from policies.publicity import Judge, Publicity, Standing
 from schema.catalogue import RecordType
 from schema.credit_code import CreditCode
 
+AT_ONCE: Final = 32
+"""How many companies are joined between two looks at the clock."""
 
-@dataclass(frozen=True, slots=True)
-class Joined:
+
+class Joined(msgspec.Struct, frozen=True):
     """One answer for the companies of a place, column by column, in their order.
 
     `records` has None where nothing may be read from there being none. `more` tells whether there are others, `ends`
@@ -38,8 +44,7 @@ class Joined:
     ends: list[Position | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Joiner:
+class Joiner(msgspec.Struct, frozen=True):
     """What one request needs to join: today's date for publicity periods, the caller's masks, and the digests in
     cursors.
     """
@@ -59,7 +64,7 @@ class Joining:
     authorised: AuthorisedAnswer
     expiring: tuple[Supplier, ...]
     cursor: bool
-    judge: Callable[[dt.date, frozenset[str]], Judge]
+    judge: Callable[[dt.date, frozenset[str]], Judge | None]
 
 
 def joinings(authorised: Authorised, publicity: Publicity) -> Mapping[AnswerSelection, Joining]:
@@ -78,47 +83,66 @@ def _joining(authorised: AuthorisedAnswer, publicity: Publicity) -> Joining:
 class AnswerJoiner:
     """Joins one answer of one request, for companies of one class, into `joined`."""
 
-    __slots__ = ("_collectors", "_digests", "_envelopes", "_expiring", "_placed", "_slice", "joined")
+    __slots__ = (
+        "_collectors",
+        "_digests",
+        "_envelopes",
+        "_expiring",
+        "_place",
+        "_placed",
+        "_single",
+        "_slice",
+        "joined",
+    )
 
-    def __init__(self, joining: Joining, joiner: Joiner, slice_: Slice, said: Said) -> None:
-        authorised = joining.authorised
-        record, today = authorised.answer.record, joiner.today
-        passes = row_filter(record, slice_.filters)
+    def __init__(self, joining: Joining, joiner: Joiner, place: Place, slice_: Slice, said: Said) -> None:
         self.joined = Joined([], [], [], [])
+        self._place = place
         self._slice = slice_
+        self._single = joining.authorised.answer.record.single
         self._placed = joining.cursor or slice_.after is not None
         self._digests = joiner.digests
         self._expiring = joining.expiring
-        self._envelopes = Envelopes(authorised, {}, {})
-        self._collectors = [
-            collector(
-                one,
-                said,
-                Judging(joining.judge(today, one.dataset.fields), passes),
-                partial(_origins, record, one, joiner),
-                self._envelopes,
-            )
-            for one in authorised.suppliers
-        ]
+        self._envelopes = Envelopes(joining.authorised, {}, {})
+        passes = row_filter(joining.authorised.answer.record, slice_.filters)
 
-    def join(self, codes: Iterable[CreditCode]) -> Iterator[None]:
-        """Adds the answers for companies, one with each step."""
-        collectors, expiring, unplaced = self._collectors, self._expiring, not self._placed
+        def collects(supplier: Supplier) -> Collect:
+            covered = place.covered(supplier.dataset.coverage)
+            if supplier.withheld or True not in covered:
+                return unasked(supplier, covered, self._envelopes)
+            judging = Judging(joining.judge(joiner.today, supplier.dataset.fields), passes)
+            origins = partial(_origins, joining.authorised.answer.record, supplier, joiner)
+            return collector(supplier, Replies(place.codes, covered, said(supplier)), judging, origins, self._envelopes)
+
+        self._collectors = list(map(collects, joining.authorised.suppliers))
+
+    def join(self) -> Iterator[None]:
+        """Adds the answers for all companies, in their order: those of several with each step."""
+        for first in range(0, len(self._place.codes), AT_ONCE):
+            self._join(first)
+            yield
+
+    def _join(self, first: int) -> None:
+        expiring, unplaced = self._expiring, not self._placed
         envelope_of, joined = self._envelopes.envelope, self.joined
-        for code in codes:
-            found: list[Record] = []
-            sources = tuple([collect(code, found) for collect in collectors])
+        codes = self._place.codes[first : first + AT_ONCE]
+        founds: list[list[Record]] = [[] for _ in codes]
+        fared = list(zip(*[collect(first, founds) for collect in self._collectors], strict=True)) or [()] * len(codes)
+        for code, found, sources in zip(codes, founds, fared, strict=True):
             page, more, end = (found, False, None) if unplaced and len(found) <= 1 else self._page(found, code)
             envelope = envelope_of(sources, _over(page, expiring) if expiring else ())
             joined.envelopes.append(envelope)
             joined.records.append(page if page or envelope.complete else None)
             joined.more.append(more)
             joined.ends.append(end)
-            yield
 
     def _page(self, found: list[Record], code: CreditCode) -> tuple[Sequence[Record], bool, Position | None]:
         """The page of the records that is asked for, whether there are more, and where its last one stands."""
         first, after = self._slice.first, self._slice.after
+        if self._single:
+            # The records come by the precedence of their suppliers.
+            first_of = found[0][0].supplier
+            return ordered([one for one in found if one[0].supplier is first_of], code, self._digests)[:1], False, None
         if not self._placed:
             records = ordered(found, code, self._digests)
             return records[:first], len(records) > first, None

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 
 @dataclass(frozen=True, slots=True)
 class Login:
@@ -21,7 +23,8 @@ class Login:
 @dataclass(frozen=True, slots=True)
 class Principal:
     """The authenticated caller. `company` is its credit code where it speaks for a company itself (basis `self`).
-    `login` is None where it came without a token, or its token does not say.
+    `login` is None where it came without a token, or its token does not say. `purposes` are those that its credentials
+    are good for, those below them included; None: all that its organisation is registered for.
     """
 
     subject: str
@@ -29,14 +32,14 @@ class Principal:
     roles: frozenset[str]
     company: str | None = None
     login: Login | None = None
+    purposes: frozenset[str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(msgspec.Struct, frozen=True):
     """One GraphQL request, authenticated and well-formed as HTTP, not yet read as GraphQL.
 
     `purpose` and `consents` are what the caller sent, not yet checked. `deadline` is in seconds of the event loop's
-    clock. `read_only` is true where only queries may run (GET).
+    clock. `read_only` is true where only queries may run (GET), `tell_cost` where the answer is to tell what it cost.
     """
 
     request_id: str
@@ -48,10 +51,10 @@ class Received:
     consents: tuple[str, ...]
     deadline: float
     read_only: bool
+    tell_cost: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(msgspec.Struct, frozen=True):
     """The GraphQL response. `body` is its JSON; `executed` is false where the request failed before its execution began
     (a GraphQL request error: there is no `data`).
     """

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Sequence
 from itertools import count
+from operator import itemgetter
+from typing import Final
 
 from connectors.contract import Row
 from gateway.authorise import IDENTITY, Sight
@@ -15,10 +17,18 @@ from policies.masks import Masks
 from schema.catalogue import RecordType
 from schema.credit_code import CreditCode
 
+_DAY: Final = itemgetter(0)
+
 
 def ordered(found: Sequence[Record], code: CreditCode, digests: Digests) -> Sequence[Record]:
-    """A company's records in order; their digests are made only where dates and agencies leave it open."""
-    keys = [(newest_first(origin.date(row)), origin.supplier.dataset.agency) for origin, row in found]
+    """A company's records in order; their digests are made only where dates and agencies leave it open.
+
+    `found` has the records of each supplier together.
+    """
+    days = [origin.date(row) for origin, row in found]
+    if found[0][0].supplier is found[-1][0].supplier and None not in days and len(set(days)) == len(days):
+        return [record for _, record in sorted(zip(days, found, strict=True), key=_DAY, reverse=True)]
+    keys = [(newest_first(day), origin.supplier.dataset.agency) for day, (origin, _) in zip(days, found, strict=True)]
     # Numbered, so that records themselves are never compared.
     if len(set(keys)) == len(keys):
         return [record for _, _, record in sorted(zip(keys, count(), found, strict=False))]
@@ -41,13 +51,9 @@ def date_reader(record: RecordType, sight: Sight, masks: Masks) -> Callable[[Row
     if decision is None or field is None:
         return lambda _: None
     if decision.effect is not Effect.MASKED:
-        return lambda row: _date(row.get(field))
+        return lambda row: day if isinstance(day := row.get(field), dt.date) else None
     mask = masks(decision.mask or "", f"{record.name}.{field}")
-    return lambda row: _date(mask(row.get(field)))
-
-
-def _date(value: object) -> dt.date | None:
-    return value if isinstance(value, dt.date) else None
+    return lambda row: day if isinstance(day := mask(row.get(field)), dt.date) else None
 
 
 def _digests(found: Sequence[Record], code: CreditCode, digests: Digests) -> list[str]:

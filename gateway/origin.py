@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from connectors.contract import Row
 from gateway.authorise import Sight, Supplier
 from policies.decision import Effect
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Origin:
+class Origin(msgspec.Struct, frozen=True, eq=False):
     """What records of one supplier have in common in one request: what the caller sees of them, the date of the
     supplier's data (with an offset), and what reads the date by which they are sorted, as the caller sees it.
     """

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from gateway.arguments import Slice
 from gateway.caller import Caller
@@ -12,8 +13,7 @@ from gateway.operation import AnswerSelection, Operation
 from gateway.roots import RootCompanies
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(msgspec.Struct, frozen=True):
     """What is about to be asked of the agencies. `local` is what the roots gave that no agency is asked for."""
 
     caller: Caller

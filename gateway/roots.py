@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from graphql import GraphQLError
 from graphql.execution.values import VariableValues
 
@@ -17,8 +17,7 @@ from gateway.refusals import LimitExceeded
 from schema.credit_code import CreditCode, CreditCodeError
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """What one root asks for: its companies in order, None in the place of each that is no company's code. `many` is
     true where the root answers with a list.
     """
@@ -28,8 +27,7 @@ class Asked:
     many: bool
 
 
-@dataclass(frozen=True, slots=True)
-class RootCompanies:
+class RootCompanies(msgspec.Struct, frozen=True):
     """Every root's companies, and the errors of the codes that are none."""
 
     asked: tuple[Asked, ...]

@@ -21,19 +21,21 @@ from gateway.admin.open import admin_route, open_desk
 from gateway.app import create_app
 from gateway.assembly import Installation, open_gateway, read_installation
 from gateway.console import console_routes
+from gateway.draining import Draining
 from gateway.errors import HttpError, SettingsInvalidError
-from gateway.identity import load_authenticator
+from gateway.identity import Authenticator, open_authenticator
 from gateway.messages import Principal
 from gateway.pipeline import Gateway
 from gateway.record import refusal_record
 from gateway.settings import PREFIX, Settings
+from gateway.tls import CertificateProtocol, ServerCertificate, following
 
 SHUTDOWN_SECONDS: Final = 30
 """How long requests in flight may take to end once the server is told to."""
 
 BACKLOG: Final = 2_048
 
-YOUNG_OBJECTS: Final = 20_000
+YOUNG_OBJECTS: Final = 100_000
 """How many more objects than there were set the collector going. Requests leave next to no cycles, and at Python's
 own 700 it walks through each of them, still under way, several times.
 """
@@ -48,7 +50,7 @@ async def running_server(settings: Settings, environment: Mapping[str, str]) -> 
     """
     with listening(settings) as listener:
         async with answering(listener, settings, read_installation(settings), environment):
-            yield address(listener)
+            yield address(listener, settings)
 
 
 @asynccontextmanager
@@ -62,14 +64,21 @@ async def answering(
     """A gateway that answers what comes to the listener, from the moment the context is entered.
 
     `audit_file` is where it writes its audit log, if not where the settings say. Raises the packages' errors where the
-    gateway cannot be opened.
+    gateway cannot be opened. Told to end, it is drained first (`Draining`).
     """
+    certificate = ServerCertificate(settings.tls) if settings.tls.certificate else None
+    draining = Draining(settings.drain)
     async with (
         open_gateway(settings, installation, environment, audit_file) as gateway,
         open_desk(settings, installation, gateway) as desk,
+        open_authenticator(settings, lambda: gateway.editions.current.policy.organisations) as authenticator,
+        following(certificate),
     ):
         config = uvicorn.Config(
-            application(gateway, desk, settings),
+            application(gateway, desk, authenticator, settings, draining),
+            http=CertificateProtocol if settings.tls.client_authorities else "auto",
+            ws="none",
+            ssl_context_factory=(lambda *_: certificate.context) if certificate else None,
             log_config=None,
             access_log=False,  # addresses of GET requests hold credit codes
             server_header=False,
@@ -83,6 +92,7 @@ async def answering(
             await _started(server, serving)
             with _frozen():
                 yield
+            await draining.drain()
         finally:
             server.should_exit = True
             await serving
@@ -104,15 +114,17 @@ def _frozen() -> Iterator[None]:
         gc.unfreeze()
 
 
-def address(listener: socket.socket) -> str:
+def address(listener: socket.socket, settings: Settings) -> str:
     """The address of a listener, without a path."""
+    scheme = "https" if settings.tls.certificate else "http"
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
-def application(gateway: Gateway, desk: Desk, settings: Settings) -> Starlette:
+def application(
+    gateway: Gateway, desk: Desk, authenticator: Authenticator, settings: Settings, draining: Draining
+) -> Starlette:
     """The HTTP application over an open gateway, and the administrators' desk beside it."""
-    authenticator = load_authenticator(settings, lambda: gateway.editions.current.policy.organisations)
 
     async def record_refusal(request_id: str, principal: Principal | None, error: HttpError) -> None:
         await gateway.audit.append(refusal_record(request_id, principal, error.code, dt.datetime.now(dt.UTC)))
@@ -122,7 +134,7 @@ def application(gateway: Gateway, desk: Desk, settings: Settings) -> Starlette:
         authenticator=authenticator,
         settings=settings,
         record_refusal=record_refusal,
-        readiness={"audit": gateway.audit.check, "policy": gateway.editions.check},
+        readiness={"server": draining.check, "audit": gateway.audit.check, "policy": gateway.editions.check},
         extra_routes=[*console_routes(), admin_route(desk, authenticator, settings, record_refusal)],
     )
 

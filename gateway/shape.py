@@ -7,10 +7,10 @@ envelope, is written once in a request, and its bytes are put into each.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
+import msgspec
 import orjson
 
 from gateway import cursor
@@ -32,8 +32,7 @@ EnterpriseWriter = Callable[[EnterpriseSelection, str], orjson.Fragment]
 """Gives the company with a code at one place of the operation, written before."""
 
 
-@dataclass(frozen=True, slots=True)
-class Showing:
+class Showing(msgspec.Struct, frozen=True):
     """What writing needs of one request besides the records: the caller's masks, and the companies that records lead
     to.
     """

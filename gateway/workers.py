@@ -29,7 +29,7 @@ RESTART_SECONDS: Final = 2.0
 """A worker is begun anew no sooner than this after it was begun last."""
 
 ENDING_SECONDS: Final = SHUTDOWN_SECONDS + 10
-"""How long a worker may take to end once it is told to: its requests, and what it closes after them."""
+"""How long a worker may take to end once it is drained: its requests, and what it closes after them."""
 
 _ANSWERS: Final = "answers"
 """What a worker says once it does."""
@@ -72,6 +72,7 @@ class _Worker:
 
     def __init__(self, settings: Settings, listener: socket.socket, number: int) -> None:
         self._arguments = (settings, listener, number)
+        self._ending_seconds = settings.drain + ENDING_SECONDS
         self._number = number
         self._begin()
 
@@ -104,7 +105,7 @@ class _Worker:
         """Ends the process: told to, and by force where it does not."""
         self._process.terminate()
         try:
-            async with asyncio.timeout(ENDING_SECONDS):
+            async with asyncio.timeout(self._ending_seconds):
                 await self._ended()
         except TimeoutError:
             _log.error("worker did not end when told to", worker=self._number)

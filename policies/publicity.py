@@ -122,16 +122,21 @@ class Publicity:
         UNREADABLE: a date that could end the publicity cannot be read; or the type's period is counted from a date, and
         neither that date nor `publishedUntil` is there.
         """
-        return self.judge(record, today)(row, unreadable)
+        judge = self.judge(record, today)
+        return judge(row, unreadable) if judge else Standing.PUBLISHED
 
-    def judge(self, record: RecordType, today: date, columns: Collection[str] | None = None) -> Judge:
-        """`standing` for many rows of one record type on one day, that have at most these columns (None: any)."""
+    def judge(self, record: RecordType, today: date, columns: Collection[str] | None = None) -> Judge | None:
+        """`standing` for many rows of one record type on one day, that have at most these columns (None: any). There is
+        no judge where none of the columns has a say: each of the rows may be shown.
+        """
         regime = self.regime(today)
         ends = tuple(field for field in regime.ended_by if field in record.fields)
         limits = frozenset({PUBLISHED_FROM, PUBLISHED_UNTIL, *regime.ended_by})
         there = [name for name in (PUBLISHED_FROM, PUBLISHED_UNTIL, *ends) if columns is None or name in columns]
         nothing = (None,) * len(there)
         period = regime.periods.get(record.name)
+        if not there and period is None:
+            return None
         in_period = _period_judge(period, today)
         published = Standing.PUBLISHED
 

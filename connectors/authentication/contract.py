@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Protocol
 from urllib.parse import quote
 
+import msgspec
+from msgspec.structs import replace
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+
+class Outgoing(msgspec.Struct, frozen=True):
     """A request, ready to be sent: `path` and `query` percent-encoded, `headers` its own; `idempotent` where it may be
     sent twice. Never shown: it may hold secrets.
     """

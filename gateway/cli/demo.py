@@ -133,6 +133,7 @@ async def running_demonstration(port: int, seed: int, postgres: str | None) -> A
             policies = data / "policies"
             await _begin_policies(policies)
             settings = Settings(
+                drain=0,
                 port=port,
                 policies=str(policies),
                 secret=SecretStr(secrets.token_urlsafe(32)),
