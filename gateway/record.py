@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gateway.envelope import Envelope, SourceStatus
@@ -44,18 +44,29 @@ def asked_record(received: Received, question: Question, now: dt.datetime) -> di
     }
 
 
-def answer_record(
-    received: Received, question: Question, answers: Answers, *, started: dt.datetime, ended: dt.datetime
+def answer_record(  # noqa: PLR0913  # what there is to record
+    received: Received,
+    question: Question,
+    answers: Answers,
+    *,
+    sources: Sequence[Mapping[str, Any]],
+    response: str,
+    started: dt.datetime,
+    ended: dt.datetime,
 ) -> dict[str, Any]:
-    """A request that was answered: the operation, the companies, what was decided and how each agency fared."""
+    """A request that was answered: the operation, the companies, what was decided and how each agency fared (as
+    `outcomes` says); `response` is the response's salted digest.
+    """
+    several = len(answers.settled) > 1
     return {
         **asked_by(received.request_id, received.principal, started),
         **_question(question),
         "outcome": "ANSWERED",
         "operationName": received.operation_name,
         "companies": sorted(answers.companies),
-        "classes": [_class(part.caller_class, part.place) for part in answers.settled],
-        "agencies": list(_outcomes(answers)),
+        "classes": [_class(part.caller_class, part.place, named=several) for part in answers.settled],
+        "agencies": sources,
+        "response": response,
         "milliseconds": round((ended - started).total_seconds() * 1_000, 1),
     }
 
@@ -75,9 +86,10 @@ def _question(question: Question) -> dict[str, Any]:
     }
 
 
-def _class(caller_class: CallerClass, place: Place) -> Mapping[str, Any]:
-    """What was decided for the companies of one class at one place, and by which rules."""
+def _class(caller_class: CallerClass, place: Place, *, named: bool) -> Mapping[str, Any]:
+    """What was decided for the companies of one class at one place, and by which rules; `named`: and which."""
     return {
+        **({"codes": place.codes} if named else {}),
         "bases": sorted(caller_class.bases),
         "scope": sorted(caller_class.consent_scope),
         "companies": len(place.codes),
@@ -85,7 +97,7 @@ def _class(caller_class: CallerClass, place: Place) -> Mapping[str, Any]:
     }
 
 
-def _outcomes(answers: Answers) -> Iterator[Mapping[str, Any]]:
+def outcomes(answers: Answers) -> Iterator[Mapping[str, Any]]:
     """How each dataset fared, with the number of answers and the oldest date of its data."""
     numbers: defaultdict[_Fared, int] = defaultdict(int)
     oldest: dict[_Fared, dt.datetime] = {}

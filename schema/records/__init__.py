@@ -7,6 +7,7 @@ from typing import Final
 
 from schema.catalogue import Catalogue
 from schema.derive import derive
+from schema.records.access import Lookup
 from schema.records.courts import JudgmentDefault
 from schema.records.merits import Certification, Honour, IntellectualProperty
 from schema.records.registration import Registration, RegistrationChange, Shareholder
@@ -35,6 +36,7 @@ RECORDS: Final[tuple[type[Record], ...]] = (
     ProcurementBan,
     Honour,
     Certification,
+    Lookup,
 )
 """Every record type, in the order in which `Enterprise` shows them."""
 
