@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+import structlog
 from msgspec.structs import replace
 
 from connectors.cache import RowCache
@@ -15,6 +16,7 @@ from connectors.environment import resolve
 from connectors.errors import ConnectionNotConfigured, ConnectionUnusable, UnknownDataset
 from connectors.joining import Joiner
 from connectors.kindness.bounds import Bounds
+from connectors.kindness.share import Share
 from connectors.kinds import kinds
 from connectors.line import Answers, Line, Question, dated
 from connectors.manifest import Manifest
@@ -25,6 +27,8 @@ from connectors.second_level import SecondLevel, dataset_entries
 from connectors.settings import SupplySettings
 from connectors.watch import watched
 from schema.credit_code import CreditCode
+
+_log = structlog.get_logger(__name__)
 
 _AskChunk = Callable[[Question, Sequence[CreditCode]], Awaitable[Answers]]
 
@@ -37,7 +41,7 @@ async def open_supply(
     The manifests were checked against `shapes`. Raises `ConnectionNotConfigured` where the environment lacks an address
     or a secret, or holds an unusable one.
     """
-    resolved = resolve(manifests, settings.environment)
+    resolved = [_divided(manifest, settings.share) for manifest in resolve(manifests, settings.environment)]
     second = _open_second_level(resolved, shapes, settings)
     lines: dict[str, Line] = {}
     reasons: list[str] = []
@@ -131,6 +135,18 @@ async def _ask_chunks(ask: _AskChunk, line: Line, question: Question, codes: Seq
         for _ in range(min(line.bounds.concurrency, -(-len(codes) // batch))):
             workers.create_task(work())
     return {code: answers[code] for code in codes}
+
+
+def _divided(manifest: Manifest, share: Share) -> Manifest:
+    """The manifest with the process's share of the calls that the agency bears at once: one, at the least."""
+    if manifest.concurrency < share.processes:
+        _log.warning(
+            "agency bears fewer calls at once than there are processes",
+            agency=manifest.agency,
+            concurrency=manifest.concurrency,
+            processes=share.processes,
+        )
+    return manifest.model_copy(update={"concurrency": max(1, share.of(manifest.concurrency))})
 
 
 async def _open_lines(manifest: Manifest, shapes: Mapping[str, RecordShape], settings: SupplySettings) -> list[Line]:

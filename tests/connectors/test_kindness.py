@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 
 from connectors.contract import FailureCode, FetchRequest, Outcome
 from connectors.kindness.breaker import BreakerState
+from connectors.kindness.share import Share
 from connectors.kinds.memory import MemoryDataset
 from connectors.manifest import DatasetManifest
 from tests.connectors.memory import MemoryAgency, fetch, supply_of
@@ -108,6 +109,19 @@ async def test_all_datasets_of_an_agency_share_its_bounds(agency: Agency, open_o
     request = FetchRequest("court/TaxCredit", CODES[:1], frozenset({"grade"}), {}, "", deadline)
     assert (await supply.fetch(request))[CODES[0]].failure is FailureCode.AGENCY_UNAVAILABLE
     assert len(agency.asked) == 1
+
+
+@pytest.mark.parametrize(("processes", "shares"), [(1, [4]), (3, [2, 1, 1]), (5, [1, 1, 1, 1, 1])])
+async def test_processes_divide_what_an_agency_bears(
+    agency: Agency, open_one: Any, processes: int, shares: list[int]
+) -> None:
+    bears = MANIFEST + "\n    concurrency: 4\n    rate: {second: 4}\n"
+    with capture_logs() as entries:
+        supplies = [
+            await open_one(bears, agency.address, share=Share(number, processes)) for number in range(1, processes + 1)
+        ]
+    assert [supply.agencies["court"].concurrency for supply in supplies] == shares
+    assert len([entry for entry in entries if entry["log_level"] == "warning"]) == (5 if processes == 5 else 0)
 
 
 async def test_each_page_counts(agency: Agency, open_one: Any) -> None:
