@@ -336,7 +336,7 @@ class Settings(BaseSettings):
         default=1,
         ge=1,
         le=999,
-        description="How many gateways, with as many workers each, ask the same agencies; they divide what each agency bears.",
+        description="How many gateways, of as many workers each, ask the same agencies and divide what these bear.",
     )
     drain: float = Field(
         default=3.0,
