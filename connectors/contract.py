@@ -11,12 +11,15 @@ from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
 from schema.credit_code import CreditCode
 from schema.values import Kind, Value
+
+if TYPE_CHECKING:
+    from connectors.errors import AgencyFailure
 
 RawRow = Mapping[str, Any]
 """A row as the agency's system gave it, by the agency's own names (nested where its format is)."""
@@ -191,7 +194,8 @@ class SourceAnswer(msgspec.Struct, frozen=True):
 
     `unknown` are the keys that the agency said it does not know, `seen` those that it named without giving rows.
     `as_of` is the date of its data. `truncated` tells that a limit cut the rows off, `dropped` counts rows that could
-    not be read and may be of any company.
+    not be read and may be of any company. `failed` has the companies for which it failed, though not for others:
+    no rows are theirs.
     """
 
     rows: Sequence[RawRow]
@@ -200,6 +204,7 @@ class SourceAnswer(msgspec.Struct, frozen=True):
     as_of: datetime | None = None
     truncated: bool = False
     dropped: int = 0
+    failed: Mapping[str, AgencyFailure] = msgspec.field(default_factory=dict)
 
 
 class Source(Protocol):

@@ -31,8 +31,8 @@ _write_json: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separ
 class HttpRequest(msgspec.Struct, frozen=True):
     """One call.
 
-    `place` names it in errors (`GET /companies/{key}`); `path` is appended to the client's address. A `query` that is a
-    text is sent as it is. `asker` is forwarded as the client was told.
+    `place` names it in errors (`GET /companies/{key}`); `path` is appended to the client's address, unless it is
+    `at_root`. A `query` that is a text is sent as it is. `asker` is forwarded as the client was told.
     """
 
     place: str
@@ -41,6 +41,7 @@ class HttpRequest(msgspec.Struct, frozen=True):
     query: Sequence[tuple[str, str]] | str = ()
     body: object | None = None
     asker: Asker | None = None
+    at_root: bool = False
 
 
 class HttpAnswer(msgspec.Struct, frozen=True):
@@ -151,7 +152,8 @@ class HttpClient:
 
     def _target(self, request: HttpRequest) -> tuple[str, str]:
         """Path and query, percent-encoded."""
-        path = quote(self._path + request.path, safe=_PATH_CHARACTERS) or "/"
+        path = request.path if request.at_root else self._path + request.path
+        path = quote(path, safe=_PATH_CHARACTERS) or "/"
         query = request.query if isinstance(request.query, str) else urlencode(request.query)
         return path, query
 

@@ -61,7 +61,7 @@ def open_client(
     context, certificate = open_context(connection.tls)
 
     def open_lane(key: str, url: str, headers: Mapping[str, str]) -> tuple[Lane, str]:
-        address = _address(key, url, settings.reach)
+        address = parse_address(key, url, settings.reach)
         usual = address.username is None and address.netloc.isascii()
         lane: Lane = (FastLane if usual and connection.lane == "fast" else HttpxLane)(
             f"{address.scheme}://{address.netloc}",
@@ -86,7 +86,8 @@ def open_client(
     return HttpClient(lane, path, body_headers, authenticator, manifest.forward, watch=settings.watch)
 
 
-def _address(key: str, url: str, reach: Reach) -> SplitResult:
+def parse_address(key: str, url: str, reach: Reach) -> SplitResult:
+    """The parts of an address that may be reached. Raises `AddressInvalid`, which names the `key`."""
     try:
         address = urlsplit(url)
         usable = address.scheme in {"http", "https"} and bool(address.hostname) and address.port != 0

@@ -6,7 +6,7 @@ record types is in `connectors.manifest_checks`.
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime, time
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
@@ -25,7 +25,7 @@ from pydantic import (
 )
 
 from connectors.contract import Asker, KeyKind
-from connectors.dates import EPOCH_FORMATS, read_date, read_moment
+from connectors.dates import CHINA_TIME, EPOCH_FORMATS, read_date, read_moment
 from connectors.keys import Spelling
 from connectors.text import Unmappable
 
@@ -62,6 +62,14 @@ def short(key: str, written: Any) -> BeforeValidator:  # noqa: ANN401  (a type, 
     return BeforeValidator(
         lambda value: {key: value} if isinstance(value, str) else value, json_schema_input_type=written
     )
+
+
+def _listed(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+Within = Annotated[tuple[Name, ...], BeforeValidator(_listed, json_schema_input_type=Name | tuple[Name, ...])]
+"""Paths, each in the objects at the one before; text alone stands for one of them."""
 
 
 def _checked_formats(formats: tuple[str, ...]) -> tuple[str, ...]:
@@ -147,11 +155,15 @@ class Filter(Part):
     """An argument that the agency applies itself: its own name for it, and how it writes dates there."""
 
     name: Name
-    format: str | None = Field(default=None, description="strptime format; ISO 8601 without it.")
+    format: str | None = Field(
+        default=None, description="strptime format, epochSeconds or epochMilliseconds; ISO 8601 without it."
+    )
     type: str = Field(default="String", description="graphql: the type of the variable.")
 
     def write(self, day: date) -> str:
         """The date as the agency writes it in this parameter."""
+        if self.format in EPOCH_FORMATS:
+            return str(int(datetime.combine(day, time(), CHINA_TIME).timestamp()) * EPOCH_FORMATS[self.format])
         return day.strftime(self.format) if self.format else day.isoformat()
 
 

@@ -27,7 +27,7 @@ class SupplySettings:
 
     `environment` is where `${NAME}` is looked up. `largest_answer` is in bytes, of one call's answer. `cached_rows` is
     the most rows kept in memory, over all datasets; behind them stands the second level, where there is one. `reach`
-    has the addresses that manifests may reach by HTTP. `watch` looks on at every call, where there is anybody.
+    has the addresses that manifests may reach. `watch` looks on at every call, where there is anybody.
     """
 
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)

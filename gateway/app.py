@@ -20,11 +20,12 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.errors import AuditUnavailableError, ClientGoneError, HttpError, InternalError
+from gateway.forwarded import ForwardedCertificates
 from gateway.health import Check, assess
 from gateway.identity import Authenticator
 from gateway.logs import REQUEST_ID, outline
 from gateway.messages import Answered, Principal, Received
-from gateway.receive import check_method, receive, single
+from gateway.receive import check_method, credentials, receive
 from gateway.respond import MediaType, error_response, json_response, negotiate, refuse, respond
 from gateway.settings import Settings
 
@@ -65,6 +66,7 @@ class GraphQLEndpoint:
         self._authenticator = authenticator
         self._settings = settings
         self._record_refusal = record_refusal
+        self._proxies = ForwardedCertificates(settings.proxies) if settings.proxies.networks else None
         self._ids = _request_ids()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -83,9 +85,7 @@ class GraphQLEndpoint:
         try:
             check_method(request.method)
             media_type = negotiate(request.headers.getlist("Accept"))
-            principal = self._authenticator.authenticate(
-                single(request.headers, "Authorization"), single(request.headers, "X-API-Key")
-            )
+            principal = await self._authenticator.authenticate(credentials(request, self._proxies))
             received = await receive(request, request_id, principal, self._settings)
             answered = await _while_connected(request, self._pipeline.answer(received))
         except HttpError as error:

@@ -23,6 +23,7 @@ from gateway.agencies import AgencyProfile
 from gateway.audit import AuditLog
 from gateway.compiler import Compiler
 from gateway.consents import ConsentIssuers
+from gateway.cost import tariff
 from gateway.document import Documents
 from gateway.editions import Editions, Loaded
 from gateway.errors import SettingsInvalidError
@@ -152,6 +153,7 @@ async def open_gateway(
             audit=audit,
             shared=shared_datasets(installation.datasets.values(), installation.catalogue),
             limits=settings.limits.operation(),
+            tariff=tariff(settings.cost, installation.datasets),
             secrets=secrets,
         )
 

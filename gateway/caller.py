@@ -49,12 +49,22 @@ class Caller(msgspec.Struct, frozen=True):
         }
 
 
+def check_purpose(principal: Principal, policy: Outline, purpose: str) -> None:
+    """Raises `PurposeRefused` where the caller's organisation is not registered for the purpose, or its credentials are
+    not good for it.
+    """
+    policy.check_purpose(principal.organisation, purpose)
+    good_for = principal.purposes
+    if good_for is not None and not any(policy.purposes.covers(held, purpose) for held in good_for):
+        raise PurposeRefused(f"the credentials are not good for the purpose `{purpose}`")
+
+
 def check_caller(received: Received, policy: Outline, verifier: ConsentVerifier, now: dt.datetime) -> Caller:
     """The request's caller. Raises `PurposeInvalid`; a consent that does not count is told of, not an error."""
     principal, purpose = received.principal, received.purpose
     if purpose is not None:
         try:
-            policy.check_purpose(principal.organisation, purpose)
+            check_purpose(principal, policy, purpose)
         except PurposeRefused as error:
             raise PurposeInvalid(GraphQLError(str(error))) from None
     consents: list[Consent] = []

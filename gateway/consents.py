@@ -14,8 +14,8 @@ import structlog
 from joserfc.jwk import KeySet
 
 from gateway.errors import SettingsInvalidError
+from gateway.key_sets import load_key_set
 from gateway.settings import ConsentIssuerSettings
-from gateway.tokens import load_key_set
 from policies.consent import ANY_COMPANY, ConsentIssuer, ConsentVerifier
 from policies.errors import RevocationsInvalid
 from policies.revocation import NEVER_REVOKES, RevocationList, read_revocations

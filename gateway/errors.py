@@ -194,16 +194,46 @@ class TokenAudienceError(AuthenticationFailedError):
     code = "TOKEN_AUDIENCE"
 
 
+class TokenBoundError(AuthenticationFailedError):
+    """Bound to a certificate that did not come with it, or to something that cannot be checked here."""
+
+    code = "TOKEN_BOUND"
+
+
 class IssuerUnknownError(AuthenticationFailedError):
     """Signed by an issuer that the operator has not configured."""
 
     code = "ISSUER_UNKNOWN"
 
 
+class CertificateMalformedError(AuthenticationFailedError):
+    """Not a certificate, or not sent as the operator declared."""
+
+    code = "CERTIFICATE_MALFORMED"
+
+
+class CertificateExpiredError(AuthenticationFailedError):
+    """A certificate past its end, or before its beginning."""
+
+    code = "CERTIFICATE_EXPIRED"
+
+
+class ProxyUnknownError(AuthenticationFailedError):
+    """A certificate forwarded by somebody who is no declared proxy."""
+
+    code = "PROXY_UNKNOWN"
+
+
 class KeyUnknownError(AuthenticationFailedError):
     """Not an API key of this gateway."""
 
     code = "KEY_UNKNOWN"
+
+
+class KeyRevokedError(AuthenticationFailedError):
+    """An API key that the operator has revoked."""
+
+    code = "KEY_REVOKED"
 
 
 class KeyExpiredError(AuthenticationFailedError):
@@ -229,6 +259,18 @@ class OrganisationUnknownError(NotRegisteredError):
     """The policy knows no such organisation, or the issuer may not speak for it."""
 
     code = "ORGANISATION_UNKNOWN"
+
+
+class CertificateUnknownError(NotRegisteredError):
+    """A certificate that stands for nobody by itself."""
+
+    code = "CERTIFICATE_UNKNOWN"
+
+
+class OrganisationsDifferError(NotRegisteredError):
+    """A certificate of one organisation came with the token or key of another."""
+
+    code = "ORGANISATIONS_DIFFER"
 
 
 class RoleNotRegisteredError(NotRegisteredError):
@@ -291,6 +333,16 @@ class VersionNotHeldError(GatewayError):
     """The compiling process does not hold this version of the policy (any more), and must be given its files."""
 
     code = "VERSION_NOT_HELD"
+
+
+class IssuerKeysMissingError(HttpError):
+    """The keys of the token's issuer have not been read yet: nothing can be said of the token."""
+
+    code = "ISSUER_KEYS_MISSING"
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__("The keys of the token's issuer could not be read yet. Try again later.", {"Retry-After": "5"})
 
 
 class PolicyNotLoadedError(HttpError):

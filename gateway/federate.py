@@ -16,7 +16,8 @@ from gateway.arguments import Slice
 from gateway.authorise import Supplier
 from gateway.caller import Caller
 from gateway.collect import Said
-from gateway.fetch import Fetched, Place, Terms, fetch_level
+from gateway.cost import Bill
+from gateway.fetch import Fetched, Place, Terms, fetch_level, level_requests
 from gateway.join import AnswerJoiner, Joined, Joiner
 from gateway.operation import AnswerSelection, EnterpriseSelection, Operation
 from gateway.origin import linked
@@ -53,7 +54,7 @@ class Federation(msgspec.Struct, frozen=True):
     """One request's way through the levels.
 
     `shared` names the datasets whose cached rows may serve every organisation; `limit` bounds the request's distinct
-    companies; `deadline` is in seconds of the event loop's clock.
+    companies, `bill` its cost; `deadline` is in seconds of the event loop's clock.
     """
 
     supply: Supply
@@ -63,20 +64,32 @@ class Federation(msgspec.Struct, frozen=True):
     caller: Caller
     asker: Asker
     shared: frozenset[str]
+    bill: Bill
     limit: int
     deadline: float
 
     async def run(
         self, operation: Operation, roots: RootCompanies, slices: Mapping[AnswerSelection, Slice], turn: Turn
     ) -> Answers:
-        """Asks for everything that the operation selects of its roots' companies, and of those they lead to."""
+        """Asks for everything that the operation selects of its roots' companies, and of those they lead to.
+
+        Raises `CostExceeded` before anything is asked. A further level that the bill does not cover is not asked for.
+        """
         answers = Answers([], set())
         level: Level = {asked.root.enterprise: dict.fromkeys(filter(None, asked.codes)) for asked in roots.asked}
         terms = Terms(self._partition, self.asker, self.deadline)
         while level:
-            admitted, over = self._admit(level, answers.companies)
+            companies = set(answers.companies)
+            admitted, over = self._admit(level, companies)
             planned = await self._plan(operation, admitted, slices, turn)
-            fetched = await fetch_level([one.place for one in planned], slices, self.supply, terms)
+            places = [one.place for one in planned]
+            requests = level_requests(places, slices, terms)
+            if not answers.settled:
+                self.bill.begin(requests, places, slices, self.limit)
+            elif not self.bill.covers(requests):
+                requests, planned, over, companies = [], [], level, answers.companies
+            answers.companies.update(companies)
+            fetched = await fetch_level(requests, self.supply)
             turn.begin()
             found = [await self._join(one, slices, _said(fetched), turn) for one in planned]
             beyond = await self._plan(operation, over, slices, turn)

@@ -71,14 +71,8 @@ def pushed(places: Iterable[Place], slices: Mapping[AnswerSelection, Slice]) -> 
     return {dataset: tuple(sorted(filters)) for dataset, filters in common.items()}
 
 
-async def fetch_level(
-    places: Sequence[Place],
-    slices: Mapping[AnswerSelection, Slice],
-    supply: Supply,
-    terms: Terms,
-) -> Fetched:
+async def fetch_level(requests: Sequence[FetchRequest], supply: Supply) -> Fetched:
     """Asks each dataset once for each set of columns, for all companies of the level together."""
-    requests = level_requests(places, slices, terms)
     # No task group: each is under way by now, in few cases as a task, and none of them fails.
     asked = [asyncio.ensure_future(supply.fetch(request)) for request in requests]
     fetched: dict[str, Mapping[CreditCode, CompanyRows]] = {}

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import asynccontextmanager
 from typing import Final, Protocol
 
-from gateway.api_keys import ApiKeys, read_api_keys
+from connectors.reach import Reach
+from gateway.api_keys import ApiKeys, load_api_keys
+from gateway.certificates import Certificates
+from gateway.credentials import Credentials
 from gateway.errors import (
     CredentialsAmbiguousError,
     CredentialsRequiredError,
+    OrganisationsDifferError,
     OrganisationUnknownError,
     RoleNotRegisteredError,
     SchemeUnsupportedError,
@@ -39,30 +45,62 @@ class Authenticator:
         self,
         tokens: TokenVerifier,
         api_keys: ApiKeys,
+        certificates: Certificates,
         organisations: Callable[[], Mapping[str, Organisation]],
         *,
         anonymous: bool,
     ) -> None:
         self._tokens = tokens
         self._api_keys = api_keys
+        self._certificates = certificates
         self._organisations = organisations
         self._anonymous = anonymous
 
-    def authenticate(self, authorization: str | None, api_key: str | None) -> Principal:
-        """The caller, from the values of the headers Authorization and X-API-Key (None where absent).
+    async def authenticate(self, credentials: Credentials) -> Principal:
+        """The caller. Credentials that fail are refused, also where anonymous callers are let in.
 
-        Credentials that fail are refused, also where anonymous callers are let in. Raises a subclass of
-        `AuthenticationFailedError`.
+        Raises a subclass of `AuthenticationFailedError`, or `IssuerKeysMissingError`.
         """
+        certificate = credentials.certificate
+        principal = await self._named(credentials)
+        if principal is None:
+            if certificate is None:
+                return ANONYMOUS
+            principal = self._certificates.principal(certificate)
+        elif certificate is not None and self._certificates.organisation(certificate) != principal.organisation:
+            raise OrganisationsDifferError("The certificate stands for another organisation than the token or key.")
+        return self._registered(principal)
+
+    @asynccontextmanager
+    async def following(self) -> AsyncIterator[None]:
+        """Follows the issuers' keys and the API keys for as long as the context lasts.
+
+        Published keys that cannot be read are no reason not to begin: they are looked for again.
+        """
+        issuers = self._tokens.keys
+        await asyncio.gather(*(keys.look() for keys in issuers if keys.current is None))
+        work = [self._api_keys.follow(), *(keys.follow() for keys in issuers)]
+        tasks = [asyncio.create_task(one, name="credentials") for one in work]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, *(keys.close() for keys in issuers), return_exceptions=True)
+
+    async def _named(self, credentials: Credentials) -> Principal | None:
+        """Whom the token or key names; None where neither came, and none is needed."""
+        authorization, api_key, certificate = credentials.authorization, credentials.api_key, credentials.certificate
         if authorization is not None and api_key is not None:
             raise CredentialsAmbiguousError("Send either Authorization or X-API-Key, not both.")
         if authorization is not None:
-            return self._registered(self._tokens.verify(_bearer(authorization)))
+            token = _bearer(authorization)
+            return await self._tokens.verify(token, certificate.thumbprint if certificate else None)
         if api_key is not None:
-            return self._registered(self._api_keys.verify(api_key))
-        if self._anonymous:
-            return ANONYMOUS
-        raise CredentialsRequiredError
+            return self._api_keys.verify(api_key)
+        if certificate is None and not self._anonymous:
+            raise CredentialsRequiredError
+        return None
 
     def _registered(self, principal: Principal) -> Principal:
         organisation = self._organisations().get(principal.organisation)
@@ -77,11 +115,31 @@ class Authenticator:
 
 
 def load_authenticator(settings: Settings, organisations: Callable[[], Mapping[str, Organisation]]) -> Authenticator:
-    """The authenticator that the settings describe. Raises `SettingsInvalidError`."""
-    tokens = TokenVerifier(load_issuer(issuer, settings.audience) for issuer in settings.issuers)
-    keys = read_api_keys(settings.api_keys_file) if settings.api_keys_file else ()
-    pepper = settings.api_keys_pepper.get_secret_value() if settings.api_keys_pepper else ""
-    return Authenticator(tokens, ApiKeys(keys, pepper), organisations, anonymous=settings.anonymous == "public")
+    """The authenticator that the settings describe, without the keys that issuers publish: those come with `following`.
+
+    Raises `SettingsInvalidError`, `AddressInvalid`.
+    """
+    reach = Reach(settings.networks, settings.plain_networks)
+    return Authenticator(
+        TokenVerifier(load_issuer(issuer, settings.audience, reach) for issuer in settings.issuers),
+        load_api_keys(settings),
+        Certificates(settings.certificates),
+        organisations,
+        anonymous=settings.anonymous == "public",
+    )
+
+
+@asynccontextmanager
+async def open_authenticator(
+    settings: Settings, organisations: Callable[[], Mapping[str, Organisation]]
+) -> AsyncIterator[Authenticator]:
+    """The authenticator that the settings describe, following its keys for as long as the context lasts.
+
+    Raises `SettingsInvalidError`, `AddressInvalid`.
+    """
+    authenticator = load_authenticator(settings, organisations)
+    async with authenticator.following():
+        yield authenticator
 
 
 def _bearer(authorization: str) -> str:

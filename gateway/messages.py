@@ -23,7 +23,8 @@ class Login:
 @dataclass(frozen=True, slots=True)
 class Principal:
     """The authenticated caller. `company` is its credit code where it speaks for a company itself (basis `self`).
-    `login` is None where it came without a token, or its token does not say.
+    `login` is None where it came without a token, or its token does not say. `purposes` are those that its credentials
+    are good for, those below them included; None: all that its organisation is registered for.
     """
 
     subject: str
@@ -31,13 +32,14 @@ class Principal:
     roles: frozenset[str]
     company: str | None = None
     login: Login | None = None
+    purposes: frozenset[str] | None = None
 
 
 class Received(msgspec.Struct, frozen=True):
     """One GraphQL request, authenticated and well-formed as HTTP, not yet read as GraphQL.
 
     `purpose` and `consents` are what the caller sent, not yet checked. `deadline` is in seconds of the event loop's
-    clock. `read_only` is true where only queries may run (GET).
+    clock. `read_only` is true where only queries may run (GET), `tell_cost` where the answer is to tell what it cost.
     """
 
     request_id: str
@@ -49,6 +51,7 @@ class Received(msgspec.Struct, frozen=True):
     consents: tuple[str, ...]
     deadline: float
     read_only: bool
+    tell_cost: bool = False
 
 
 class Answered(msgspec.Struct, frozen=True):

@@ -14,6 +14,7 @@ from gateway.arguments import slices
 from gateway.audit import AuditLog
 from gateway.caller import Caller, check_caller
 from gateway.consents import Consents
+from gateway.cost import Tariff
 from gateway.cursor import record_digests
 from gateway.document import Documents
 from gateway.editions import Edition, Editions
@@ -27,7 +28,7 @@ from gateway.local import run_local
 from gateway.messages import Answered, Received
 from gateway.question import Question
 from gateway.record import answer_record, asked_record, refusal_record
-from gateway.refusals import LimitExceeded, OperationUnsupported, RequestRefused
+from gateway.refusals import CostExceeded, LimitExceeded, OperationUnsupported, RequestRefused
 from gateway.roots import root_companies
 from gateway.shape import Agencies
 from gateway.viewer import local_roots
@@ -67,6 +68,7 @@ class Gateway:
     audit: AuditLog
     shared: frozenset[str]
     limits: Limits
+    tariff: Tariff
     secrets: Secrets
 
     async def answer(self, received: Received) -> Answered:
@@ -91,6 +93,8 @@ class Gateway:
             return await self._refuse(received, refused, started)
         try:
             return await self._execute(received, edition, question, started)
+        except CostExceeded as refused:
+            return await self._refuse(received, refused, started)
         except LimitExceeded as refused:
             await self.audit.append(asked_record(received, question, started))
             return Answered(encode_refusal(refused.formatted(), {"requestId": received.request_id}), executed=False)
@@ -120,7 +124,7 @@ class Gateway:
         self, received: Received, edition: Edition, question: Question, started: dt.datetime
     ) -> Answered:
         caller, operation, companies = question.caller, question.operation, question.companies
-        masks = self._masks(caller)
+        masks, bill = self._masks(caller), self.tariff.bill(caller.principal.organisation)
         audience = f"{caller.principal.organisation}\0{caller.purpose or ''}"
         federation = Federation(
             supply=self.supply,
@@ -130,6 +134,7 @@ class Gateway:
             caller=caller,
             asker=Asker(caller.principal.organisation, caller.purpose, received.request_id),
             shared=self.shared,
+            bill=bill,
             limit=self.limits.companies,
             deadline=received.deadline,
         )
@@ -141,7 +146,8 @@ class Gateway:
             found = {**local, **await Enterprises(answers, masks, self.limits.written).roots(companies, turn)}
             data = {key: found[key] for key in operation.keys}
         errors = [*companies.errors, *local_errors, *failure_errors(answers.settled)]
-        body = encode(data, errors, {"requestId": received.request_id, **caller.notices()})
+        cost = {"cost": bill.told()} if received.tell_cost or self.tariff.told else {}
+        body = encode(data, errors, {"requestId": received.request_id, **cost, **caller.notices()})
         await self.audit.append(answer_record(received, question, answers, started=started, ended=_now()))
         return Answered(body, executed=True)
 

@@ -19,6 +19,7 @@ import orjson
 from starlette.datastructures import Headers
 from starlette.requests import Request
 
+from gateway.credentials import Credentials
 from gateway.errors import (
     BodyTooLargeError,
     MediaTypeUnsupportedError,
@@ -27,9 +28,13 @@ from gateway.errors import (
     RequestTimeoutError,
     UriTooLongError,
 )
+from gateway.forwarded import ForwardedCertificates
 from gateway.messages import Principal, Received
 from gateway.respond import UTF_8
 from gateway.settings import DeadlineSettings, Settings
+
+CERTIFICATE: Final = "xinqiao.certificate"
+"""The key of the ASGI scope with the connection's `Certificate`, where the caller presented one."""
 
 METHODS: Final = ("GET", "HEAD", "POST")
 
@@ -40,7 +45,7 @@ before they have sent all of theirs, and would see nothing but a broken connecti
 MAX_CONSENTS: Final = 20
 """The most consents of one request; each is a signature to check."""
 
-_Wanted = TypeVar("_Wanted", str, dict[str, Any], list[Any])
+_Wanted = TypeVar("_Wanted", str, bool, dict[str, Any], list[Any])
 
 _JSON_TYPES: Final = {
     str: "a text",
@@ -69,6 +74,7 @@ async def receive(request: Request, request_id: str, principal: Principal, setti
         consents=_consents(request.headers, parameters.extensions),
         deadline=deadline,
         read_only=request.method != "POST",
+        tell_cost=_member(parameters.extensions, "cost", bool) or False,
     )
 
 
@@ -85,6 +91,23 @@ def single(headers: Headers, name: str) -> str | None:
     if len(values) > 1:
         raise RequestMalformedError(f"The header {name} came {len(values)} times; send it once.")
     return values[0] if values else None
+
+
+def credentials(request: Request, proxies: ForwardedCertificates | None) -> Credentials:
+    """What the request brings to show whose it is: headers, and the certificate of its connection, or the one that a
+    declared proxy forwards. From a proxy only what it forwards counts: the certificate of the connection is its own.
+
+    Raises `RequestMalformedError`, `ProxyUnknownError`, `CertificateMalformedError`.
+    """
+    headers, certificate = request.headers, request.scope.get(CERTIFICATE)
+    if proxies is not None:
+        peer = request.client.host if request.client else None
+        value = single(headers, proxies.header)
+        if value:
+            certificate = proxies.certificate(peer, value)
+        elif certificate is not None and proxies.is_proxy(peer):
+            certificate = None
+    return Credentials(single(headers, "Authorization"), single(headers, "X-API-Key"), certificate)
 
 
 class _Parameters(msgspec.Struct, frozen=True):

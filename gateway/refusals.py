@@ -68,6 +68,12 @@ class LimitExceeded(RequestRefused):
     code = "LIMIT_EXCEEDED"
 
 
+class CostExceeded(RequestRefused):
+    """The agencies would be asked for more than one request may cost. The error tells estimate and budget."""
+
+    code = "COST_EXCEEDED"
+
+
 class PurposeInvalid(RequestRefused):
     """The purpose is unknown, or not one that the caller's organisation is registered for."""
 

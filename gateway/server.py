@@ -23,11 +23,12 @@ from gateway.assembly import Installation, open_gateway, read_installation
 from gateway.console import console_routes
 from gateway.draining import Draining
 from gateway.errors import HttpError, SettingsInvalidError
-from gateway.identity import load_authenticator
+from gateway.identity import Authenticator, open_authenticator
 from gateway.messages import Principal
 from gateway.pipeline import Gateway
 from gateway.record import refusal_record
 from gateway.settings import PREFIX, Settings
+from gateway.tls import CertificateProtocol, ServerCertificate, following
 
 SHUTDOWN_SECONDS: Final = 30
 """How long requests in flight may take to end once the server is told to."""
@@ -49,7 +50,7 @@ async def running_server(settings: Settings, environment: Mapping[str, str]) -> 
     """
     with listening(settings) as listener:
         async with answering(listener, settings, read_installation(settings), environment):
-            yield address(listener)
+            yield address(listener, settings)
 
 
 @asynccontextmanager
@@ -65,13 +66,19 @@ async def answering(
     `audit_file` is where it writes its audit log, if not where the settings say. Raises the packages' errors where the
     gateway cannot be opened. Told to end, it is drained first (`Draining`).
     """
+    certificate = ServerCertificate(settings.tls) if settings.tls.certificate else None
     draining = Draining(settings.drain)
     async with (
         open_gateway(settings, installation, environment, audit_file) as gateway,
         open_desk(settings, installation, gateway) as desk,
+        open_authenticator(settings, lambda: gateway.editions.current.policy.organisations) as authenticator,
+        following(certificate),
     ):
         config = uvicorn.Config(
-            application(gateway, desk, settings, draining),
+            application(gateway, desk, authenticator, settings, draining),
+            http=CertificateProtocol if settings.tls.client_authorities else "auto",
+            ws="none",
+            ssl_context_factory=(lambda *_: certificate.context) if certificate else None,
             log_config=None,
             access_log=False,  # addresses of GET requests hold credit codes
             server_header=False,
@@ -107,15 +114,17 @@ def _frozen() -> Iterator[None]:
         gc.unfreeze()
 
 
-def address(listener: socket.socket) -> str:
+def address(listener: socket.socket, settings: Settings) -> str:
     """The address of a listener, without a path."""
+    scheme = "https" if settings.tls.certificate else "http"
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
-def application(gateway: Gateway, desk: Desk, settings: Settings, draining: Draining) -> Starlette:
+def application(
+    gateway: Gateway, desk: Desk, authenticator: Authenticator, settings: Settings, draining: Draining
+) -> Starlette:
     """The HTTP application over an open gateway, and the administrators' desk beside it."""
-    authenticator = load_authenticator(settings, lambda: gateway.editions.current.policy.organisations)
 
     async def record_refusal(request_id: str, principal: Principal | None, error: HttpError) -> None:
         await gateway.audit.append(refusal_record(request_id, principal, error.code, dt.datetime.now(dt.UTC)))

@@ -11,9 +11,21 @@ import os
 from importlib.resources import files
 from pathlib import Path
 from tomllib import TOMLDecodeError
-from typing import Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, JsonValue, SecretStr, ValidationError, model_validator
+from cryptography import x509
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+    JsonValue,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 from pydantic_settings.exceptions import SettingsError
 
@@ -25,6 +37,12 @@ FILE_VARIABLE: Final = "XINQIAO_SETTINGS"
 
 Algorithm = Literal["ES256", "ES384", "ES512", "Ed25519", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"]
 """Signatures with a public key only: with a shared secret whoever verifies could sign."""
+
+Address = Annotated[str, StringConstraints(pattern=r"^https?://")]
+"""An address on the network."""
+
+LEEWAY: Final = 30
+"""Seconds by which an issuer's clock may differ from ours, unless the operator says otherwise."""
 
 _LIMITS: Final = Limits()
 
@@ -42,15 +60,131 @@ class SignerSettings(_Group):
     )
 
 
-class IssuerSettings(SignerSettings):
+class ClaimSettings(_Group):
+    """Where an issuer's tokens say who the caller is, and what their words mean here.
+
+    A claim is named by its name, or, where it lies within others, by a JSON pointer (RFC 6901).
+    """
+
+    subject: str = Field(default="sub", min_length=1, description="The claim that names the person or the system.")
+    organisation: str = Field(default="org", min_length=1, description="The claim that names the organisation.")
+    roles: str = Field(
+        default="roles",
+        min_length=1,
+        description="The claim that lists the roles; `scope` may be one text with spaces (RFC 8693).",
+    )
+    company: str = Field(
+        default="company", min_length=1, description="The claim with the credit code of the company itself."
+    )
+    organisation_values: dict[str, str] = Field(
+        default={}, description="Which organisation a value stands for; none: the value is its id."
+    )
+    role_values: dict[str, tuple[str, ...]] = Field(
+        default={}, description="Which roles a value stands for, others standing for none; none: the values are roles."
+    )
+
+
+class IssuerSettings(_Group):
     """An issuer of callers' tokens."""
 
+    id: str = Field(min_length=1, description="The `iss` of its tokens.")
+    jwks: Address | Path | dict[str, JsonValue] | None = Field(
+        default=None,
+        description="Its public keys (JWKS, RFC 7517): where they are published, the path of a file, or the key set "
+        "itself; none: where its discovery document (OpenID Connect) says.",
+    )
+    authority: Path | None = Field(
+        default=None, description="The authorities trusted at its address (PEM), in place of the machine's."
+    )
+    keys_seconds: float = Field(
+        default=300.0, ge=1, description="Seconds after which published keys are read again; an unknown key does too."
+    )
+    audience: str | None = Field(
+        default=None, min_length=1, description="What its tokens carry in `aud`; none: `XINQIAO_AUDIENCE`."
+    )
     algorithms: tuple[Algorithm, ...] = Field(
         default=("ES256", "Ed25519", "PS256", "RS256"),
         min_length=1,
         description="The signature algorithms that it may use.",
     )
+    leeway: int = Field(default=LEEWAY, ge=0, le=300, description="Seconds by which its clock may differ from ours.")
     organisations: tuple[str, ...] = Field(default=(), description="The organisations it may speak for; empty: any.")
+    organisation: str | None = Field(
+        default=None, min_length=1, description="The organisation of all its callers; none: their tokens name it."
+    )
+    claims: ClaimSettings = Field(default=ClaimSettings(), description="Where its tokens say who the caller is.")
+
+    @model_validator(mode="after")
+    def _discoverable(self) -> Self:
+        if self.jwks is None and not self.id.startswith(("https://", "http://")):
+            raise ValueError("needs jwks, for its id is no address at which a discovery document could be")
+        return self
+
+
+class TlsSettings(_Group):
+    """What the gateway presents to callers, and what it asks of them."""
+
+    certificate: Path | None = Field(
+        default=None, description="Its certificate and those between it and its authority (PEM); none: no TLS."
+    )
+    key: Path | None = Field(default=None, description="Its key (PEM); none: in the certificate's file.")
+    key_password: SecretStr | None = Field(default=None, description="The key's password.")
+    client_authorities: Path | None = Field(
+        default=None, description="The authorities of callers' certificates (PEM); none: callers are asked for none."
+    )
+    client_certificates: Literal["optional", "required"] = Field(
+        default="optional", description="`required` refuses connections without a caller's certificate."
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.certificate is None and (self.key or self.key_password or self.client_authorities):
+            raise ValueError("the other settings need a certificate")
+        if self.client_certificates == "required" and self.client_authorities is None:
+            raise ValueError("client_certificates required needs client_authorities")
+        return self
+
+
+class CertificateSettings(_Group):
+    """Callers' certificates that stand for an organisation: those that have all that is named here."""
+
+    subject: str | None = Field(default=None, description="Their subject (RFC 4514: `CN=risk,O=First Bank,C=CN`).")
+    issuer: str | None = Field(default=None, description="Their issuer's name (RFC 4514).")
+    dns: str | None = Field(default=None, min_length=1, description="A DNS name among their alternative names.")
+    uri: str | None = Field(default=None, min_length=1, description="A URI among their alternative names.")
+    organisation: str = Field(min_length=1, description="The organisation that they stand for.")
+    roles: tuple[str, ...] = Field(default=(), description="The roles of whoever comes without a token; none: nobody.")
+    name: str | None = Field(default=None, min_length=1, description="That caller's name; none: the subject.")
+    company: str | None = Field(default=None, description="The credit code of the company itself.")
+
+    @field_validator("subject", "issuer")
+    @classmethod
+    def _as_written_here(cls, name: str | None) -> str | None:
+        try:
+            return name and x509.Name.from_rfc4514_string(name).rfc4514_string()
+        except ValueError:
+            raise ValueError("not a name as RFC 4514 writes it (no spaces after commas)") from None
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if self.subject is None and self.dns is None and self.uri is None:
+            raise ValueError("names no certificate: give subject, dns or uri")
+        return self
+
+
+class ProxySettings(_Group):
+    """The proxies that end TLS before the gateway, and how they tell of callers' certificates."""
+
+    networks: tuple[IPvAnyNetwork, ...] = Field(
+        default=(), description="Where they connect from; none: there are none. They must replace the header."
+    )
+    header: str = Field(
+        default="Client-Cert", pattern=r"^[A-Za-z0-9-]+$", description="The header with the caller's certificate."
+    )
+    format: Literal["rfc9440", "pem", "envoy"] = Field(
+        default="rfc9440",
+        description="`rfc9440`: Client-Cert; `pem`: percent-encoded PEM (nginx); `envoy`: X-Forwarded-Client-Cert.",
+    )
 
 
 class ConsentIssuerSettings(SignerSettings):
@@ -89,6 +223,21 @@ class LimitSettings(_Group):
     def operation(self) -> Limits:
         """The limits that the pipeline holds an operation to (`request_bytes` is the HTTP edge's)."""
         return Limits(**self.model_dump(exclude={"request_bytes"}))
+
+
+class CostSettings(_Group):
+    """What a request may cost the agencies: one for each call and for each company in it, times a weight."""
+
+    budget: float = Field(default=100_000, gt=0, description="The most that one request may cost.")
+    budgets: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        default={}, description="The same for single organisations, by id."
+    )
+    weights: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        default={}, description="What an agency's calls weigh (`tax`), or a dataset's (`tax/TaxPayment`); others 1."
+    )
+    told: Literal["asked", "always"] = Field(
+        default="asked", description="Whether answers tell their cost where `extensions.cost` asks, or always."
+    )
 
 
 class AdministrationSettings(_Group):
@@ -173,12 +322,18 @@ class Settings(BaseSettings):
         min_length=32,
         description="The secret with which API keys are hashed, kept apart from their file.",
     )
+    tls: TlsSettings = Field(default=TlsSettings(), description="What the gateway presents to callers.")
+    proxies: ProxySettings = Field(default=ProxySettings(), description="The proxies that end TLS before it.")
+    certificates: tuple[CertificateSettings, ...] = Field(
+        default=(), description="Which organisations callers' certificates stand for; the first that fits counts."
+    )
     anonymous: Literal["public", "refuse"] = Field(
         default="refuse",
         description="Callers without credentials: `public` shows them what is public, `refuse` refuses them.",
     )
     consent_issuers: tuple[ConsentIssuerSettings, ...] = Field(default=(), description="Whose signed consents count.")
     limits: LimitSettings = Field(default=LimitSettings(), description="What one request may cost.")
+    cost: CostSettings = Field(default=CostSettings(), description="What a request may cost the agencies.")
     deadline: DeadlineSettings = Field(default=DeadlineSettings(), description="How long a request may take.")
     administration: AdministrationSettings = Field(
         default=AdministrationSettings(), description="What changing the policy takes."
@@ -213,6 +368,8 @@ class Settings(BaseSettings):
     def _consistent(self) -> Self:
         if (self.api_keys_file is None) != (self.api_keys_pepper is None):
             raise ValueError(f"{PREFIX}API_KEYS_FILE and {PREFIX}API_KEYS_PEPPER go together: set both or neither")
+        if self.certificates and self.tls.client_authorities is None and not self.proxies.networks:
+            raise ValueError(f"{PREFIX}CERTIFICATES needs {PREFIX}TLS__CLIENT_AUTHORITIES or {PREFIX}PROXIES__NETWORKS")
         for setting, issuers in (("ISSUERS", self.issuers), ("CONSENT_ISSUERS", self.consent_issuers)):
             if len(issuers) != len({issuer.id for issuer in issuers}):
                 raise ValueError(f"{PREFIX}{setting} names an issuer twice")

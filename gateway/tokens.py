@@ -1,15 +1,14 @@
 """Callers' tokens: JWTs (RFC 7519) signed by configured issuers, checked as RFC 8725 advises.
 
-Keys come from the operator's settings alone: `jku`, `x5u` and `jwk` in a token's header are ignored.
+Keys come from where the operator says alone: `jku`, `x5u` and `jwk` in a token's header are ignored.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
 from typing import Any, Final
 
 import orjson
@@ -24,26 +23,26 @@ from joserfc.errors import (
     MissingClaimError,
     UnsupportedAlgorithmError,
 )
-from joserfc.jwk import KeySet, OctKey
+from joserfc.jwk import KeySet
 from joserfc.jwt import JWTClaimsRegistry
 
+from connectors.reach import Reach
+from gateway.claims import principal_of
 from gateway.errors import (
+    IssuerKeysMissingError,
     IssuerUnknownError,
-    OrganisationUnknownError,
-    SettingsInvalidError,
     TokenAlgorithmError,
     TokenAudienceError,
+    TokenBoundError,
     TokenExpiredError,
     TokenKeyUnknownError,
     TokenMalformedError,
     TokenNotYetValidError,
     TokenSignatureError,
 )
-from gateway.messages import Login, Principal
-from gateway.settings import IssuerSettings, SignerSettings
-
-LEEWAY: Final = 30
-"""Seconds by which an issuer's clock may differ from ours."""
+from gateway.key_sets import IssuerKeys, open_keys
+from gateway.messages import Principal
+from gateway.settings import IssuerSettings
 
 MAX_TOKEN_CHARACTERS: Final = 8_192
 """No token of ours comes near; a longer one is not worth decoding."""
@@ -51,85 +50,98 @@ MAX_TOKEN_CHARACTERS: Final = 8_192
 TOKEN_TYPES: Final = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 """What `typ` may say (RFC 9068, section 2.1): no other kind of JWT passes for a caller's token (RFC 8725, 3.11)."""
 
+_THUMBPRINT: Final = "x5t#S256"
+
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """An issuer of callers' tokens. `organisations` are those that it may speak for; empty: any."""
+    """An issuer of callers' tokens: what the operator says of it, and its keys. `audience` is what its tokens carry."""
 
-    id: str
+    settings: IssuerSettings
     audience: str
-    keys: KeySet
-    algorithms: frozenset[str]
-    organisations: frozenset[str]
+    keys: IssuerKeys
 
 
-def load_issuer(settings: IssuerSettings, audience: str) -> Issuer:
-    """The issuer with its keys; `audience` is this gateway's name. Raises `SettingsInvalidError`."""
-    algorithms, organisations = frozenset(settings.algorithms), frozenset(settings.organisations)
-    return Issuer(settings.id, audience, load_key_set(settings), algorithms, organisations)
-
-
-def load_key_set(signer: SignerSettings) -> KeySet:
-    """The signer's public keys, from its file or the settings. Raises `SettingsInvalidError`, which holds no key."""
-    source = signer.jwks
-    place = f"The key set of {signer.id}" + (f" ({source})" if isinstance(source, Path) else "")
-    try:
-        content: Any = orjson.loads(source.read_bytes()) if isinstance(source, Path) else source
-        keys = KeySet.import_key_set(content)
-    except OSError as error:
-        raise SettingsInvalidError(f"{place} cannot be read: {error.strerror}") from error
-    except (JoseError, ValueError, KeyError, TypeError) as error:
-        raise SettingsInvalidError(f"{place} is not a JWKS (RFC 7517): {type(error).__name__}") from None
-    if any(isinstance(key, OctKey) or key.is_private for key in keys):
-        raise SettingsInvalidError(f"{place} must hold public keys only")
-    return keys
+def load_issuer(settings: IssuerSettings, audience: str, reach: Reach) -> Issuer:
+    """The issuer, with those of its keys that need not be fetched; `audience` is this gateway's name, `reach` where
+    published keys may be fetched from. Raises `SettingsInvalidError`, `AddressInvalid`.
+    """
+    return Issuer(settings, settings.audience or audience, open_keys(settings, reach))
 
 
 @dataclass(frozen=True, slots=True)
 class _Verified:
+    """`keys` are those of the issuer by which the token was checked, `bound` the thumbprint of the certificate without
+    which it does not count.
+    """
+
     principal: Principal
     until: float
+    issuer: Issuer
+    keys: KeySet
+    bound: str | None
 
 
 class TokenVerifier:
     """Checks tokens. `clock` gives seconds since the epoch; `cache_entries` bounds how many checked tokens are kept (by
-    digest, until they expire), for a signature costs about 0.1 ms.
+    digest, until they expire or the keys of their issuer change), for a signature costs about 0.1 ms.
     """
 
     def __init__(
         self, issuers: Iterable[Issuer], clock: Callable[[], float] = time.time, cache_entries: int = 10_000
     ) -> None:
-        self._issuers = {issuer.id: issuer for issuer in issuers}
+        self._issuers = {issuer.settings.id: issuer for issuer in issuers}
         self._clock = clock
         self._verified: LRUCache[bytes, _Verified] = LRUCache(cache_entries)
 
-    def verify(self, token: str) -> Principal:
-        """The caller that the token names. Raises a subclass of `AuthenticationFailedError`."""
+    @property
+    def keys(self) -> Sequence[IssuerKeys]:
+        """The keys of every issuer."""
+        return [issuer.keys for issuer in self._issuers.values()]
+
+    async def verify(self, token: str, thumbprint: str | None = None) -> Principal:
+        """The caller that the token names. `thumbprint` is that of the certificate which the caller presented: the
+        SHA-256 of its DER, in base64url without padding.
+
+        Raises a subclass of `AuthenticationFailedError`, or `IssuerKeysMissingError`.
+        """
         digest = sha256(token.encode()).digest()
         known = self._verified.get(digest)
-        if known is None or known.until <= self._clock():
-            known = self._verified[digest] = self._check(token)
+        if known is None or known.until <= self._clock() or known.keys is not known.issuer.keys.current:
+            known = self._verified[digest] = await self._check(token)
+        if known.bound is not None and known.bound != thumbprint:
+            raise TokenBoundError("The token is bound to a certificate (cnf), which must come with it.")
         return known.principal
 
-    def _check(self, token: str) -> _Verified:
+    async def _check(self, token: str) -> _Verified:
         signature, claims = _decode(token)
         issuer = self._issuers.get(str(claims.get("iss")))
         if issuer is None:
             raise IssuerUnknownError(
                 "The token's issuer (iss) is not configured here. Use a token of a configured issuer."
             )
-        _check_signature(signature, issuer)
+        keys = await _keys(signature.headers(), issuer)
+        _check_signature(signature, keys, issuer.settings)
         registry = JWTClaimsRegistry(
             now=lambda: int(self._clock()),
-            leeway=LEEWAY,
+            leeway=issuer.settings.leeway,
             exp={"essential": True},
             aud={"essential": True, "value": issuer.audience},
         )
         _check_times_and_audience(registry, claims)
-        principal = _principal(claims)
-        if issuer.organisations and principal.organisation not in issuer.organisations:
-            raise OrganisationUnknownError("The token's issuer may not speak for the organisation (org) that it names.")
-        return _Verified(principal, claims["exp"] + LEEWAY)
+        principal = principal_of(claims, issuer.settings)
+        return _Verified(principal, claims["exp"] + issuer.settings.leeway, issuer, keys, _bound(claims))
+
+
+async def _keys(header: Mapping[str, Any], issuer: Issuer) -> KeySet:
+    """The issuer's keys, read again where the token names one that is not known."""
+    kid = header.get("kid")
+    if header.get("alg") in issuer.settings.algorithms and isinstance(kid, str):
+        await issuer.keys.seek(kid)
+    keys = issuer.keys.current
+    if keys is None:
+        raise IssuerKeysMissingError
+    return keys
 
 
 def _decode(token: str) -> tuple[jws.CompactSignature, Mapping[str, Any]]:
@@ -149,9 +161,9 @@ def _decode(token: str) -> tuple[jws.CompactSignature, Mapping[str, Any]]:
     return signature, claims
 
 
-def _check_signature(signature: jws.CompactSignature, issuer: Issuer) -> None:
+def _check_signature(signature: jws.CompactSignature, keys: KeySet, issuer: IssuerSettings) -> None:
     try:
-        genuine = jws.validate_compact(signature, issuer.keys, issuer.algorithms)
+        genuine = jws.validate_compact(signature, keys, issuer.algorithms)
     except UnsupportedAlgorithmError:
         allowed = ", ".join(sorted(issuer.algorithms))
         raise TokenAlgorithmError(
@@ -186,32 +198,15 @@ def _check_times_and_audience(registry: JWTClaimsRegistry, claims: Mapping[str, 
         ) from None
 
 
-def _principal(claims: Mapping[str, Any]) -> Principal:
-    company = claims.get("company")
-    if company is not None and not isinstance(company, str):
-        raise TokenMalformedError("The token's claim company must be a credit code.")
-    return Principal(_text(claims, "sub"), _text(claims, "org"), _roles(claims), company, _login(claims))
+def _bound(claims: Mapping[str, Any]) -> str | None:
+    """The thumbprint of the certificate that the token is bound to (RFC 8705, section 3.1).
 
-
-def _login(claims: Mapping[str, Any]) -> Login | None:
-    """How the caller logged in, where the token says when: `auth_time`, or `iat` if that is missing."""
-    at = claims.get("auth_time", claims.get("iat"))
-    if isinstance(at, bool) or not isinstance(at, int | float):
+    A token that is bound to anything else cannot be checked here, and to take it for a bearer's would undo that.
+    """
+    confirmation = claims.get("cnf")
+    if confirmation is None:
         return None
-    methods, level = claims.get("amr"), claims.get("acr")
-    told = [method for method in methods if isinstance(method, str)] if isinstance(methods, list) else []
-    return Login(at, frozenset(told), level if isinstance(level, str) else None)
-
-
-def _text(claims: Mapping[str, Any], name: str) -> str:
-    value = claims.get(name)
-    if not isinstance(value, str) or not value:
-        raise TokenMalformedError(f"The token's claim {name} must be a text that is not empty.")
-    return value
-
-
-def _roles(claims: Mapping[str, Any]) -> frozenset[str]:
-    roles = claims.get("roles")
-    if not isinstance(roles, list) or not roles or not all(isinstance(role, str) for role in roles):
-        raise TokenMalformedError("The token's claim roles must be a list of texts that is not empty.")
-    return frozenset(roles)
+    thumbprint = confirmation.get(_THUMBPRINT) if isinstance(confirmation, dict) else None
+    if not isinstance(thumbprint, str) or len(confirmation) > 1:
+        raise TokenBoundError("The token is bound (cnf) to something other than a certificate, which is not served.")
+    return thumbprint

@@ -8,11 +8,10 @@ from typing import Any
 from graphql import GraphQLError
 
 from gateway.agencies import GETTERS, AgencyProfile
-from gateway.caller import Caller
+from gateway.caller import Caller, check_purpose
 from gateway.tables import Tables
 from policies.decision import CallerClass, Decision, Effect
 from policies.errors import PurposeRefused
-from policies.policy import Outline
 from schema.catalogue import Tier
 from schema.sdl import subgraph_sdl
 
@@ -28,7 +27,7 @@ def local_roots(
     async def access(_info: object, purpose: str | None = caller.purpose) -> list[Mapping[str, Any]]:
         principal = caller.principal
         if purpose is not None:
-            _check(caller.policy, principal.organisation, purpose)
+            _check(caller, purpose)
         table = await tables.table(CallerClass(principal.roles, principal.organisation, purpose))
         return [
             _access(coordinate, profiles[agency], decision)
@@ -65,8 +64,8 @@ def _access(coordinate: str, agency: Mapping[str, Any], decision: Decision) -> M
     }
 
 
-def _check(policy: Outline, organisation: str, purpose: str) -> None:
+def _check(caller: Caller, purpose: str) -> None:
     try:
-        policy.check_purpose(organisation, purpose)
+        check_purpose(caller.principal, caller.policy, purpose)
     except PurposeRefused as error:
         raise GraphQLError(str(error), extensions={"code": "PURPOSE_INVALID"}) from None

@@ -16,6 +16,7 @@ from connectors.kinds.sql import SqlManifest
 from connectors.kinds.sql.addresses import open_at
 from connectors.kinds.sql.database import Database
 from connectors.kinds.sql.failures import failure_of
+from connectors.reach import Reach
 
 ROWS: Final = 200
 """Rows of a table that are looked at."""
@@ -23,13 +24,13 @@ ROWS: Final = 200
 _TIMEOUT: Final = 30.0
 
 
-async def read_table(variable: str, name: str, environment: Mapping[str, str]) -> Sample:
-    """The table in the database whose address is the variable's.
+async def read_table(variable: str, name: str, environment: Mapping[str, str], reach: Reach) -> Sample:
+    """The table in the database whose address is the variable's, if that may be reached.
 
     Raises `SampleUnreadable`, `ConnectionNotConfigured`, `ConnectionUnusable`.
     """
     (manifest,) = resolve([_manifest(variable, name)], environment)
-    dialect, database = open_at(cast("SqlManifest", manifest))
+    dialect, database = open_at(cast("SqlManifest", manifest), reach)
     try:
         names = await _columns(database, name)
         rows = await database.rows(_rows(name, names), names) if names else []

@@ -6,8 +6,7 @@ from __future__ import annotations
 
 from gateway.errors import LoginInsufficientError, NotAdministratorError
 from gateway.messages import Principal
-from gateway.settings import AdministrationSettings
-from gateway.tokens import LEEWAY
+from gateway.settings import LEEWAY, AdministrationSettings
 from policies.delegation import ADMINISTRATOR, Actor
 from policies.policy import Outline
 from policies.tree import ROOT

@@ -1,4 +1,4 @@
-"""The command line: `xinqiao serve | demo | query | plan | check | connector | sdl | policy | consent`.
+"""The command line: `xinqiao serve | demo | query | plan | check | connector | sdl | policy | consent | api-key`.
 
 Exit status: 0 done; 1 the answer, the manifests or the policies have errors; 2 the command was not understood, or
 something that it needs is missing.
@@ -10,11 +10,11 @@ import typer
 
 from gateway.cli.lazy import lazy_group
 
-_NAMES = ("serve", "demo", "query", "plan", "check", "connector", "sdl", "policy", "consent")
+_NAMES = ("serve", "demo", "query", "plan", "check", "connector", "sdl", "policy", "consent", "api-key")
 
 app = typer.Typer(
     name="xinqiao",
-    cls=lazy_group({name: f"gateway.cli.{name}:{name}" for name in _NAMES}),
+    cls=lazy_group({name: "gateway.cli.{0}:{0}".format(name.replace("-", "_")) for name in _NAMES}),
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

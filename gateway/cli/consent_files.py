@@ -13,8 +13,8 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet, OctKey, import_key
 
 from gateway.cli.output import failing_plainly
+from gateway.key_sets import load_key_set
 from gateway.settings import SignerSettings
-from gateway.tokens import load_key_set
 from policies.errors import RevocationsInvalid
 from policies.revocation import RevocationList, read_revocations
 from policies.signature import SigningKey

@@ -44,7 +44,7 @@ async def _serve(settings: Settings, *, json: bool) -> None:
 
 async def _serve_with_workers(settings: Settings, *, json: bool) -> None:
     with listening(settings) as listener:
-        await run_workers(settings, listener, lambda: _tell(address(listener), json=json))
+        await run_workers(settings, listener, lambda: _tell(address(listener, settings), json=json))
 
 
 def _tell(where: str, *, json: bool) -> None:

@@ -11,7 +11,14 @@ from pydantic import BaseModel
 
 from connectors.manifest_file import load_manifest
 from gateway.assembly import record_shapes
-from gateway.settings import PREFIX, ConsentIssuerSettings, IssuerSettings, Settings
+from gateway.settings import (
+    PREFIX,
+    CertificateSettings,
+    ClaimSettings,
+    ConsentIssuerSettings,
+    IssuerSettings,
+    Settings,
+)
 from schema.records import catalogue
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +34,8 @@ def variables(model: type[BaseModel], prefix: str) -> list[str]:
 
 def test_every_setting_is_in_the_documentation() -> None:
     text = (ROOT / "docs/settings.md").read_text()
-    keys = [*IssuerSettings.model_fields, *ConsentIssuerSettings.model_fields]
+    groups = (IssuerSettings, ClaimSettings, CertificateSettings, ConsentIssuerSettings)
+    keys = [name for group in groups for name in group.model_fields]
     assert [name for name in [*variables(Settings, PREFIX), *keys] if f"`{name}`" not in text] == []
 
 

@@ -14,7 +14,11 @@ from hypothesis import strategies as st
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
-from gateway.api_keys import ApiKey, ApiKeys, digest, new_secret, read_api_keys
+from connectors.reach import Reach
+from gateway.api_key_file import ApiKey, read_api_keys
+from gateway.api_keys import ApiKeys, digest, new_secret
+from gateway.certificates import Certificates
+from gateway.credentials import Credentials
 from gateway.errors import (
     AuthenticationFailedError,
     CredentialsAmbiguousError,
@@ -36,8 +40,8 @@ from gateway.errors import (
 )
 from gateway.identity import ANONYMOUS, Authenticator
 from gateway.messages import Principal
-from gateway.settings import IssuerSettings
-from gateway.tokens import LEEWAY, TokenVerifier, load_issuer
+from gateway.settings import LEEWAY, IssuerSettings
+from gateway.tokens import TokenVerifier, load_issuer
 
 NOW = 1_800_000_000
 PEPPER = "p" * 32
@@ -50,7 +54,7 @@ def segment(content: bytes) -> str:
 
 @pytest.fixture
 def verifier(signer: Any) -> TokenVerifier:
-    return TokenVerifier([load_issuer(signer.settings, "xinqiao")], clock=lambda: NOW)
+    return TokenVerifier([load_issuer(signer.settings, "xinqiao", Reach())], clock=lambda: NOW)
 
 
 @pytest.fixture
@@ -59,12 +63,12 @@ def token(signer: Any) -> Callable[..., str]:
     return lambda header=None, **claims: signer.token(header, **{"exp": NOW + 60, **claims})
 
 
-def test_a_good_token_names_its_caller(verifier: TokenVerifier, token: Callable[..., str]) -> None:
-    assert verifier.verify(token()) == Principal("officer-1", "first-bank", frozenset({"bank.officer"}))
+async def test_a_good_token_names_its_caller(verifier: TokenVerifier, token: Callable[..., str]) -> None:
+    assert await verifier.verify(token()) == Principal("officer-1", "first-bank", frozenset({"bank.officer"}))
 
 
-def test_a_company_speaks_for_itself(verifier: TokenVerifier, token: Callable[..., str]) -> None:
-    principal = verifier.verify(token(org="company", roles=["company"], company="91330106589876543T"))
+async def test_a_company_speaks_for_itself(verifier: TokenVerifier, token: Callable[..., str]) -> None:
+    principal = await verifier.verify(token(org="company", roles=["company"], company="91330106589876543T"))
     assert principal.company == "91330106589876543T"
 
 
@@ -91,41 +95,43 @@ def test_a_company_speaks_for_itself(verifier: TokenVerifier, token: Callable[..
         ({"company": 5}, TokenMalformedError),
     ],
 )
-def test_a_token_with_a_wrong_claim_is_refused_with_the_claims_own_code(
+async def test_a_token_with_a_wrong_claim_is_refused_with_the_claims_own_code(
     verifier: TokenVerifier, token: Callable[..., str], claims: dict[str, Any], error: type[AuthenticationFailedError]
 ) -> None:
     with pytest.raises(error):
-        verifier.verify(token(**claims))
+        await verifier.verify(token(**claims))
 
 
 @pytest.mark.parametrize("claims", [{"exp": NOW - LEEWAY + 1}, {"nbf": NOW + LEEWAY}, {"aud": ["other", "xinqiao"]}])
-def test_clocks_may_differ_by_the_leeway_and_audiences_may_be_several(
+async def test_clocks_may_differ_by_the_leeway_and_audiences_may_be_several(
     verifier: TokenVerifier, token: Callable[..., str], claims: dict[str, Any]
 ) -> None:
-    assert verifier.verify(token(**claims)).subject == "officer-1"
+    assert (await verifier.verify(token(**claims))).subject == "officer-1"
 
 
-def test_a_token_is_checked_once_but_never_outlives_its_expiry(signer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_token_is_checked_once_but_never_outlives_its_expiry(
+    signer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     now = [float(NOW)]
-    verifier = TokenVerifier([load_issuer(signer.settings, "xinqiao")], clock=lambda: now[0])
+    verifier = TokenVerifier([load_issuer(signer.settings, "xinqiao", Reach())], clock=lambda: now[0])
     text = signer.token(exp=NOW + 60)
-    principal = verifier.verify(text)
+    principal = await verifier.verify(text)
     with monkeypatch.context() as patch:
         patch.setattr("gateway.tokens.jws.validate_compact", lambda *_: pytest.fail("checked again"))
-        assert verifier.verify(text) is principal
+        assert await verifier.verify(text) is principal
     now[0] = NOW + 60 + LEEWAY
     with pytest.raises(TokenExpiredError):
-        verifier.verify(text)
+        await verifier.verify(text)
 
 
-def test_no_more_tokens_are_kept_than_the_bound(signer: Any) -> None:
-    verifier = TokenVerifier([load_issuer(signer.settings, "xinqiao")], cache_entries=3)
+async def test_no_more_tokens_are_kept_than_the_bound(signer: Any) -> None:
+    verifier = TokenVerifier([load_issuer(signer.settings, "xinqiao", Reach())], cache_entries=3)
     for number in range(10):
-        verifier.verify(signer.token(sub=str(number)))
+        await verifier.verify(signer.token(sub=str(number)))
     assert len(verifier._verified) == 3
 
 
-def test_another_key_with_the_same_id_does_not_sign_for_the_issuer(verifier: TokenVerifier, signer: Any) -> None:
+async def test_another_key_with_the_same_id_does_not_sign_for_the_issuer(verifier: TokenVerifier, signer: Any) -> None:
     forged = ECKey.import_key({**ECKey.generate_key("P-256").as_dict(private=True), "kid": signer.key.kid})
     claims = {
         "iss": signer.settings.id,
@@ -136,10 +142,10 @@ def test_another_key_with_the_same_id_does_not_sign_for_the_issuer(verifier: Tok
         "exp": NOW + 9,
     }
     with pytest.raises(TokenSignatureError):
-        verifier.verify(jwt.encode({"alg": "ES256", "kid": signer.key.kid}, claims, forged))
+        await verifier.verify(jwt.encode({"alg": "ES256", "kid": signer.key.kid}, claims, forged))
 
 
-def test_a_key_that_the_token_brings_along_is_ignored(verifier: TokenVerifier, signer: Any) -> None:
+async def test_a_key_that_the_token_brings_along_is_ignored(verifier: TokenVerifier, signer: Any) -> None:
     own = ECKey.generate_key("P-256", auto_kid=True)
     header = {
         "alg": "ES256",
@@ -156,21 +162,21 @@ def test_a_key_that_the_token_brings_along_is_ignored(verifier: TokenVerifier, s
         "exp": NOW + 9,
     }
     with pytest.raises(TokenSignatureError):
-        verifier.verify(jwt.encode(header, claims, own))
+        await verifier.verify(jwt.encode(header, claims, own))
     with pytest.raises(TokenKeyUnknownError):
-        verifier.verify(jwt.encode({**header, "kid": own.kid}, claims, own))
+        await verifier.verify(jwt.encode({**header, "kid": own.kid}, claims, own))
 
 
-def test_a_public_key_is_no_hmac_secret(verifier: TokenVerifier, signer: Any, token: Callable[..., str]) -> None:
+async def test_a_public_key_is_no_hmac_secret(verifier: TokenVerifier, signer: Any, token: Callable[..., str]) -> None:
     """RFC 8725, section 2.1: HS256 keyed with the issuer's public key."""
     head = segment(orjson.dumps({"alg": "HS256", "kid": signer.key.kid}))
     signed = f"{head}.{token().split('.')[1]}"
     signature = hmac.digest(signer.key.as_pem(private=False), signed.encode(), "sha256")
     with pytest.raises(TokenAlgorithmError, match="ES256, Ed25519, PS256, RS256"):
-        verifier.verify(f"{signed}.{segment(signature)}")
+        await verifier.verify(f"{signed}.{segment(signature)}")
 
 
-def test_a_key_of_another_kind_than_the_algorithm_does_not_fit(verifier: TokenVerifier, signer: Any) -> None:
+async def test_a_key_of_another_kind_than_the_algorithm_does_not_fit(verifier: TokenVerifier, signer: Any) -> None:
     key = RSAKey.generate_key(2048, {"kid": signer.key.kid})
     claims = {
         "iss": signer.settings.id,
@@ -181,27 +187,29 @@ def test_a_key_of_another_kind_than_the_algorithm_does_not_fit(verifier: TokenVe
         "exp": NOW + 9,
     }
     with pytest.raises(TokenKeyUnknownError):
-        verifier.verify(jwt.encode({"alg": "RS256", "kid": signer.key.kid}, claims, key))
+        await verifier.verify(jwt.encode({"alg": "RS256", "kid": signer.key.kid}, claims, key))
 
 
-def test_an_unsigned_token_is_refused(verifier: TokenVerifier, token: Callable[..., str]) -> None:
+async def test_an_unsigned_token_is_refused(verifier: TokenVerifier, token: Callable[..., str]) -> None:
     header, claims = segment(b'{"alg":"none"}'), token().split(".")[1]
     with pytest.raises(TokenAlgorithmError):
-        verifier.verify(f"{header}.{claims}.")
+        await verifier.verify(f"{header}.{claims}.")
 
 
-def test_a_consent_is_no_callers_token(verifier: TokenVerifier, token: Callable[..., str]) -> None:
+async def test_a_consent_is_no_callers_token(verifier: TokenVerifier, token: Callable[..., str]) -> None:
     with pytest.raises(TokenMalformedError, match="typ"):
-        verifier.verify(token({"typ": "consent+jwt"}))
-    assert verifier.verify(token({"typ": "at+jwt"})).subject == "officer-1"
+        await verifier.verify(token({"typ": "consent+jwt"}))
+    assert (await verifier.verify(token({"typ": "at+jwt"}))).subject == "officer-1"
 
 
-def test_an_issuer_speaks_only_for_the_organisations_that_the_operator_lists(make_signer: Callable[..., Any]) -> None:
+async def test_an_issuer_speaks_only_for_the_organisations_that_the_operator_lists(
+    make_signer: Callable[..., Any],
+) -> None:
     signer = make_signer(organisations=["second-bank"])
-    verifier = TokenVerifier([load_issuer(signer.settings, "xinqiao")])
-    assert verifier.verify(signer.token(org="second-bank")).organisation == "second-bank"
+    verifier = TokenVerifier([load_issuer(signer.settings, "xinqiao", Reach())])
+    assert (await verifier.verify(signer.token(org="second-bank"))).organisation == "second-bank"
     with pytest.raises(OrganisationUnknownError):
-        verifier.verify(signer.token(org="first-bank"))
+        await verifier.verify(signer.token(org="first-bank"))
 
 
 JSON = st.recursive(
@@ -218,15 +226,15 @@ JSON = st.recursive(
         lambda parts: f"{segment(orjson.dumps(parts[0]))}.{segment(orjson.dumps(parts[1]))}.{segment(parts[2])}"
     )
 )
-def test_no_text_whatever_passes_for_a_token_or_breaks_the_check(signer: Any, text: str) -> None:
+async def test_no_text_whatever_passes_for_a_token_or_breaks_the_check(signer: Any, text: str) -> None:
     with pytest.raises(AuthenticationFailedError):
-        TokenVerifier([load_issuer(signer.settings, "xinqiao")]).verify(text)
+        await TokenVerifier([load_issuer(signer.settings, "xinqiao", Reach())]).verify(text)
 
 
 @pytest.mark.parametrize("text", ["[" * 9_000, "." * 9_000, segment(b"[" * 300) + ".e30.", "é.é.é"])
-def test_a_long_or_deep_token_is_malformed(verifier: TokenVerifier, text: str) -> None:
+async def test_a_long_or_deep_token_is_malformed(verifier: TokenVerifier, text: str) -> None:
     with pytest.raises(TokenMalformedError):
-        verifier.verify(text)
+        await verifier.verify(text)
 
 
 @pytest.mark.parametrize("content", [b"{}", b"[]", b"not json", b'{"keys": []}', b'{"keys": [{"kty": "RSA"}]}'])
@@ -235,24 +243,26 @@ def test_a_bad_key_set_stops_the_start_and_names_issuer_and_file(tmp_path: Path,
     path.write_bytes(content)
     settings = IssuerSettings.model_validate({"id": "https://id.example", "jwks": path})
     with pytest.raises(SettingsInvalidError, match=rf"https://id\.example \({re.escape(str(path))}\)"):
-        load_issuer(settings, "xinqiao")
+        load_issuer(settings, "xinqiao", Reach())
 
 
 def test_a_private_or_shared_key_stops_the_start() -> None:
     for key in (ECKey.generate_key("P-256"), OctKey.generate_key(256)):
         settings = IssuerSettings.model_validate({"id": "a", "jwks": {"keys": [key.as_dict(private=True)]}})
         with pytest.raises(SettingsInvalidError, match="The key set of a must hold public keys only"):
-            load_issuer(settings, "xinqiao")
+            load_issuer(settings, "xinqiao", Reach())
 
 
-def test_a_key_set_may_be_a_file(tmp_path: Path, signer: Any) -> None:
+async def test_a_key_set_may_be_a_file(tmp_path: Path, signer: Any) -> None:
     path = tmp_path / "keys.json"
     path.write_bytes(orjson.dumps(signer.settings.jwks))
     settings = IssuerSettings.model_validate({"id": signer.settings.id, "jwks": str(path)})
-    assert TokenVerifier([load_issuer(settings, "xinqiao")]).verify(signer.token()).subject == "officer-1"
+    assert (
+        await TokenVerifier([load_issuer(settings, "xinqiao", Reach())]).verify(signer.token())
+    ).subject == "officer-1"
     path.unlink()
     with pytest.raises(SettingsInvalidError, match=r"keys\.json\) cannot be read: No such file"):
-        load_issuer(settings, "xinqiao")
+        load_issuer(settings, "xinqiao", Reach())
 
 
 @pytest.fixture
@@ -332,71 +342,75 @@ def test_an_id_given_to_two_keys_stops_the_start(entry: dict[str, Any]) -> None:
 @pytest.fixture
 def strict(signer: Any, entry: dict[str, Any], organisations: Mapping[str, Any]) -> Authenticator:
     """An authenticator that lets no anonymous caller in."""
-    tokens = TokenVerifier([load_issuer(signer.settings, "xinqiao")])
+    tokens = TokenVerifier([load_issuer(signer.settings, "xinqiao", Reach())])
     keys = ApiKeys([ApiKey.model_validate(entry)], PEPPER, clock=lambda: NOW)
-    return Authenticator(tokens, keys, lambda: organisations, anonymous=False)
+    return Authenticator(tokens, keys, Certificates(()), lambda: organisations, anonymous=False)
 
 
-def test_a_caller_comes_by_token_or_by_key(strict: Authenticator, signer: Any, secret: str) -> None:
-    assert strict.authenticate(f"Bearer {signer.token()}", None).subject == "officer-1"
-    assert strict.authenticate(f"bearer  {signer.token()}", None).subject == "officer-1"
-    assert strict.authenticate(None, f"xq_risk1_{secret}").subject == "risk-system"
+async def test_a_caller_comes_by_token_or_by_key(strict: Authenticator, signer: Any, secret: str) -> None:
+    assert (await strict.authenticate(Credentials(f"Bearer {signer.token()}", None))).subject == "officer-1"
+    assert (await strict.authenticate(Credentials(f"bearer  {signer.token()}", None))).subject == "officer-1"
+    assert (await strict.authenticate(Credentials(None, f"xq_risk1_{secret}"))).subject == "risk-system"
 
 
-def test_without_credentials_the_setting_decides(strict: Authenticator, authenticator: Authenticator) -> None:
-    assert authenticator.authenticate(None, None) == ANONYMOUS
+async def test_without_credentials_the_setting_decides(strict: Authenticator, authenticator: Authenticator) -> None:
+    assert await authenticator.authenticate(Credentials(None, None)) == ANONYMOUS
     with pytest.raises(CredentialsRequiredError) as caught:
-        strict.authenticate(None, None)
+        await strict.authenticate(Credentials(None, None))
     assert caught.value.headers == {"WWW-Authenticate": 'Bearer realm="xinqiao"'}
 
 
-def test_bad_credentials_never_count_as_none(authenticator: Authenticator) -> None:
+async def test_bad_credentials_never_count_as_none(authenticator: Authenticator) -> None:
     for authorization, key in (("Bearer x", None), ("Basic eDp5", None), ("", None), (None, ""), (None, "xq_a_b")):
         with pytest.raises(AuthenticationFailedError):
-            authenticator.authenticate(authorization, key)
+            await authenticator.authenticate(Credentials(authorization, key))
 
 
-def test_a_token_comes_by_the_scheme_bearer_alone(strict: Authenticator, signer: Any) -> None:
+async def test_a_token_comes_by_the_scheme_bearer_alone(strict: Authenticator, signer: Any) -> None:
     for scheme in ("Basic", "Token", ""):
         with pytest.raises(SchemeUnsupportedError):
-            strict.authenticate(f"{scheme} {signer.token()}", None)
+            await strict.authenticate(Credentials(f"{scheme} {signer.token()}", None))
 
 
-def test_two_credentials_are_one_too_many(strict: Authenticator, signer: Any, secret: str) -> None:
+async def test_two_credentials_are_one_too_many(strict: Authenticator, signer: Any, secret: str) -> None:
     with pytest.raises(CredentialsAmbiguousError):
-        strict.authenticate(f"Bearer {signer.token()}", f"xq_risk1_{secret}")
+        await strict.authenticate(Credentials(f"Bearer {signer.token()}", f"xq_risk1_{secret}"))
 
 
-def test_an_organisation_must_be_registered(strict: Authenticator, signer: Any) -> None:
+async def test_an_organisation_must_be_registered(strict: Authenticator, signer: Any) -> None:
     with pytest.raises(OrganisationUnknownError, match="'third-bank' is not registered") as caught:
-        strict.authenticate(f"Bearer {signer.token(org='third-bank')}", None)
+        await strict.authenticate(Credentials(f"Bearer {signer.token(org='third-bank')}", None))
     assert caught.value.status == 403
 
 
-def test_every_role_must_be_registered_for_the_organisation(strict: Authenticator, signer: Any) -> None:
+async def test_every_role_must_be_registered_for_the_organisation(strict: Authenticator, signer: Any) -> None:
     with pytest.raises(RoleNotRegisteredError, match=r"'first-bank' is not registered for the role 'policy\.admin'"):
-        strict.authenticate(f"Bearer {signer.token(roles=['bank.officer', 'policy.admin'])}", None)
+        await strict.authenticate(Credentials(f"Bearer {signer.token(roles=['bank.officer', 'policy.admin'])}", None))
 
 
-def test_a_registration_that_ends_ends_for_tokens_already_checked(
+async def test_a_registration_that_ends_ends_for_tokens_already_checked(
     signer: Any, organisations: Mapping[str, Any]
 ) -> None:
     registered = dict(organisations)
     authenticator = Authenticator(
-        TokenVerifier([load_issuer(signer.settings, "xinqiao")]), ApiKeys((), ""), lambda: registered, anonymous=False
+        TokenVerifier([load_issuer(signer.settings, "xinqiao", Reach())]),
+        ApiKeys((), ""),
+        Certificates(()),
+        lambda: registered,
+        anonymous=False,
     )
     text = f"Bearer {signer.token()}"
-    authenticator.authenticate(text, None)
+    await authenticator.authenticate(Credentials(text, None))
     del registered["first-bank"]
     with pytest.raises(OrganisationUnknownError):
-        authenticator.authenticate(text, None)
+        await authenticator.authenticate(Credentials(text, None))
 
 
-def test_no_error_repeats_the_credentials(strict: Authenticator, signer: Any, secret: str) -> None:
+async def test_no_error_repeats_the_credentials(strict: Authenticator, signer: Any, secret: str) -> None:
     texts = [signer.token(aud="other"), signer.token() + "x", "xq_none_" + secret, "secret-that-is-no-token"]
     for text in texts:
         for authorization, key in ((f"Bearer {text}", None), (None, text)):
             with pytest.raises(AuthenticationFailedError) as caught:
-                strict.authenticate(authorization, key)
+                await strict.authenticate(Credentials(authorization, key))
             assert text not in str(caught.value)
             assert text.rsplit(".", maxsplit=1)[-1] not in str(caught.value)

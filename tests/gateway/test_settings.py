@@ -10,11 +10,15 @@ from pydantic import BaseModel
 
 from gateway.errors import SettingsInvalidError
 from gateway.settings import (
+    CertificateSettings,
+    ClaimSettings,
     ConsentIssuerSettings,
     DeadlineSettings,
     IssuerSettings,
     LimitSettings,
+    ProxySettings,
     Settings,
+    TlsSettings,
     load_settings,
 )
 
@@ -34,7 +38,17 @@ def fields(model: type[BaseModel]) -> Iterator[tuple[str, str | None]]:
 
 @pytest.mark.parametrize(
     "model",
-    [Settings, IssuerSettings, ConsentIssuerSettings, LimitSettings, DeadlineSettings],
+    [
+        Settings,
+        IssuerSettings,
+        ClaimSettings,
+        CertificateSettings,
+        ProxySettings,
+        TlsSettings,
+        ConsentIssuerSettings,
+        LimitSettings,
+        DeadlineSettings,
+    ],
     ids=lambda m: m.__name__,
 )
 def test_every_setting_is_documented(model: type[BaseModel]) -> None:
@@ -84,7 +98,7 @@ def test_variables_reach_nested_settings_and_win_over_the_file(tmp_path: Path, m
         ({"ANONYMUS": "refuse"}, ["XINQIAO_ANONYMUS: there is no such setting. Did you mean XINQIAO_ANONYMOUS?"]),
         ({"ANONYMOUS": "yes"}, ["XINQIAO_ANONYMOUS: ", "'public' or 'refuse'"]),
         ({"ISSUERS": "https://id.example"}, ['"issuers"', "JSON"]),
-        ({"ISSUERS": '[{"id": "a"}]'}, ["XINQIAO_ISSUERS__0__JWKS: Field required"]),
+        ({"ISSUERS": '[{"id": "a"}]'}, ["XINQIAO_ISSUERS__0: needs jwks"]),
         (
             {"ISSUERS": '[{"id": "a", "jwks": "f", "algorithms": ["none"]}]'},
             ["ISSUERS__0__ALGORITHMS"],

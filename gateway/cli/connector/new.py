@@ -16,7 +16,7 @@ from connectors.drafting.draft import KINDS, Wishes, draft
 from connectors.drafting.sample import LARGEST, Form, Sample, read_sample
 from connectors.drafting.tables import read_table
 from connectors.errors import ConnectionNotConfigured
-from gateway.cli.connector.asking import SHAPES
+from gateway.cli.connector.asking import SHAPES, supply_settings
 from gateway.cli.output import failing_plainly
 from schema.records import catalogue
 
@@ -123,7 +123,7 @@ def _sample(place: str) -> Sample:
 
 def _table(variable: str, table: str) -> Sample:
     try:
-        return asyncio.run(read_table(variable, table, os.environ))
+        return asyncio.run(read_table(variable, table, os.environ, supply_settings().reach))
     except ValidationError:
         raise typer.BadParameter("no table's name", param_hint="--table") from None
     except ConnectionNotConfigured as error:

@@ -14,12 +14,14 @@ from msgspec.structs import replace
 
 from connectors.contract import CompanyRows, Coverage, Dataset, FailureCode, FetchRequest, Outcome, Row
 from gateway.agencies import AgencyProfile
+from gateway.cost import tariff
 from gateway.document import Documents
 from gateway.editions import Edition
 from gateway.limits import Limits
 from gateway.messages import Principal, Received
 from gateway.pipeline import Gateway, Secrets
 from gateway.prepare import Preparer
+from gateway.settings import CostSettings
 from gateway.tables import Tables
 from gateway.views import Views
 from policies.compile import compile_tables, openable
@@ -232,6 +234,7 @@ def build_world(
         consents=FixedConsents(consents or ConsentVerifier({}, "xinqiao", policy.purposes)),
         audit=audit,
         shared=frozenset(),
+        tariff=tariff(CostSettings(), datasets),
         limits=limits or Limits(),
         secrets=Secrets(b"m" * 32, b"c" * 32),
     )

@@ -23,12 +23,14 @@ from strawberry.types.base import StrawberryOptional
 
 from connectors.contract import CompanyRows, Coverage, Dataset, FailureCode, FetchRequest, Outcome, Row
 from gateway.agencies import AgencyProfile
+from gateway.cost import tariff
 from gateway.document import Documents, SchemaView
 from gateway.editions import Edition
 from gateway.limits import Limits
 from gateway.messages import Principal
 from gateway.pipeline import Gateway, Secrets
 from gateway.prepare import Preparer
+from gateway.settings import CostSettings
 from gateway.tables import Tables
 from gateway.views import Views
 from policies.consent import ConsentVerifier
@@ -426,6 +428,7 @@ def worlds(draw) -> RandomWorld:
         consents=FixedConsents(ConsentVerifier({}, "xinqiao", policy.purposes)),
         audit=KeptAudit(),
         shared=frozenset(),
+        tariff=tariff(CostSettings(), by_id),
         limits=GENEROUS,
         secrets=SECRETS,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -104,3 +104,32 @@ async def test_me_tells_nothing_of_access_for_a_purpose_that_one_is_not_register
     assert "coordinate" not in str(answer.get("data"))
     allowed = await callers.ask("zhejiang-regulator", query=query.replace(purpose, "supervision.inspection"))
     assert allowed.json()["data"]["me"]["access"]
+
+
+@pytest.mark.parametrize(
+    ("good_for", "purpose", "holds"),
+    [
+        ({"credit"}, "credit.underwriting", True),
+        ({"credit.underwriting"}, "credit.underwriting", True),
+        ({"credit.monitoring"}, "credit.underwriting", False),
+        ({"credit.monitoring", "credit.underwriting"}, "credit.underwriting", True),
+        ({"credit.underwriting"}, "credit", False),
+        ({"supervision"}, "supervision.inspection", False),  # the key is, its organisation is not
+        ({"credit.monitoring"}, None, True),
+    ],
+)
+async def test_a_key_is_good_for_its_own_purposes_alone(
+    make_world, principals, good_for: set[str], purpose: str | None, *, holds: bool
+) -> None:
+    caller = replace(principals.bank, purposes=frozenset(good_for))
+    answer = await make_world().ask(ME, caller, purpose=purpose)
+    if holds:
+        assert answer["data"]["me"]["purpose"] == purpose
+    else:
+        assert answer["errors"][0]["extensions"]["code"] == "PURPOSE_INVALID"
+
+
+async def test_nor_does_it_show_what_other_purposes_would_open(make_world, principals) -> None:
+    caller = replace(principals.bank, purposes=frozenset({"credit.monitoring"}))
+    answer = await make_world().ask('{ me { access(purpose: "credit.underwriting") { coordinate } } }', caller)
+    assert answer["errors"][0]["extensions"]["code"] == "PURPOSE_INVALID"
