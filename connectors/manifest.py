@@ -24,9 +24,10 @@ from pydantic import (
     model_validator,
 )
 
-from connectors.contract import Asker, KeyKind
+from connectors.contract import DEFAULT_PRECEDENCE, Asker, KeyKind
 from connectors.dates import CHINA_TIME, EPOCH_FORMATS, read_date, read_moment
 from connectors.keys import Spelling
+from connectors.own_record import OwnRecord
 from connectors.text import Unmappable
 
 _DATE_PARTS: Final = (("%Y", "%y"), ("%m", "%b", "%B"), ("%d",))
@@ -125,11 +126,16 @@ class Key(Part):
 
 
 class Coverage(Part):
-    """Which companies the dataset is about. `registered`: those registered in the divisions by the authorities."""
+    """Which companies the dataset is about. `registered`: those registered in the divisions by the authorities, as
+    entities of the categories.
+    """
 
     registered: bool = False
     divisions: tuple[Annotated[str, StringConstraints(pattern=r"^(\d{2}|\d{4}|\d{6})$")], ...] = ()
     authorities: tuple[Annotated[str, StringConstraints(pattern=r"^[1-9ANY]$")], ...] = ()
+    categories: tuple[Annotated[str, StringConstraints(pattern=r"^[1-9ANY][1-9]$")], ...] = Field(
+        default=(), description="The first two characters of credit codes: authority and category."
+    )
 
 
 class AsOf(Part):
@@ -236,6 +242,12 @@ class DatasetManifest(Part):
         description="What it means that a company of a batch is absent from the answer.",
     )
     coverage: Coverage = Field(default_factory=Coverage)
+    precedence: int = Field(
+        default=DEFAULT_PRECEDENCE,
+        ge=1,
+        le=1_000,
+        description="Of a single record with several suppliers: the one with the lowest number is shown.",
+    )
     time_to_live: float = Field(
         default=0, alias="timeToLive", ge=0, le=86_400, description="Seconds that rows may be kept."
     )
@@ -315,6 +327,9 @@ class Manifest(Part):
     none: tuple[str, ...] = Field(default=(), description="Texts that mean nothing in this agency's data.")
     forward: Forward | None = Field(
         default=None, description="What calls tell of the caller. Then they serve its organisation and purpose alone."
+    )
+    records: tuple[OwnRecord, ...] = Field(
+        default=(), description="Record types of the agency's own, for what the nation's do not have."
     )
     datasets: tuple[DatasetManifest, ...] = Field(min_length=1)
 

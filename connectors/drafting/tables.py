@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, cast
 
 from sqlalchemy import Select, column, literal_column, select, table, text
@@ -16,7 +16,7 @@ from connectors.kinds.sql import SqlManifest
 from connectors.kinds.sql.addresses import open_at
 from connectors.kinds.sql.database import Database
 from connectors.kinds.sql.failures import failure_of
-from connectors.reach import Reach
+from connectors.settings import SupplySettings
 
 ROWS: Final = 200
 """Rows of a table that are looked at."""
@@ -24,13 +24,13 @@ ROWS: Final = 200
 _TIMEOUT: Final = 30.0
 
 
-async def read_table(variable: str, name: str, environment: Mapping[str, str], reach: Reach) -> Sample:
-    """The table in the database whose address is the variable's, if that may be reached.
+async def read_table(variable: str, name: str, settings: SupplySettings) -> Sample:
+    """The table in the database whose address is the variable's.
 
     Raises `SampleUnreadable`, `ConnectionNotConfigured`, `ConnectionUnusable`.
     """
-    (manifest,) = resolve([_manifest(variable, name)], environment)
-    dialect, database = open_at(cast("SqlManifest", manifest), reach)
+    (manifest,) = resolve([_manifest(variable, name)], settings.environment)
+    dialect, database = open_at(cast("SqlManifest", manifest), settings.reach)
     try:
         names = await _columns(database, name)
         rows = await database.rows(_rows(name, names), names) if names else []

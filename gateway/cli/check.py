@@ -11,17 +11,19 @@ import orjson
 import typer
 
 from connectors.environment import missing_references
-from connectors.errors import ManifestInvalid
+from connectors.errors import Finding, ManifestInvalid
 from connectors.manifest import Manifest
 from connectors.manifest_file import clashes, manifest_json_schema, manifest_paths
+from connectors.yaml_lines import read_yaml
 from gateway.assembly import policy_files
 from gateway.cli.manifests import Fault, faults_of, read_manifests, show_faults, show_unset
 from gateway.cli.output import FAILED, Json, failing_plainly, print_json
+from gateway.own_records import contract_of, own_clashes
 from gateway.settings import load_settings
 from policies.errors import PolicyInvalid
 from policies.load import PolicyFiles, load_policy
 from policies.publicity import load_publicity
-from schema.records import catalogue
+from schema.catalogue import Catalogue
 
 
 def check(
@@ -38,8 +40,10 @@ def check(
     with failing_plainly():
         settings = load_settings()
         manifests, faults = _manifests(settings.manifests)
+        clashing = {clash.agency for clash in own_clashes(manifests)}
+        catalogue = contract_of(one for one in manifests if one.agency not in clashing).catalogue
         files = asyncio.run(policy_files(settings.policies))
-        faults += _policies(files, [manifest.agency for manifest in manifests])
+        faults += _policies(files, catalogue, [manifest.agency for manifest in manifests])
     unset = [reason for manifest in manifests for reason in missing_references(manifest, os.environ)]
     if json:
         print_json({"manifests": len(manifests), "mistakes": faults, "notSet": unset})
@@ -55,14 +59,20 @@ def _manifests(directory: Path) -> tuple[list[Manifest], list[Fault]]:
         good, faults = read_manifests(manifest_paths(directory))
     except ManifestInvalid as error:
         return [], faults_of(error)
-    for place, found in clashes(directory, good):
+    manifests = list(good.values())
+    for place, found in clashes(directory, manifests):
         faults += faults_of(ManifestInvalid(str(place), [found]))
-    return good, faults
+    for clash in own_clashes(manifests):
+        path = next(path for path, manifest in good.items() if manifest.agency == clash.agency)
+        at = f"records.{clash.index}.name"
+        found = Finding(read_yaml(path).line(at), at, clash.reason, "rename one of the two")
+        faults += faults_of(ManifestInvalid(str(path), [found]))
+    return manifests, faults
 
 
-def _policies(files: PolicyFiles, agencies: list[str]) -> list[Fault]:
+def _policies(files: PolicyFiles, catalogue: Catalogue, agencies: list[str]) -> list[Fault]:
     faults: list[Fault] = []
-    for load in (lambda: load_policy(files, catalogue(), agencies), lambda: load_publicity(files, catalogue())):
+    for load in (lambda: load_policy(files, catalogue, agencies), lambda: load_publicity(files, catalogue)):
         try:
             load()
         except PolicyInvalid as error:

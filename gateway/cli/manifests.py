@@ -13,20 +13,20 @@ from connectors.manifest import Manifest
 from connectors.manifest_file import check_manifest
 from gateway.assembly import record_shapes
 from gateway.cli.output import print_table
-from schema.records import catalogue
+from schema.contract import national
 
 Fault = dict[str, Any]
 """A mistake: file, line (0 where there is none), message, hint."""
 
 
-def read_manifests(paths: Iterable[Path]) -> tuple[list[Manifest], list[Fault]]:
-    """The good manifests of these files, and the mistakes of the others. Files that they name are read as well."""
-    shapes = record_shapes(catalogue())
-    good: list[Manifest] = []
+def read_manifests(paths: Iterable[Path]) -> tuple[dict[Path, Manifest], list[Fault]]:
+    """The good manifests, by file, and the mistakes of the others. Files that they name are read as well."""
+    shapes = record_shapes(national().catalogue)
+    good: dict[Path, Manifest] = {}
     faults: list[Fault] = []
     for path in paths:
         try:
-            good.append(check_manifest(path, shapes))
+            good[path] = check_manifest(path, shapes)
         except ManifestInvalid as error:
             faults += faults_of(error)
     return good, faults

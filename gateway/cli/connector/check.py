@@ -21,7 +21,7 @@ def check(
     """Check manifests, and the copies of WSDLs beside them. Nothing is asked of any agency."""
     with failing_plainly():
         good, faults = read_manifests(manifests)
-    unset = [reason for manifest in good for reason in missing_references(manifest, os.environ)]
+    unset = [reason for manifest in good.values() for reason in missing_references(manifest, os.environ)]
     if json:
         print_json({"manifests": len(good), "mistakes": faults, "notSet": unset})
     elif faults:

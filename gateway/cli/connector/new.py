@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import sys
 from pathlib import Path
@@ -123,7 +122,7 @@ def _sample(place: str) -> Sample:
 
 def _table(variable: str, table: str) -> Sample:
     try:
-        return asyncio.run(read_table(variable, table, os.environ, supply_settings().reach))
+        return asyncio.run(read_table(variable, table, supply_settings()))
     except ValidationError:
         raise typer.BadParameter("no table's name", param_hint="--table") from None
     except ConnectionNotConfigured as error:

@@ -19,6 +19,7 @@ from connectors.drafting.likeness import initials
 from connectors.drafting.sample import Form, SampleUnreadable, read_sample
 from connectors.drafting.tables import read_table
 from connectors.manifest_file import load_manifest
+from connectors.settings import SupplySettings
 from gateway.assembly import record_shapes
 from schema.records import catalogue
 from tests.connectors.soap_support import answered, penalty
@@ -157,7 +158,7 @@ async def test_a_table_gives_its_columns_and_is_only_read(sql_database: Any, tmp
     address, run = sql_database
     await run('CREATE TABLE t_reg ("UNISCID" CHAR(20), "ENTNAME" VARCHAR(99), "ESTDATE" DATE, "REG CAP" TEXT)')
     await run(f"INSERT INTO t_reg VALUES ('{CODES[0].lower()}', '某公司', '2020-01-02', '5')")  # noqa: S608
-    sample = await read_table("REGISTRY_URL", "t_reg", {"REGISTRY_URL": address}, LOOPBACK)
+    sample = await read_table("REGISTRY_URL", "t_reg", SupplySettings({"REGISTRY_URL": address}, reach=LOOPBACK))
     assert list(sample.columns) == ["UNISCID", "ENTNAME", "ESTDATE", "REG CAP"]
     wishes = Wishes("registry", "Registry", "登记", KINDS[Form.TABLE], None, "REGISTRY_URL", "t_reg")
     text = draft(sample, wishes, SHAPES, WORDS)
@@ -173,12 +174,13 @@ async def test_a_table_gives_its_columns_and_is_only_read(sql_database: Any, tmp
 async def test_a_table_that_is_not_there_is_told(sql_database: Any) -> None:
     await sql_database[1]("CREATE TABLE t_penalty (code TEXT)")
     with pytest.raises(SampleUnreadable, match="there is no such table"):
-        await read_table("REGISTRY_URL", "t_reg", {"REGISTRY_URL": sql_database[0]}, LOOPBACK)
+        await read_table("REGISTRY_URL", "t_reg", SupplySettings({"REGISTRY_URL": sql_database[0]}, reach=LOOPBACK))
 
 
 async def test_a_database_that_is_not_there_is_told(tmp_path: Path) -> None:
+    settings = SupplySettings({"REGISTRY_URL": f"sqlite:///{tmp_path / 'none.db'}"})
     with pytest.raises(SampleUnreadable, match="is it there"):
-        await read_table("REGISTRY_URL", "t_reg", {"REGISTRY_URL": f"sqlite:///{tmp_path / 'none.db'}"}, LOOPBACK)
+        await read_table("REGISTRY_URL", "t_reg", settings)
 
 
 @pytest.mark.parametrize(
