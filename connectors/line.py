@@ -13,16 +13,25 @@ import msgspec
 import structlog
 from msgspec.structs import replace
 
-from connectors.contract import Asker, CompanyRows, Dataset, FailureCode, Outcome, Source, SourceAnswer, SourceCall
+from connectors.contract import (
+    Asker,
+    CompanyKey,
+    CompanyRows,
+    Dataset,
+    FailureCode,
+    Outcome,
+    Source,
+    SourceAnswer,
+    SourceCall,
+)
 from connectors.errors import AgencyFailure, NotSent
 from connectors.joining import Joiner
 from connectors.keys import Spelling, spell
 from connectors.kindness.bounds import Bounds
-from schema.credit_code import CreditCode
 
 _log = structlog.get_logger(__name__)
 
-Answers = Mapping[CreditCode, CompanyRows]
+Answers = Mapping[CompanyKey, CompanyRows]
 """What a dataset said of each company asked for."""
 
 
@@ -68,18 +77,18 @@ class Line:
         """
         return self.dataset.batch > 1 and self.joiner.dataset.coalesce and not self.forwards
 
-    async def ask(self, question: Question, codes: Sequence[CreditCode]) -> Answers:
+    async def ask(self, question: Question, codes: Sequence[CompanyKey]) -> Answers:
         """One call for one request: no more companies than a batch."""
         return (await self.call(question, lambda: codes)).answers
 
-    async def call(self, question: Question, wanted: Callable[[], Sequence[CreditCode]]) -> Told:
+    async def call(self, question: Question, wanted: Callable[[], Sequence[CompanyKey]]) -> Told:
         """One call about the companies that are `wanted` once the agency has a place for it: no more than a batch.
 
         A failure is an entry of each of them.
         """
         started = asyncio.get_running_loop().time()
         manifest = self.joiner.dataset
-        codes: Sequence[CreditCode] = ()
+        codes: Sequence[CompanyKey] = ()
 
         async def send(timeout: float) -> SourceAnswer:  # noqa: ASYNC109  (a source keeps it itself)
             nonlocal codes
@@ -108,7 +117,7 @@ class Line:
         """Closes the connection."""
         await self.source.close()
 
-    def _call(self, question: Question, codes: Sequence[CreditCode], seconds: float) -> SourceCall:
+    def _call(self, question: Question, codes: Sequence[CompanyKey], seconds: float) -> SourceCall:
         columns = self.joiner.columns(question.columns)
         further = partial(self.bounds.further, asyncio.get_running_loop().time() + seconds)
         return SourceCall(self._keys(codes), columns, question.filters, seconds, question.asker, further)
@@ -120,7 +129,7 @@ class Line:
         # What may come right by itself leaves open whether the agency did what it was asked.
         return self.joiner.dataset.is_idempotent or not failure.retryable
 
-    def _keys(self, codes: Sequence[CreditCode]) -> list[str]:
+    def _keys(self, codes: Sequence[CompanyKey]) -> list[str]:
         """The companies' keys as the agency writes them, each spelling once."""
         dataset = self.joiner.dataset
         spellings = (Spelling.UPPER, Spelling.ORGANISATION_CODE) if dataset.any_spelling else dataset.key.spellings
