@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 import msgspec
 import structlog
+from msgspec.structs import replace
 
 from connectors.contract import (
     Asker,
@@ -21,9 +24,10 @@ from connectors.contract import (
     SourceAnswer,
     SourceCall,
 )
-from connectors.errors import AgencyFailure
+from connectors.errors import AgencyFailure, NotSent
 from connectors.joining import Joiner
 from connectors.keys import Spelling, spell
+from connectors.kindness.bounds import Bounds
 from connectors.second_level import DatasetEntries
 
 _log = structlog.get_logger(__name__)
@@ -56,19 +60,16 @@ class Told(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One dataset: what it is, where it comes from, and the bounds of its agency.
+    """One dataset: what it is, where it comes from, and the bounds of its agency, which all its lines share.
 
-    `timeout` is in seconds, for one call. `calls` has a place for each call that the agency bears at once
-    (`concurrency`); all lines of the agency share it. `forwards` tells whether calls say for whom they are made.
-    `entries` tells rows that are kept of this dataset from those that another manifest of the agency made.
+    `forwards` tells whether calls say for whom they are made. `entries` tells rows that are kept of this dataset from
+    those that another manifest of the agency made.
     """
 
     dataset: Dataset
     source: Source
     joiner: Joiner
-    timeout: float
-    concurrency: int
-    calls: asyncio.Semaphore
+    bounds: Bounds
     forwards: bool = False
     entries: DatasetEntries | None = None
 
@@ -88,16 +89,19 @@ class Line:
 
         A failure is an entry of each of them.
         """
-        loop = asyncio.get_running_loop()
-        started = loop.time()
+        started = asyncio.get_running_loop().time()
+        manifest = self.joiner.dataset
         codes: Sequence[CompanyKey] = ()
+
+        async def send(timeout: float) -> SourceAnswer:  # noqa: ASYNC109  (a source keeps it itself)
+            nonlocal codes
+            codes = wanted()
+            return await self.source.fetch(self._call(question, codes, timeout))
+
         try:
-            await self._place(question.deadline)
-            try:
-                codes = wanted()
-                answer = await self._bounded(question, codes)
-            finally:
-                self.calls.release()
+            answer = await self.bounds.call(send, question.deadline, idempotent=manifest.is_idempotent)
+            if len(answer.rows) > manifest.row_limit:
+                answer = replace(answer, rows=answer.rows[: manifest.row_limit], truncated=True)
             joined = await self.joiner.join(codes, question.columns, answer)
             # Rows that may be kept are dated each time that they are given out, kept or not (`AgencySupply`).
             kept = self.dataset.time_to_live > 0
@@ -109,39 +113,24 @@ class Line:
             reason = f"fault in the connector: {type(error).__name__}"
             failure = AgencyFailure(FailureCode.AGENCY_BAD_RESPONSE, reason, retryable=False)
         codes = codes or wanted()
-        self.tell(failure, len(codes), loop.time() - started)
-        # An agency that has too much to do has it of whatever it is asked.
-        spoilt = failure.failure is not FailureCode.AGENCY_OVERLOADED
-        return Told(dict.fromkeys(codes, failed(failure)), spoilt=spoilt)
+        self.tell(failure, len(codes), asyncio.get_running_loop().time() - started)
+        return Told(dict.fromkeys(codes, failed(failure)), spoilt=self._is_spoilt(failure))
 
     async def close(self) -> None:
         """Closes the connection."""
         await self.source.close()
 
-    async def _place(self, deadline: float) -> None:
-        """Waits for a place at the agency; waiting counts against the deadline. Raises `AgencyFailure`."""
-        if not self.calls.locked():
-            await self.calls.acquire()
-            return
-        try:
-            async with asyncio.timeout_at(deadline):
-                await self.calls.acquire()
-        except TimeoutError:
-            raise AgencyFailure(
-                FailureCode.AGENCY_OVERLOADED, "all places for calls to the agency were taken", retryable=True
-            ) from None
+    def _call(self, question: Question, codes: Sequence[CompanyKey], seconds: float) -> SourceCall:
+        columns = self.joiner.columns(question.columns)
+        further = partial(self.bounds.further, asyncio.get_running_loop().time() + seconds)
+        return SourceCall(self._keys(codes), columns, question.filters, seconds, question.asker, further)
 
-    async def _bounded(self, question: Question, codes: Sequence[CompanyKey]) -> SourceAnswer:
-        timeout = min(self.timeout, question.deadline - asyncio.get_running_loop().time())
-        if timeout > 0:
-            columns = self.joiner.columns(question.columns)
-            call = SourceCall(self._keys(codes), columns, question.filters, timeout, question.asker)
-            try:
-                async with asyncio.timeout(timeout):
-                    return await self.source.fetch(call)
-            except TimeoutError:
-                pass
-        raise late(timeout)
+    def _is_spoilt(self, failure: AgencyFailure) -> bool:
+        """Whether a call may have failed because of the companies in it, and those may be asked about again."""
+        if isinstance(failure, NotSent) or failure.failure is FailureCode.AGENCY_OVERLOADED:
+            return False
+        # What may come right by itself leaves open whether the agency did what it was asked.
+        return self.joiner.dataset.is_idempotent or not failure.retryable
 
     def _keys(self, codes: Sequence[CompanyKey]) -> list[str]:
         """The companies' keys as the agency writes them, each spelling once."""
@@ -151,8 +140,9 @@ class Line:
         return list(dict.fromkeys(keys))
 
     def tell(self, failure: AgencyFailure, companies: int, seconds: float) -> None:
-        """Logs a failure."""
-        _log.warning(
+        """Logs a failure. What was not sent tells nothing new of the agency: why it is not is logged once."""
+        _log.log(
+            logging.DEBUG if isinstance(failure, NotSent) else logging.WARNING,
             "agency call failed",
             dataset=self.dataset.id,
             failure=failure.failure.value,
@@ -178,8 +168,3 @@ def _not_older(rows: CompanyRows, limit: datetime) -> CompanyRows:
 def failed(error: AgencyFailure) -> CompanyRows:
     """What stands for a company about which there is no answer."""
     return CompanyRows(Outcome.FAILED, failure=error.failure, retryable=error.retryable)
-
-
-def late(seconds: float) -> AgencyFailure:
-    """The failure of a call that had `seconds`, and no answer by then."""
-    return AgencyFailure(FailureCode.AGENCY_TIMEOUT, f"no answer within {max(seconds, 0):.1f} s", retryable=True)

@@ -29,6 +29,7 @@ from pydantic import (
 from connectors.contract import DEFAULT_PRECEDENCE, Asker, KeyKind
 from connectors.dates import CHINA_TIME, EPOCH_FORMATS, read_date, read_moment
 from connectors.keys import Spelling
+from connectors.kindness.declared import Treatment
 from connectors.own_record import OwnRecord
 from connectors.text import Unmappable
 
@@ -260,6 +261,8 @@ class DatasetManifest(Part):
     can_search: ClassVar[bool] = True
     any_spelling: ClassVar[bool] = False
     """Whether a look-up finds a key in any spelling, so that only its kinds matter."""
+    idempotent_by_nature: ClassVar[bool] = False
+    """Whether calls of this kind change nothing at the agency, however often they are made."""
 
     record: Name = Field(description="The canonical record type.")
     key: Annotated[Key, short("path", Key | str)] = Field(default_factory=Key)
@@ -283,6 +286,9 @@ class DatasetManifest(Part):
     coalesce: bool = Field(
         default=True, description="With a batch: whether one call may carry the companies of several requests."
     )
+    idempotent: bool | None = Field(
+        default=None, description="Whether a call may be repeated: it changes nothing at the agency, and costs nothing."
+    )
     row_limit: int = Field(default=10_000, alias="rowLimit", ge=1, le=1_000_000, description="Most rows of one call.")
     as_of: AsOf | None = Field(default=None, alias="asOf")
     only: Texts = Field(default_factory=dict, description="Rows count that have one of the texts at each of the paths.")
@@ -295,6 +301,11 @@ class DatasetManifest(Part):
     fields: dict[str, Annotated[FieldMapping, short("path", FieldMapping | str)]] = Field(
         min_length=1, description="Canonical field -> column, path or mapping."
     )
+
+    @property
+    def is_idempotent(self) -> bool:
+        """Whether a call may be repeated: what the manifest says, or else the nature of the call."""
+        return self.idempotent_by_nature if self.idempotent is None else self.idempotent
 
     @property
     def nested(self) -> bool:
@@ -353,7 +364,7 @@ class Forward(Part):
         return {name: quote(value, safe=_VISIBLE) for name, value in told if name and value is not None}
 
 
-class Manifest(Part):
+class Manifest(Part, Treatment):
     """One agency. Each kind narrows `kind`, `connection` and `datasets`."""
 
     can_forward: ClassVar[bool] = False
@@ -363,8 +374,6 @@ class Manifest(Part):
     name: Names
     kind: str
     connection: Part
-    timeout: float = Field(default=5, gt=0, le=600, description="Seconds that a call may take.")
-    concurrency: int = Field(default=8, ge=1, le=1000, description="Most calls at once to this agency.")
     none: tuple[str, ...] = Field(default=(), description="Texts that mean nothing in this agency's data.")
     forward: Forward | None = Field(
         default=None, description="What calls tell of the caller. Then they serve its organisation and purpose alone."

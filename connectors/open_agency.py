@@ -7,12 +7,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
 from connectors.coalesce import Coalescer
 from connectors.contract import Preparing, RecordShape
 from connectors.describe import describe
 from connectors.environment import resolve
 from connectors.errors import ConnectionNotConfigured, ConnectionUnusable
 from connectors.joining import Joiner
+from connectors.kindness.bounds import Bounds
+from connectors.kindness.declared import Treatment
+from connectors.kindness.share import Share
 from connectors.kinds import kinds
 from connectors.line import Line
 from connectors.manifest import Manifest, Part
@@ -21,6 +26,8 @@ from connectors.second_level import dataset_entries
 from connectors.secret import Stamp, stamp_of
 from connectors.settings import SupplySettings
 from connectors.watch import watched
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,11 @@ class OpenAgency:
         self.lines = lines
         self.origin = origin
         self.coalescers = {name: Coalescer(line) for name, line in lines.items() if line.coalesces}
+
+    @property
+    def bounds(self) -> Bounds:
+        """What bounds the calls to it."""
+        return next(iter(self.lines.values())).bounds
 
     async def ready(self) -> None:
         """Returns once it answers as well as it may: an agency whose files have to be read first takes that long."""
@@ -72,31 +84,41 @@ async def open_agency(origin: Origin, settings: SupplySettings, before: OpenAgen
 
     Raises `ConnectionNotConfigured` where the connection cannot be opened.
     """
-    manifest, shapes = origin.manifest, origin.shapes
+    manifest, shapes = _divided(origin.manifest, settings.share), origin.shapes
     try:
         opened = await kinds().usable[manifest.kind].open_sources(manifest, shapes, settings)
     except ConnectionUnusable as error:
         raise ConnectionNotConfigured([f"agency {manifest.agency}: {error}"]) from None
     sources = watched(opened, manifest.agency, settings.watch)
-    calls, forwards = _calls(manifest, before), manifest.forward is not None
+    bounds = before.bounds if before is not None and _alike(before.origin, origin) else None
+    bounds, forwards = bounds or Bounds(manifest.agency, manifest, settings.share), manifest.forward is not None
     lines: dict[str, Line] = {}
     for dataset, described in zip(manifest.datasets, describe(manifest), strict=True):
         source, shape = sources[dataset.record], shapes[dataset.record]
         mapper = compile_mapper(dataset, shape, manifest.none)
         joiner = Joiner(dataset, shape, mapper, whole_rows=not described.projection)
         entries = dataset_entries(manifest, dataset, shape)
-        lines[described.id] = Line(
-            described, source, joiner, manifest.timeout, manifest.concurrency, calls, forwards, entries
-        )
+        lines[described.id] = Line(described, source, joiner, bounds, forwards, entries)
     return OpenAgency(lines, origin)
 
 
-def _calls(manifest: Manifest, before: OpenAgency | None) -> asyncio.Semaphore:
-    """The places for calls: those that there were, where there are as many."""
-    for line in before.lines.values() if before else ():
-        if line.concurrency == manifest.concurrency:
-            return line.calls
-    return asyncio.Semaphore(manifest.concurrency)
+def _divided(manifest: Manifest, share: Share) -> Manifest:
+    """The manifest with the process's share of the calls that the agency bears at once: one, at the least."""
+    if manifest.concurrency < share.processes:
+        _log.warning(
+            "agency bears fewer calls at once than there are processes",
+            agency=manifest.agency,
+            concurrency=manifest.concurrency,
+            processes=share.processes,
+        )
+    return manifest.model_copy(update={"concurrency": max(1, share.of(manifest.concurrency))})
+
+
+def _alike(before: Origin | None, origin: Origin) -> bool:
+    """Whether the agency wants to be treated as before: then its bounds stay, with all that they have learnt."""
+    if before is None:
+        return False
+    return all(getattr(before.manifest, name) == getattr(origin.manifest, name) for name in Treatment.model_fields)
 
 
 def _read_once(value: object) -> Iterator[Path]:

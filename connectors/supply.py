@@ -11,6 +11,7 @@ from connectors.cache import RowCache
 from connectors.contract import Asker, CompanyKey, CompanyRows, Dataset, FetchRequest, RecordShape
 from connectors.environment import missing_references
 from connectors.errors import ConnectionNotConfigured, UnknownDataset
+from connectors.kindness.bounds import Bounds
 from connectors.line import Answers, Line, Question, dated
 from connectors.manifest import Manifest
 from connectors.open_agency import OpenAgency, open_agency, origin_of
@@ -65,6 +66,11 @@ class AgencySupply:
     def datasets(self) -> Mapping[str, Dataset]:
         """Every dataset by id (`agency/Record`)."""
         return self._datasets
+
+    @property
+    def agencies(self) -> Mapping[str, Bounds]:
+        """The bounds of each agency, by its id: what was asked of it, and how it fares."""
+        return {line.dataset.agency: line.bounds for line in self._lines.values()}
 
     def fetch(self, request: FetchRequest) -> asyncio.Future[Answers]:
         """As in `Supply`. Raises `UnknownDataset` for a dataset, column or filter that no manifest declares."""
@@ -128,7 +134,7 @@ async def _ask_chunks(ask: _AskChunk, line: Line, question: Question, codes: Seq
             answers.update(await ask(question, chunk))
 
     async with asyncio.TaskGroup() as workers:
-        for _ in range(min(line.concurrency, -(-len(codes) // batch))):
+        for _ in range(min(line.bounds.concurrency, -(-len(codes) // batch))):
             workers.create_task(work())
     return {code: answers[code] for code in codes}
 

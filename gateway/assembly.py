@@ -13,6 +13,7 @@ from pathlib import Path
 
 from connectors.contract import Dataset, RecordShape
 from connectors.describe import describe
+from connectors.kindness.share import Share
 from connectors.lookups import LOOKUPS
 from connectors.manifest import Manifest
 from connectors.manifest_file import load_manifests
@@ -49,15 +50,11 @@ from schema.contract import Contract, national
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """The manifests of an installation by their files, checked against the catalogue, and what they supply: as much of
-    it as is for the worker of this `number`, out of so many.
-    """
+    """The manifests of an installation by their files, checked against the catalogue, and what they supply."""
 
     contract: Contract
     files: Mapping[Path, Manifest]
     datasets: Mapping[str, Dataset]
-    number: int = 1
-    workers: int = 1
 
     @property
     def manifests(self) -> tuple[Manifest, ...]:
@@ -95,20 +92,8 @@ class Installation:
             supplied[dataset.agency] |= supplied_coordinates(dataset)
         return {agency: frozenset(coordinates) for agency, coordinates in supplied.items()}
 
-    def share(self, number: int, workers: int) -> Installation:
-        """The part of one of several workers, which count from 1: they divide what an agency bears at once, and the
-        first of them have what is left over. Each may ask one call at a time, whatever the agency bears.
-        """
-        mine = replace(self, number=number, workers=workers)
-        return replace(mine, files={path: mine.part(manifest) for path, manifest in self.files.items()})
-
-    def part(self, manifest: Manifest) -> Manifest:
-        """This worker's part of a manifest."""
-        concurrency = max(1, (manifest.concurrency + self.workers - self.number) // self.workers)
-        return manifest.model_copy(update={"concurrency": concurrency})
-
     def renewed(self, files: Mapping[Path, Manifest]) -> Installation:
-        """The installation with these manifests, this worker's parts of them. Raises `CatalogueInvalidError`."""
+        """The installation with these manifests. Raises `CatalogueInvalidError`."""
         return replace(self, contract=contract_of(files.values()), files=files, datasets=_datasets(files.values()))
 
     def load(self, files: PolicyFiles) -> Loaded:
@@ -149,6 +134,11 @@ def record_shapes(catalogue: Catalogue) -> Mapping[str, RecordShape]:
     return {**LOOKUPS, **{shape.name: shape for shape in canonical}}
 
 
+def share_of(settings: Settings, worker: int | None) -> Share:
+    """The part of what agencies bear that a process may ask of them; `worker` is its number where there are several."""
+    return Share.of_worker(worker or 1, settings.workers if worker else 1, settings.instances)
+
+
 @asynccontextmanager
 async def open_gateway(
     settings: Settings, installation: Installation, environment: Mapping[str, str], worker: int | None = None
@@ -164,6 +154,7 @@ async def open_gateway(
         cached_rows=settings.cache_entries,
         second_level=_second_level(settings),
         reach=Reach(settings.networks, settings.plain_networks),
+        share=share_of(settings, worker),
     )
     keys = load_signing_keys(settings.audit)
     async with AsyncExitStack() as stack:
@@ -222,7 +213,6 @@ def _reload(
     terms = Terms(
         directory=settings.manifests,
         national=record_shapes(national().catalogue),
-        part=installation.part,
         settings=supply_settings,
         clashes=lambda manifests: {clash.agency: clash.reason for clash in own_clashes(manifests)},
         shapes=lambda manifests: record_shapes(contract_of(manifests).catalogue),

@@ -62,14 +62,13 @@ class _Placed:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How the manifests of a folder become what is supplied: the folder, the nation's record types, this worker's part
-    of a manifest, how agencies are opened, which agencies' record types cannot be together, and why (the later ones are
-    at fault), the record types of all manifests together, and what a gateway makes of them.
+    """How the manifests of a folder become what is supplied: the folder, the nation's record types, how agencies are
+    opened, which agencies' record types cannot be together, and why (the later ones are at fault), the record types of
+    all manifests together, and what a gateway makes of them.
     """
 
     directory: Path
     national: Mapping[str, RecordShape]
-    part: Callable[[Manifest], Manifest]
     settings: SupplySettings
     clashes: Callable[[Sequence[Manifest]], Mapping[str, str]]
     shapes: Callable[[Iterable[Manifest]], Mapping[str, RecordShape]]
@@ -138,9 +137,8 @@ class Reload:
     async def _take(self, folder: Folder) -> None:
         """Puts what the folder holds into force, as far as it is good."""
         known = self._editions.current.policy.agencies
-        mine = Folder({path: self._terms.part(manifest) for path, manifest in folder.manifests.items()}, folder.refused)
         before = {path: placed.manifest for path, placed in self._placed.items()}
-        chosen, refused = succeed(mine, before, known.__contains__)
+        chosen, refused = succeed(folder, before, known.__contains__)
         refused |= self._part_clashing(chosen, before)
         supply = self._provisions.supply
         placed: dict[Path, _Placed] = {}

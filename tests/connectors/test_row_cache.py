@@ -77,7 +77,7 @@ async def test_a_failure_or_an_incomplete_answer_is_not_kept(agency: Agency, ope
         return replies.pop(0)
 
     agency.answer = answer
-    supply = await open_one(MANIFEST, agency.address)
+    supply = await open_one(MANIFEST + "\n    retries: {most: 0}\n", agency.address)
     outcomes = [(await ask(supply, CODES[:1]))[CODES[0]].outcome for _ in range(4)]
     assert outcomes == [Outcome.FAILED, Outcome.INCOMPLETE, Outcome.ANSWERED, Outcome.ANSWERED]
 
