@@ -18,6 +18,7 @@ from connectors.joining import Joiner
 from connectors.kindness.bounds import Bounds
 from connectors.kindness.share import Share
 from connectors.kinds import kinds
+from connectors.lifetimes import Lifetimes
 from connectors.line import Answers, Line, Question, dated
 from connectors.manifest import Manifest
 from connectors.mapping import compile_mapper
@@ -63,6 +64,9 @@ class AgencySupply:
         self._lines = lines
         self._cache = cache
         self._datasets = {name: line.dataset for name, line in lines.items()}
+        self._lifetimes = {
+            name: Lifetimes.of_dataset(line.joiner.dataset, line.dataset.time_to_live) for name, line in lines.items()
+        }
         self._coalescers = {name: Coalescer(line) for name, line in lines.items() if line.coalesces}
 
     @property
@@ -95,14 +99,14 @@ class AgencySupply:
         await self._cache.close()
 
     async def _through_cache(self, line: Line, question: Question, request: FetchRequest) -> Answers:
-        time_to_live = line.dataset.time_to_live
+        lifetimes = self._lifetimes[line.dataset.id]
 
         async def ask(codes: Sequence[CompanyKey]) -> Answers:
             return await self._ask(line, question, codes)
 
-        answers = await self._cache.through(request, time_to_live, ask)
+        answers = await self._cache.through(request, lifetimes, ask)
         # Now less the time to live, kept or not: nobody shall see from it whether another asked before.
-        return dated({code: answers[code] for code in request.codes}, time_to_live)
+        return dated({code: answers[code] for code in request.codes}, lifetimes)
 
     def _ask(self, line: Line, question: Question, codes: Sequence[CompanyKey]) -> Awaitable[Answers]:
         """All chunks, no more of them under way at once than the agency bears."""
