@@ -28,6 +28,7 @@ from connectors.errors import AgencyFailure, NotSent
 from connectors.joining import Joiner
 from connectors.keys import Spelling, spell
 from connectors.kindness.bounds import Bounds
+from connectors.lifetimes import NOT_KEPT, Lifetimes
 from connectors.second_level import DatasetEntries
 
 _log = structlog.get_logger(__name__)
@@ -105,7 +106,7 @@ class Line:
             joined = await self.joiner.join(codes, question.columns, answer)
             # Rows that may be kept are dated each time that they are given out, kept or not (`AgencySupply`).
             kept = self.dataset.time_to_live > 0
-            return Told(joined.companies if kept else dated(joined.companies, 0), spoilt=not joined.whole)
+            return Told(joined.companies if kept else dated(joined.companies, NOT_KEPT), spoilt=not joined.whole)
         except AgencyFailure as error:
             failure = error
         except Exception as error:  # noqa: BLE001  (a fault of one connector must not take the other agencies' answers along)
@@ -152,10 +153,18 @@ class Line:
         )
 
 
-def dated(answers: Answers, time_to_live: float) -> Answers:
-    """The answers, told to be not older than the time to live, in seconds."""
-    limit = datetime.now(UTC) - timedelta(seconds=time_to_live)
-    return {code: rows if rows.outcome is Outcome.FAILED else _not_older(rows, limit) for code, rows in answers.items()}
+def dated(answers: Answers, lifetimes: Lifetimes) -> Answers:
+    """The answers, told to be not older than they may be kept: so nobody sees whether another asked before."""
+    now = datetime.now(UTC)
+    some, none = (now - timedelta(seconds=seconds) for seconds in (lifetimes.rows, lifetimes.none))
+    longer = timedelta(seconds=lifetimes.stale)
+    told: dict[CompanyKey, CompanyRows] = {}
+    for code, rows in answers.items():
+        limit = some if rows.rows else none
+        if rows.outcome is Outcome.STALE:
+            limit -= longer
+        told[code] = rows if rows.outcome is Outcome.FAILED else _not_older(rows, limit)
+    return told
 
 
 def _not_older(rows: CompanyRows, limit: datetime) -> CompanyRows:

@@ -282,6 +282,20 @@ class DatasetManifest(Part):
     time_to_live: float = Field(
         default=0, alias="timeToLive", ge=0, le=86_400, description="Seconds that rows may be kept."
     )
+    negative_time_to_live: float | None = Field(
+        default=None,
+        alias="negativeTimeToLive",
+        ge=0,
+        le=86_400,
+        description="The same of companies that have no rows or are unknown, if other than timeToLive.",
+    )
+    stale_if_error: float = Field(
+        default=0,
+        alias="staleIfError",
+        ge=0,
+        le=604_800,
+        description="For how many seconds longer kept rows stand in, as STALE, where the agency fails.",
+    )
     shared: bool = Field(default=False, description="Whether kept rows may serve other organisations.")
     coalesce: bool = Field(
         default=True, description="With a batch: whether one call may carry the companies of several requests."
@@ -325,6 +339,8 @@ class DatasetManifest(Part):
     def _consistent(self) -> Self:
         if self.batch > 1 and self.missing_means is None:
             raise ValueError("missingMeans is required with a batch: say none, unknown or error")
+        if not self.time_to_live and (self.negative_time_to_live or self.stale_if_error):
+            raise ValueError("negativeTimeToLive, staleIfError: need timeToLive, without which nothing is kept")
         if self.filters and not self.can_filter:
             raise ValueError("filters: this kind cannot filter")
         if self.batch == 1 and len(self.key.spellings) > 1:

@@ -12,6 +12,7 @@ from connectors.contract import Asker, CompanyKey, CompanyRows, Dataset, FetchRe
 from connectors.environment import missing_references
 from connectors.errors import ConnectionNotConfigured, UnknownDataset
 from connectors.kindness.bounds import Bounds
+from connectors.lifetimes import Lifetimes
 from connectors.line import Answers, Line, Question, dated
 from connectors.manifest import Manifest
 from connectors.open_agency import OpenAgency, open_agency, origin_of
@@ -58,6 +59,10 @@ class AgencySupply:
         self._lines = {name: line for agency in agencies for name, line in agency.lines.items()}
         self._coalescers = {name: one for agency in agencies for name, one in agency.coalescers.items()}
         self._datasets = {name: line.dataset for name, line in self._lines.items()}
+        self._lifetimes = {
+            name: Lifetimes.of_dataset(line.joiner.dataset, line.dataset.time_to_live)
+            for name, line in self._lines.items()
+        }
         self._kept_as = {
             name: cache.name(name, line.entries) if line.entries else name for name, line in self._lines.items()
         }
@@ -98,14 +103,14 @@ class AgencySupply:
             await self._cache.close()
 
     async def _through_cache(self, line: Line, question: Question, request: FetchRequest) -> Answers:
-        time_to_live = line.dataset.time_to_live
+        lifetimes = self._lifetimes[line.dataset.id]
 
         async def ask(codes: Sequence[CompanyKey]) -> Answers:
             return await self._ask(line, question, codes)
 
-        answers = await self._cache.through(request, time_to_live, ask)
+        answers = await self._cache.through(request, lifetimes, ask)
         # Now less the time to live, kept or not: nobody shall see from it whether another asked before.
-        return dated({code: answers[code] for code in request.codes}, time_to_live)
+        return dated({code: answers[code] for code in request.codes}, lifetimes)
 
     def _ask(self, line: Line, question: Question, codes: Sequence[CompanyKey]) -> Awaitable[Answers]:
         """All chunks, no more of them under way at once than the agency bears."""
