@@ -105,7 +105,10 @@ class AgencySupply:
     async def _through_cache(self, line: Line, question: Question, request: FetchRequest) -> Answers:
         lifetimes = self._lifetimes[line.dataset.id]
 
+        line.rows.wanted += len(request.codes)
+
         async def ask(codes: Sequence[CompanyKey]) -> Answers:
+            line.rows.asked += len(codes)
             return await self._ask(line, question, codes)
 
         answers = await self._cache.through(request, lifetimes, ask)

@@ -13,6 +13,8 @@ from graphql import GraphQLError
 from msgspec.structs import replace
 
 from connectors.contract import Asker
+from connectors.health import AgencyHealth, health_of
+from connectors.supply import AgencySupply
 from connectors.turns import Turn
 from gateway.arguments import slices
 from gateway.audit.log import AuditLog
@@ -78,6 +80,15 @@ class Gateway:
     secrets: Secrets
     receipts: Receipts | None = None
     reload: Reload | None = None
+
+    def health(self) -> tuple[AgencyHealth, ...]:
+        """How the agencies fare that are asked now."""
+        supply = self.editions.current.provision.supply
+        return health_of(supply) if isinstance(supply, AgencySupply) else ()
+
+    def refused_manifests(self) -> int:
+        """How many manifests are not in force, for a mistake."""
+        return len(self.reload.refused) if self.reload else 0
 
     async def answer(self, received: Received) -> Answered:
         """The answer to one request, its audit line durable. Raises `DeadlineExceededError` where even saying that the

@@ -396,6 +396,13 @@ class Settings(BaseSettings):
     )
     audit_file: Path = Field(default=Path("var/audit.jsonl"), description="The audit log: one JSON line a request.")
     audit: AuditSettings = Field(default=AuditSettings(), description="How the audit log is kept, signed and anchored.")
+    metrics_host: str = Field(default="127.0.0.1", description="The address to listen on for Prometheus.")
+    metrics_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65_535,
+        description="The port for Prometheus, of the first worker; each further one has the next; none: no metrics.",
+    )
     networks: tuple[IPvAnyNetwork, ...] = Field(
         default=(), description="The networks in which agencies may be asked by https; none: any, but this machine."
     )

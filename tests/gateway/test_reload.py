@@ -136,6 +136,7 @@ class Running:
     folder: Path
     offices: Office
     honours: Office
+    metrics: str = ""
 
     def write(self, name: str, text: str) -> None:
         (self.folder / name).write_text(text)
