@@ -12,7 +12,7 @@ from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 
-from connectors.contract import Dataset, RecordShape
+from connectors.contract import Dataset, RecordShape, Supply
 from connectors.describe import describe
 from connectors.manifest import Manifest
 from connectors.manifest_file import load_manifests
@@ -27,8 +27,13 @@ from gateway.cost import tariff
 from gateway.document import Documents
 from gateway.editions import Editions, Loaded
 from gateway.errors import SettingsInvalidError
-from gateway.pipeline import Gateway, Secrets
+from gateway.pipeline import GRACE, Gateway, Secrets
 from gateway.prepare import Preparer
+from gateway.quotas.contract import Counters
+from gateway.quotas.fair import FairSupply
+from gateway.quotas.memory import MemoryCounters
+from gateway.quotas.quotas import Quotas
+from gateway.quotas.shared import open_shared
 from gateway.settings import PREFIX, Settings
 from gateway.tables import TableSource, announce
 from gateway.views import Views
@@ -143,16 +148,19 @@ async def open_gateway(
         consents = ConsentIssuers(settings.consent_issuers, verifier)
         await consents.look()
         stack.push_async_callback(_cancel, [asyncio.create_task(consents.follow(), name="consent issuers")])
+        counters = _counters(settings, environment)
+        stack.push_async_callback(counters.close)
         yield Gateway(
             editions=editions,
             views=Views(installation.catalogue),
             documents=Documents(installation.catalogue, settings.limits.operation()),
-            supply=supply,
+            supply=_shared_out(supply, settings, installation),
             agencies=installation.agencies,
             consents=consents,
             audit=audit,
             shared=shared_datasets(installation.datasets.values(), installation.catalogue),
             limits=settings.limits.operation(),
+            quotas=Quotas(settings.quotas, counters),
             tariff=tariff(settings.cost, installation.datasets),
             secrets=secrets,
         )
@@ -244,6 +252,24 @@ def _secrets(settings: Settings) -> Secrets:
     root, generation = _root(settings), settings.pseudonym_generation
     masks = _derived(root, b"masks", generation.to_bytes(16))
     return Secrets(masks=masks, cursors=_derived(root, b"cursors"), generation=generation)
+
+
+def _counters(settings: Settings, environment: Mapping[str, str]) -> Counters:
+    """Where quotas are counted. Raises `SettingsInvalidError`."""
+    quotas = settings.quotas
+    if quotas.url is None:
+        return MemoryCounters()
+    lease = settings.deadline.maximum + GRACE
+    key = _derived(_root(settings), b"quotas")
+    return open_shared(quotas.url.get_secret_value(), environment, key, lease=lease, deadline=quotas.deadline)
+
+
+def _shared_out(supply: Supply, settings: Settings, installation: Installation) -> Supply:
+    """The supply, of which no organisation may have more than its share, where there is one."""
+    share = settings.quotas.agency_share
+    if share is None:
+        return supply
+    return FairSupply(supply, {manifest.agency: manifest.concurrency for manifest in installation.manifests}, share)
 
 
 def _second_level(settings: Settings) -> SecondLevelSettings | None:

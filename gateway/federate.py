@@ -22,6 +22,7 @@ from gateway.join import AnswerJoiner, Joined, Joiner
 from gateway.operation import AnswerSelection, EnterpriseSelection, Operation
 from gateway.origin import linked
 from gateway.prepare import Prepared, Preparer
+from gateway.quotas.quotas import Quotas
 from gateway.roots import RootCompanies
 from gateway.shape import AnswerWriter
 from gateway.tables import Tables
@@ -54,7 +55,8 @@ class Federation(msgspec.Struct, frozen=True):
     """One request's way through the levels.
 
     `shared` names the datasets whose cached rows may serve every organisation; `limit` bounds the request's distinct
-    companies, `bill` its cost; `deadline` is in seconds of the event loop's clock.
+    companies, `bill` its cost, `quotas` what its caller may ask about on a day; `deadline` is in seconds of the event
+    loop's clock.
     """
 
     supply: Supply
@@ -65,6 +67,7 @@ class Federation(msgspec.Struct, frozen=True):
     asker: Asker
     shared: frozenset[str]
     bill: Bill
+    quotas: Quotas
     limit: int
     deadline: float
 
@@ -73,7 +76,8 @@ class Federation(msgspec.Struct, frozen=True):
     ) -> Answers:
         """Asks for everything that the operation selects of its roots' companies, and of those they lead to.
 
-        Raises `CostExceeded` before anything is asked. A further level that the bill does not cover is not asked for.
+        Raises `CostExceeded` and `CompaniesExceededError` before anything is asked. A further level that the bill or
+        the quotas do not cover is not asked for.
         """
         answers = Answers([], set())
         level: Level = {asked.root.enterprise: dict.fromkeys(filter(None, asked.codes)) for asked in roots.asked}
@@ -86,7 +90,8 @@ class Federation(msgspec.Struct, frozen=True):
             requests = level_requests(places, slices, terms)
             if not answers.settled:
                 self.bill.begin(requests, places, slices, self.limit)
-            elif not self.bill.covers(requests):
+                await self.quotas.check(self.caller.principal, companies)
+            elif not self.bill.covers(requests) or not await self._admits(companies - answers.companies):
                 requests, planned, over, companies = [], [], level, answers.companies
             answers.companies.update(companies)
             fetched = await fetch_level(requests, self.supply)
@@ -97,6 +102,10 @@ class Federation(msgspec.Struct, frozen=True):
             answers.settled.extend([await self._join(one, slices, _over_limit, turn) for one in beyond])
             level = await _next_level(found, turn)
         return answers
+
+    async def _admits(self, companies: set[CreditCode]) -> bool:
+        """Whether its quota lets the caller ask about these companies too, which links lead to."""
+        return await self.quotas.admits(self.caller.principal, companies)
 
     def _partition(self, dataset: str) -> str:
         principal = self.caller.principal

@@ -20,13 +20,14 @@ from gateway.document import Documents
 from gateway.editions import Edition, Editions
 from gateway.encode import encode, encode_refusal, failure_errors
 from gateway.enterprise import Enterprises
-from gateway.errors import DeadlineExceededError, MethodNotAllowedError
+from gateway.errors import DeadlineExceededError, MethodNotAllowedError, TooManyRequestsError
 from gateway.federate import Federation
 from gateway.join import Joiner
 from gateway.limits import Limits
 from gateway.local import run_local
 from gateway.messages import Answered, Received
 from gateway.question import Question
+from gateway.quotas.quotas import Quotas
 from gateway.record import answer_record, asked_record, refusal_record
 from gateway.refusals import CostExceeded, LimitExceeded, OperationUnsupported, RequestRefused
 from gateway.roots import root_companies
@@ -69,6 +70,7 @@ class Gateway:
     shared: frozenset[str]
     limits: Limits
     tariff: Tariff
+    quotas: Quotas
     secrets: Secrets
 
     async def answer(self, received: Received) -> Answered:
@@ -93,6 +95,8 @@ class Gateway:
             return await self._refuse(received, refused, started)
         try:
             return await self._execute(received, edition, question, started)
+        except TooManyRequestsError:
+            raise
         except CostExceeded as refused:
             return await self._refuse(received, refused, started)
         except LimitExceeded as refused:
@@ -135,6 +139,7 @@ class Gateway:
             asker=Asker(caller.principal.organisation, caller.purpose, received.request_id),
             shared=self.shared,
             bill=bill,
+            quotas=self.quotas,
             limit=self.limits.companies,
             deadline=received.deadline,
         )

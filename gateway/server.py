@@ -26,6 +26,7 @@ from gateway.errors import HttpError, SettingsInvalidError
 from gateway.identity import Authenticator, open_authenticator
 from gateway.messages import Principal
 from gateway.pipeline import Gateway
+from gateway.quotas.quotas import Admission
 from gateway.record import refusal_record
 from gateway.settings import PREFIX, Settings
 from gateway.tls import CertificateProtocol, ServerCertificate, following
@@ -130,7 +131,7 @@ def application(
         await gateway.audit.append(refusal_record(request_id, principal, error.code, dt.datetime.now(dt.UTC)))
 
     return create_app(
-        pipeline=gateway,
+        pipeline=Admission(gateway, gateway.quotas),
         authenticator=authenticator,
         settings=settings,
         record_refusal=record_refusal,

@@ -240,6 +240,38 @@ class CostSettings(_Group):
     )
 
 
+class AllowanceSettings(_Group):
+    """How much one caller may ask; none: any number."""
+
+    requests: int | None = Field(
+        default=None, gt=0, description="Requests a minute; those of ten seconds may come at once."
+    )
+    concurrent: int | None = Field(default=None, gt=0, description="Requests at once.")
+    companies: int | None = Field(default=None, gt=0, description="Different companies on a day (of China).")
+
+
+class QuotaSettings(_Group):
+    """How much organisations and their users may ask, and how much of an agency one organisation may take."""
+
+    organisation: AllowanceSettings = Field(default=AllowanceSettings(), description="What an organisation may ask.")
+    user: AllowanceSettings = Field(default=AllowanceSettings(), description="What one of its users may ask.")
+    organisations: dict[str, AllowanceSettings] = Field(
+        default={}, description="The same as `organisation`, in its place, for single organisations, by id."
+    )
+    agency_share: float | None = Field(
+        default=None, gt=0, le=1, description="The part of the calls that an agency bears at once for one organisation."
+    )
+    url: SecretStr | None = Field(
+        default=None, min_length=1, description="Where several instances or workers count together: `redis://`."
+    )
+    deadline: float = Field(default=0.05, gt=0, le=5, description="Seconds that a trip there may take.")
+
+    def bounds(self) -> bool:
+        """Whether there is anything to count."""
+        allowances = (self.organisation, self.user, *self.organisations.values())
+        return any(allowance != AllowanceSettings() for allowance in allowances)
+
+
 class AdministrationSettings(_Group):
     """What changing the policy takes, beside the role for it."""
 
@@ -333,6 +365,7 @@ class Settings(BaseSettings):
     )
     consent_issuers: tuple[ConsentIssuerSettings, ...] = Field(default=(), description="Whose signed consents count.")
     limits: LimitSettings = Field(default=LimitSettings(), description="What one request may cost.")
+    quotas: QuotaSettings = Field(default=QuotaSettings(), description="How much organisations and users may ask.")
     cost: CostSettings = Field(default=CostSettings(), description="What a request may cost the agencies.")
     deadline: DeadlineSettings = Field(default=DeadlineSettings(), description="How long a request may take.")
     administration: AdministrationSettings = Field(
@@ -370,6 +403,10 @@ class Settings(BaseSettings):
             raise ValueError(f"{PREFIX}API_KEYS_FILE and {PREFIX}API_KEYS_PEPPER go together: set both or neither")
         if self.certificates and self.tls.client_authorities is None and not self.proxies.networks:
             raise ValueError(f"{PREFIX}CERTIFICATES needs {PREFIX}TLS__CLIENT_AUTHORITIES or {PREFIX}PROXIES__NETWORKS")
+        if self.workers > 1 and self.quotas.bounds() and self.quotas.url is None:
+            raise ValueError(
+                f"{PREFIX}QUOTAS with several workers needs {PREFIX}QUOTAS__URL, where they count together"
+            )
         for setting, issuers in (("ISSUERS", self.issuers), ("CONSENT_ISSUERS", self.consent_issuers)):
             if len(issuers) != len({issuer.id for issuer in issuers}):
                 raise ValueError(f"{PREFIX}{setting} names an issuer twice")

@@ -21,7 +21,9 @@ from gateway.limits import Limits
 from gateway.messages import Principal, Received
 from gateway.pipeline import Gateway, Secrets
 from gateway.prepare import Preparer
-from gateway.settings import CostSettings
+from gateway.quotas.memory import MemoryCounters
+from gateway.quotas.quotas import Quotas
+from gateway.settings import CostSettings, QuotaSettings
 from gateway.tables import Tables
 from gateway.views import Views
 from policies.compile import compile_tables, openable
@@ -234,6 +236,7 @@ def build_world(
         consents=FixedConsents(consents or ConsentVerifier({}, "xinqiao", policy.purposes)),
         audit=audit,
         shared=frozenset(),
+        quotas=Quotas(QuotaSettings(), MemoryCounters()),
         tariff=tariff(CostSettings(), datasets),
         limits=limits or Limits(),
         secrets=Secrets(b"m" * 32, b"c" * 32),

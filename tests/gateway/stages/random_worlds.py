@@ -30,7 +30,9 @@ from gateway.limits import Limits
 from gateway.messages import Principal
 from gateway.pipeline import Gateway, Secrets
 from gateway.prepare import Preparer
-from gateway.settings import CostSettings
+from gateway.quotas.memory import MemoryCounters
+from gateway.quotas.quotas import Quotas
+from gateway.settings import CostSettings, QuotaSettings
 from gateway.tables import Tables
 from gateway.views import Views
 from policies.consent import ConsentVerifier
@@ -428,6 +430,7 @@ def worlds(draw) -> RandomWorld:
         consents=FixedConsents(ConsentVerifier({}, "xinqiao", policy.purposes)),
         audit=KeptAudit(),
         shared=frozenset(),
+        quotas=Quotas(QuotaSettings(), MemoryCounters()),
         tariff=tariff(CostSettings(), by_id),
         limits=GENEROUS,
         secrets=SECRETS,
