@@ -199,10 +199,19 @@ async def test_at_once_over_several_instances_no_more_come_through_than_are_allo
 
 
 async def test_a_request_whose_instance_died_is_not_counted_for_ever(redis: RedisServer) -> None:
-    counters = shared(redis, lease=0.05)
+    counters = shared(redis, lease=0.5)
     await counters._client.flushall()
-    await counters.enter(bank(concurrent=1), "a")
-    await soon(lambda: counters.enter(bank(concurrent=1), "b"))
+    await counters.enter(bank(concurrent=2), "died")
+
+    async def two_at_once() -> None:
+        # Others come and go all the while, so that the store does not forget all of them together.
+        leave = await counters.enter(bank(concurrent=2), "a")
+        try:
+            await counters.enter(bank(concurrent=2), "b")
+        finally:
+            leave()
+
+    await soon(two_at_once)
     await counters.close()
 
 
