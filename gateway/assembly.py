@@ -36,6 +36,7 @@ from gateway.quotas.quotas import Quotas
 from gateway.quotas.shared import open_shared
 from gateway.settings import PREFIX, Settings
 from gateway.tables import TableSource, announce
+from gateway.trusted import TrustedDocuments
 from gateway.views import Views
 from gateway.workshop import Announced, Cells, open_workshop
 from policies.consent import ConsentVerifier
@@ -150,10 +151,14 @@ async def open_gateway(
         stack.push_async_callback(_cancel, [asyncio.create_task(consents.follow(), name="consent issuers")])
         counters = _counters(settings, environment)
         stack.push_async_callback(counters.close)
+        trusted = TrustedDocuments(settings.documents)
+        if trusted.file is not None:
+            stack.push_async_callback(_cancel, [asyncio.create_task(trusted.file.follow(), name="trusted documents")])
         yield Gateway(
             editions=editions,
             views=Views(installation.catalogue),
             documents=Documents(installation.catalogue, settings.limits.operation()),
+            trusted=trusted,
             supply=_shared_out(supply, settings, installation),
             agencies=installation.agencies,
             consents=consents,

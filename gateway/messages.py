@@ -40,6 +40,7 @@ class Received(msgspec.Struct, frozen=True):
 
     `purpose` and `consents` are what the caller sent, not yet checked. `deadline` is in seconds of the event loop's
     clock. `read_only` is true where only queries may run (GET), `tell_cost` where the answer is to tell what it cost.
+    `document` is the id of an operation that comes without its text, which is then empty.
     """
 
     request_id: str
@@ -52,6 +53,7 @@ class Received(msgspec.Struct, frozen=True):
     deadline: float
     read_only: bool
     tell_cost: bool = False
+    document: str | None = None
 
 
 class Answered(msgspec.Struct, frozen=True):

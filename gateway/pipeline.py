@@ -32,6 +32,7 @@ from gateway.record import answer_record, asked_record, refusal_record
 from gateway.refusals import CostExceeded, LimitExceeded, OperationUnsupported, RequestRefused
 from gateway.roots import root_companies
 from gateway.shape import Agencies
+from gateway.trusted import TrustedDocuments
 from gateway.viewer import local_roots
 from gateway.views import Views
 from policies.masks import MaskContext, Masks, masking
@@ -63,6 +64,7 @@ class Gateway:
     editions: Editions
     views: Views
     documents: Documents
+    trusted: TrustedDocuments
     supply: Supply
     agencies: Agencies
     consents: Consents
@@ -113,7 +115,7 @@ class Gateway:
         openable = await edition.tables.openable(received.principal.roles, received.principal.organisation)
         view = self.views.view(openable)
         operation, variables = await self.documents.read(
-            view, received.query, received.operation_name, received.variables
+            view, self.trusted.text(received), received.operation_name, received.variables
         )
         roots = local_roots(caller, edition.tables, self.agencies, openable) if operation.local else {}
         return Question(
@@ -152,7 +154,8 @@ class Gateway:
             data = {key: found[key] for key in operation.keys}
         errors = [*companies.errors, *local_errors, *failure_errors(answers.settled)]
         cost = {"cost": bill.told()} if received.tell_cost or self.tariff.told else {}
-        body = encode(data, errors, {"requestId": received.request_id, **cost, **caller.notices()})
+        notices = {**cost, **caller.notices(), **self.trusted.notices(received)}
+        body = encode(data, errors, {"requestId": received.request_id, **notices})
         await self.audit.append(answer_record(received, question, answers, started=started, ended=_now()))
         return Answered(body, executed=True)
 

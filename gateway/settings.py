@@ -38,6 +38,8 @@ FILE_VARIABLE: Final = "XINQIAO_SETTINGS"
 Algorithm = Literal["ES256", "ES384", "ES512", "Ed25519", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"]
 """Signatures with a public key only: with a shared secret whoever verifies could sign."""
 
+DocumentMode = Literal["off", "log", "warn", "enforce", "id"]
+
 Address = Annotated[str, StringConstraints(pattern=r"^https?://")]
 """An address on the network."""
 
@@ -272,6 +274,26 @@ class QuotaSettings(_Group):
         return any(allowance != AllowanceSettings() for allowance in allowances)
 
 
+class DocumentSettings(_Group):
+    """Operations that the operator trusts, and what becomes of others: `off`: they run; `log`: they run, and the log
+    says so; `warn`: and the answer says so too; `enforce`: they are refused; `id`: no text is taken, only ids.
+    """
+
+    file: Path | None = Field(
+        default=None, description="The list: JSON of texts by their SHA-256, or Apollo's manifest of operations."
+    )
+    mode: DocumentMode = Field(
+        default="off", description="What becomes of others: `off`, `log`, `warn`, `enforce`, or `id`: no texts at all."
+    )
+    organisations: dict[str, DocumentMode] = Field(default={}, description="The same for single organisations, by id.")
+
+    @model_validator(mode="after")
+    def _listed(self) -> Self:
+        if self.file is None and {self.mode, *self.organisations.values()} != {"off"}:
+            raise ValueError("a mode other than off needs the file")
+        return self
+
+
 class AdministrationSettings(_Group):
     """What changing the policy takes, beside the role for it."""
 
@@ -365,6 +387,7 @@ class Settings(BaseSettings):
     )
     consent_issuers: tuple[ConsentIssuerSettings, ...] = Field(default=(), description="Whose signed consents count.")
     limits: LimitSettings = Field(default=LimitSettings(), description="What one request may cost.")
+    documents: DocumentSettings = Field(default=DocumentSettings(), description="Operations that the operator trusts.")
     quotas: QuotaSettings = Field(default=QuotaSettings(), description="How much organisations and users may ask.")
     cost: CostSettings = Field(default=CostSettings(), description="What a request may cost the agencies.")
     deadline: DeadlineSettings = Field(default=DeadlineSettings(), description="How long a request may take.")

@@ -23,8 +23,9 @@ from gateway.pipeline import Gateway, Secrets
 from gateway.prepare import Preparer
 from gateway.quotas.memory import MemoryCounters
 from gateway.quotas.quotas import Quotas
-from gateway.settings import CostSettings, QuotaSettings
+from gateway.settings import CostSettings, DocumentSettings, QuotaSettings
 from gateway.tables import Tables
+from gateway.trusted import TrustedDocuments
 from gateway.views import Views
 from policies.compile import compile_tables, openable
 from policies.consent import ConsentVerifier
@@ -236,6 +237,7 @@ def build_world(
         consents=FixedConsents(consents or ConsentVerifier({}, "xinqiao", policy.purposes)),
         audit=audit,
         shared=frozenset(),
+        trusted=TrustedDocuments(DocumentSettings()),
         quotas=Quotas(QuotaSettings(), MemoryCounters()),
         tariff=tariff(CostSettings(), datasets),
         limits=limits or Limits(),

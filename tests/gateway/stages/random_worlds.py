@@ -32,8 +32,9 @@ from gateway.pipeline import Gateway, Secrets
 from gateway.prepare import Preparer
 from gateway.quotas.memory import MemoryCounters
 from gateway.quotas.quotas import Quotas
-from gateway.settings import CostSettings, QuotaSettings
+from gateway.settings import CostSettings, DocumentSettings, QuotaSettings
 from gateway.tables import Tables
+from gateway.trusted import TrustedDocuments
 from gateway.views import Views
 from policies.consent import ConsentVerifier
 from policies.decision import CallerClass, Decision, DecisionTable, Effect, Reason
@@ -430,6 +431,7 @@ def worlds(draw) -> RandomWorld:
         consents=FixedConsents(ConsentVerifier({}, "xinqiao", policy.purposes)),
         audit=KeptAudit(),
         shared=frozenset(),
+        trusted=TrustedDocuments(DocumentSettings()),
         quotas=Quotas(QuotaSettings(), MemoryCounters()),
         tariff=tariff(CostSettings(), by_id),
         limits=GENEROUS,
