@@ -57,12 +57,13 @@ _JSON_TYPES: Final = {
 }
 
 
-async def receive(request: Request, request_id: str, principal: Principal, settings: Settings) -> Received:
-    """The GraphQL request that the HTTP request holds.
+async def receive(
+    request: Request, request_id: str, principal: Principal, settings: Settings, deadline: float
+) -> Received:
+    """The GraphQL request that the HTTP request holds, which has until the `deadline`.
 
     Raises a subclass of `HttpError`, or starlette's `ClientDisconnect` where the caller goes away while it sends.
     """
-    deadline = asyncio.get_running_loop().time() + _seconds(request.headers, settings.deadline)
     parameters = await _parameters(request, settings.limits.request_bytes, deadline)
     return Received(
         request_id=request_id,
@@ -237,6 +238,11 @@ def _consents(headers: Headers, extensions: Mapping[str, Any]) -> tuple[str, ...
     if len(consents) > MAX_CONSENTS:
         raise RequestMalformedError(f"{len(consents)} consents came with the request; {MAX_CONSENTS} are the most.")
     return consents
+
+
+def deadline_of(headers: Headers, settings: DeadlineSettings) -> float:
+    """Until when a request that comes now has, in seconds of the event loop's clock. Raises `RequestMalformedError`."""
+    return asyncio.get_running_loop().time() + _seconds(headers, settings)
 
 
 def _seconds(headers: Headers, settings: DeadlineSettings) -> float:
