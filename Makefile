@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: run test check format lock generated bench bench-quick bench-soak clean
+.PHONY: run test check format lock generated bench bench-quick bench-soak soak clean
 
 run: $(STAMP)
 	$(BIN)/xinqiao demo
@@ -28,8 +28,12 @@ generated: $(STAMP)
 	$(BIN)/xinqiao sdl --admin > gateway/admin/schema.graphql
 	$(BIN)/xinqiao check --json-schema > connectors/manifest.schema.json
 
-# What the gateway costs (benchmarks/README.md): twenty minutes, or two; the soak by itself, SOAK seconds.
+# A hundred agencies of which twenty fail at random, for SOAK seconds.
 SOAK ?= 600
+soak: $(STAMP)
+	SOAK=$(SOAK) $(BIN)/pytest tests/faults/test_many_agencies.py
+
+# What the gateway costs (benchmarks/README.md): twenty minutes, or two; the soak by itself, SOAK seconds.
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
 

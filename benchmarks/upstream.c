@@ -15,7 +15,7 @@
  *     <number SALT MODULUS FIRST WIDTH>    FIRST plus a number below MODULUS, with zeros to the width
  *     <pick SALT one|other|...>            one of these
  *
- * which the code and the salt decide (see `derived`), so that no two companies have the same rows. GET /count
+ * (anything else between < and > stands for itself, so that an answer may be XML), which the code and the salt decide (see `derived`), so that no two companies have the same rows. GET /count
  * answers how many requests were answered before it.
  */
 #define _GNU_SOURCE
@@ -117,6 +117,10 @@ static char *split(char **rest, char separator) {
     return start;
 }
 
+static int is_placeholder(const char *text) {
+    return !strncmp(text, "code>", 5) || !strncmp(text, "number ", 7) || !strncmp(text, "pick ", 5);
+}
+
 static Part placeholder(char *text) {
     Part part = {0};
     if (!strcmp(text, "code")) {
@@ -159,7 +163,9 @@ static Answer read_answer(char *line) {
     char *each = split(&rest, '\t');
     answer.tail = split(&rest, '\t');
     while (*each) {
-        char *start = strchr(each, '<'), *end = start ? strchr(start, '>') : NULL;
+        char *start = strchr(each, '<');
+        while (start && !is_placeholder(start + 1)) start = strchr(start + 1, '<');
+        char *end = start ? strchr(start, '>') : NULL;
         size_t length = end ? (size_t)(start - each) : strlen(each);
         if (length) add_part(&answer, (Part){.kind = LITERAL, .text = each, .length = length});
         if (!end) break;

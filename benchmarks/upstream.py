@@ -19,7 +19,7 @@ from urllib.request import urlopen
 
 SOURCE: Final = Path(__file__).with_suffix(".c")
 _WORD: Final = 2**64 - 1
-_PLACEHOLDER: Final = re.compile(r"<([^>]*)>")
+_PLACEHOLDER: Final = re.compile(r"<(code|(?:number|pick) [^>]*)>")
 
 
 class MissingProgramError(Exception):
@@ -31,8 +31,8 @@ class Answer:
     """What is answered at a path where all needles stand in the request's body.
 
     `each` stands for one company, and may hold placeholders: `<code>`, `<number SALT MODULUS FIRST WIDTH>` and
-    `<pick SALT one|other>`. Companies stand in the order of the request, with commas between. Of several answers for
-    one request the first counts.
+    `<pick SALT one|other>`; other words in angle brackets stand for themselves. Companies stand in the order of the
+    request, with commas between. Of several answers for one request the first counts.
     """
 
     path: str

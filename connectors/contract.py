@@ -11,12 +11,15 @@ from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
 from schema.credit_code import CreditCode
 from schema.values import Kind, Value
+
+if TYPE_CHECKING:
+    from connectors.errors import AgencyFailure
 
 RawRow = Mapping[str, Any]
 """A row as the agency's system gave it, by the agency's own names (nested where its format is)."""
@@ -58,6 +61,10 @@ class Outcome(StrEnum):
     FAILED = "FAILED"
 
 
+DEFAULT_PRECEDENCE: Final = 100
+"""Of a dataset whose manifest says nothing of it."""
+
+
 class KeyKind(StrEnum):
     """The identifier by which an agency's system knows a company."""
 
@@ -69,12 +76,14 @@ class Coverage(msgspec.Struct, frozen=True):
     """Which companies a dataset is about; an empty set means all.
 
     `registered`: companies registered in `divisions` (GB/T 2260 prefixes of 2, 4 or 6 digits) by `authorities` (first
-    character of the credit code). Not `registered`: what the agency did, to companies from anywhere, so never pruned.
+    character of the credit code) as one of `categories` (its first two characters). Not `registered`: what the agency
+    did, to companies from anywhere, so never pruned.
     """
 
     registered: bool = False
     divisions: frozenset[str] = frozenset()
     authorities: frozenset[str] = frozenset()
+    categories: frozenset[str] = frozenset()
 
     def may_know(self, code: CreditCode) -> bool:
         """Whether the dataset can hold this company. An unknown division counts as covered."""
@@ -84,9 +93,10 @@ class Coverage(msgspec.Struct, frozen=True):
         """Of each of the companies, whether the dataset can hold it."""
         if not self.registered:
             return [True] * len(codes)
-        authorities, divisions = self.authorities, tuple(self.divisions)
+        authorities, categories, divisions = self.authorities, tuple(self.categories), tuple(self.divisions)
         return [
             (not authorities or code.authority in authorities)
+            and (not categories or code.startswith(categories))
             and (not divisions or code.startswith(divisions, 2) or not code.division_known)
             for code in codes
         ]
@@ -99,7 +109,8 @@ class Dataset:
     `fields` are the canonical fields that it can fill. `batch` is the most companies that one call may carry (1: no
     batch). `projection` tells whether only the columns asked for leave the agency. `filters` are the arguments that it
     can apply itself. `time_to_live` is in seconds, 0 where rows may not be kept. `shared` allows cached rows to serve
-    other organisations (the gateway also shares rows of wholly PUBLIC datasets).
+    other organisations (the gateway also shares rows of wholly PUBLIC datasets). Of several suppliers of a single
+    record, the one with the lowest `precedence` is shown, of equal ones the first by id.
     """
 
     id: str
@@ -112,6 +123,7 @@ class Dataset:
     filters: frozenset[str]
     time_to_live: float
     shared: bool
+    precedence: int = DEFAULT_PRECEDENCE
 
 
 class CompanyRows(msgspec.Struct, frozen=True):
@@ -191,7 +203,8 @@ class SourceAnswer(msgspec.Struct, frozen=True):
 
     `unknown` are the keys that the agency said it does not know, `seen` those that it named without giving rows.
     `as_of` is the date of its data. `truncated` tells that a limit cut the rows off, `dropped` counts rows that could
-    not be read and may be of any company.
+    not be read and may be of any company. `failed` has the companies for which it failed, though not for others:
+    no rows are theirs.
     """
 
     rows: Sequence[RawRow]
@@ -200,6 +213,7 @@ class SourceAnswer(msgspec.Struct, frozen=True):
     as_of: datetime | None = None
     truncated: bool = False
     dropped: int = 0
+    failed: Mapping[str, AgencyFailure] = msgspec.field(default_factory=dict)
 
 
 class Source(Protocol):

@@ -19,10 +19,16 @@ def _dataset(manifest: Manifest, dataset: DatasetManifest) -> Dataset:
         agency=manifest.agency,
         record=dataset.record,
         fields=frozenset(dataset.fields),
-        coverage=Coverage(covered.registered, frozenset(covered.divisions), frozenset(covered.authorities)),
+        coverage=Coverage(
+            covered.registered,
+            frozenset(covered.divisions),
+            frozenset(covered.authorities),
+            frozenset(covered.categories),
+        ),
         batch=dataset.batch,
         projection=kinds().usable[manifest.kind].projection,
         filters=frozenset(dataset.filters),
         time_to_live=dataset.time_to_live,
         shared=dataset.shared,
+        precedence=dataset.precedence,
     )

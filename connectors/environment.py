@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from connectors.errors import ConnectionNotConfigured
 from connectors.manifest import Manifest
+from connectors.secret import FILE
 
 _REFERENCE: Final = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 
@@ -33,6 +34,17 @@ def resolve(manifests: Sequence[Manifest], environment: Mapping[str, str]) -> tu
     if reasons:
         raise ConnectionNotConfigured(reasons)
     return tuple(_resolved(manifest, environment) for manifest in manifests)
+
+
+def references(manifest: Manifest) -> frozenset[str]:
+    """The names of the variables that the manifest's connection refers to."""
+    return frozenset(name for _, text in _texts("connection", manifest.connection) for name in _REFERENCE.findall(text))
+
+
+def secret_files(manifest: Manifest) -> frozenset[str]:
+    """The paths of the files in which a manifest, whose references were resolved, finds its secrets."""
+    texts = (text for _, text in _texts("connection", manifest.connection))
+    return frozenset(text.removeprefix(FILE) for text in texts if text.startswith(FILE))
 
 
 def missing_references(manifest: Manifest, environment: Mapping[str, str]) -> Iterator[str]:

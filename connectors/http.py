@@ -16,6 +16,7 @@ from connectors.errors import AgencyFailure
 from connectors.json_body import read_json
 from connectors.lane import OK, Lane, LaneAnswer, LaneError
 from connectors.manifest import Forward
+from connectors.watch import Exchange, Watch
 
 _UNAUTHORISED: Final = 401
 _SERVER_ERRORS: Final = range(500, 600)
@@ -30,8 +31,8 @@ _write_json: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separ
 class HttpRequest(msgspec.Struct, frozen=True):
     """One call.
 
-    `place` names it in errors (`GET /companies/{key}`); `path` is appended to the client's address. A `query` that is a
-    text is sent as it is. `asker` is forwarded as the client was told.
+    `place` names it in errors (`GET /companies/{key}`); `path` is appended to the client's address, unless it is
+    `at_root`. A `query` that is a text is sent as it is. `asker` is forwarded as the client was told.
     """
 
     place: str
@@ -40,6 +41,7 @@ class HttpRequest(msgspec.Struct, frozen=True):
     query: Sequence[tuple[str, str]] | str = ()
     body: object | None = None
     asker: Asker | None = None
+    at_root: bool = False
 
 
 class HttpAnswer(msgspec.Struct, frozen=True):
@@ -52,18 +54,22 @@ class HttpAnswer(msgspec.Struct, frozen=True):
 class HttpClient:
     """Calls to one agency's address, over the lane that was chosen for it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (what a connection's keys say, each)
         self,
         lane: Lane,
         path: str,
         body_headers: Mapping[str, str],
         authenticator: Authenticator | None = None,
         forward: Forward | None = None,
+        *,
+        watch: Watch | None = None,
     ) -> None:
         """`path` is that of the address, `body_headers` go with each request that has a body, `authenticator` signs
-        each request, `forward` says what each tells of its asker. Lane and authenticator are closed with the client.
+        each request, `forward` says what each tells of its asker, `watch` looks on. Lane and authenticator are closed
+        with the client.
         """
         self._forward = forward
+        self._watch = watch
         self._lane = lane
         self._authenticator = authenticator
         self._path = path.rstrip("/")
@@ -105,7 +111,9 @@ class HttpClient:
         try:
             answer = await self._exchange(outgoing, deadline)
         except LaneError as error:
+            self._tell(request, outgoing, None, str(error))
             raise AgencyFailure(error.failure, f"{request.place}: {error}", retryable=error.retryable) from None
+        self._tell(request, outgoing, answer, "")
         if answer.status != OK and answer.status not in accept:
             refuse_status(request.place, answer.status)
         return answer
@@ -114,7 +122,7 @@ class HttpClient:
         """A client of the same connections and credentials, in nobody's name, whose paths are not appended to the
         address's own.
         """
-        return HttpClient(self._lane, "", self._body_headers, self._authenticator)
+        return HttpClient(self._lane, "", self._body_headers, self._authenticator, watch=self._watch)
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -133,12 +141,19 @@ class HttpClient:
             return await self._sent(await authenticator.sign(request, deadline), deadline)
         return answer
 
+    def _tell(self, request: HttpRequest, sent: Outgoing, answer: LaneAnswer | None, failure: str) -> None:
+        if self._watch is None:
+            return
+        status, content = (answer.status, answer.content) if answer else (None, b"")
+        self._watch.exchanged(Exchange(request.place, sent.method, sent.target, sent.body, status, content, failure))
+
     async def _sent(self, request: Outgoing, deadline: float) -> LaneAnswer:
         return await self._lane.send(request.method, request.target, request.headers, request.body, deadline)
 
     def _target(self, request: HttpRequest) -> tuple[str, str]:
         """Path and query, percent-encoded."""
-        path = quote(self._path + request.path, safe=_PATH_CHARACTERS) or "/"
+        path = request.path if request.at_root else self._path + request.path
+        path = quote(path, safe=_PATH_CHARACTERS) or "/"
         query = request.query if isinstance(request.query, str) else urlencode(request.query)
         return path, query
 

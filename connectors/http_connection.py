@@ -82,7 +82,8 @@ def open_client(
         else None
     )
     typed = any(name.lower() == "content-type" for name in connection.headers)
-    return HttpClient(lane, path, {} if typed else {"Content-Type": _JSON}, authenticator, manifest.forward)
+    body_headers = {} if typed else {"Content-Type": _JSON}
+    return HttpClient(lane, path, body_headers, authenticator, manifest.forward, watch=settings.watch)
 
 
 def parse_address(key: str, url: str, reach: Reach) -> SplitResult:

@@ -89,10 +89,13 @@ class Joiner:
         """How a company fared whose rows are these."""
         anybodys, truncated, single = unkeyed + answer.dropped, answer.truncated, self.shape.single
         unknown, named = _companies(asked, answer.unknown), _companies(asked, answer.seen)
+        failed = {str(code): failure for key, failure in answer.failed.items() for code in asked.owners(key) or ()}
 
         def tell(
             text: str, rows: tuple[Row, ...], as_of: datetime | None, unreadable: Mapping[int, frozenset[str]]
         ) -> CompanyRows:
+            if text in failed:
+                return CompanyRows(Outcome.FAILED, failure=failed[text].failure, retryable=failed[text].retryable)
             surplus = len(rows) - 1 if single and len(rows) > 1 else 0
             unmapped = sum(map(len, unreadable.values())) + surplus + anybodys
             known = bool(rows) or text in named

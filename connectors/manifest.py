@@ -6,7 +6,7 @@ record types is in `connectors.manifest_checks`.
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime, time
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
@@ -24,9 +24,10 @@ from pydantic import (
     model_validator,
 )
 
-from connectors.contract import Asker, KeyKind
-from connectors.dates import EPOCH_FORMATS, read_date, read_moment
+from connectors.contract import DEFAULT_PRECEDENCE, Asker, KeyKind
+from connectors.dates import CHINA_TIME, EPOCH_FORMATS, read_date, read_moment
 from connectors.keys import Spelling
+from connectors.own_record import OwnRecord
 from connectors.text import Unmappable
 
 _DATE_PARTS: Final = (("%Y", "%y"), ("%m", "%b", "%B"), ("%d",))
@@ -62,6 +63,14 @@ def short(key: str, written: Any) -> BeforeValidator:  # noqa: ANN401  (a type, 
     return BeforeValidator(
         lambda value: {key: value} if isinstance(value, str) else value, json_schema_input_type=written
     )
+
+
+def _listed(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+Within = Annotated[tuple[Name, ...], BeforeValidator(_listed, json_schema_input_type=Name | tuple[Name, ...])]
+"""Paths, each in the objects at the one before; text alone stands for one of them."""
 
 
 def _checked_formats(formats: tuple[str, ...]) -> tuple[str, ...]:
@@ -117,11 +126,16 @@ class Key(Part):
 
 
 class Coverage(Part):
-    """Which companies the dataset is about. `registered`: those registered in the divisions by the authorities."""
+    """Which companies the dataset is about. `registered`: those registered in the divisions by the authorities, as
+    entities of the categories.
+    """
 
     registered: bool = False
     divisions: tuple[Annotated[str, StringConstraints(pattern=r"^(\d{2}|\d{4}|\d{6})$")], ...] = ()
     authorities: tuple[Annotated[str, StringConstraints(pattern=r"^[1-9ANY]$")], ...] = ()
+    categories: tuple[Annotated[str, StringConstraints(pattern=r"^[1-9ANY][1-9]$")], ...] = Field(
+        default=(), description="The first two characters of credit codes: authority and category."
+    )
 
 
 class AsOf(Part):
@@ -147,11 +161,15 @@ class Filter(Part):
     """An argument that the agency applies itself: its own name for it, and how it writes dates there."""
 
     name: Name
-    format: str | None = Field(default=None, description="strptime format; ISO 8601 without it.")
+    format: str | None = Field(
+        default=None, description="strptime format, epochSeconds or epochMilliseconds; ISO 8601 without it."
+    )
     type: str = Field(default="String", description="graphql: the type of the variable.")
 
     def write(self, day: date) -> str:
         """The date as the agency writes it in this parameter."""
+        if self.format in EPOCH_FORMATS:
+            return str(int(datetime.combine(day, time(), CHINA_TIME).timestamp()) * EPOCH_FORMATS[self.format])
         return day.strftime(self.format) if self.format else day.isoformat()
 
 
@@ -224,6 +242,12 @@ class DatasetManifest(Part):
         description="What it means that a company of a batch is absent from the answer.",
     )
     coverage: Coverage = Field(default_factory=Coverage)
+    precedence: int = Field(
+        default=DEFAULT_PRECEDENCE,
+        ge=1,
+        le=1_000,
+        description="Of a single record with several suppliers: the one with the lowest number is shown.",
+    )
     time_to_live: float = Field(
         default=0, alias="timeToLive", ge=0, le=86_400, description="Seconds that rows may be kept."
     )
@@ -303,6 +327,9 @@ class Manifest(Part):
     none: tuple[str, ...] = Field(default=(), description="Texts that mean nothing in this agency's data.")
     forward: Forward | None = Field(
         default=None, description="What calls tell of the caller. Then they serve its organisation and purpose alone."
+    )
+    records: tuple[OwnRecord, ...] = Field(
+        default=(), description="Record types of the agency's own, for what the nation's do not have."
     )
     datasets: tuple[DatasetManifest, ...] = Field(min_length=1)
 

@@ -10,6 +10,7 @@ from connectors.contract import RecordShape
 from connectors.manifest import CodeEntry, FieldMapping, Manifest
 from connectors.mapping import compile_field
 from connectors.text import NOTHINGS
+from schema.credit_code import CATEGORIES
 from schema.values import Kind
 
 Mistake = tuple[str, str, str]
@@ -77,12 +78,18 @@ def check_mappings(manifest: Manifest, shapes: Mapping[str, RecordShape]) -> Ite
     for index, dataset in enumerate(manifest.datasets):
         path = f"datasets.{index}"
         shape = shapes.get(dataset.record)
+        if shape is not None and not shape.single and "precedence" in dataset.model_fields_set:
+            yield f"{path}.precedence", "goes with single records only", "of a list, all suppliers' records are shown"
         for name, mapping in dataset.fields.items():
             if shape is not None and name in shape.fields:
                 yield from _check_mapping(mapping, shape.fields[name], f"{path}.fields.{name}", nested=dataset.nested)
         for number, division in enumerate(dataset.coverage.divisions):
             if division[:2] not in PROVINCES:
                 yield f"{path}.coverage.divisions.{number}", f"no division begins with {division[:2]}", "see GB/T 2260"
+        for number, pair in enumerate(dataset.coverage.categories):
+            if pair[1] not in CATEGORIES.get(pair[0], ""):
+                known = ", ".join(f"{authority}{one}" for authority, ones in CATEGORIES.items() for one in ones)
+                yield f"{path}.coverage.categories.{number}", f"no credit code begins with {pair}", f"known: {known}"
 
 
 def _check_mapping(mapping: FieldMapping, kind: Kind, place: str, *, nested: bool) -> Iterator[Mistake]:

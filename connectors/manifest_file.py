@@ -15,6 +15,8 @@ from connectors.errors import Finding, ManifestInvalid
 from connectors.kinds import kinds
 from connectors.manifest import DIRECTORY, Manifest
 from connectors.manifest_checks import Mistake, check_mappings, check_names, suggestion
+from connectors.own_record import own_shapes
+from connectors.own_record_checks import check_own_records
 from connectors.yaml_lines import LinedDocument, read_yaml
 
 _REFERENCE_HINT: Final = (
@@ -23,7 +25,9 @@ _REFERENCE_HINT: Final = (
 
 
 def load_manifest(path: Path, shapes: Mapping[str, RecordShape]) -> Manifest:
-    """The manifest in the file, checked against the canonical record types. Its `${NAME}`s are not looked up yet.
+    """The manifest in the file, checked against the nation's record types, `shapes`, and its own.
+
+    Its `${NAME}`s are not looked up yet.
 
     Raises `ManifestInvalid` with all its mistakes.
     """
@@ -34,6 +38,17 @@ def load_manifest(path: Path, shapes: Mapping[str, RecordShape]) -> Manifest:
         manifest, mistakes = _check(document.data, shapes, path.parent)
         findings += [_finding(document, mistake) for mistake in mistakes]
     if findings or manifest is None:
+        raise ManifestInvalid(str(path), findings)
+    return manifest
+
+
+def check_manifest(path: Path, shapes: Mapping[str, RecordShape]) -> Manifest:
+    """As `load_manifest`, with the files that the manifest names read as well. Blocks."""
+    manifest = load_manifest(path, shapes)
+    document = read_yaml(path)
+    mistakes = kinds().usable[manifest.kind].check(manifest)
+    findings = [_finding(document, (place, message, "")) for place, message in mistakes]
+    if findings:
         raise ManifestInvalid(str(path), findings)
     return manifest
 
@@ -83,7 +98,8 @@ def manifest_json_schema() -> dict[str, Any]:
 def _check(data: object, shapes: Mapping[str, RecordShape], directory: Path) -> tuple[Manifest | None, list[Mistake]]:
     if not isinstance(data, dict):
         return None, [("", "no manifest: it has no keys", "begin with `agency: ...`")]
-    kind, known = data.get("kind"), kinds()
+    kind, known, national = data.get("kind"), kinds(), shapes
+    shapes = {**own_shapes(data), **national}
     if isinstance(kind, str) and kind in known.broken:
         return None, [("kind", known.broken[kind], ""), *check_names(data, shapes)]
     if not isinstance(kind, str) or kind not in known.usable:
@@ -95,7 +111,7 @@ def _check(data: object, shapes: Mapping[str, RecordShape], directory: Path) -> 
         manifest = model.model_validate(data, context={DIRECTORY: directory})
     except ValidationError as error:
         return None, mistakes + _form_mistakes(error, model, data)
-    return manifest, mistakes + list(check_mappings(manifest, shapes))
+    return manifest, [*mistakes, *check_mappings(manifest, shapes), *check_own_records(manifest, national)]
 
 
 def _form_mistakes(error: ValidationError, model: type[BaseModel], data: object) -> list[Mistake]:

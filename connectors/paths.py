@@ -5,7 +5,7 @@ The first of what is no list is that itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -83,28 +83,38 @@ class Listing(msgspec.Struct, frozen=True):
     items: int = 0
 
 
-async def list_rows(document: object, rows: str | None, within: str | None, key: str | None) -> Listing | None:
-    """The rows at `rows`, or those nested at `within` in each object there; these carry that object under `AROUND`.
+async def list_rows(document: object, rows: str | None, within: Sequence[str], key: str | None) -> Listing | None:
+    """The rows at `rows`, or those nested in each object there, at the paths `within`, one within the other; a nested
+    row carries the object around it under `AROUND`.
 
     `key` is the path of the company's key in a row. None where the document has no such places. Others have their turn
     on the event loop between the nested lists.
     """
     items = rows_at(document, rows)
-    if items is None or within is None:
+    if items is None or not within:
         return None if items is None else Listing(items, items=len(items))
+    nested = await nest(items, within, key)
+    return None if nested is None else Listing(nested.rows, nested.seen, len(items))
+
+
+async def nest(items: Sequence[RawRow], within: Sequence[str], key: str | None) -> Listing | None:
+    """The rows nested in these objects, as in `list_rows`."""
     turn = Turn()
-    found: list[RawRow] = []
-    seen: set[str] = set()
-    for around in items:
-        nested = rows_at(around, within)
-        if nested is None:
-            return None
-        found += [{**row, AROUND: around} for row in nested]
-        if key is not None and not nested:
-            seen.add(str(reader(key, nested=True)({AROUND: around})))
-        if turn.is_over():
-            await turn.pass_on()
-    return Listing(found, frozenset(seen), len(items))
+    found = list(items)
+    empty: list[RawRow] = []
+    for path in within:
+        around, found, empty = found, [], [{AROUND: row} for row in empty]
+        for row in around:
+            nested = rows_at(row, path)
+            if nested is None:
+                return None
+            found += [{**inner, AROUND: row} for inner in nested]
+            if not nested:
+                empty.append({AROUND: row})
+            if turn.is_over():
+                await turn.pass_on()
+    seen = frozenset(str(reader(key, nested=True)(row)) for row in empty) if key is not None else frozenset[str]()
+    return Listing(found, seen, len(items))
 
 
 def _step(document: Any, step: str) -> object:  # noqa: ANN401  (an agency's document has any shape)

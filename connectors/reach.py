@@ -58,19 +58,36 @@ async def reachable(host: str, port: int, reach: Reach, *, encrypted: bool) -> l
     Raises `Unreachable` for a name that is not known, and `Forbidden`.
     """
     address = literal(host)
-    found = [address] if address else await _resolved(host, port)
-    allowed = [one for one in found if reach.allows(one, encrypted=encrypted)]
-    if not allowed:
-        raise Forbidden("the address is not one that may be reached" + ("" if encrypted else " without TLS"))
-    return allowed
-
-
-async def _resolved(host: str, port: int) -> list[str]:
+    if address:
+        return _allowed([address], reach, encrypted=encrypted)
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise Unreachable(f"no address ({type(error).__name__})") from None
-    return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
+        raise _unknown(error) from None
+    return _allowed([sockaddr[0] for *_, sockaddr in found], reach, encrypted=encrypted)
+
+
+def reachable_blocking(host: str, port: int, reach: Reach, *, encrypted: bool) -> list[str]:
+    """As `reachable`, for threads that may wait."""
+    address = literal(host)
+    if address:
+        return _allowed([address], reach, encrypted=encrypted)
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise _unknown(error) from None
+    return _allowed([sockaddr[0] for *_, sockaddr in found], reach, encrypted=encrypted)
+
+
+def _allowed(addresses: Iterable[str | int], reach: Reach, *, encrypted: bool) -> list[str]:
+    found = [one for one in dict.fromkeys(map(str, addresses)) if reach.allows(one, encrypted=encrypted)]
+    if not found:
+        raise Forbidden("the address is not one that may be reached" + ("" if encrypted else " without TLS"))
+    return found
+
+
+def _unknown(error: Exception) -> Unreachable:
+    return Unreachable(f"no address ({type(error).__name__})")
 
 
 def _meant(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:

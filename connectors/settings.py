@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from connectors.reach import Reach
+from connectors.watch import Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class SupplySettings:
 
     `environment` is where `${NAME}` is looked up. `largest_answer` is in bytes, of one call's answer. `cached_rows` is
     the most rows kept in memory, over all datasets; behind them stands the second level, where there is one. `reach`
-    has the addresses that manifests may reach by HTTP.
+    has the addresses that manifests may reach. `watch` looks on at every call, where there is anybody.
     """
 
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
@@ -34,3 +35,4 @@ class SupplySettings:
     cached_rows: int = 200_000
     second_level: SecondLevelSettings | None = None
     reach: Reach = field(default_factory=Reach)
+    watch: Watch | None = None

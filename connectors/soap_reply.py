@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from connectors.paths import MISSING, follow, rows_at
+from connectors.paths import MISSING, follow
 from connectors.soap_references import join_references
 
 _THEIRS: Final = frozenset({"Server", "Receiver"})
@@ -67,34 +67,6 @@ async def open_envelope(document: object) -> dict[str, Any] | Fault:
     if not isinstance(first, dict):
         return {"#text": first or ""}
     return await join_references(first, beside)
-
-
-def put_empty_lists(document: dict[str, Any], rows: str | None, within: str | None, *, optional: bool) -> None:
-    """Writes the lists that XML cannot: an element that may be repeated is not there where there is none of it.
-
-    The element around it has to be there, empty as it may be; with `optional`, those around it may be left out as well.
-    """
-    if rows is not None:
-        _put_empty_list(document, rows, optional=optional)
-    if within is not None:
-        for around in rows_at(document, rows) or ():
-            if isinstance(around, dict):
-                _put_empty_list(around, within, optional=optional)
-
-
-def _put_empty_list(around: dict[str, Any], path: str, *, optional: bool) -> None:
-    *steps, last = path.split(".")
-    for step in steps:
-        inner = follow(around, step)
-        if inner is MISSING and not optional:
-            return
-        if inner is MISSING or inner is None or inner == "":
-            inner = around[step] = {}
-        if not isinstance(inner, dict):
-            return
-        around = inner
-    if not around.get(last, ""):
-        around[last] = []
 
 
 def _listed(value: object) -> list[Any]:

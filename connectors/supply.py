@@ -22,6 +22,7 @@ from connectors.row_store import open_store
 from connectors.seal import Seal
 from connectors.second_level import SecondLevel, dataset_entries
 from connectors.settings import SupplySettings
+from connectors.watch import watched
 from schema.credit_code import CreditCode
 
 _AskChunk = Callable[[Question, Sequence[CreditCode]], Awaitable[Answers]]
@@ -127,7 +128,8 @@ async def _ask_chunks(ask: _AskChunk, line: Line, question: Question, codes: Seq
 
 
 async def _open_lines(manifest: Manifest, shapes: Mapping[str, RecordShape], settings: SupplySettings) -> list[Line]:
-    sources = await kinds().usable[manifest.kind].open_sources(manifest, shapes, settings)
+    opened = await kinds().usable[manifest.kind].open_sources(manifest, shapes, settings)
+    sources = watched(opened, manifest.agency, settings.watch)
     calls, forwards = asyncio.Semaphore(manifest.concurrency), manifest.forward is not None
     lines: list[Line] = []
     for dataset, described in zip(manifest.datasets, describe(manifest), strict=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
@@ -29,6 +29,16 @@ GETTERS: Final[Mapping[str, Writer]] = {
     "nameZh": lambda agency: agency.name_zh,
     "records": lambda agency: list(agency.records),
 }
+
+
+def told_of(agencies: Mapping[str, AgencyProfile], unreleased: frozenset[str]) -> Mapping[str, AgencyProfile]:
+    """The agencies as they are told of where these record types are not: nobody learns that they are there."""
+    if not unreleased:
+        return agencies
+    return {
+        id_: replace(agency, records=tuple(name for name in agency.records if name not in unreleased))
+        for id_, agency in agencies.items()
+    }
 
 
 def agency_writer(selections: tuple[Selection, ...], agencies: Mapping[str, AgencyProfile]) -> Writer:

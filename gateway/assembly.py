@@ -19,7 +19,7 @@ from connectors.manifest_file import load_manifests
 from connectors.reach import Reach
 from connectors.settings import SecondLevelSettings, SupplySettings
 from connectors.supply import open_supply
-from gateway.agencies import AgencyProfile
+from gateway.agencies import AgencyProfile, told_of
 from gateway.audit import AuditLog
 from gateway.compiler import Compiler
 from gateway.consents import ConsentIssuers
@@ -27,6 +27,7 @@ from gateway.cost import tariff
 from gateway.document import Documents
 from gateway.editions import Editions, Loaded
 from gateway.errors import SettingsInvalidError
+from gateway.own_records import contract_of
 from gateway.pipeline import GRACE, Gateway, Secrets
 from gateway.prepare import Preparer
 from gateway.quotas.contract import Counters
@@ -45,16 +46,21 @@ from policies.publicity import load_publicity
 from policies.store.contract import Store
 from policies.store.open import open_store
 from schema.catalogue import Catalogue, Tier
-from schema.records import catalogue as build_catalogue
+from schema.contract import Contract, national
 
 
 @dataclass(frozen=True, slots=True)
 class Installation:
     """The manifests of an installation, checked against the catalogue, and what they supply."""
 
-    catalogue: Catalogue
+    contract: Contract
     manifests: tuple[Manifest, ...]
     datasets: Mapping[str, Dataset]
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """Every record type: the nation's, and those that the manifests declare."""
+        return self.contract.catalogue
 
     @property
     def agencies(self) -> Mapping[str, AgencyProfile]:
@@ -103,11 +109,12 @@ def load_version(
 
 
 def read_installation(settings: Settings) -> Installation:
-    """Reads and checks the manifests. Raises `ManifestInvalid` with every mistake found."""
-    catalogue = build_catalogue()
-    manifests = load_manifests(settings.manifests, record_shapes(catalogue))
+    """Reads and checks the manifests. Raises `ManifestInvalid` with every mistake found, and `CatalogueInvalidError`
+    where record types that they declare clash.
+    """
+    manifests = load_manifests(settings.manifests, record_shapes(national().catalogue))
     datasets = {dataset.id: dataset for manifest in manifests for dataset in describe(manifest)}
-    return Installation(catalogue, manifests, datasets)
+    return Installation(contract_of(manifests), manifests, datasets)
 
 
 def record_shapes(catalogue: Catalogue) -> Mapping[str, RecordShape]:
@@ -156,7 +163,7 @@ async def open_gateway(
             stack.push_async_callback(_cancel, [asyncio.create_task(trusted.file.follow(), name="trusted documents")])
         yield Gateway(
             editions=editions,
-            views=Views(installation.catalogue),
+            views=Views(installation.contract),
             documents=Documents(installation.catalogue, settings.limits.operation()),
             trusted=trusted,
             supply=_shared_out(supply, settings, installation),
@@ -185,7 +192,9 @@ async def _policy_in_force(
 
     editions = Editions(
         load=load,
-        prepare=lambda publicity: Preparer(installation.datasets, installation.agencies, publicity),
+        prepare=lambda told: Preparer(
+            installation.datasets, told_of(installation.agencies, told.policy.unreleased), told.publicity
+        ),
         max_staleness=settings.policy_max_staleness,
     )
     async with AsyncExitStack() as stack:

@@ -6,7 +6,7 @@ import asyncio
 
 
 class Draining:
-    """Whether this process is about to end. What looks at its readiness sends it nothing more by the time that it does."""
+    """Whether this process is about to end. What looks at its readiness sends it nothing more by then."""
 
     def __init__(self, seconds: float) -> None:
         """`seconds`: for how long it is not ready and answers still."""

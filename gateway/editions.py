@@ -73,7 +73,7 @@ class Editions:
         self,
         *,
         load: Callable[[PolicyFiles], Awaitable[tuple[Announced, TableSource]]],
-        prepare: Callable[[Publicity], Preparer],
+        prepare: Callable[[Announced], Preparer],
         max_staleness: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -197,7 +197,7 @@ class Editions:
 
     def _edition(self, told: Announced, source: TableSource, *, public: bool) -> Edition:
         tables = Tables(told.policy.organisations, told.representatives, source, public=public)
-        return Edition(told.policy, told.publicity, tables, self._prepare(told.publicity))
+        return Edition(told.policy, told.publicity, tables, self._prepare(told))
 
     async def _warm(self, edition: Edition) -> None:
         """Makes the tables that are in use, as many as the time allows; the rest are made when they are asked for."""

@@ -83,12 +83,23 @@ def _joining(authorised: AuthorisedAnswer, publicity: Publicity) -> Joining:
 class AnswerJoiner:
     """Joins one answer of one request, for companies of one class, into `joined`."""
 
-    __slots__ = ("_collectors", "_digests", "_envelopes", "_expiring", "_place", "_placed", "_slice", "joined")
+    __slots__ = (
+        "_collectors",
+        "_digests",
+        "_envelopes",
+        "_expiring",
+        "_place",
+        "_placed",
+        "_single",
+        "_slice",
+        "joined",
+    )
 
     def __init__(self, joining: Joining, joiner: Joiner, place: Place, slice_: Slice, said: Said) -> None:
         self.joined = Joined([], [], [], [])
         self._place = place
         self._slice = slice_
+        self._single = joining.authorised.answer.record.single
         self._placed = joining.cursor or slice_.after is not None
         self._digests = joiner.digests
         self._expiring = joining.expiring
@@ -128,6 +139,10 @@ class AnswerJoiner:
     def _page(self, found: list[Record], code: CreditCode) -> tuple[Sequence[Record], bool, Position | None]:
         """The page of the records that is asked for, whether there are more, and where its last one stands."""
         first, after = self._slice.first, self._slice.after
+        if self._single:
+            # The records come by the precedence of their suppliers.
+            first_of = found[0][0].supplier
+            return ordered([one for one in found if one[0].supplier is first_of], code, self._digests)[:1], False, None
         if not self._placed:
             records = ordered(found, code, self._digests)
             return records[:first], len(records) > first, None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from connectors.contract import Asker, Supply
 from connectors.turns import Turn
@@ -113,11 +114,11 @@ class Gateway:
         """What is asked, and by whom. Raises `RequestRefused`."""
         caller = check_caller(received, edition.policy, self.consents.current, now)
         openable = await edition.tables.openable(received.principal.roles, received.principal.organisation)
-        view = self.views.view(openable)
+        view = self.views.view(openable, edition.policy.unreleased)
         operation, variables = await self.documents.read(
             view, self.trusted.text(received), received.operation_name, received.variables
         )
-        roots = local_roots(caller, edition.tables, self.agencies, openable) if operation.local else {}
+        roots = self._roots(caller, edition, openable) if operation.local else {}
         return Question(
             caller,
             operation,
@@ -125,6 +126,10 @@ class Gateway:
             await root_companies(operation, variables, self.limits),
             await run_local(operation, view.shown, received.variables, roots),
         )
+
+    def _roots(self, caller: Caller, edition: Edition, openable: frozenset[str]) -> Mapping[str, Any]:
+        sdl = partial(self.views.subgraph_sdl, edition.policy.unreleased)
+        return local_roots(caller, edition.tables, self.agencies, openable, sdl)
 
     async def _execute(
         self, received: Received, edition: Edition, question: Question, started: dt.datetime

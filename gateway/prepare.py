@@ -33,7 +33,7 @@ class Preparer:
     def __init__(
         self, datasets: Mapping[str, Dataset], agencies: Agencies, publicity: Publicity, size: int = 1_000
     ) -> None:
-        self._datasets = tuple(datasets[id_] for id_ in sorted(datasets))
+        self._datasets = tuple(sorted(datasets.values(), key=lambda one: (one.precedence, one.id)))
         self._agencies = agencies
         self._publicity = publicity
         self._kept: LRUCache[Hashable, tuple[DecisionTable, Prepared]] = LRUCache(size)

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from graphql import GraphQLError
 
-from gateway.agencies import GETTERS, AgencyProfile
+from gateway.agencies import GETTERS, AgencyProfile, told_of
 from gateway.caller import Caller, check_purpose
 from gateway.tables import Tables
 from policies.decision import CallerClass, Decision, Effect
 from policies.errors import PurposeRefused
 from schema.catalogue import Tier
-from schema.sdl import subgraph_sdl
 
 
 def local_roots(
-    caller: Caller, tables: Tables, agencies: Mapping[str, AgencyProfile], openable: frozenset[str]
+    caller: Caller,
+    tables: Tables,
+    agencies: Mapping[str, AgencyProfile],
+    openable: frozenset[str],
+    subgraph_sdl: Callable[[], str],
 ) -> Mapping[str, Any]:
     """The root value from which graphql-core reads `me`, `agencies` and `_service`. `openable` are the coordinates that
-    could be opened to the caller; of others `me` tells nothing.
+    could be opened to the caller; of others `me` tells nothing, and `agencies` nothing of unreleased record types.
     """
-    profiles = {agency.id: {name: read(agency) for name, read in GETTERS.items()} for agency in agencies.values()}
+    told = told_of(agencies, caller.policy.unreleased)
+    profiles = {agency.id: {name: read(agency) for name, read in GETTERS.items()} for agency in told.values()}
 
     async def access(_info: object, purpose: str | None = caller.purpose) -> list[Mapping[str, Any]]:
         principal = caller.principal

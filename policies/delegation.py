@@ -13,7 +13,7 @@ from typing import Final
 from policies.errors import BeyondDelegation, NotAnAdministrator, PolicyInvalid
 from policies.load import PolicyFiles
 from policies.located import Findings, Located, read
-from policies.rulebook import NATION
+from policies.rule import NATION
 from policies.tree import Tree
 from policies.vocabulary import read_trees
 

@@ -25,11 +25,12 @@ from policies.errors import PolicyInvalid
 from policies.located import Findings, Located
 from policies.policy import Organisation, Policy
 from policies.reading import Key, Read, Reading
-from policies.rule import Rule, publish
-from policies.rulebook import NATION, Placed, Vocabulary, check_together, read_rules
+from policies.release import in_effect, unreleased
+from policies.rule import NATION, Placed, Rule, publish
+from policies.rulebook import Vocabulary, check_together, read_rules
 from policies.tree import ROOT, Tree
 from policies.vocabulary import Trees, check_keys, read_organisations, read_trees
-from schema.catalogue import Catalogue
+from schema.catalogue import Catalogue, Tier
 
 _PATTERNS: Final = (
     "version.yaml",
@@ -170,10 +171,15 @@ def _moment(text: str | None) -> datetime | None:
 
 def _policy(whole: _Whole, now: datetime) -> Policy:
     publication, organisations = whole.publication, whole.organisations
-    rules = [one.rule for one in whole.placed]
-    rows = publish(rule for rule in rules if rule.active(now))
     trees, catalogue = whole.vocabulary.trees, whole.vocabulary.catalogue
-    tiers = dict(catalogue.tiers())
+    rules = [one.rule for one in whole.placed]
+    active = [one for one in whole.placed if one.rule.active(now)]
+    sealed = unreleased(active, catalogue, trees.agencies)
+    rows = publish(rule for one in active if (rule := in_effect(one.rule, sealed)))
+    tiers = {
+        coordinate: Tier.SEALED if coordinate.partition(".")[0] in sealed else tier
+        for coordinate, tier in catalogue.tiers()
+    }
     masks = {
         f"{record.name}.{field.name}": field.mask
         for record in catalogue.records.values()
@@ -199,6 +205,7 @@ def _policy(whole: _Whole, now: datetime) -> Policy:
         organisation_tree=whole.organisation_tree,
         organisations=organisations,
         tiers=tiers,
+        unreleased=sealed,
         default_masks=masks,
         next_change=_next_change(rules, now),
     )

@@ -99,7 +99,8 @@ class Outline:
     """One immutable version without its rows: what requests need of it beside the decisions.
 
     `version` is the number with the first 12 hexadecimal digits of SHA-256 over all that decides. `tiers` and
-    `default_masks` are the catalogue's, by coordinate. `next_change` is when a rule's validity next begins or ends:
+    `default_masks` are the catalogue's, by coordinate, but all of the `unreleased` record types, which are agencies'
+    own, is SEALED. `next_change` is when a rule's validity next begins or ends:
     the directory must then be loaded again.
     """
 
@@ -115,6 +116,7 @@ class Outline:
     tiers: Mapping[str, Tier]
     default_masks: Mapping[str, str]
     next_change: datetime | None
+    unreleased: frozenset[str] = frozenset()
 
     @property
     def number(self) -> int:

@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from itertools import product
 from math import prod
+from typing import Final
 
 from policies.policy import ANY_BASIS, ANY_ORGANISATION, ANY_PURPOSE, Act, Row, RuleEffect
 from policies.publicity import CHINA
 from policies.tree import ROOT
+
+NATION: Final = "nation"
+"""The rule file whose rules may be on any agency's data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,15 @@ class Rule:
         """All that the rule says, whatever its id, its note and the order of its lists."""
         columns = (self.objects, self.agencies, self.roles, self.organisations, self.purposes, self.bases, self.acts)
         return (self.effect, *(frozenset(column) for column in columns), self.mask, self.starts, self.ends)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A rule with the file and the line where it begins."""
+
+    rule: Rule
+    file: str
+    line: int
 
 
 def publish(rules: Iterable[Rule]) -> tuple[Row, ...]:

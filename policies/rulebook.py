@@ -14,13 +14,11 @@ from policies.errors import Finding
 from policies.located import Findings, Located
 from policies.masks import MASKS
 from policies.policy import NO_BASIS, Act, RuleEffect, is_wide
-from policies.rule import Rule
+from policies.release import unreleased
+from policies.rule import NATION, Placed, Rule
 from policies.tree import ROOT, Tree
 from policies.vocabulary import Trees, check_keys, check_name, known, near
 from schema.catalogue import Catalogue, Tier
-
-NATION: Final = "nation"
-"""The rule file whose rules may be on any agency's data."""
 
 KEYS: Final = ("id", "allow", "deny", "of", "to", "at", "for", "given", "masked", "act", "from", "until", "note")
 """What a rule may say."""
@@ -43,15 +41,6 @@ class Vocabulary:
     catalogue: Catalogue
     trees: Trees
     organisations: Collection[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """A rule with the file and the line where it begins."""
-
-    rule: Rule
-    file: str
-    line: int
 
 
 def read_rules(document: Located, agency: str, vocabulary: Vocabulary, findings: Findings) -> tuple[Placed, ...]:
@@ -224,8 +213,10 @@ def _misfit(name: str, mask: str, catalogue: Catalogue) -> str | None:
         field = catalogue.field(name)
         return f"{name} ({field.kind})" if field and field.kind not in kinds else None
     for record in catalogue.records.values():
+        # A wide mask that does not hold a field of an agency's own type redacts it: no agency can break others' rules.
+        wide = {f"{record.name}.*", *((ROOT, *Tier) if record.owner is None else ())}
         for field in record.fields.values():
-            covered = field.tier is not Tier.SEALED and name in {ROOT, field.tier, f"{record.name}.*"}
+            covered = field.tier is not Tier.SEALED and name in wide & {ROOT, field.tier, f"{record.name}.*"}
             if covered and field.kind not in kinds:
                 return f"{record.name}.{field.name} ({field.kind})"
     return None
@@ -273,10 +264,11 @@ class _Openers:
         return role in self.above or not self.roles.isdisjoint(roles.lineage(role))
 
 
-def _row_openers(placed: Iterable[Placed], vocabulary: Vocabulary) -> dict[str, _Openers]:
+def _row_openers(placed: Collection[Placed], vocabulary: Vocabulary) -> dict[str, _Openers]:
     records = vocabulary.catalogue.records
     openers = {name: _Openers(set(), set()) for name in records}
-    opened_by = {name: {ROOT, str(record.tier), name} for name, record in records.items()}
+    sealed = unreleased(placed, vocabulary.catalogue, vocabulary.trees.agencies)
+    opened_by = {name: {name} if name in sealed else {ROOT, str(record.tier), name} for name, record in records.items()}
     opening = frozenset().union(*opened_by.values())
     for one in placed:
         objects = opening.intersection(one.rule.objects)

@@ -47,7 +47,7 @@ class RecordType:
     `field` is its name on `Enterprise` ("penalties"), `answer` the type that this field has ("PenaltyAnswer").
     `single` is true where a company has at most one. `tier` is that of the rows. `ordered_by` names the date field by
     which records are sorted, newest first. `filters` maps an argument of the answer field to (record field, operator),
-    the operator ">=" or "<=".
+    the operator ">=" or "<=". `owner` is the agency that declared it as its own, None for the nation's.
     """
 
     name: str
@@ -60,6 +60,7 @@ class RecordType:
     filters: Mapping[str, tuple[str, str]]
     description: str
     description_zh: str
+    owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from strawberry.schema.name_converter import NameConverter
 from strawberry.types import get_object_definition
@@ -17,9 +17,9 @@ from schema.agency import RecordSource
 from schema.catalogue import Catalogue, FieldSpec, RecordType
 from schema.errors import CatalogueInvalidError
 from schema.tiers import CLASSIFICATION, Classification, Declaration, Record
-from schema.values import Kind
+from schema.values import MASKED_KINDS, Kind
 
-_KINDS: Final[Mapping[object, Kind]] = {
+_KINDS: Final[Mapping[Any, Kind]] = {
     str: Kind.TEXT,
     int: Kind.INTEGER,
     Decimal: Kind.DECIMAL,
@@ -31,16 +31,11 @@ _KINDS: Final[Mapping[object, Kind]] = {
     output_values.Code: Kind.CODE,
 }
 
-_MASKED_KINDS: Final[Mapping[str, frozenset[Kind]]] = {
-    "redact": frozenset(Kind),
-    "partial": frozenset({Kind.TEXT}),
-    "last4": frozenset({Kind.TEXT}),
-    "hmac": frozenset({Kind.TEXT}),
-    "district": frozenset({Kind.TEXT}),
-    "bucket": frozenset({Kind.MONEY, Kind.COUNT}),
-    "year": frozenset({Kind.DATE_SPAN}),
+TYPES: Final[Mapping[Kind, Any]] = {
+    **{kind: StrawberryOptional(type_) for type_, kind in _KINDS.items()},
+    Kind.CREDIT_CODE: None,
 }
-"""The masks that there are, and the kinds of field that each makes sense for."""
+"""How a field of each kind is annotated; what a credit code is shown as, `schema.tiers.linked` says."""
 
 _OPERATORS: Final = frozenset({">=", "<="})
 
@@ -104,8 +99,8 @@ def _field(coordinate: str, name: str, field: StrawberryField) -> FieldSpec:
         raise CatalogueInvalidError(f"{coordinate}: it has no tier; declare it with classified(...).")
     _check_descriptions(coordinate, declared.english, declared.chinese)
     kind = Kind.CREDIT_CODE if declared.link else _kind(coordinate, field)
-    if declared.mask is not None and kind not in _MASKED_KINDS.get(declared.mask, frozenset()):
-        possible = ", ".join(mask for mask, kinds in _MASKED_KINDS.items() if kind in kinds)
+    if declared.mask is not None and kind not in MASKED_KINDS.get(declared.mask, frozenset()):
+        possible = ", ".join(mask for mask, kinds in MASKED_KINDS.items() if kind in kinds)
         raise CatalogueInvalidError(
             f"{coordinate}: the mask {declared.mask!r} does not fit a field of kind {kind}; use one of {possible}."
         )

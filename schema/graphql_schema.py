@@ -17,16 +17,6 @@ from graphql import (
 )
 
 from schema.credit_code import MAX_TEXT
-from schema.sdl import document
-
-
-def executable_schema(hidden: frozenset[str]) -> GraphQLSchema:
-    """The schema without the fields at the `hidden` coordinates (`Penalty.informant`): for its user, they do not exist,
-    nor does a type that only they led to.
-
-    It takes 3 ms (70 ms the first time in a process): keep it.
-    """
-    return built(document(hidden))
 
 
 def built(contract: DocumentNode) -> GraphQLSchema:

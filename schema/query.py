@@ -86,7 +86,8 @@ class ViewerAccess:
     )
 
 
-def _answer(record: RecordType, cls: type[Record]) -> StrawberryField:
+def answer_field(record: RecordType, cls: type[Record]) -> StrawberryField:
+    """The field of an enterprise that holds its records of this type."""
     arguments = () if record.single else (*_paging(), *_filters(record))
     description = bilingual(record.description, record.description_zh)
     return declared(record.field, answer_type(record, cls), description, *arguments)
@@ -125,7 +126,7 @@ def enterprise_type(records: Iterable[type[Record]], entries: Mapping[str, Recor
         [
             declared("creditCode", CreditCodeText, bilingual("The Unified Social Credit Code.", "统一社会信用代码。")),
             declared("identity", CodeIdentity, bilingual("What the code itself tells.", "代码本身所载的信息。")),
-            *(_answer(entries[cls.__name__], cls) for cls in records),
+            *(answer_field(entries[cls.__name__], cls) for cls in records),
         ],
         description=bilingual(
             "A company or other organisation with a credit code. That it is here does not mean that any agency knows"

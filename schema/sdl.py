@@ -1,17 +1,14 @@
-"""The contract in GraphQL's schema definition language (SDL)."""
+"""The nation's contract in GraphQL's schema definition language (SDL)."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Collection
+from collections.abc import Iterable
 from functools import cache
 
 import strawberry.federation
-from graphql import DefinitionNode, DocumentNode, ObjectTypeDefinitionNode, parse, print_ast
 from strawberry.schema.config import StrawberryConfig
 
 from schema.query import Query
-from schema.records import catalogue
 from schema.scalars import SCALARS
 
 
@@ -21,44 +18,12 @@ def sdl() -> str:
     return printed(Query)
 
 
-def printed(query: type) -> str:
-    """The contract that starts at this query type, made by `schema.query.query_type`."""
-    schema = strawberry.federation.Schema(query=query, config=StrawberryConfig(scalar_map=SCALARS))
-    return tidy(schema.as_str())
-
-
-@cache
-def subgraph_sdl() -> str:
-    """The contract as a router that composes subgraphs gets it: without SEALED fields."""
-    return tidy(print_ast(document(sealed())))
-
-
-def sealed() -> frozenset[str]:
-    """The coordinates of all SEALED fields."""
-    return catalogue().sealed()
-
-
-def document(hidden: Collection[str]) -> DocumentNode:
-    """The contract's syntax tree without the fields at these coordinates (`Type.field`)."""
-    return without(_document(), hidden)
-
-
-def without(contract: DocumentNode, hidden: Collection[str]) -> DocumentNode:
-    """A contract's syntax tree without the fields at these coordinates."""
-    return DocumentNode(definitions=tuple(_without(definition, hidden) for definition in contract.definitions))
-
-
-@cache
-def _document() -> DocumentNode:
-    return parse(sdl(), no_location=True)
-
-
-def _without(definition: DefinitionNode, hidden: Collection[str]) -> DefinitionNode:
-    if not isinstance(definition, ObjectTypeDefinitionNode):
-        return definition
-    name = definition.name.value
-    fields = tuple(field for field in definition.fields or () if f"{name}.{field.name.value}" not in hidden)
-    return dataclasses.replace(definition, fields=fields)
+def printed(query: type, more: Iterable[type] = ()) -> str:
+    """The contract that starts at this query type, made by `schema.query.query_type`, with `more` types that it does
+    not lead to.
+    """
+    config = StrawberryConfig(scalar_map=SCALARS)
+    return tidy(strawberry.federation.Schema(query=query, types=list(more), config=config).as_str())
 
 
 def tidy(text: str) -> str:

@@ -99,18 +99,28 @@ def record(declaration: Declaration) -> Callable[[RecordClass], RecordClass]:
 # What they give is typed Any, as `strawberry.field` is: it is assigned to attributes annotated with the GraphQL type.
 
 
-def classified(tier: Tier, english: str, chinese: str, *, mask: str | None = None) -> Any:  # noqa: ANN401
-    """A field of a record type, with its tier, what it means in both languages, and its default mask."""
-    return _field(Classification(tier, english, chinese, mask))
+def classified(  # what a field is declared with
+    tier: Tier,
+    english: str,
+    chinese: str,
+    *,
+    mask: str | None = None,
+    name: str | None = None,
+) -> Any:  # noqa: ANN401
+    """A field of a record type, with its tier, what it means in both languages, its default mask, and its name in the
+    schema, where that is not the attribute's.
+    """
+    return _field(Classification(tier, english, chinese, mask), name=name)
 
 
-def linked(tier: Tier, english: str, chinese: str) -> Any:  # noqa: ANN401
+def linked(tier: Tier, english: str, chinese: str, *, name: str | None = None) -> Any:  # noqa: ANN401
     """A field that holds another company's credit code, and that the schema shows as that `Enterprise`."""
-    return _field(Classification(tier, english, chinese, mask=None, link=True), graphql_type=_ENTERPRISE)
+    return _field(Classification(tier, english, chinese, mask=None, link=True), _ENTERPRISE, name)
 
 
-def _field(classification: Classification, graphql_type: object = None) -> Any:  # noqa: ANN401
+def _field(classification: Classification, graphql_type: object = None, name: str | None = None) -> Any:  # noqa: ANN401
     return strawberry.field(
+        name=name,
         description=bilingual(classification.english, classification.chinese),
         directives=[Classified(tier=classification.tier, mask=classification.mask or strawberry.UNSET)],
         metadata={CLASSIFICATION: classification},

@@ -10,6 +10,7 @@ can be part of a cycle, so that the garbage collector need not look at them, nor
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
@@ -30,6 +31,18 @@ class Kind(StrEnum):
     COUNT = "count"
     CODE = "code"
     CREDIT_CODE = "creditCode"
+
+
+MASKED_KINDS: Final[Mapping[str, frozenset[Kind]]] = {
+    "redact": frozenset(Kind),
+    "partial": frozenset({Kind.TEXT}),
+    "last4": frozenset({Kind.TEXT}),
+    "hmac": frozenset({Kind.TEXT}),
+    "district": frozenset({Kind.TEXT}),
+    "bucket": frozenset({Kind.MONEY, Kind.COUNT}),
+    "year": frozenset({Kind.DATE_SPAN}),
+}
+"""The masks that there are, and the kinds of field that each makes sense for."""
 
 
 class Money(Struct, frozen=True, gc=False):

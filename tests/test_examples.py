@@ -15,10 +15,10 @@ from graphql import parse, validate
 from gateway.assembly import open_gateway, read_installation
 from gateway.messages import Principal, Received
 from gateway.settings import Settings
-from schema.graphql_schema import executable_schema
+from schema.contract import national
 
 ROOT = Path(__file__).parents[1]
-SCHEMA = executable_schema(frozenset())
+SCHEMA = national().schema(frozenset())
 COMPANY = "91331002XQYP0GH1XC"
 
 

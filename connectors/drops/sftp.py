@@ -20,7 +20,9 @@ from pydantic import Field, model_validator
 from connectors.drops.form import DropUnusable
 from connectors.drops.unpacking import LARGEST
 from connectors.errors import AddressInvalid, ExtraMissing
+from connectors.lane import LaneError
 from connectors.manifest import Part, Reference
+from connectors.reach import Reach, literal, reachable
 
 if TYPE_CHECKING:
     from asyncssh import SFTPAttrs, SFTPClient, SSHKey
@@ -62,10 +64,13 @@ class SftpPart(Part):
 
 @dataclass(frozen=True, slots=True)
 class SftpServer:
-    """Where drops are fetched from, and by which right. `host_key` is the only key that the server may have."""
+    """Where drops are fetched from, and by which right. `host_key` is the only key that the server may have, `reach`
+    has the addresses at which it may be.
+    """
 
     host: str
     port: int
+    reach: Reach
     user: str
     directory: str
     host_key: SSHKey = field(repr=False)
@@ -89,8 +94,11 @@ class Wanted:
         return [max(marked), max(marked) + self.marker] if marked else []
 
 
-def sftp_server(part: SftpPart) -> SftpServer:
-    """The server that a manifest whose references were resolved names. Raises `AddressInvalid`, `ExtraMissing`."""
+def sftp_server(part: SftpPart, reach: Reach) -> SftpServer:
+    """The server that a manifest whose references were resolved names, where it may be reached.
+
+    Raises `AddressInvalid`, `ExtraMissing`.
+    """
     if find_spec("asyncssh") is None:
         raise ExtraMissing("sftp", "connection.sftp")
     import asyncssh  # noqa: PLC0415  (an extra, which may not be installed)
@@ -102,6 +110,9 @@ def sftp_server(part: SftpPart) -> SftpServer:
         raise AddressInvalid("sftp.url", "an sftp address") from None
     if url.scheme != "sftp" or not url.hostname or not url.username or url.password or url.query or url.fragment:
         raise AddressInvalid("sftp.url", "an sftp address with a user, and without a password")
+    digits = literal(url.hostname)
+    if digits and not reach.allows(digits, encrypted=True):
+        raise AddressInvalid("sftp.url", "an address that may be reached")
     try:
         host_key = asyncssh.import_public_key(part.host_key)
     except (asyncssh.KeyImportError, ValueError):
@@ -111,7 +122,8 @@ def sftp_server(part: SftpPart) -> SftpServer:
     except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError, ValueError):
         raise AddressInvalid("sftp.privateKey", "a private key without a passphrase") from None
     directory = unquote(url.path) or "."
-    return SftpServer(url.hostname, port, unquote(url.username), directory, host_key, part.password, private_key)
+    user = unquote(url.username)
+    return SftpServer(url.hostname, port, reach, user, directory, host_key, part.password, private_key)
 
 
 class SftpDrops:
@@ -156,7 +168,7 @@ class SftpDrops:
                 async with asyncio.timeout(self._timeout):
                     await self._look()
             except Exception as error:  # noqa: BLE001  (whatever a server does to the library, it is asked again)
-                reason = str(error) if isinstance(error, DropUnusable) else type(error).__name__
+                reason = str(error) if isinstance(error, DropUnusable | LaneError) else type(error).__name__
                 _log.warning("drops not fetched", agency=self._agency, reason=reason)
             self._looked.set()
             await asyncio.sleep(self._every)
@@ -177,8 +189,10 @@ class SftpDrops:
             "login_timeout": LONGEST_WAIT,
             "keepalive_interval": LONGEST_WAIT / 4,
         }
+        async with asyncio.timeout(LONGEST_WAIT):
+            address, *_ = await reachable(server.host, server.port, server.reach, encrypted=True)
         async with (
-            asyncssh.connect(server.host, server.port, **options) as connection,
+            asyncssh.connect(address, server.port, **options) as connection,
             connection.start_sftp_client(path_errors="surrogateescape") as client,
         ):
             listed = await self._list(client)

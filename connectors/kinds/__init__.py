@@ -5,8 +5,9 @@ another package.
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
@@ -24,6 +25,23 @@ GROUP: Final = "xinqiao.kinds"
 _log = structlog.get_logger(__name__)
 
 
+class Transport(StrEnum):
+    """By what an agency of a kind is reached: what the conformance suite can come between.
+
+    `HTTP`: through the client of `connectors.http_connection`, at `connection.url`. `TCP`: by connections to the
+    address of `connection.url`. `DROP`: through files in the directory `connection.path`. `NONE`: otherwise.
+    """
+
+    HTTP = "http"
+    TCP = "tcp"
+    DROP = "drop"
+    NONE = "none"
+
+
+def _nothing(_: Manifest) -> Iterator[tuple[str, str]]:
+    yield from ()
+
+
 @dataclass(frozen=True, slots=True)
 class SystemKind:
     """A kind of system.
@@ -31,19 +49,31 @@ class SystemKind:
     `manifest` is the form of its manifests, with the kind's name as the literal type of `kind`. `projection` tells
     whether only the columns asked for leave the agency. `open_sources` opens a source for each dataset of a manifest,
     by record type: it does not wait for the agency, and raises `ConnectionUnusable` for what waiting cannot mend.
+    `transport` says what the conformance suite can come between. `check` gives path and message of each mistake in the
+    files that a manifest names: the agency is not asked, and no variable needed.
     """
 
     manifest: type[Manifest]
     projection: bool
     open_sources: Callable[[Any, Mapping[str, RecordShape], SupplySettings], Awaitable[Mapping[str, Source]]]
+    transport: Transport = Transport.NONE
+    check: Callable[[Any], Iterable[tuple[str, str]]] = _nothing
 
 
 SHIPPED: Final[Mapping[str, SystemKind]] = {
-    "rest": SystemKind(rest.RestManifest, projection=False, open_sources=rest.open_sources),
-    "soap": SystemKind(soap.SoapManifest, projection=False, open_sources=soap.open_sources),
-    "sql": SystemKind(sql.SqlManifest, projection=True, open_sources=sql.open_sources),
-    "file": SystemKind(file.FileManifest, projection=False, open_sources=file.open_sources),
-    "graphql": SystemKind(graphql.GraphqlManifest, projection=True, open_sources=graphql.open_sources),
+    "rest": SystemKind(rest.RestManifest, projection=False, open_sources=rest.open_sources, transport=Transport.HTTP),
+    "soap": SystemKind(
+        soap.SoapManifest,
+        projection=False,
+        open_sources=soap.open_sources,
+        transport=Transport.HTTP,
+        check=soap.check_copies,
+    ),
+    "sql": SystemKind(sql.SqlManifest, projection=True, open_sources=sql.open_sources, transport=Transport.TCP),
+    "file": SystemKind(file.FileManifest, projection=False, open_sources=file.open_sources, transport=Transport.DROP),
+    "graphql": SystemKind(
+        graphql.GraphqlManifest, projection=True, open_sources=graphql.open_sources, transport=Transport.HTTP
+    ),
     "memory": SystemKind(memory.MemoryManifest, projection=False, open_sources=memory.open_sources),
 }
 

@@ -21,6 +21,7 @@ from connectors.drops.tables import can_read_parquet
 from connectors.errors import AddressInvalid, AgencyFailure, ExtraMissing
 from connectors.keys import normal_key
 from connectors.manifest import DatasetManifest, Key, Manifest, MissingMeans, Name, Part, Reference
+from connectors.reach import Reach
 from connectors.settings import SupplySettings
 
 FileName = Annotated[str, StringConstraints(pattern=r"^[^/\\\x00]+$")]
@@ -245,7 +246,7 @@ def _read_rows(index: DropIndex, call: SourceCall) -> list[RawRow]:
 
 
 async def open_sources(
-    manifest: FileManifest, _shapes: Mapping[str, RecordShape], _settings: SupplySettings
+    manifest: FileManifest, _shapes: Mapping[str, RecordShape], settings: SupplySettings
 ) -> dict[str, FileSource]:
     """A source for each dataset, by record type. A directory that is not there is an agency that is down.
 
@@ -254,12 +255,13 @@ async def open_sources(
     if any(dataset.format is FileFormat.PARQUET for dataset in manifest.datasets) and not can_read_parquet():
         raise ExtraMissing("parquet", "format: parquet")
     directory, turns = Path(manifest.connection.path), asyncio.Semaphore(1)
-    fetching = await _fetch(manifest, manifest.connection.sftp, directory) if manifest.connection.sftp else None
+    sftp = manifest.connection.sftp
+    fetching = await _fetch(manifest, sftp, directory, settings.reach) if sftp else None
     return {dataset.record: FileSource(dataset, directory, turns, fetching) for dataset in manifest.datasets}
 
 
-async def _fetch(manifest: FileManifest, part: SftpPart, directory: Path) -> SftpDrops:
-    server = sftp_server(part)
+async def _fetch(manifest: FileManifest, part: SftpPart, directory: Path, reach: Reach) -> SftpDrops:
+    server = sftp_server(part, reach)
     try:
         await asyncio.to_thread(directory.mkdir, mode=0o700, parents=True, exist_ok=True)
     except OSError:

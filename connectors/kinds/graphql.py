@@ -1,4 +1,6 @@
-"""The kind `graphql`: one query of the agency's own schema, with a list of keys or an alias for each company."""
+"""The kind `graphql`: one query of the agency's own schema, with a list of keys or an alias for each company, or of the
+entities of a subgraph.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +8,17 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
+import msgspec
 from pydantic import Field, StringConstraints, model_validator
 
 from connectors.as_of import moment_at
-from connectors.contract import RawRow, RecordShape, SourceAnswer, SourceCall
+from connectors.contract import FailureCode, RawRow, RecordShape, SourceAnswer, SourceCall
+from connectors.envelope import Code, code_at
+from connectors.errors import AgencyFailure
 from connectors.http import HttpClient, HttpRequest, bad_response
 from connectors.http_connection import HttpConnection, open_client
-from connectors.manifest import DatasetManifest, Manifest, Part
-from connectors.paths import AROUND, ASKED_KEY, list_rows
+from connectors.manifest import DatasetManifest, Manifest, Name, Part
+from connectors.paths import AROUND, ASKED_KEY, list_rows, put
 from connectors.settings import SupplySettings
 
 _NAME: Final = r"[_A-Za-z][_0-9A-Za-z]*"
@@ -21,38 +26,76 @@ _PATH: Final = rf"^{_NAME}(\.{_NAME})*$"
 """Dotted names as GraphQL has them (GraphQL specification, section 2.1.9)."""
 _ROW_PATH: Final = re.compile(rf"(\^\.)?{_NAME}(\.{_NAME})*", re.ASCII)
 
+_ENTITIES: Final = "_entities"
+"""The root field of subgraphs (Apollo Federation Subgraph Specification, "Query._entities")."""
+
 Selection = dict[str, "Selection"]
 """A selection set: each field with its own, empty for a leaf."""
 
 
 class GraphqlQuery(Part):
-    """The field that is asked. A list type carries all keys in one argument; another is asked by an alias a company."""
+    """What is asked: a field, whose argument is a list of keys or (in an alias each) one; or entities of a subgraph."""
 
-    field: Annotated[str, StringConstraints(pattern=rf"^{_NAME}$")]
-    argument: Annotated[str, StringConstraints(pattern=rf"^{_NAME}$")]
+    field: Annotated[str, StringConstraints(pattern=rf"^{_NAME}$")] | None = None
+    argument: Annotated[str, StringConstraints(pattern=rf"^{_NAME}$")] | None = Field(
+        default=None, description="field: the argument that carries the keys, or the key."
+    )
     type: Annotated[str, StringConstraints(pattern=rf"^(\[{_NAME}!?\]|{_NAME})!?$")] = "[String!]!"
+    entity: Annotated[str, StringConstraints(pattern=rf"^{_NAME}$")] | None = Field(
+        default=None, description="Instead of a field: the type of the entities of an Apollo Federation subgraph."
+    )
+    key: Annotated[str, StringConstraints(pattern=_PATH)] | None = Field(
+        default=None, description="entity: its key field, which is the company's key."
+    )
+    constants: dict[str, Any] = Field(default_factory=dict, description="entity: further key fields, always the same.")
     rows: Annotated[str, StringConstraints(pattern=_PATH)] | None = Field(
-        default=None, description="From the field's value."
+        default=None, description="From the field's value, or the entity."
     )
     within: Annotated[str, StringConstraints(pattern=_PATH)] | None = Field(
         default=None, description="Path, in each object there, to the rows nested in it."
     )
 
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if (self.field is None) == (self.entity is None):
+            raise ValueError("needs exactly one of field and entity")
+        if (self.field is None) != (self.argument is None) or (self.entity is None) != (self.key is None):
+            raise ValueError("field goes with argument, entity with key")
+        if self.entity is not None and "type" in self.model_fields_set:
+            raise ValueError("type: goes with field")
+        if self.entity is None and self.constants:
+            raise ValueError("constants: go with entity")
+        return self
+
     @property
     def takes_list(self) -> bool:
-        """Whether one argument carries all keys."""
-        return self.type.startswith("[")
+        """Whether one argument carries all keys, and rows have to say whose they are."""
+        return self.field is not None and self.type.startswith("[")
+
+
+class GraphqlErrors(Part):
+    """What the codes of errors mean. Any other is a failure: of one company, where the error's path leads to it."""
+
+    code: Name = Field(default="extensions.code", description="Path, in an error, to its code.")
+    unknown: tuple[Code, ...] = Field(default=(), description="The agency does not know the company.")
+    none: tuple[Code, ...] = Field(default=(), description="The company has no records.")
+    busy: tuple[Code, ...] = ()
 
 
 class GraphqlDataset(DatasetManifest):
     """A dataset behind a GraphQL query."""
 
     query: GraphqlQuery
+    errors: GraphqlErrors = Field(default_factory=GraphqlErrors)
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if self.batch > 1 and self.query.takes_list and self.key.path is None:
             raise ValueError("key: a batch needs the key's path, to tell whose a row is")
+        if self.batch > 1 and self.query.takes_list and (self.errors.unknown or self.errors.none):
+            raise ValueError("errors: one of a list cannot tell which company it is about")
+        if self.query.entity is not None and self.filters:
+            raise ValueError("filters: entities take no arguments")
         as_of = (self.as_of.path, self.as_of.column) if self.as_of else ()
         for path in (self.key.path, *as_of, *self.paths()):
             if path is not None and not _ROW_PATH.fullmatch(path):
@@ -70,6 +113,18 @@ class GraphqlManifest(Manifest):
     datasets: tuple[GraphqlDataset, ...] = Field(min_length=1)
 
 
+class Told(msgspec.Struct, frozen=True):
+    """What the errors of an answer say of companies, by their keys."""
+
+    unknown: set[str] = msgspec.field(default_factory=set)
+    none: set[str] = msgspec.field(default_factory=set)
+    failed: dict[str, AgencyFailure] = msgspec.field(default_factory=dict)
+
+    def has(self, key: str) -> bool:
+        """Whether they say something of this one."""
+        return key in self.unknown or key in self.none or key in self.failed
+
+
 class GraphqlSource:
     """One dataset behind a GraphQL query."""
 
@@ -79,32 +134,30 @@ class GraphqlSource:
 
     async def fetch(self, call: SourceCall) -> SourceAnswer:
         """The rows of these companies, with the fields asked for. Raises `AgencyFailure`."""
-        data = await self._ask(call)
-        aliases = self._aliases(call)
+        data, told = await self._ask(call)
+        query, own = self._dataset.query, self._dataset.key.path is None
+        within = [query.within] if query.within else ()
         rows: list[RawRow] = []
-        unknown: set[str] = set()
-        seen: set[str] = set()
-        for alias, key in aliases.items():
-            if alias not in data or (data[alias] is None and self._dataset.query.takes_list):
-                raise bad_response(self._place, f"no {self._dataset.query.field} in the answer")
-            if data[alias] is None:
-                unknown.add(key)
+        seen = set(told.none)
+        for key, value in self._values(data, call):
+            if told.has(key):
                 continue
-            listing = await list_rows(
-                data[alias], self._dataset.query.rows, self._dataset.query.within, self._dataset.key.path
-            )
+            if value is None:
+                told.unknown.add(key)
+                continue
+            listing = await list_rows(value, query.rows, within, self._dataset.key.path)
             if listing is None:
                 raise bad_response(self._place, "no list of objects where the manifest says")
-            own = self._dataset.key.path is None
             rows += [{**row, ASKED_KEY: key} for row in listing.rows] if own else listing.rows
-            seen |= listing.seen if self._dataset.query.takes_list else {key}
+            seen |= listing.seen if query.takes_list else {key}
         limit = self._dataset.row_limit
         return SourceAnswer(
             rows=rows[:limit],
-            unknown=frozenset(unknown),
+            unknown=frozenset(told.unknown),
             seen=frozenset(seen),
             as_of=moment_at(data, self._dataset.as_of),
             truncated=len(rows) > limit,
+            failed=told.failed,
         )
 
     async def close(self) -> None:
@@ -113,47 +166,114 @@ class GraphqlSource:
 
     @property
     def _place(self) -> str:
-        return f"query {self._dataset.query.field}"
+        query = self._dataset.query
+        return f"query {query.field or query.entity}"
 
-    async def _ask(self, call: SourceCall) -> Mapping[str, Any]:
+    async def _ask(self, call: SourceCall) -> tuple[Mapping[str, Any] | None, Told]:
+        """The answer's data, and what its errors say of companies; no data where they say something of all of them."""
         body = {"query": self._document(call), "variables": self._variables(call)}
         answer = await self._client.ask(HttpRequest(self._place, "POST", "", body=body, asker=call.asker), call.timeout)
         document = answer.document
         if not isinstance(document, Mapping):
             raise bad_response(self._place, "no GraphQL response")
-        if document.get("errors"):
-            # Even beside data: what an error made null cannot be told from what is null.
-            raise bad_response(self._place, "GraphQL errors")
-        data = document.get("data")
+        errors, data = document.get("errors"), document.get("data")
+        told = self._told_by(errors, call) if errors else Told()
+        if all(map(told.has, call.keys)):
+            return None, told
         if not isinstance(data, Mapping):
             raise bad_response(self._place, "no data")
-        return data
+        return data, told
+
+    def _told_by(self, errors: object, call: SourceCall) -> Told:
+        """What the errors say of companies. What an error made null cannot be told from what is null: what is beside it
+        of that company counts for nothing. Raises `AgencyFailure` where one is about more than one company.
+        """
+        meaning, told = self._dataset.errors, Told()
+        for error in errors if isinstance(errors, list) else [errors]:
+            code = code_at(error, meaning.code)
+            if code in meaning.busy:
+                reason = f"{self._place}: an error says busy"
+                raise AgencyFailure(FailureCode.AGENCY_OVERLOADED, reason, retryable=True)
+            key = self._company_of(error, call)
+            if key is None:
+                raise bad_response(self._place, "GraphQL errors")
+            if code in meaning.unknown:
+                told.unknown.add(key)
+            elif code in meaning.none:
+                told.none.add(key)
+            else:
+                told.failed[key] = bad_response(self._place, "GraphQL errors about a company")
+        return told
+
+    def _company_of(self, error: object, call: SourceCall) -> str | None:
+        """The key of the company that an error is about, by its path; None where it may be about others."""
+        path = error.get("path") if isinstance(error, Mapping) else None
+        steps: list[Any] = [*path, None, None] if isinstance(path, list) else [None, None]
+        first, second = steps[:2]
+        query = self._dataset.query
+        if len(call.keys) == 1:
+            return call.keys[0] if first in {_ENTITIES, query.field, *self._aliases(call)} else None
+        if query.entity is not None:
+            among = first == _ENTITIES and isinstance(second, int) and 0 <= second < len(call.keys)
+            return call.keys[second] if among else None
+        return None if query.takes_list else self._aliases(call).get(str(first))
+
+    def _values(self, data: Mapping[str, Any] | None, call: SourceCall) -> Iterable[tuple[str, Any]]:
+        """What there is of each company; of a list, what there is of all of them, by the first one's key."""
+        query = self._dataset.query
+        if data is None:
+            return []
+        if query.entity is not None:
+            entities = data.get(_ENTITIES)
+            if not isinstance(entities, list) or len(entities) != len(call.keys):
+                raise bad_response(self._place, "not as many entities as were asked for")
+            return zip(call.keys, entities, strict=True)
+        if query.takes_list:
+            value = data.get(query.field or "")
+            if value is None:
+                raise bad_response(self._place, f"no {query.field} in the answer")
+            return [(call.keys[0], value)]
+        aliases = self._aliases(call)
+        if not aliases.keys() <= data.keys():
+            raise bad_response(self._place, f"no {query.field} in the answer")
+        return [(key, data[alias]) for alias, key in aliases.items()]
 
     def _aliases(self, call: SourceCall) -> dict[str, str]:
-        """The response keys of the query, each with the company's key that it is for."""
-        if self._dataset.query.takes_list:
-            return {self._dataset.query.field: call.keys[0]}
+        """The aliases of the query, each with the company's key that it is for."""
         return {f"k{index}": key for index, key in enumerate(call.keys)}
 
     def _variables(self, call: SourceCall) -> dict[str, object]:
-        keys: dict[str, object] = {"keys": list(call.keys)} if self._dataset.query.takes_list else {}
-        keys |= {} if keys else self._aliases(call)
+        query = self._dataset.query
+        keys: dict[str, object]
+        if query.entity is not None:
+            keys = {"keys": [self._representation(key) for key in call.keys]}
+        else:
+            keys = {"keys": list(call.keys)} if query.takes_list else {**self._aliases(call)}
         return keys | {name: self._dataset.filters[name].write(day) for name, day in call.filters.items()}
+
+    def _representation(self, key: str) -> dict[str, Any]:
+        query = self._dataset.query
+        representation = {"__typename": query.entity, **query.constants}
+        put(representation, query.key or "", key)
+        return representation
 
     def _document(self, call: SourceCall) -> str:
         query = self._dataset.query
+        rows = _written(self._selection(call.columns))
+        as_of = self._dataset.as_of
+        top = _written(_nested([as_of.path]))[2:-2] if as_of and as_of.path else ""
+        if query.entity is not None:
+            entities = f"{_ENTITIES}(representations: $keys) {{ ... on {query.entity} {rows} }}"
+            return f"query($keys: [_Any!]!) {{ {entities} {top} }}"
         names = ["keys"] if query.takes_list else list(self._aliases(call))
         filters = [(name, self._dataset.filters[name]) for name in sorted(call.filters)]
         declared = [f"${name}: {query.type}" for name in names]
         declared += [f"${name}: {wanted.type}" for name, wanted in filters]
         extra = "".join(f", {wanted.name}: ${name}" for name, wanted in filters)
-        rows = _written(self._selection(call.columns))
         calls = [
             f"{'' if query.takes_list else name + ': '}{query.field}({query.argument}: ${name}{extra}) {rows}"
             for name in names
         ]
-        as_of = self._dataset.as_of
-        top = _written(_nested([as_of.path]))[2:-2] if as_of and as_of.path else ""
         return f"query({', '.join(declared)}) {{ {' '.join(calls)} {top} }}"
 
     def _selection(self, columns: Iterable[str]) -> Selection:

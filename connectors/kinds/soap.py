@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from connectors.as_of import moment_at
 from connectors.contract import FailureCode, RawRow, RecordShape, SourceAnswer, SourceCall
-from connectors.envelope import Envelope
+from connectors.documents import Encoding, Format, put_empty_lists, read_document
+from connectors.envelope import Code, Envelope
 from connectors.errors import AgencyFailure
 from connectors.http import HttpClient, HttpRequest, bad_response, refuse_status
 from connectors.http_connection import HttpConnection, open_client
-from connectors.json_body import read_json
 from connectors.lane import OK
-from connectors.manifest import DatasetManifest, FileBeside, Manifest, Name, Part, Reference, short
+from connectors.manifest import DatasetManifest, FileBeside, Manifest, Name, Part, Reference, Within, short
 from connectors.paths import ASKED_KEY, follow, list_rows, put
 from connectors.settings import SupplySettings
 from connectors.soap_operation import LateOperation, ReadOperation, read_at_agency, read_checked
-from connectors.soap_reply import Fault, NoEnvelope, open_envelope, put_empty_lists
+from connectors.soap_reply import Fault, NoEnvelope, open_envelope
 from connectors.wsdl import AgencyDocuments, LocalDocuments, UserToken, Wanted, WsdlInvalid
 from connectors.xml_body import XmlRefused, read_xml
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _FAULT_STATUSES: Final = frozenset({400, 500})
 """What faults come with (SOAP 1.1, section 6.2; SOAP 1.2 part 2, table 20), unless an agency sends them with 200."""
 
+_OWN_HEADERS: Final = frozenset({"content-type", "soapaction"})
 _ACCEPT: Final = "text/xml, application/soap+xml"
 _SAMPLE_KEY: Final = "91330106MA00000000"
 _SAMPLE_DAY: Final = date(2026, 1, 1)
@@ -61,7 +62,7 @@ class SoapConnection(HttpConnection):
     @field_validator("headers")
     @classmethod
     def _not_ours(cls, headers: dict[str, str]) -> dict[str, str]:
-        if {name.lower() for name in headers} & {"content-type", "soapaction"}:
+        if {name.lower() for name in headers} & _OWN_HEADERS:
             raise ValueError("Content-Type and SOAPAction come from the WSDL: leave them out")
         return headers
 
@@ -123,7 +124,7 @@ class SoapFaults(Part):
 class SoapUnknown(Part):
     """How the agency says in its answer that it does not know a company: envelope codes, or a list of keys."""
 
-    codes: tuple[str, ...] = ()
+    codes: tuple[Code, ...] = ()
     keys: Name | None = None
 
 
@@ -131,21 +132,19 @@ class SoapText(Part):
     """A document that comes as the text of an element. Paths begin in it; in XML, within its root element."""
 
     path: Name
-    format: Literal["xml", "json"] = "xml"
+    format: Format = "xml"
 
 
 class SoapResponse(Part):
     """Where the rows are in the answer: paths begin within the element that the envelope's body has."""
 
     rows: Name | None = Field(default=None, description="Path to the element that is repeated.")
-    within: Name | None = Field(default=None, description="Path, in each element there, to the rows nested in it.")
+    within: Within = Field(default=(), description="Path, in each element there, to the rows nested in it; or several.")
     optional: bool = Field(
         default=False, description="Without rows, the elements around them may be left out of the answer, too."
     )
     text: Annotated[SoapText, short("path", SoapText | str)] | None = None
-    encoding: Literal["utf-8", "gb18030", "gbk", "big5"] | None = Field(
-        default=None, description="Where the XML declares none, or a wrong one."
-    )
+    encoding: Encoding | None = Field(default=None, description="Where the XML declares none, or a wrong one.")
     envelope: Envelope | None = None
     unknown: SoapUnknown = Field(default_factory=SoapUnknown)
     faults: SoapFaults = Field(default_factory=SoapFaults)
@@ -174,9 +173,17 @@ class SoapDataset(DatasetManifest):
 class SoapManifest(Manifest):
     """An agency that is asked by SOAP."""
 
+    can_forward: ClassVar[bool] = True
+
     kind: Literal["soap"]
     connection: SoapConnection
     datasets: tuple[SoapDataset, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _not_ours(self) -> Self:
+        if self.forward is not None and not self.forward.headers.isdisjoint(_OWN_HEADERS):
+            raise ValueError("forward: Content-Type and SOAPAction come from the WSDL")
+        return self
 
 
 class SoapSource:
@@ -199,7 +206,9 @@ class SoapSource:
         response = self._dataset.response
         if response.envelope and response.envelope.says_unknown(document, response.unknown.codes, self._place):
             return SourceAnswer((), unknown=frozenset(call.keys))
-        put_empty_lists(document, response.rows, response.within, optional=response.optional)
+        put_empty_lists(
+            document, (*([response.rows] if response.rows else []), *response.within), optional=response.optional
+        )
         listing = await list_rows(document, response.rows, response.within, self._dataset.key.path)
         if listing is None:
             raise bad_response(self._place, f"no elements at {response.rows or 'the top'}")
@@ -241,14 +250,11 @@ class SoapSource:
         written = follow(document, text.path)
         if not isinstance(written, str):
             raise bad_response(self._place, f"no text at {text.path}")
-        content = written.strip().encode()
         try:
             # Whatever it declares, it was decoded with the envelope.
-            inner = await read_json(content) if text.format == "json" else await read_xml(content, "utf-8")
+            inner = await read_document(written.strip().encode(), text.format, "utf-8")
         except (ValueError, ArithmeticError, RecursionError) as error:
             raise bad_response(self._place, f"no {text.format} at {text.path} ({type(error).__name__})") from None
-        if text.format == "xml":
-            inner = next(iter(inner.values())) or {}
         return inner if isinstance(inner, dict) else {"#text": inner}
 
     def _told_by(self, fault: Fault, call: SourceCall) -> SourceAnswer:
@@ -296,19 +302,41 @@ async def open_sources(
     return sources
 
 
+def check_copies(manifest: SoapManifest) -> Iterator[tuple[str, str]]:
+    """Path and message for each copy of a WSDL that cannot be used as the manifest wants it. Blocks.
+
+    Nothing is looked up: a secret is taken for the text of its reference.
+    """
+    for index, dataset in enumerate(manifest.datasets):
+        if dataset.request.wsdl.file is None:
+            continue
+        try:
+            _read_copy(manifest, dataset, dataset.request.wsdl.file)
+        except WsdlInvalid as error:
+            yield f"datasets.{index}.request.wsdl", str(error)
+
+
+def _read_copy(manifest: SoapManifest, dataset: SoapDataset, file: str) -> SoapOperation:
+    wanted = _wanted(manifest.connection, dataset.request)
+    return read_checked(LocalDocuments(Path(file)), wanted, _samples(dataset))
+
+
+def _samples(dataset: SoapDataset) -> list[dict[str, Any]]:
+    """Inputs of the operation, without and with the filters."""
+    days = dict.fromkeys(dataset.filters, _SAMPLE_DAY)
+    return [_values(dataset, [_SAMPLE_KEY], filters) for filters in ({}, days)]
+
+
 async def _open_operation(
     manifest: SoapManifest, dataset: SoapDataset, client: HttpClient
 ) -> ReadOperation | LateOperation:
     wsdl = dataset.request.wsdl
-    wanted = _wanted(manifest.connection, dataset.request)
-    days = dict.fromkeys(dataset.filters, _SAMPLE_DAY)
-    samples = [_values(dataset, [_SAMPLE_KEY], filters) for filters in ({}, days)]
     if wsdl.file is not None:
-        documents = LocalDocuments(Path(wsdl.file))
         try:
-            return ReadOperation(await asyncio.to_thread(read_checked, documents, wanted, samples))
+            return ReadOperation(await asyncio.to_thread(_read_copy, manifest, dataset, wsdl.file))
         except WsdlInvalid as error:
             raise WsdlInvalid(f"{dataset.record}: {Path(wsdl.file).name}: {error}") from None
+    wanted, samples = _wanted(manifest.connection, dataset.request), _samples(dataset)
     address = urlsplit(manifest.connection.url)
     origin = f"{address.scheme}://{address.netloc.rpartition('@')[2]}"
     target = f"{address.path.rstrip('/')}{wsdl.fetch}"

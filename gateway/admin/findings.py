@@ -11,7 +11,7 @@ from policies import errors
 from policies.analysis import rule_tests
 from policies.analysis.coverage import Coverage
 from policies.decision import Decision, Effect
-from policies.rulebook import Placed
+from policies.rule import Placed
 from schema.wording import bilingual
 
 

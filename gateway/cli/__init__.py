@@ -1,7 +1,7 @@
-"""The command line: `xinqiao serve | demo | query | plan | check | sdl | policy | consent | api-key`.
+"""The command line, `xinqiao`, and its commands.
 
-Exit status: 0 done; 1 the answer, the manifests or the policies have errors; 2 the command was not understood, or
-something that it needs is missing.
+Exit status: 0 done; 1 the answer, the manifests or the policies have errors, or what changes would break something; 2
+the command was not understood, or something that it needs is missing.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import typer
 
 from gateway.cli.lazy import lazy_group
 
-_NAMES = ("serve", "demo", "query", "plan", "check", "sdl", "policy", "consent", "api-key")
+_NAMES = ("serve", "demo", "query", "plan", "check", "diff", "connector", "sdl", "policy", "consent", "api-key")
 
 app = typer.Typer(
     name="xinqiao",

@@ -5,25 +5,25 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import orjson
 import typer
 
 from connectors.environment import missing_references
-from connectors.errors import ManifestInvalid
+from connectors.errors import Finding, ManifestInvalid
 from connectors.manifest import Manifest
-from connectors.manifest_file import clashes, load_manifest, manifest_json_schema, manifest_paths
-from gateway.assembly import policy_files, record_shapes
-from gateway.cli.output import FAILED, Json, failing_plainly, print_json, print_table
+from connectors.manifest_file import clashes, manifest_json_schema, manifest_paths
+from connectors.yaml_lines import read_yaml
+from gateway.assembly import policy_files
+from gateway.cli.manifests import Fault, faults_of, read_manifests, show_faults, show_unset
+from gateway.cli.output import FAILED, Json, failing_plainly, print_json
+from gateway.own_records import contract_of, own_clashes
 from gateway.settings import load_settings
 from policies.errors import PolicyInvalid
 from policies.load import PolicyFiles, load_policy
 from policies.publicity import load_publicity
-from schema.records import catalogue
-
-Fault = dict[str, Any]
-"""A mistake: file, line (0 where there is none), message, hint."""
+from schema.catalogue import Catalogue
 
 
 def check(
@@ -40,8 +40,10 @@ def check(
     with failing_plainly():
         settings = load_settings()
         manifests, faults = _manifests(settings.manifests)
+        clashing = {clash.agency for clash in own_clashes(manifests)}
+        catalogue = contract_of(one for one in manifests if one.agency not in clashing).catalogue
         files = asyncio.run(policy_files(settings.policies))
-        faults += _policies(files, [manifest.agency for manifest in manifests])
+        faults += _policies(files, catalogue, [manifest.agency for manifest in manifests])
     unset = [reason for manifest in manifests for reason in missing_references(manifest, os.environ)]
     if json:
         print_json({"manifests": len(manifests), "mistakes": faults, "notSet": unset})
@@ -53,38 +55,24 @@ def check(
 
 def _manifests(directory: Path) -> tuple[list[Manifest], list[Fault]]:
     """The good manifests of the directory, and the mistakes of the others."""
-    shapes = record_shapes(catalogue())
-    good: list[Manifest] = []
-    faults: list[Fault] = []
     try:
-        paths = manifest_paths(directory)
+        good, faults = read_manifests(manifest_paths(directory))
     except ManifestInvalid as error:
-        return [], _faults(error)
-    for path in paths:
-        try:
-            good.append(load_manifest(path, shapes))
-        except ManifestInvalid as error:
-            faults += _faults(error)
-    for place, found in clashes(directory, good):
-        faults += _faults(ManifestInvalid(str(place), [found]))
-    return good, faults
+        return [], faults_of(error)
+    manifests = list(good.values())
+    for place, found in clashes(directory, manifests):
+        faults += faults_of(ManifestInvalid(str(place), [found]))
+    for clash in own_clashes(manifests):
+        path = next(path for path, manifest in good.items() if manifest.agency == clash.agency)
+        at = f"records.{clash.index}.name"
+        found = Finding(read_yaml(path).line(at), at, clash.reason, "rename one of the two")
+        faults += faults_of(ManifestInvalid(str(path), [found]))
+    return manifests, faults
 
 
-def _faults(error: ManifestInvalid) -> list[Fault]:
-    return [
-        {
-            "file": error.file,
-            "line": found.line,
-            "message": f"{found.path}: {found.message}" if found.path else found.message,
-            "hint": found.hint,
-        }
-        for found in error.findings
-    ]
-
-
-def _policies(files: PolicyFiles, agencies: list[str]) -> list[Fault]:
+def _policies(files: PolicyFiles, catalogue: Catalogue, agencies: list[str]) -> list[Fault]:
     faults: list[Fault] = []
-    for load in (lambda: load_policy(files, catalogue(), agencies), lambda: load_publicity(files, catalogue())):
+    for load in (lambda: load_policy(files, catalogue, agencies), lambda: load_publicity(files, catalogue)):
         try:
             load()
         except PolicyInvalid as error:
@@ -97,9 +85,7 @@ def _policies(files: PolicyFiles, agencies: list[str]) -> list[Fault]:
 
 def _show(manifests: int, faults: list[Fault], unset: list[str]) -> None:
     if faults:
-        rows = [(f"{fault['file']}:{fault['line']}", fault["message"], fault["hint"]) for fault in faults]
-        print_table(f"{len(faults)} mistakes", ("where", "what", "way out"), rows)
+        show_faults(faults)
     else:
         typer.echo(f"{manifests} manifests and the policies are good.")
-    for reason in unset:
-        typer.echo(f"Before it can serve: {reason}.")
+    show_unset(unset)

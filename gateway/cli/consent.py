@@ -23,7 +23,6 @@ from policies.policy import Policy
 from policies.revocation import issue_revocations
 from policies.scope import check_scope
 from schema.credit_code import CreditCode
-from schema.records import catalogue
 
 consent: Final = typer.Typer(
     name="consent",
@@ -70,7 +69,7 @@ def issue(  # noqa: PLR0913  # one option a claim
 ) -> None:
     """Sign a consent, and print it."""
     with failing_plainly():
-        check_scope(scope, catalogue())
+        check_scope(scope, read_installation(load_settings()).catalogue)
         code = CreditCode.parse(company)
     now = dt.datetime.now(dt.UTC)
     id_ = consent_id or str(uuid.uuid4())

@@ -79,7 +79,7 @@ def _explain(  # noqa: PLR0913, PLR0917 - all that a plan depends on
     companies: int | None,
 ) -> dict[str, Any]:
     opened = openable(loaded.policy, installation.cells, who.roles, who.organisation)
-    view = Views(installation.catalogue).view(opened)
+    view = Views(installation.contract).view(opened, loaded.policy.unreleased)
     documents = Documents(installation.catalogue, limits)
     operation, coerced = asyncio.run(documents.read(view, text, None, {**_placeholders(text), **values}))
     wanted = slices(operation, coerced, limits)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from policies.analysis.rule_test_files import Question
 from policies.errors import Finding, Severity
 from policies.policy import Policy
-from policies.rulebook import Placed
+from policies.rule import Placed
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ Errors are what the loader refuses. Warnings are for a person to judge; each is 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Final
 
@@ -15,8 +16,8 @@ from policies.errors import Finding, PolicyInvalid, PublicityInvalid, Severity
 from policies.load import PolicyFiles, load_policy, placed_rules
 from policies.policy import NO_BASIS, Policy, RuleEffect
 from policies.publicity import CHINA, load_publicity
-from policies.rule import Rule
-from policies.rulebook import Placed
+from policies.release import in_effect
+from policies.rule import NATION, Placed, Rule
 from policies.store.model import loadable
 from policies.tree import ROOT
 from schema.catalogue import Catalogue, Tier
@@ -43,10 +44,12 @@ def lint(
         return _in_order([*error.findings, *_publicity(files, catalogue)])
     if errors := _publicity(files, catalogue):
         return _in_order(errors)
-    placed, today = placed_rules(files, policy, catalogue), moment.astimezone(CHINA).date()
+    written, today = placed_rules(files, policy, catalogue), moment.astimezone(CHINA).date()
+    early = (found for one in written for found in _unreleased(one, policy))
+    placed = [replace(one, rule=rule) for one in written if (rule := in_effect(one.rule, policy.unreleased))]
     idle = (_idle(one) for one in idle_rules(policy, placed, cells, today))
     alone = (found for one in placed for found in (*_expired(one, today), *_clear_without_basis(one, policy)))
-    return _in_order([*idle, *alone, *check_fields(files, placed, catalogue)])
+    return _in_order([*early, *idle, *alone, *check_fields(files, placed, catalogue, policy.tiers)])
 
 
 def _publicity(files: PolicyFiles, catalogue: Catalogue) -> tuple[Finding, ...]:
@@ -75,6 +78,15 @@ def _idle(idle: Idle) -> Finding:
         return _warning(idle.placed, "NEVER_DECIDES", f"never decides: always denied by {names}", hint)
     hint = "denies come first, then clear grants, then masked ones: remove the rule, or narrow those"
     return _warning(idle.placed, "SHADOWED", f"never decides, for others always do before it: {names}", hint)
+
+
+def _unreleased(one: Placed, policy: Policy) -> Iterator[Finding]:
+    """Where a rule would show what is SEALED until the centre's rules show it."""
+    if one.rule.effect is RuleEffect.ALLOW:
+        for record in sorted({name.partition(".")[0] for name in one.rule.objects} & policy.unreleased):
+            message = f"allows `{record}`, an agency's own record type, to no effect: the centre has not released it"
+            hint = f"that takes a rule in {NATION}.yaml that allows `{record}`, of the agency whose it is"
+            yield _warning(one, "UNRELEASED", message, hint)
 
 
 def _expired(one: Placed, today: date) -> Iterator[Finding]:

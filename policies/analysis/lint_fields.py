@@ -10,7 +10,8 @@ from policies.errors import Finding, Severity
 from policies.load import PolicyFiles
 from policies.located import Findings, read
 from policies.policy import RuleEffect, is_wide
-from policies.rulebook import OBJECTION, Placed
+from policies.rule import Placed
+from policies.rulebook import OBJECTION
 from policies.tree import ROOT
 from policies.vocabulary import known
 from schema.catalogue import Catalogue, Tier
@@ -37,16 +38,17 @@ def several(names: Iterable[str]) -> str:
     return told if len(every) <= _MOST_TOLD else f"{told} and {len(every) - _MOST_TOLD} more"
 
 
-def check_fields(files: PolicyFiles, placed: Iterable[Placed], catalogue: Catalogue) -> tuple[Finding, ...]:
+def check_fields(
+    files: PolicyFiles, placed: Iterable[Placed], catalogue: Catalogue, tiers: Mapping[str, Tier]
+) -> tuple[Finding, ...]:
     """Warnings: wide rules that allow what `fields.yaml` does not list, and names in it that there are not. None where
-    there is no such file.
+    there is no such file. `tiers` are the policy's.
     """
     if FILE not in files:
         return ()
     findings = Findings(FILE)
     reviewed = _reviewed(files[FILE], catalogue, findings)
     if reviewed is not None:
-        tiers = dict(catalogue.tiers())
         for one in placed:
             if one.rule.effect is RuleEffect.ALLOW:
                 wide = [name for name in one.rule.objects if is_wide(name)]

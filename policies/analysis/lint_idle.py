@@ -9,8 +9,7 @@ from typing import Final
 
 from policies.analysis.lint_space import EVERY_BASIS, Box, Space, bits
 from policies.policy import Policy, RuleEffect
-from policies.rule import Rule, band
-from policies.rulebook import Placed
+from policies.rule import Placed, Rule, band
 
 _MOST_BOXES: Final = 100
 """A rule that others leave in more pieces than this is not looked at further: it is taken to decide."""

@@ -16,7 +16,8 @@ from policies.load import PolicyFiles
 from policies.located import Findings, Located, read
 from policies.masks import MASKS
 from policies.policy import NO_BASIS, Act, Organisation, Policy, is_wide
-from policies.rulebook import NATION, exists, note_unknown
+from policies.rule import NATION
+from policies.rulebook import exists, note_unknown
 from policies.tree import ROOT
 from policies.vocabulary import check_keys, known, near
 from schema.catalogue import Catalogue

@@ -19,8 +19,8 @@ from policies.analysis.written import rule_text
 from policies.decision import CallerClass, Effect
 from policies.policy import Policy, RuleEffect
 from policies.publicity import CHINA
-from policies.rule import Rule, publish
-from policies.rulebook import Placed, Vocabulary, check_together
+from policies.rule import Placed, Rule, publish
+from policies.rulebook import Vocabulary, check_together
 from policies.tree import ROOT
 from policies.vocabulary import Trees
 from schema.catalogue import Catalogue, Tier

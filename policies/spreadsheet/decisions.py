@@ -63,7 +63,8 @@ class DecisionSheets:
         described = self.catalogue.field(coordinate)
         about = described or self.catalogue.records[coordinate]
         mask = described.mask if described else None
-        yield from (agency, coordinate, about.tier, mask or "", about.description, about.description_zh)
+        tier = self.matrix.policy.tiers[coordinate]
+        yield from (agency, coordinate, tier, mask or "", about.description, about.description_zh)
         for column in self.columns:
             yield self.matrix.word(Place(purpose, agency, coordinate, column.role, column.bases[0]))
 

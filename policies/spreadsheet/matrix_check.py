@@ -9,6 +9,7 @@ from typing import Final
 
 from policies.errors import Finding
 from policies.masks import widest
+from policies.rule import NATION
 from policies.rulebook import OBJECTION
 from policies.spreadsheet.cell import finding_at
 from policies.spreadsheet.decision_edits import Edit
@@ -25,7 +26,9 @@ def refused(edits: Collection[Edit], now: Matrix) -> Iterator[Finding]:
     wanted = {place: edit.after for edit in edits for place in edit.places()}
     for edit in edits:
         words = {now.word(place) for place in edit.places()}
-        if not words <= {edit.before, edit.after}:
+        if edit.after not in _CLOSED and edit.coordinate.partition(".")[0] in now.policy.unreleased:
+            yield _unreleased(edit)
+        elif not words <= {edit.before, edit.after}:
             yield _ambiguous(edit, words)
         elif (place := unmet(edit, now)) and not _rows_allow(edit, place, wanted, now):
             yield _rows_closed(edit)
@@ -144,6 +147,12 @@ def _ambiguous(edit: Edit, words: Iterable[str]) -> Finding:
     now = " or ".join(sorted({_quoted(word) for word in words}))
     message = f"edited rules make this {now}, and the cell says {_quoted(edit.after)}: which of the two is meant?"
     return edit.finding("AMBIGUOUS", message, "import the edited rules first, export anew, then edit this cell")
+
+
+def _unreleased(edit: Edit) -> Finding:
+    record = edit.coordinate.partition(".")[0]
+    message = f"`{record}`, a record type of this agency's own, is not released, so that nothing of it can be shown"
+    return edit.finding("UNRELEASED", message, f"release it first: a rule in {NATION}.yaml that allows `{record}`")
 
 
 def _rows_closed(edit: Edit) -> Finding:

@@ -12,7 +12,8 @@ from openpyxl.utils import column_index_from_string, get_column_letter
 from openpyxl.utils.cell import coordinate_from_string
 
 from policies.policy import Policy, RuleEffect
-from policies.rulebook import NATION, OBJECTION
+from policies.rule import NATION
+from policies.rulebook import OBJECTION
 from policies.spreadsheet.decision_edits import Edit
 from policies.spreadsheet.matrix import BASES, MASKED, WITHHELD
 from policies.spreadsheet.sheet import KEYS, RuleTexts

@@ -12,7 +12,8 @@ from openpyxl.worksheet.worksheet import Worksheet
 from policies.errors import Finding, PolicyInvalid
 from policies.load import PolicyFiles
 from policies.located import Findings, Located, read
-from policies.rulebook import NATION, Placed, Vocabulary, check_together, read_rules
+from policies.rule import NATION, Placed
+from policies.rulebook import Vocabulary, check_together, read_rules
 from policies.spreadsheet.cell import check_no_formula, read_text
 from policies.spreadsheet.sheet import COLUMNS, KEYS, LISTS, RULES, RuleTexts, shown
 from policies.vocabulary import near, read_organisations, read_trees

@@ -17,11 +17,12 @@ pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="there is no 
 CODES = companies(first=5, count=300)
 NARROW = Answer("/graph", '{"narrow":[', '"<code>"', "]}", needles=("_entities", "__typename"))
 WIDE = Answer("/graph", '{"wide":[', '["<number 7 100 3 6>","<pick 9 a|b|c>"]', "]}")
+XML = Answer("/xml", "<list>", '<row id="<number 7 100 3 6>"><code/><c><code></c></row>', "</list>")
 
 
 @pytest.fixture(scope="module")
 def upstream() -> Iterator[Upstream]:
-    with compiled() as program, serving(program, [*rest_answers(), NARROW, WIDE], core=0) as running:
+    with compiled() as program, serving(program, [*rest_answers(), NARROW, WIDE, XML], core=0) as running:
         yield running
 
 
@@ -55,6 +56,12 @@ def test_an_agency_answers_as_its_rule_says_for_each_company_in_order(upstream: 
 @pytest.mark.parametrize("agency", AGENCIES, ids=lambda agency: agency.id)
 def test_no_two_companies_have_the_same_rows(agency) -> None:
     assert len({json.dumps(agency.company(code)) for code in CODES}) == len(CODES)
+
+
+def test_tags_that_are_no_placeholders_stand_for_themselves(upstream: Upstream) -> None:
+    _, content = post(upstream, "/xml", {"codes": CODES[:2]})
+    assert content.decode() == f"<list>{','.join(rendered(XML.each, code) for code in CODES[:2])}</list>"
+    assert f"<code/><c>{CODES[0]}</c>" in content.decode()
 
 
 def test_the_first_answer_whose_needles_stand_in_the_body_is_given(upstream: Upstream) -> None:

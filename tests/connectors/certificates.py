@@ -36,7 +36,7 @@ class Authority:
         extensions = [(x509.BasicConstraints(ca=True, path_length=0), True), (usage, True)]
         self.file.write_bytes(self._signed(self._name, self._key, extensions))
 
-    def issue(self, host: str) -> Path:
+    def issue(self, host: str, lasts: timedelta = timedelta(days=1)) -> Path:
         """A key and a certificate for an address or name, in one file."""
         key = ec.generate_private_key(ec.SECP256R1())
         try:
@@ -46,13 +46,15 @@ class Authority:
         extensions = [(x509.SubjectAlternativeName([subject]), False)]
         file = self._folder / f"{host}.pem"
         private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        file.write_bytes(private + self._signed(_named(host), key, extensions))
+        file.write_bytes(private + self._signed(_named(host), key, extensions, lasts))
         return file
 
-    def server(self, host: str, *, asks_who_calls: bool = False) -> ssl.SSLContext:
+    def server(
+        self, host: str, *, asks_who_calls: bool = False, lasts: timedelta = timedelta(days=1)
+    ) -> ssl.SSLContext:
         """What a server at that host presents."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.issue(host))
+        context.load_cert_chain(self.issue(host, lasts))
         if asks_who_calls:
             context.verify_mode = ssl.CERT_REQUIRED
             context.load_verify_locations(self.file)
@@ -66,7 +68,11 @@ class Authority:
         return context
 
     def _signed(
-        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, extensions: list[tuple[x509.ExtensionType, bool]]
+        self,
+        subject: x509.Name,
+        key: ec.EllipticCurvePrivateKey,
+        extensions: list[tuple[x509.ExtensionType, bool]],
+        lasts: timedelta = timedelta(days=1),
     ) -> bytes:
         now = datetime.now(UTC)
         builder = (
@@ -75,8 +81,8 @@ class Authority:
             .issuer_name(self._name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + timedelta(days=1))
+            .not_valid_before(now - timedelta(days=2))
+            .not_valid_after(now + lasts)
         )
         for extension, critical in extensions:
             builder = builder.add_extension(extension, critical)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -112,3 +113,20 @@ async def make_mariadb(address: str) -> None:
     async with engine.connect() as connection:
         await connection.execute(text("CREATE DATABASE IF NOT EXISTS test CHARACTER SET gbk"))
     await engine.dispose()
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
+    """What names resolve to, each time the first that is left of several."""
+    known: dict[str, list[str]] = {}
+    resolve = socket.getaddrinfo
+
+    def found(host: Any, port: Any, *rest: Any, **more: Any) -> Any:
+        listed = known.get(host.decode() if isinstance(host, bytes) else host)
+        if listed is None:
+            return resolve(host, port, *rest, **more)
+        one = listed.pop(0) if len(listed) > 1 else listed[0]
+        return [answer for address in one.split() for answer in resolve(address, port, *rest, **more)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", found)
+    return known

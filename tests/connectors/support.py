@@ -83,6 +83,7 @@ class Asked:
     query: Sequence[tuple[str, str]]
     headers: Mapping[str, str]
     body: Any
+    target: str = ""
 
 
 Reply = bytes | tuple[int, Any] | dict[str, Any] | list[Any]
@@ -122,7 +123,7 @@ class Agency:
             content = await reader.readexactly(int(headers.get("content-length", "0")))
             url = urlsplit(target)
             body = self.read(content) if content else None
-            asked = Asked(method, url.path, parse_qsl(url.query, keep_blank_values=True), headers, body)
+            asked = Asked(method, url.path, parse_qsl(url.query, keep_blank_values=True), headers, body, target)
             self.asked.append(asked)
             self.under_way += 1
             self.most_under_way = max(self.most_under_way, self.under_way)

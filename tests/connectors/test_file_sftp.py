@@ -13,9 +13,10 @@ import pytest
 from connectors.contract import FailureCode
 from connectors.errors import ConnectionNotConfigured, ManifestInvalid
 from connectors.manifest_file import load_manifest
+from connectors.reach import Reach
 from connectors.settings import SupplySettings
 from connectors.supply import AgencySupply, open_supply
-from tests.connectors.support import CODES, SHAPES, ask
+from tests.connectors.support import CODES, LOOPBACK, SHAPES, ask
 
 MANIFEST = """
     agency: customs
@@ -105,7 +106,7 @@ Open = Callable[..., Awaitable[AgencySupply]]
 async def open_it(tmp_path: Path, agency: Agency) -> AsyncIterator[Open]:
     opened: list[AgencySupply] = []
 
-    async def open_it(text: str = MANIFEST, **environment: str) -> AgencySupply:
+    async def open_it(text: str = MANIFEST, reach: Reach = LOOPBACK, **environment: str) -> AgencySupply:
         path = tmp_path / "manifest.yaml"
         path.write_text(dedent(text), encoding="utf-8")
         given = {
@@ -116,7 +117,8 @@ async def open_it(tmp_path: Path, agency: Agency) -> AsyncIterator[Open]:
             "CLIENT_KEY": CLIENT_KEY.export_private_key().decode(),
             **environment,
         }
-        supply = await open_supply([load_manifest(path, SHAPES)], SHAPES, SupplySettings(environment=given))
+        settings = SupplySettings(environment=given, reach=reach)
+        supply = await open_supply([load_manifest(path, SHAPES)], SHAPES, settings)
         opened.append(supply)
         return supply
 
@@ -218,6 +220,23 @@ async def test_an_unusable_address_or_key_is_named_without_its_value(
     with pytest.raises(ConnectionNotConfigured, match=message) as caught:
         await open_it(**environment)
     assert not any(value in str(caught.value) for value in environment.values())
+
+
+async def test_a_server_that_may_not_be_reached_stops_the_start(open_it: Open) -> None:
+    with pytest.raises(ConnectionNotConfigured, match=r"sftp\.url is not an address that may be reached"):
+        await open_it(reach=Reach())
+
+
+async def test_a_servers_name_is_checked_by_what_it_resolves_to(
+    agency: Agency, open_it: Open, names: dict[str, list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    agency.drop("customs_1.csv", "first")
+    names["drops.example"] = ["127.0.0.1"]
+    address = f"sftp://xinqiao@drops.example:{agency.port}/out"
+    assert await said(await open_it(ADDRESS=address)) == ["first"]
+    supply = await open_it(reach=Reach(), ADDRESS=address, DIRECTORY=str(tmp_path / "others"))
+    assert (await ask(supply, CODES[:1]))[CODES[0]].failure is FailureCode.AGENCY_UNAVAILABLE
+    assert "the address is not one that may be reached" in capsys.readouterr().out
 
 
 async def test_sftp_without_its_library_names_the_extra(open_it: Open, monkeypatch: pytest.MonkeyPatch) -> None:

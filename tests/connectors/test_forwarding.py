@@ -12,7 +12,9 @@ from connectors.contract import Asker, FailureCode, FetchRequest, Outcome
 from connectors.errors import ConnectionNotConfigured, ManifestInvalid
 from connectors.manifest_file import load_manifest
 from connectors.supply import AgencySupply
+from tests.connectors import soap_support
 from tests.connectors.redis_server import RedisServer
+from tests.connectors.soap_support import replying
 from tests.connectors.support import CODES, SHAPES, Agency, Asked
 
 BANK = Asker("first-bank", "credit.underwriting", "r-1")
@@ -74,6 +76,26 @@ async def test_each_call_tells_for_whom_it_is_made(agency: Agency, open_one: Any
         {"x-org": "first-bank", "x-purpose": "credit.underwriting", "x-request-id": "r-1"},
         {"x-org": "100%25%20%E9%93%B6%E8%A1%8C%0D%0A", "x-purpose": None, "x-request-id": "r-3"},
     ]
+
+
+async def test_calls_by_soap_tell_it_in_their_http_headers(agency: Agency, open_soap: Any) -> None:
+    replying(agency, soap_support.answered(soap_support.penalty(CODES[0]), around=""))
+    manifest = soap_support.SINGLE.replace("    timeout:", f"    {FORWARD}\n    timeout:")
+    supply = await open_soap(manifest.replace("documentNumber: number", "facts: number"))
+    assert (await fetch(supply, BANK)).rows[0]["facts"] == "浙罚1"
+    [asked] = agency.asked
+    assert asked.headers["soapaction"]
+    assert [asked.headers[name] for name in ("x-org", "x-purpose", "x-request-id")] == [
+        "first-bank",
+        "credit.underwriting",
+        "r-1",
+    ]
+
+
+async def test_soap_has_headers_that_are_its_own(open_soap: Any) -> None:
+    forward = "    forward: {requestId: SOAPAction}\n    timeout:"
+    with pytest.raises(ManifestInvalid, match="WSDL"):
+        await open_soap(soap_support.SINGLE.replace("    timeout:", forward))
 
 
 async def test_without_it_nothing_is_told_and_calls_are_shared(agency: Agency, open_one: Any) -> None:

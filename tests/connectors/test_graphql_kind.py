@@ -94,6 +94,7 @@ async def test_the_agencys_own_date_is_asked_beside_the_rows(agency: Agency, ope
     [
         {"errors": [{"message": "no"}]},
         {"data": {"companies": []}, "errors": [{"message": "no"}]},
+        {"data": {"companies": []}, "errors": [{"message": "no", "path": ["companies", 0]}]},
         {"data": None},
         {"data": {"companies": None}},
         {"data": {}},

@@ -82,6 +82,15 @@ def test_an_agency_is_ten_lines(tmp_path: Path) -> None:
         ("key: uscc", 'key: uscc\n    coverage: {divisions: ["99"]}', 9, "datasets.0.coverage.divisions.0", "99", "GB"),
         (
             "key: uscc",
+            'key: uscc\n    coverage: {categories: ["91", "94"]}',
+            9,
+            "datasets.0.coverage.categories.1",
+            "begins with 94",
+            "91, 92, 93",
+        ),
+        ("key: uscc", "key: uscc\n    precedence: 3", 9, "datasets.0.precedence", "single records only", "all"),
+        (
+            "key: uscc",
             "key: uscc\n    coverage: {authorities: [Z]}",
             9,
             "datasets.0.coverage.authorities.0",

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 from collections.abc import Mapping
 from ipaddress import ip_network
@@ -104,23 +103,6 @@ async def test_an_address_in_digits_that_may_not_be_reached_stops_the_start(
 
 
 Names = dict[str, list[str]]
-
-
-@pytest.fixture
-def names(monkeypatch: pytest.MonkeyPatch) -> Names:
-    """What names resolve to, each time the first that is left of several."""
-    known: Names = {}
-    resolve = socket.getaddrinfo
-
-    def found(host: Any, port: Any, *rest: Any, **more: Any) -> Any:
-        listed = known.get(host.decode() if isinstance(host, bytes) else host)
-        if listed is None:
-            return resolve(host, port, *rest, **more)
-        one = listed.pop(0) if len(listed) > 1 else listed[0]
-        return [answer for address in one.split() for answer in resolve(address, port, *rest, **more)]
-
-    monkeypatch.setattr(socket, "getaddrinfo", found)
-    return known
 
 
 @pytest.mark.parametrize("lane", ["fast", "httpx"])

@@ -15,8 +15,9 @@ from graphql import (
 
 import schema
 from schema.catalogue import Tier
+from schema.contract import national
 from schema.records import catalogue
-from schema.sdl import sdl, subgraph_sdl
+from schema.sdl import sdl
 
 CHECKED_IN = Path(schema.__file__).parent / "schema.graphql"
 
@@ -44,7 +45,7 @@ def test_the_checked_in_contract_is_the_one_that_is_served() -> None:
 
 def test_the_contract_is_a_valid_schema() -> None:
     assert validate_schema(_read(sdl())) == []
-    assert validate_schema(_read(subgraph_sdl())) == []
+    assert validate_schema(_read(national().subgraph_sdl(()))) == []
 
 
 def test_the_roots_are_those_of_the_design() -> None:
@@ -156,10 +157,10 @@ def test_everything_of_ours_is_described_in_both_languages() -> None:
 def test_a_router_does_not_learn_of_sealed_fields() -> None:
     sealed = [coordinate for coordinate, tier in catalogue().tiers() if tier is Tier.SEALED]
     assert sealed == ["Penalty.informant", "TaxCredit.internalRiskScore"]
-    whole, subgraph = _read(sdl()), _read(subgraph_sdl())
+    whole, subgraph = _read(sdl()), _read(national().subgraph_sdl(()))
     for coordinate in sealed:
         name, _, field = coordinate.partition(".")
         assert field in whole.type_map[name].fields  # type: ignore[attr-defined]
         assert field not in subgraph.type_map[name].fields  # type: ignore[attr-defined]
-        assert field not in subgraph_sdl()
+        assert field not in national().subgraph_sdl(())
     assert whole.type_map.keys() == subgraph.type_map.keys()

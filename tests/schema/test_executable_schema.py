@@ -19,7 +19,8 @@ from graphql import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schema.graphql_schema import executable_schema, read_credit_code, read_date
+from schema.contract import national
+from schema.graphql_schema import read_credit_code, read_date
 
 FIELD = "{ enterprise(code: %s) { creditCode } }"
 VARIABLE = "query ($code: CreditCode!) { enterprise(code: $code) { creditCode } }"
@@ -28,7 +29,7 @@ DATED = 'query ($day: Date) { enterprise(code: "x") { penalties(decidedFrom: $da
 
 @pytest.fixture
 def whole() -> GraphQLSchema:
-    return executable_schema(frozenset())
+    return national().schema(frozenset())
 
 
 def _seen(schema: GraphQLSchema, field: str, query: str, variables: dict[str, Any] | None = None) -> object:
@@ -122,7 +123,7 @@ def test_a_representation_of_a_router_arrives_as_it_was_sent(whole: GraphQLSchem
 
 
 def test_a_hidden_field_does_not_exist_and_no_other_is_missing() -> None:
-    hidden = executable_schema(frozenset({"Penalty.informant"}))
+    hidden = national().schema(frozenset({"Penalty.informant"}))
     query = '{ enterprise(code: "x") { penalties { records { %s } } taxCredits { records { internalRiskScore } } } }'
     assert [error.message for error in validate(hidden, parse(query % "informant"))] == [
         "Cannot query field 'informant' on type 'Penalty'."
@@ -131,15 +132,15 @@ def test_a_hidden_field_does_not_exist_and_no_other_is_missing() -> None:
         "Cannot query field 'informer' on type 'Penalty'."
     ]
     assert validate(hidden, parse(query % "facts")) == []
-    assert validate(executable_schema(frozenset()), parse(query % "informant")) == []
+    assert validate(national().schema(frozenset()), parse(query % "informant")) == []
 
 
 def test_the_schema_is_valid_without_its_hidden_fields() -> None:
-    assert validate_schema(executable_schema(frozenset({"Penalty.informant", "TaxCredit.internalRiskScore"}))) == []
+    assert validate_schema(national().schema(frozenset({"Penalty.informant", "TaxCredit.internalRiskScore"}))) == []
 
 
 def test_building_for_one_more_view_is_quick(whole: GraphQLSchema) -> None:
     assert whole.type_map
     started = time.process_time()
-    executable_schema(frozenset({"Penalty.informant"}))
+    national().schema(frozenset({"Penalty.informant"}))
     assert time.process_time() - started < 0.15

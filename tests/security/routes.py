@@ -22,11 +22,11 @@ from gateway.limits import Limits
 from gateway.messages import Principal, Received
 from gateway.settings import Settings
 from gateway.views import Views
+from schema.contract import national
 from schema.credit_code import CreditCode
 from tests.gateway.stages.conftest import (
     ANYBODY,
     BANK,
-    CATALOGUE,
     DATASETS,
     HANGZHOU,
     NINGBO,
@@ -58,7 +58,7 @@ def _built(more_rules: str, limits: Limits | None) -> World:
     return replace(world, gateway=replace(world.gateway, views=VIEWS))
 
 
-VIEWS = Views(CATALOGUE)
+VIEWS = Views(national())
 
 
 def guarded_world(

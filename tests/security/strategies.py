@@ -8,14 +8,13 @@ from datetime import timedelta
 from graphql import GraphQLObjectType, get_named_type, is_composite_type
 from hypothesis import strategies as st
 
-from schema.graphql_schema import executable_schema
+from schema.contract import national
 from schema.records import catalogue
-from schema.sdl import sealed
 from tests.gateway.stages.conftest import DATASETS, HANGZHOU, SHENZHEN
 from tests.security.marked_rows import MARKERS, TODAY
 
-SCHEMA = executable_schema(frozenset())
-SEALED = sealed()
+SCHEMA = national().schema(frozenset())
+SEALED = national().catalogue.sealed()
 """The fields that can open to few, so that hardly an operation that names one is answered."""
 
 RULE = (

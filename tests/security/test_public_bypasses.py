@@ -17,9 +17,8 @@ import pytest
 
 from connectors.contract import Row
 from gateway.limits import Limits
-from schema.graphql_schema import executable_schema
+from schema.contract import national
 from schema.records import catalogue
-from schema.sdl import subgraph_sdl
 from schema.values import Code, DateSpan, Money
 from tests.gateway.stages.conftest import BANK, BEIJING, COMPANY, GUANGZHOU, HANGZHOU, REGULATOR, SHENZHEN
 from tests.security.routes import (
@@ -98,7 +97,7 @@ async def test_renamed_directive_not_enforced(route: str, directive: str) -> Non
     assert "facts" not in guarded.supply.columns(PENALTIES)
     if directive.startswith(("@include", "@skip")):
         assert FACTS.encode() in await by_route(guarded_world(penalties()), route, target)
-    assert not re.search(r"@(authenticated|requiresScopes|policy)\b", subgraph_sdl())
+    assert not re.search(r"@(authenticated|requiresScopes|policy)\b", national().subgraph_sdl(()))
 
 
 # Public bug GHSA-m8jr-fxqx-8xx6: a field derived from a protected one could be read by those who could not read that.
@@ -122,7 +121,7 @@ async def test_derived_field_reading_a_protected_one(route: str) -> None:
 
 # The same: whatever a record, an answer or a company has beside its classified fields is derived, and tested here.
 def test_derived_fields_are_these_and_no_others() -> None:
-    types = executable_schema(frozenset()).type_map
+    types = national().schema(frozenset()).type_map
     records = catalogue().records.values()
     for record in records:
         contents = {"record"} if record.single else {"records", "hasMore", "endCursor"}
@@ -276,7 +275,7 @@ async def test_group_and_count_leak(route: str) -> None:
     none, past = [await by_route(guarded_world(rows), route, target) for rows in ({}, over)]
     assert none == past
     assert b'"hasMore":true' in await by_route(guarded_world(many), route, target)
-    assert not re.search(r"^  \w*([cC]ount|[gG]roup|[tT]otal)\w*\(", subgraph_sdl(), re.MULTILINE)
+    assert not re.search(r"^  \w*([cC]ount|[gG]roup|[tT]otal)\w*\(", national().subgraph_sdl(()), re.MULTILINE)
 
 
 # Public bug GHSA-p77w-8qqv-26rm: an answer that was kept for one caller was given to another.

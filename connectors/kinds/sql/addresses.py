@@ -16,6 +16,7 @@ from connectors.kinds.sql.oracle import ORACLE
 from connectors.kinds.sql.postgresql import POSTGRESQL
 from connectors.kinds.sql.sqlite import SQLITE
 from connectors.kinds.sql.sqlserver import SQLSERVER
+from connectors.reach import Reach
 
 DIALECTS: Final = {
     "sqlite": SQLITE,
@@ -34,8 +35,8 @@ DIALECTS: Final = {
 """The database of each scheme that an address may have."""
 
 
-def open_at(manifest: SqlManifest) -> tuple[Dialect, Database]:
-    """The manifest's database. Raises `AddressInvalid` and `ConnectionUnusable`."""
+def open_at(manifest: SqlManifest, reach: Reach) -> tuple[Dialect, Database]:
+    """The manifest's database, where it may be reached. Raises `AddressInvalid` and `ConnectionUnusable`."""
     try:
         url = make_url(manifest.connection.url)
         dialect = DIALECTS[url.drivername]
@@ -51,6 +52,6 @@ def open_at(manifest: SqlManifest) -> tuple[Dialect, Database]:
                 " spelling"
             )
     try:
-        return dialect, dialect.open_database(url, manifest)
+        return dialect, dialect.open_database(url, manifest, reach)
     except ModuleNotFoundError:
         raise ConnectionUnusable(f"the driver is not installed: pip install 'xinqiao[{dialect.extra}]'") from None

@@ -26,19 +26,40 @@ class Database(Protocol):
 
 
 class AsyncDatabase:
-    """A database whose driver is asynchronous."""
+    """A database whose driver is asynchronous.
+
+    Whoever stops waiting for a statement does not wait for its connection to be closed: a server that is silent does
+    not answer to that either, and the driver gives it some seconds.
+    """
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._running: set[asyncio.Task[list[RawRow]]] = set()
 
     async def rows(self, statement: Select[Any], names: Sequence[str]) -> list[RawRow]:
         """As in `Database`."""
-        async with self._engine.connect() as connection:
-            return named(names, (await connection.execute(statement)).all())
+        running = asyncio.create_task(self._rows(statement, names))
+        self._running.add(running)
+        running.add_done_callback(self._ended)
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            running.cancel()
+            raise
 
     async def close(self) -> None:
         """As in `Database`."""
+        await asyncio.gather(*self._running, return_exceptions=True)
         await self._engine.dispose()
+
+    def _ended(self, running: asyncio.Task[list[RawRow]]) -> None:
+        self._running.discard(running)
+        if not running.cancelled():
+            running.exception()  # seen: whoever still waits gets it
+
+    async def _rows(self, statement: Select[Any], names: Sequence[str]) -> list[RawRow]:
+        async with self._engine.connect() as connection:
+            return named(names, (await connection.execute(statement)).all())
 
 
 class ThreadedDatabase:

@@ -14,6 +14,7 @@ from connectors.contract import FailureCode
 from connectors.kinds.sql.database import Database
 from connectors.kinds.sql.manifest import SqlManifest
 from connectors.kinds.sql.statement import KEYS
+from connectors.reach import Reach
 
 
 def bind_list(keys: Sequence[str]) -> BindParameter[Any]:
@@ -36,7 +37,7 @@ class Dialect:
     `extra` is the package's extra that brings the driver.
     """
 
-    open_database: Callable[[URL, SqlManifest], Database]
+    open_database: Callable[[URL, SqlManifest, Reach], Database]
     failure: Callable[[BaseException], FailureCode | None]
     among: Callable[[ColumnElement[Any], Sequence[str]], ColumnElement[bool]] = among
     key_list: str = f"IN :{KEYS}"

@@ -8,12 +8,15 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from connectors.contract import FailureCode
 from connectors.errors import AgencyFailure
 from connectors.kinds.sql.dialect import Dialect
+from connectors.lane import LaneError
 
 
 def failure_of(error: Exception, place: str, dialect: Dialect) -> AgencyFailure:
     """What an error means, of SQLAlchemy or of the driver. Its own message is left out: it holds the statement and its
     values.
     """
+    if isinstance(error, LaneError):
+        return AgencyFailure(error.failure, f"{place}: {error}", retryable=error.retryable)
     code = _failure_code(error, dialect)
     kind = type(error.orig if isinstance(error, DBAPIError) else error).__name__
     return AgencyFailure(code, f"{place}: {kind}", retryable=code is not FailureCode.AGENCY_BAD_RESPONSE)

@@ -13,6 +13,8 @@ from connectors.contract import FailureCode
 from connectors.kinds.sql.database import AsyncDatabase
 from connectors.kinds.sql.dialect import Dialect, coded, milliseconds, number_of, pool_arguments
 from connectors.kinds.sql.manifest import SqlManifest
+from connectors.kinds.sql.reaching import check_address, hold_to
+from connectors.reach import Reach
 
 _FAILURES: Final = coded(
     {
@@ -34,11 +36,13 @@ network.
 logging.getLogger("asyncmy").setLevel(logging.ERROR)
 
 
-def open_database(url: URL, manifest: SqlManifest) -> AsyncDatabase:
+def open_database(url: URL, manifest: SqlManifest, reach: Reach) -> AsyncDatabase:
     """Every session is read only, and its statements end in time. Nothing is connected yet.
 
     The conversation is in utf8mb4, the driver's default, where the address names no other (`?charset=gbk`).
+    Raises `AddressInvalid`.
     """
+    check_address(url, reach, encrypted=False)
     limit = milliseconds(manifest.timeout)
     # MariaDB has the first, in seconds; MySQL since 5.7.8 the second.
     limits = {"max_statement_time": limit / 1000, "max_execution_time": limit}
@@ -59,6 +63,7 @@ def open_database(url: URL, manifest: SqlManifest) -> AsyncDatabase:
             cursor.execute(f"SET SESSION {name} = {limits[name]}")
         cursor.close()
 
+    hold_to(reach, engine.sync_engine)
     return AsyncDatabase(engine)
 
 

@@ -20,7 +20,9 @@ from connectors.errors import ConnectionUnusable
 from connectors.kinds.sql.database import ThreadedDatabase
 from connectors.kinds.sql.dialect import Dialect, coded, milliseconds, pool_arguments
 from connectors.kinds.sql.manifest import SqlManifest
+from connectors.kinds.sql.reaching import check_address, hold_to
 from connectors.kinds.sql.statement import KEYS
+from connectors.reach import Reach
 
 LONGEST_LIST: Final = 1000
 """Items in one list (ORA-01795; 65,535 since 23ai)."""
@@ -45,11 +47,12 @@ _FAILURES: Final = coded(
 """By full code (Oracle Database Error Messages; python-oracledb documentation, "Troubleshooting Errors")."""
 
 
-def open_database(url: URL, manifest: SqlManifest) -> ThreadedDatabase:
+def open_database(url: URL, manifest: SqlManifest, reach: Reach) -> ThreadedDatabase:
     """Every transaction is read only, and its calls end in time. Nothing is connected yet.
 
-    Raises `ConnectionUnusable` where thick mode finds no client libraries.
+    Raises `AddressInvalid`, and `ConnectionUnusable` where thick mode finds no client libraries.
     """
+    check_address(url, reach, encrypted=False)
     try:
         engine = create_engine(
             url.set(drivername="oracle+oracledb"),
@@ -67,6 +70,7 @@ def open_database(url: URL, manifest: SqlManifest) -> ThreadedDatabase:
     def prepare(connection: Any, _record: object) -> None:  # noqa: ANN401  (a driver's connection)
         connection.call_timeout = milliseconds(manifest.timeout)
 
+    hold_to(reach, engine)
     return ThreadedDatabase(engine, manifest.concurrency, READ_ONLY)
 
 

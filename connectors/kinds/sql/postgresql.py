@@ -14,7 +14,9 @@ from connectors.contract import FailureCode
 from connectors.kinds.sql.database import AsyncDatabase
 from connectors.kinds.sql.dialect import Dialect, milliseconds, pool_arguments
 from connectors.kinds.sql.manifest import SqlManifest
+from connectors.kinds.sql.reaching import check_address, hold_to
 from connectors.kinds.sql.statement import KEYS
+from connectors.reach import Reach
 
 _FAILURES: Final = {
     "08": FailureCode.AGENCY_UNAVAILABLE,
@@ -30,8 +32,14 @@ _FAILURES: Final = {
 sake, resources, lock not available, cancelled by the statement timeout, shutdown, the system beneath."""
 
 
-def open_database(url: URL, manifest: SqlManifest) -> AsyncDatabase:
-    """Every session is read only, and its statements end in time. Nothing is connected yet."""
+_PROVEN: Final = frozenset({"verify-ca", "verify-full"})
+"""The modes in which the server has to prove who it is (asyncpg documentation, "connect", `ssl`)."""
+
+
+def open_database(url: URL, manifest: SqlManifest, reach: Reach) -> AsyncDatabase:
+    """Every session is read only, and its statements end in time. Nothing is connected yet. Raises `AddressInvalid`."""
+    encrypted = url.query.get("ssl") in _PROVEN
+    check_address(url, reach, encrypted=encrypted)
     engine = create_async_engine(
         url.set(drivername="postgresql+asyncpg"),
         connect_args={
@@ -45,6 +53,7 @@ def open_database(url: URL, manifest: SqlManifest) -> AsyncDatabase:
         isolation_level="AUTOCOMMIT",
         **pool_arguments(manifest),
     )
+    hold_to(reach, engine.sync_engine, encrypted=encrypted)
     return AsyncDatabase(engine)
 
 

@@ -41,13 +41,13 @@ class SqlSource:
 
 
 async def open_sources(
-    manifest: SqlManifest, shapes: Mapping[str, RecordShape], _settings: SupplySettings
+    manifest: SqlManifest, shapes: Mapping[str, RecordShape], settings: SupplySettings
 ) -> dict[str, SqlSource]:
     """A source for each dataset, by record type, on one pool of connections.
 
     Raises `AddressInvalid` and `ConnectionUnusable`.
     """
-    dialect, database = open_at(manifest)
+    dialect, database = open_at(manifest, settings.reach)
     return {
         dataset.record: SqlSource(
             dataset,

@@ -19,6 +19,7 @@ from connectors.errors import AddressInvalid
 from connectors.kinds.sql.database import named
 from connectors.kinds.sql.dialect import Dialect
 from connectors.kinds.sql.manifest import SqlManifest
+from connectors.reach import Reach
 
 _STEPS: Final = 10_000
 """How many instructions SQLite runs between two looks at whether to stop: well under a millisecond."""
@@ -49,7 +50,7 @@ class SqliteDatabase:
         await self._engine.dispose()
 
 
-def open_database(url: URL, _manifest: SqlManifest) -> SqliteDatabase:
+def open_database(url: URL, _manifest: SqlManifest, _reach: Reach) -> SqliteDatabase:
     """A file, opened read only for each call: one that took its name meanwhile is seen, and one that is gone is missed.
 
     Raises `AddressInvalid` for an address without a file.

@@ -17,7 +17,9 @@ from connectors.contract import FailureCode
 from connectors.kinds.sql.database import ThreadedDatabase
 from connectors.kinds.sql.dialect import Dialect, coded, milliseconds, number_of, pool_arguments
 from connectors.kinds.sql.manifest import SqlManifest
+from connectors.kinds.sql.reaching import check_address, hold_to
 from connectors.kinds.sql.statement import KEYS
+from connectors.reach import Reach
 
 _FAILURES: Final = coded(
     {
@@ -44,10 +46,11 @@ class _Narrow(TypeDecorator[str]):
         return cast(bindvalue, VARCHAR(64))
 
 
-def open_database(url: URL, manifest: SqlManifest) -> ThreadedDatabase:
+def open_database(url: URL, manifest: SqlManifest, reach: Reach) -> ThreadedDatabase:
     """No transaction is committed, and statements end in time, also where they wait for a lock. Nothing is connected
-    yet.
+    yet. Raises `AddressInvalid`.
     """
+    check_address(url, reach, encrypted=False)
     engine = create_engine(
         url.set(drivername="mssql+pymssql"),
         connect_args={
@@ -64,6 +67,7 @@ def open_database(url: URL, manifest: SqlManifest) -> ThreadedDatabase:
         cursor.execute(f"SET LOCK_TIMEOUT {milliseconds(manifest.timeout)}")
         cursor.close()
 
+    hold_to(reach, engine)
     return ThreadedDatabase(engine, manifest.concurrency)
 
 

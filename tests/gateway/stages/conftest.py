@@ -34,6 +34,7 @@ from policies.likeness import representatives
 from policies.load import load_policy, read_directory
 from policies.policy import Policy
 from policies.publicity import load_publicity
+from schema.contract import national
 from schema.credit_code import CreditCode
 from schema.records import catalogue
 
@@ -230,7 +231,7 @@ def build_world(
                 Preparer(datasets, AGENCIES, publicity),
             )
         ),
-        views=Views(CATALOGUE),
+        views=Views(national()),
         documents=Documents(CATALOGUE, limits or Limits()),
         supply=memory,
         agencies=AGENCIES,

@@ -15,7 +15,6 @@ from random import Random
 from types import MappingProxyType
 from typing import Any
 
-from graphql import parse
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from strawberry.types import get_object_definition
@@ -44,12 +43,12 @@ from policies.publicity import CHINA, Period, Publicity, Regime
 from policies.tree import Tree
 from schema import output_values
 from schema.catalogue import Catalogue, RecordType, Tier
+from schema.contract import Contract
 from schema.credit_code import CreditCode
 from schema.derive import derive
-from schema.graphql_schema import built
 from schema.query import enterprise_type, query_type
 from schema.records.base import SourcedRecord
-from schema.sdl import printed, without
+from schema.sdl import printed
 from schema.tiers import CLASSIFICATION, Declaration, Record, classified, linked, record
 from schema.values import Code, Count, DateSpan, Kind, Money
 from tests.gateway.stages.conftest import (
@@ -124,17 +123,6 @@ MOMENTS = (
 )
 
 
-@dataclass(frozen=True)
-class Schema:
-    """The catalogue of some record types, and the executable schema of them without some coordinates."""
-
-    catalogue: Catalogue
-    contract: Any
-
-    def without(self, hidden: frozenset[str]) -> Any:
-        return built(without(self.contract, hidden))
-
-
 @st.composite
 def record_classes(draw, name: str, answer_field: str) -> type[Record]:
     """A record type as `schema/records` declares them."""
@@ -174,7 +162,7 @@ def record_classes(draw, name: str, answer_field: str) -> type[Record]:
 
 
 @st.composite
-def schemas(draw) -> Schema:
+def schemas(draw) -> Contract:
     """One to three record types, and all that is made of them."""
     fields = draw(st.permutations(ANSWER_FIELDS))
     names = TYPE_NAMES[: draw(st.integers(1, len(TYPE_NAMES)))]
@@ -187,7 +175,7 @@ def schemas(draw) -> Schema:
             if classification and classification.link:
                 # They are declared to lead to the project's own enterprises.
                 field.type = StrawberryOptional(enterprise)
-    return Schema(catalogue, parse(printed(query_type(enterprise)), no_location=True))
+    return Contract(catalogue, printed(query_type(enterprise)))
 
 
 @dataclass(frozen=True)
@@ -263,6 +251,7 @@ def dataset_sets(draw, catalogue: Catalogue) -> tuple[Dataset, ...]:
                     filters=frozenset(able if draw(st.booleans()) else ()),
                     time_to_live=0,
                     shared=False,
+                    precedence=draw(st.sampled_from([10, 100, 100])) if entry.single else 100,
                 )
             )
     return tuple(made)
@@ -273,6 +262,7 @@ COVERAGES = (
     Coverage(),
     Coverage(registered=True, divisions=frozenset({"33", "4401"})),
     Coverage(registered=True, authorities=frozenset({"1"})),
+    Coverage(registered=True, categories=frozenset({"51", "93"})),
     Coverage(registered=False, divisions=frozenset({"33"})),
 )
 
@@ -424,7 +414,7 @@ def worlds(draw) -> RandomWorld:
         editions=FixedEdition(
             Edition(policy, publicity, Tables(policy.organisations, {}, drawn), Preparer(by_id, agencies, publicity))
         ),
-        views=Views(catalogue, without=schema.without),
+        views=Views(schema),
         documents=Documents(catalogue, GENEROUS),
         supply=supply,
         agencies=agencies,
@@ -437,7 +427,7 @@ def worlds(draw) -> RandomWorld:
         limits=GENEROUS,
         secrets=SECRETS,
     )
-    view = gateway.views.view(drawn.opened)
+    view = gateway.views.view(drawn.opened, frozenset())
     return RandomWorld(catalogue, gateway, view, drawn, supply, policy, publicity, today)
 
 

@@ -65,6 +65,11 @@ class Shown(NamedTuple):
     as_of: dt.datetime | None
 
 
+def _rank(dataset: Dataset) -> tuple[int, str]:
+    """Where a dataset stands among the suppliers of its record type."""
+    return dataset.precedence, dataset.id
+
+
 class Failed(NamedTuple):
     """A dataset's failure by which one company's records are null."""
 
@@ -220,7 +225,7 @@ class Reference:
         wanted = selected | {record.filters[name][0] for name in bounds}
         table, sources, access, found, failed = self.tables[code], [], [], [], []
         over: dict[str, list[Any]] = {}
-        for dataset in sorted(self.datasets.values(), key=lambda one: one.id):
+        for dataset in sorted(self.datasets.values(), key=_rank):
             if dataset.record != record.name:
                 continue
             current = self._decisions(table.at, dataset, record, wanted)
@@ -236,7 +241,7 @@ class Reference:
             sources.append(status)
             if status["status"] == "FAILED":
                 failed.append(Failed(dataset, code, self._said(dataset, code).failure))
-        found.sort(key=lambda one: one.position.key())
+        found.sort(key=lambda one: (_rank(one.dataset) if record.single else (), one.position.key()))
         rest = [one for one in found if after is None or one.position.key() > cursor.decode(after).key()]
         page = rest[: 1 if record.single else first]
         worth = _worth({source["status"] for source in sources})

@@ -17,11 +17,11 @@ from gateway.refusals import (
     VariablesInvalid,
 )
 from gateway.selection import Selection
-from schema.graphql_schema import executable_schema
+from schema.contract import national
 from schema.records import catalogue
 
 CATALOGUE = catalogue()
-VIEW = SchemaView(frozenset(), executable_schema(frozenset()), executable_schema(frozenset()))
+VIEW = SchemaView(frozenset(), national().schema(frozenset()), national().schema(frozenset()))
 
 
 def read(text: str, variables: dict[str, object] | None = None, name: str | None = None, **limits: int) -> Operation:
@@ -166,7 +166,7 @@ def test_a_field_hidden_from_a_caller_is_unknown_to_it_although_another_has_read
     read_by(documents, text)
     hidden = frozenset({"Penalty.informant"})
     with pytest.raises(OperationInvalid, match="Cannot query field 'informant' on type 'Penalty'"):
-        read_by(documents, text, view=SchemaView(hidden, executable_schema(hidden), executable_schema(hidden)))
+        read_by(documents, text, view=SchemaView(hidden, national().schema(hidden), national().schema(hidden)))
 
 
 @pytest.mark.parametrize(

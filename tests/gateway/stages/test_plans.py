@@ -34,7 +34,8 @@ def made(world, path: Path) -> bytes:
         frozenset({role}), organisation, purpose, bases, frozenset({"AUTHORISED", "RESTRICTED"} if bases else ())
     )
     gateway = world.gateway
-    view = gateway.views.view(asyncio.run(gateway.editions.current.tables.openable(who.roles, who.organisation)))
+    opened = asyncio.run(gateway.editions.current.tables.openable(who.roles, who.organisation))
+    view = gateway.views.view(opened, frozenset())
     operation, variables = asyncio.run(gateway.documents.read(view, text, None, {"codes": []}))
     wanted = slices(operation, variables, Limits())
     plan, beyond = (

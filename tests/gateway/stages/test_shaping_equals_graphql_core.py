@@ -189,7 +189,7 @@ def whole_of(make_world, codes, principals) -> Callable[[str], Whole]:
         principal = getattr(principals, who)
         purpose = PURPOSES.get(who)
         hidden = asyncio.run(world.gateway.editions.current.tables.openable(principal.roles, principal.organisation))
-        schema = world.gateway.views.view(hidden).schema
+        schema = world.gateway.views.view(hidden, frozenset()).schema
         query = f"""query ($codes: [CreditCode!]!) {{ enterprises(codes: $codes)
                     {everything(schema, schema.type_map["Enterprise"], LEVELS)} }}"""
         answer = asyncio.run(world.ask(query, principal, purpose=purpose, codes=[codes.hangzhou, codes.shenzhen]))
@@ -225,7 +225,7 @@ def reference_of(world, codes, principals) -> Callable[[str], tuple[SchemaView, 
             for code in (codes.hangzhou, codes.shenzhen)
         }
         unbased = CallerClass(principal.roles, principal.organisation, purpose)
-        return world.gateway.views.view(openable), Reference(
+        return world.gateway.views.view(openable, frozenset()), Reference(
             catalogue=catalogue(),
             datasets=supply.datasets,
             agencies=world.gateway.agencies,

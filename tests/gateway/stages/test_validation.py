@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from connectors.turns import Turn
 from gateway.validation import validation_errors
-from schema.graphql_schema import executable_schema
+from schema.contract import national
 
-SCHEMA = executable_schema(frozenset())
+SCHEMA = national().schema(frozenset())
 CYCLE = "fragment F on Enterprise { shareholders { records { holder { ...F } } } }"
 
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from gateway.refusals import VariablesInvalid
 from gateway.variables import MAX_ERRORS, VariableReader
-from schema.graphql_schema import executable_schema
+from schema.contract import national
 
-OURS = executable_schema(frozenset())
+OURS = national().schema(frozenset())
 OTHER = build_schema(
     """
     type Query { field(of: Search, at: Float, id: ID): Int }

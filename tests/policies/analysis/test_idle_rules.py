@@ -12,8 +12,7 @@ from policies.analysis.lint_idle import idle_rules
 from policies.compile import compile_table
 from policies.decision import Basis, CallerClass, DecisionTable
 from policies.policy import Act, Organisation, Policy, RuleEffect
-from policies.rule import Rule, publish
-from policies.rulebook import Placed
+from policies.rule import Placed, Rule, publish
 from policies.tree import Tree
 from schema.catalogue import Tier
 

@@ -1,0 +1,162 @@
+"""Cases of bad days for systems that drop files: copies of the newest drop, as careless agencies leave them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+from connectors.conformance.bad_days import PATIENT, expect_failure, expect_nothing_lost, expect_truth
+from connectors.conformance.trial import Case, Subject, Trial, Unfit
+from connectors.contract import FailureCode, Supply
+from connectors.kinds import Transport
+
+LARGEST: Final = 64 * 1024 * 1024
+"""Bytes of a drop that is copied for the cases."""
+
+_GONE: Final = frozenset({FailureCode.AGENCY_UNAVAILABLE, FailureCode.AGENCY_TIMEOUT})
+_PATIENCE: Final = 3 * PATIENT
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A directory with a copy of the newest drop: its path, and what it holds."""
+
+    path: Path
+    content: bytes
+    marker: Path | None
+
+    def write(self, content: bytes) -> None:
+        """Writes the drop under another name, and renames it, as a careful agency does."""
+        draft = self.path.parent / ".draft"
+        draft.write_bytes(content)
+        draft.replace(self.path)
+
+    def write_over(self, content: bytes) -> None:
+        """Writes the drop in place, as a careless one does."""
+        self.path.write_bytes(content)
+
+
+def _half(content: bytes) -> bytes:
+    """The first half, which does not end with a line."""
+    return content[: len(content) // 2].rstrip(b"\r\n\x00") + b"x"
+
+
+def _spoilt(content: bytes) -> bytes:
+    """With bytes all over it that are no text in any encoding that is read."""
+    step = max(len(content) // 100, 1)
+    pieces = (content[start : start + step] for start in range(0, len(content), step))
+    return b"\xff\xff\xff".join(pieces)
+
+
+def _bad_at_first(name: str, what: str, made: Callable[[bytes], bytes]) -> Case:
+    async def run(trial: Trial) -> None:
+        async with _copied(trial) as (copy, subject):
+            copy.write(made(copy.content))
+            async with subject.opened() as supply:
+                await expect_failure(trial, subject, supply, _GONE)
+                copy.write(copy.content)
+                await expect_truth(trial, subject, supply)
+
+    shows = f"a drop that is {what} does not count, and the next one does"
+    return Case(f"drop-{name}", shows, run, Transport.DROP)
+
+
+async def half_written_over(trial: Trial) -> None:
+    """A good drop is written over by half of one, and then by the whole."""
+    async with _served(trial) as (copy, subject, supply):
+        copy.write_over(_half(copy.content))
+        await expect_nothing_lost(trial, subject, supply)
+        copy.write_over(copy.content)
+        await expect_truth(trial, subject, supply)
+
+
+async def half_beside(trial: Trial) -> None:
+    """Half of a drop takes the place of a good one: the good one goes on, or nothing does."""
+    async with _served(trial) as (copy, subject, supply):
+        copy.write(_half(copy.content))
+        for _ in range(3):
+            await expect_nothing_lost(trial, subject, supply)
+        copy.write(copy.content)
+        await expect_truth(trial, subject, supply)
+
+
+async def gone(trial: Trial) -> None:
+    """There is no drop any more, and then there is one again."""
+    async with _served(trial) as (copy, subject, supply):
+        copy.path.unlink()
+        await expect_failure(trial, subject, supply, _GONE)
+        copy.write(copy.content)
+        await expect_truth(trial, subject, supply)
+
+
+async def unmarked(trial: Trial) -> None:
+    """A drop without its marker does not count."""
+    async with _copied(trial) as (copy, subject):
+        if copy.marker is None:
+            raise Unfit("drops have no marker")
+        copy.write(copy.content)
+        copy.marker.unlink()
+        async with subject.opened() as supply:
+            await expect_failure(trial, subject, supply, _GONE)
+
+
+CASES: Final = (
+    _bad_at_first("half-written", "half-written", _half),
+    _bad_at_first("empty", "empty", lambda _: b""),
+    _bad_at_first("wrong-encoding", "no text in its encoding", _spoilt),
+    Case(
+        "drop-written-over",
+        "a drop that is written over in place loses nothing meanwhile",
+        half_written_over,
+        Transport.DROP,
+    ),
+    Case(
+        "drop-replaced-by-half", "a half-written drop in a good one's place loses nothing", half_beside, Transport.DROP
+    ),
+    Case("drop-gone", "an agency without a drop has failed, and is back with one", gone, Transport.DROP),
+    Case("drop-unmarked", "a drop does not count before its marker is there", unmarked, Transport.DROP),
+)
+
+
+@asynccontextmanager
+async def _copied(trial: Trial) -> AsyncIterator[tuple[Copy, Subject]]:
+    """A directory of the case's own, and the subject that reads there. The drop is not written yet."""
+    if not trial.has_records():
+        raise Unfit("none of the companies has a record that could be lost")
+    dataset: Any = trial.subject.dataset
+    connection: Any = trial.subject.manifest.connection
+    newest = await asyncio.to_thread(_newest, Path(connection.path), dataset.file, dataset.marker)
+    with TemporaryDirectory(prefix="xinqiao-conformance-") as directory:
+        path = Path(directory) / newest.name
+        copy = Copy(path, newest.read_bytes(), None)
+        if dataset.marker is not None:
+            marker = newest.with_name(newest.name + dataset.marker)
+            copy = Copy(path, copy.content, path.with_name(marker.name))
+            path.with_name(marker.name).write_bytes(marker.read_bytes())
+        changes = {"path": directory, "sftp": None}
+        yield copy, trial.subject.changed(changes, timeout=_PATIENCE)
+
+
+@asynccontextmanager
+async def _served(trial: Trial) -> AsyncIterator[tuple[Copy, Subject, Supply]]:
+    """As `_copied`, with the drop written, and served."""
+    async with _copied(trial) as (copy, subject):
+        copy.write(copy.content)
+        async with subject.opened() as supply:
+            await expect_truth(trial, subject, supply)
+            yield copy, subject, supply
+
+
+def _newest(directory: Path, pattern: str, marker: str | None) -> Path:
+    """The last drop by name, as the kind `file` chooses it. Raises `Unfit` where it is too large to be copied."""
+    for path in sorted(directory.glob(pattern), reverse=True):
+        if path.is_file() and (marker is None or path.with_name(path.name + marker).is_file()):
+            if path.stat().st_size > LARGEST:
+                raise Unfit(f"the drop is larger than {LARGEST >> 20} MB: not copied")
+            return path
+    raise Unfit("there is no drop")

@@ -1,0 +1,63 @@
+"""Rows that lie otherwise than as a list of objects. Each function gives None for what does not lie so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from connectors.contract import RawRow
+from connectors.paths import ASKED_KEY, Listing, nest
+
+VALUE: Final = "value"
+"""The name in a row of a bare value that stands for one."""
+
+
+def from_map(found: Any) -> Mapping[str, Any] | None:  # noqa: ANN401  (an agency's document has any shape)
+    """What there is of each company, by its key: the members of an object."""
+    if found == []:
+        return {}  # what PHP makes of an empty map
+    return found if isinstance(found, Mapping) else None
+
+
+def from_order(found: Any, keys: Sequence[str]) -> Mapping[str, Any] | None:  # noqa: ANN401
+    """What there is of each company, by its key: the items of a list that has one for each, in the order asked."""
+    return dict(zip(keys, found, strict=True)) if isinstance(found, list) and len(found) == len(keys) else None
+
+
+async def list_companies(companies: Mapping[str, Any], within: Sequence[str]) -> Listing | None:
+    """The rows of each company, which carry its key; one that is null is as if it were left out."""
+    rows: list[RawRow] = []
+    seen: set[str] = set()
+    for key, value in companies.items():
+        if value is None:
+            continue
+        items = value if isinstance(value, list) else [value]
+        objects = [item if isinstance(item, Mapping) else {VALUE: item} for item in items if item is not None]
+        nested = await nest(objects, within, None)
+        if nested is None:
+            return None
+        rows += [{**row, ASKED_KEY: key} for row in nested.rows]
+        if not nested.rows:
+            seen.add(key)
+    return Listing(rows, frozenset(seen), len(companies))
+
+
+def from_arrays(header: Sequence[str] | None, found: Any) -> Listing | None:  # noqa: ANN401
+    """Rows out of lists as long as the header."""
+    if header is None or not isinstance(found, list):
+        return None
+    if not all(isinstance(row, list) and len(row) == len(header) for row in found):
+        return None
+    rows: list[RawRow] = [dict(zip(header, row, strict=True)) for row in found]
+    return Listing(rows, items=len(rows))
+
+
+def from_columns(found: Any) -> Listing | None:  # noqa: ANN401
+    """Rows out of lists that are as long as each other, one a column; what else is beside them is left out."""
+    if not isinstance(found, Mapping):
+        return None
+    lists = {name: values for name, values in found.items() if isinstance(values, list)}
+    if len({len(values) for values in lists.values()}) != 1:
+        return None
+    rows: list[RawRow] = [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]
+    return Listing(rows, items=len(rows))

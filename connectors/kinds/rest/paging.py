@@ -1,0 +1,202 @@
+"""Pages: by number, by offset, by a cursor, or by links from one to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Self
+from urllib.parse import quote, urljoin, urlsplit
+
+from pydantic import Field, model_validator
+
+from connectors.amounts import read_integer
+from connectors.converters import BOOLEANS
+from connectors.http import bad_response
+from connectors.manifest import Name, Part
+from connectors.paths import MISSING, Listing, follow
+
+_QUERY_CHARACTERS: Final = "/?%:@!$&'()*+,;="
+"""What stands in a query as it is, beside letters and digits (RFC 3986, section 3.4), and what is encoded already."""
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+class Paging(Part):
+    """Exactly one way from page to page; and how an answer says that it is the last, or how many rows there are."""
+
+    page: Name | None = Field(default=None, description="Parameter with the page's number.")
+    offset: Name | None = Field(default=None, description="Parameter with the number of rows before the page.")
+    cursor: Name | None = Field(default=None, description="Parameter with what the answer before had at next.")
+    next: Name | None = Field(default=None, description="cursor: path to the next page's; nothing there on the last.")
+    link: Name | None = Field(default=None, description="Path to the address of the next page; nothing on the last.")
+    size: Name | None = Field(default=None, description="Parameter with the rows of a page.")
+    items: int = Field(default=100, ge=1, le=10_000, description="Rows of a page.")
+    first: int | str | None = Field(
+        default=None, description="What the first page is asked by: page 1, offset 0, no cursor, unless it says so."
+    )
+    total: Name | None = Field(default=None, description="Path to the number of all rows.")
+    total_pages: Name | None = Field(default=None, alias="totalPages", description="Path to the number of pages.")
+    more: Name | None = Field(default=None, description="Path to whether there are more pages.")
+    last: Name | None = Field(default=None, description="Path to whether this is the last page.")
+    pages: int = Field(default=50, ge=1, le=1000, description="Most pages of one call.")
+
+    @property
+    def follows_links(self) -> bool:
+        """Whether each page but the first is asked by an address that the one before gave."""
+        return self.link is not None
+
+    @property
+    def parameters(self) -> frozenset[str]:
+        """The names of the parameters that say which page is asked for."""
+        return frozenset(name for name in (self.page, self.offset, self.cursor, self.size) if name)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if sum(way is not None for way in (self.page, self.offset, self.cursor, self.link)) != 1:
+            raise ValueError("needs exactly one of page, offset, cursor and link")
+        if (self.cursor is None) != (self.next is None):
+            raise ValueError("next: goes with cursor, which needs it")
+        if self.link is not None and self.first is not None:
+            raise ValueError("first: does not go with link")
+        if self.cursor is None and isinstance(self.first, str):
+            raise ValueError("first: is a number, unless it is a cursor")
+        counted = self.page is not None or self.offset is not None
+        if not counted and (self.total_pages or self.more or self.last):
+            raise ValueError("totalPages, more, last: go with page or offset; cursors and links end by themselves")
+        if sum(end is not None for end in (self.total, self.total_pages, self.more, self.last)) > 1:
+            raise ValueError("needs at most one of total, totalPages, more and last")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """By what one page is asked: parameters, or a path and query in place of the first page's."""
+
+    parameters: Mapping[str, str | int] = field(default_factory=dict)
+    target: str | None = None
+
+
+class Pages:
+    """The way through the pages of one call."""
+
+    def __init__(self, paging: Paging, address: str, place: str) -> None:
+        """`address` is that of the first page, to which links must stay: scheme, host and port. `place` names the call
+        in errors.
+        """
+        self._paging = paging
+        self._address = address
+        self._place = place
+        self._number = 0
+        self._read = 0
+        self._cursor = paging.first
+
+    def first(self) -> Position:
+        """The first page."""
+        return self._position()
+
+    def after(self, document: object, listing: Listing) -> Position | None:
+        """The page after the one that brought this; None where that was the last.
+
+        Raises `AgencyFailure` where it cannot be told.
+        """
+        self._number += 1
+        self._read += listing.items
+        paging = self._paging
+        if paging.link is not None:
+            return self._linked(follow(document, paging.link))
+        if paging.next is not None:
+            return self._pointed(follow(document, paging.next), listing)
+        return None if self._is_last(document, listing) else self._position()
+
+    def falls_short(self, document: object) -> bool:
+        """Whether fewer rows came than the agency says that there are."""
+        return self._paging.total is not None and self._read < self._number_at(document, self._paging.total)
+
+    def _position(self) -> Position:
+        paging = self._paging
+        parameters: dict[str, str | int] = {}
+        if paging.page is not None:
+            parameters[paging.page] = int(1 if paging.first is None else paging.first) + self._number
+        elif paging.offset is not None:
+            parameters[paging.offset] = int(paging.first or 0) + self._number * paging.items
+        elif paging.cursor is not None and self._cursor is not None:
+            parameters[paging.cursor] = self._cursor
+        if paging.size is not None:
+            parameters[paging.size] = paging.items
+        return Position(parameters)
+
+    def _is_last(self, document: object, listing: Listing) -> bool:
+        paging = self._paging
+        if paging.more is not None:
+            return not self._flag_at(document, paging.more)
+        if paging.last is not None:
+            return self._flag_at(document, paging.last)
+        if listing.items == 0:
+            return True
+        if paging.total is not None:
+            return self._read >= self._number_at(document, paging.total)
+        if paging.total_pages is not None:
+            return self._number >= self._number_at(document, paging.total_pages)
+        return listing.items < paging.items
+
+    def _pointed(self, cursor: object, listing: Listing) -> Position | None:
+        if _is_nothing(cursor):
+            return None
+        if isinstance(cursor, bool) or not isinstance(cursor, str | int):
+            raise bad_response(self._place, f"no cursor at {self._paging.next}")
+        if cursor == self._cursor:
+            # Some say by it that there is nothing more (Solr's cursorMark); elsewhere it would never end.
+            if listing.items == 0:
+                return None
+            raise bad_response(self._place, f"the cursor at {self._paging.next} stays where it is")
+        self._cursor = cursor
+        return self._position()
+
+    def _linked(self, link: object) -> Position | None:
+        if _is_nothing(link):
+            return None
+        if not isinstance(link, str):
+            raise bad_response(self._place, f"no link at {self._paging.link}")
+        target = target_within(self._address, link)
+        if target is None:
+            raise bad_response(self._place, f"the link at {self._paging.link} leads elsewhere")
+        if target == self._cursor:
+            raise bad_response(self._place, f"the link at {self._paging.link} stays where it is")
+        self._cursor = target
+        return Position(target=target)
+
+    def _number_at(self, document: object, path: str) -> int:
+        try:
+            return read_integer(follow(document, path))
+        except (ValueError, ArithmeticError):
+            raise bad_response(self._place, f"no number at {path}") from None
+
+    def _flag_at(self, document: object, path: str) -> bool:
+        found = follow(document, path)
+        flag = found if isinstance(found, bool) else BOOLEANS.get(str(found).strip().lower())
+        if flag is None:
+            raise bad_response(self._place, f"neither true nor false at {path}")
+        return flag
+
+
+def _is_nothing(found: object) -> bool:
+    return found is MISSING or found is None or found == ""
+
+
+def target_within(address: str, link: str) -> str | None:
+    """The path and query of a link, taken from `address`, where it has that one's scheme, host and port; else None.
+
+    Links come out of answers: no agency's may lead to where its manifest may not.
+    """
+    try:
+        home, there = urlsplit(address), urlsplit(urljoin(address, link.strip()))
+        same = _origin(home.scheme, home.hostname, home.port) == _origin(there.scheme, there.hostname, there.port)
+    except ValueError:
+        return None
+    if not same or "@" in there.netloc or not there.path.startswith("/"):
+        return None
+    query = quote(there.query, safe=_QUERY_CHARACTERS)
+    return f"{there.path}?{query}" if query else there.path
+
+
+def _origin(scheme: str, host: str | None, port: int | None) -> tuple[str, str, int | None]:
+    return scheme.lower(), (host or "").lower(), port or _PORTS.get(scheme.lower())

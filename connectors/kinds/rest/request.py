@@ -1,0 +1,152 @@
+"""Requests as a manifest prescribes them: keys, filters and pages in the path, in the query or in a body."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+from xml.sax.saxutils import escape
+
+from connectors.contract import SourceCall
+from connectors.http import HttpRequest
+from connectors.kinds.rest.manifest import KEY_MARK, KeyPlace, RestDataset
+from connectors.kinds.rest.paging import Position
+from connectors.paths import put
+from connectors.xml_body import ENCODINGS
+
+Parameter = tuple[str, Any]
+"""A name, and a text, a number or a list."""
+
+_MEDIA_TYPES: Final = {
+    "json": "application/json",
+    "form": "application/x-www-form-urlencoded",
+    "xml": "application/xml",
+}
+
+_write_json: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A request, and the bytes of its body with the headers that go with them."""
+
+    request: HttpRequest
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+class RequestWriter:
+    """How the requests of one dataset are written. `typed` tells that the connection says what bodies are."""
+
+    def __init__(self, dataset: RestDataset, *, typed: bool) -> None:
+        self._dataset = dataset
+        self._request = request = dataset.request
+        self.place = f"{request.method} {request.path}"
+        # What Python calls it is what it reads as: there it says no byte order mark.
+        self._encoding = ENCODINGS[request.encoding].removesuffix("-sig")
+        self._headers = {} if typed else {"Content-Type": self._media_type()}
+        self._marks = re.compile("|".join(re.escape(f"{{{name}}}") for name in _names(dataset)))
+
+    def write(self, call: SourceCall, position: Position) -> Written:
+        """The request for these companies, and for this page of them."""
+        request = self._request
+        if position.target is not None:
+            path, _, query = position.target.partition("?")
+            return Written(HttpRequest(self.place, request.method, path, query, asker=call.asker, at_root=True))
+        in_query: list[Parameter] = list(request.query.items())
+        in_body: list[Parameter] = []
+        keys = request.keys
+        if keys is not None:
+            (in_query if keys.place == "query" else in_body).extend(_keys(keys, call.keys))
+        others = in_body if request.in_body else in_query
+        for name, day in call.filters.items():
+            wanted = self._dataset.filters[name]
+            others.append((wanted.name, wanted.write(day)))
+        others.extend(position.parameters.items())
+        sent = HttpRequest(
+            self.place,
+            request.method,
+            self.path(call.keys[0]),
+            urlencode([(name, str(value)) for name, value in in_query], encoding=self._encoding),
+            asker=call.asker,
+        )
+        return Written(sent, self._headers, self._body(in_body)) if request.method == "POST" else Written(sent)
+
+    def path(self, key: str) -> str:
+        """The path, with the company's key where it is part of it."""
+        return self._request.path.replace(KEY_MARK, quote(key, safe=""))
+
+    def _media_type(self) -> str:
+        request = self._request
+        kind = "xml" if request.xml is not None else request.format
+        plain = request.encoding == "utf-8" and kind != "xml"
+        return _MEDIA_TYPES[kind] if plain else f"{_MEDIA_TYPES[kind]}; charset={request.encoding}"
+
+    def _body(self, parameters: Sequence[Parameter]) -> bytes:
+        request = self._request
+        match request.body_format:
+            case "xml":
+                return self._xml(request.xml or "", parameters).encode(self._encoding)
+            case "form":
+                constants = [(name, _as_field(value)) for name, value in request.body.items()]
+                fields = [(name, str(value)) for name, value in parameters]
+                return urlencode([*constants, *fields], encoding=self._encoding).encode()
+            case _:
+                text = _write_json(_json_body(request.body, parameters))
+                if request.field is None:
+                    return text.encode(self._encoding)
+                return urlencode({request.field: text}, encoding=self._encoding).encode()
+
+    def _xml(self, template: str, parameters: Sequence[Parameter]) -> str:
+        """The template with each parameter in place of its mark; marks of those that are not sent are left empty."""
+        keys = self._request.keys
+        own = keys.name if keys is not None and keys.place == "body" else None
+        # What stands for keys is XML of the manifest's own.
+        texts = {f"{{{name}}}": str(value) if name == own else escape(str(value)) for name, value in parameters}
+        return self._marks.sub(lambda mark: texts.get(mark[0], ""), template)
+
+
+def _names(dataset: RestDataset) -> frozenset[str]:
+    """Those of all the parameters that there may be."""
+    request = dataset.request
+    own = request.keys.name if request.keys else None
+    paging = request.paging.parameters if request.paging else ()
+    return frozenset([*(wanted.name for wanted in dataset.filters.values()), *paging, *([own] if own else [])])
+
+
+def _keys(place: KeyPlace, keys: Sequence[str]) -> list[Parameter]:
+    """The parameters that carry the keys; the name of a list that is the body itself is empty."""
+    name = place.name or ""
+    values = list(keys) if place.each is None else [_filled(place.each, key) for key in keys]
+    match place.style:
+        case "list":
+            return [(name, values)]
+        case "repeat":
+            return [(name, value) for value in values]
+        case _:
+            text = place.separator.join(values) if place.style == "comma" else values[0]
+            return [(name, text if place.text is None else place.text.replace(KEY_MARK, text))]
+
+
+def _filled(template: Any, key: str) -> Any:  # noqa: ANN401  (as it stands in the manifest)
+    if isinstance(template, str):
+        return template.replace(KEY_MARK, key)
+    if isinstance(template, dict):
+        return {name: _filled(inner, key) for name, inner in template.items()}
+    return [_filled(inner, key) for inner in template] if isinstance(template, list) else template
+
+
+def _json_body(constants: Mapping[str, Any], parameters: Sequence[Parameter]) -> Any:  # noqa: ANN401  (JSON)
+    document = dict(constants)
+    for name, value in parameters:
+        if not name:
+            return value
+        put(document, name, value)
+    return document
+
+
+def _as_field(value: object) -> str:
+    return value if isinstance(value, str) else _write_json(value)

@@ -1,0 +1,124 @@
+"""Answers as a manifest describes them: what an agency says of how it went, and where the rows lie."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import Enum, auto
+from typing import Any
+
+from connectors.documents import put_empty_lists, read_document
+from connectors.http import bad_response, refuse_status
+from connectors.kinds.rest.layouts import from_arrays, from_columns, from_map, from_order, list_companies
+from connectors.kinds.rest.manifest import Layout, RestDataset
+from connectors.lane import OK, LaneAnswer
+from connectors.paths import MISSING, Listing, follow, list_rows, put
+
+
+class Said(Enum):
+    """What an answer says as a whole."""
+
+    ROWS = auto()
+    NOTHING = auto()
+    """There are no records of those asked for."""
+    UNKNOWN = auto()
+    """The company is not known."""
+
+
+class ResponseReader:
+    """How the answers of one dataset are read. `place` names the call in errors."""
+
+    def __init__(self, dataset: RestDataset, place: str) -> None:
+        self._response = dataset.response
+        self._key = dataset.key.path
+        self._place = place
+
+    async def open(self, answer: LaneAnswer) -> tuple[Said, Any]:
+        """What the answer says, and its document, which paths lead into. Raises `AgencyFailure`."""
+        response = self._response
+        if answer.status in response.unknown.status:
+            return Said.UNKNOWN, None
+        if answer.status in response.none.status:
+            return Said.NOTHING, None
+        try:
+            document = await self._document(answer.content)
+        except (ValueError, ArithmeticError, RecursionError) as error:
+            if answer.status != OK:
+                refuse_status(self._place, answer.status)
+            raise bad_response(self._place, f"not {response.format.upper()} ({type(error).__name__})") from None
+        said = self._judged(document)
+        if said is Said.ROWS and answer.status != OK:
+            refuse_status(self._place, answer.status)
+        return said, document
+
+    async def rows_of(self, document: Any, keys: Sequence[str]) -> Listing:  # noqa: ANN401  (an agency's document has any shape)
+        """The rows of an answer about these companies. Raises `AgencyFailure`."""
+        response = self._response
+        steps = (*([response.rows] if response.rows else ()), *response.within)
+        if response.format == "xml" and isinstance(document, dict):
+            put_empty_lists(document, steps, optional=response.optional)
+        elif response.optional and response.rows and _ends_early(document, response.rows):
+            return Listing([])
+        listing = await self._listing(document, keys)
+        if listing is None:
+            raise bad_response(self._place, f"no {response.layout} at {response.rows or 'the top'}")
+        return listing
+
+    def unknown_keys(self, document: object) -> frozenset[str]:
+        """The keys that the agency says it does not know."""
+        path = self._response.unknown.keys
+        found = follow(document, path) if path else ()
+        keys = [found] if isinstance(found, str) else found
+        return frozenset(str(key) for key in keys) - {""} if isinstance(keys, list) else frozenset()
+
+    async def _document(self, content: bytes) -> Any:  # noqa: ANN401
+        response = self._response
+        document = await read_document(content, response.format, response.encoding)
+        text = response.text
+        if text is None or not isinstance(document, dict):
+            return document
+        written = follow(document, text.path)
+        if isinstance(written, str) and written.strip():
+            # Whatever it declares, it was decoded with what is around it.
+            put(document, text.path, await read_document(written.strip().encode(), text.format, "utf-8"))
+        return document
+
+    def _judged(self, document: object) -> Said:
+        """What the answer's own codes say. Raises `AgencyFailure` for one that means a failure."""
+        response = self._response
+        for envelope in response.envelope:
+            code = envelope.code(document)
+            if code in response.unknown.codes:
+                return Said.UNKNOWN
+            if code in response.none.codes:
+                return Said.NOTHING
+            envelope.check(code, self._place)
+        return Said.ROWS
+
+    async def _listing(self, document: Any, keys: Sequence[str]) -> Listing | None:  # noqa: ANN401
+        response = self._response
+        found = document if response.rows is None else follow(document, response.rows)
+        match response.layout:
+            case Layout.OBJECTS:
+                return await list_rows(document, response.rows, response.within, self._key)
+            case Layout.MAP | Layout.ORDER:
+                companies = from_map(found) if response.layout is Layout.MAP else from_order(found, keys)
+                return None if companies is None else await list_companies(companies, response.within)
+            case Layout.ARRAYS:
+                return from_arrays(self._header(document), found)
+            case Layout.COLUMNS:
+                return from_columns(found)
+
+    def _header(self, document: object) -> list[Any] | None:
+        header = self._response.header
+        found = follow(document, header) if isinstance(header, str) else list(header or ())
+        return found if isinstance(found, list) and all(isinstance(name, str) for name in found) else None
+
+
+def _ends_early(document: object, path: str) -> bool:
+    """Whether the path leads to nothing because something on its way, or at its end, is null, empty or left out."""
+    for step in path.split("."):
+        inner = follow(document, step)
+        if inner is MISSING or inner is None or inner in ("", []):
+            return isinstance(document, Mapping)
+        document = inner
+    return False

@@ -1,0 +1,213 @@
+"""How the kind `rest` goes from page to page, and what it says of what it did not read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.contract import CompanyRows, FailureCode, Outcome
+from connectors.kinds.rest.paging import target_within
+from tests.connectors.support import CODES, Agency, Asked, ask
+
+HEAD = """
+    agency: court
+    name: {en: Court, zh: 法院}
+    kind: rest
+    connection: {url: "${ADDRESS}/api/"}
+    datasets:
+      - record: Penalty
+        key: code
+        batch: 10
+        missingMeans: none
+        fields: {recordId: id}
+        response: {rows: rows}
+"""
+CODE = CODES[0]
+INCOMPLETE = (Outcome.INCOMPLETE, FailureCode.LIMIT)
+COMPLETE = (Outcome.ANSWERED, None)
+BAD = (Outcome.FAILED, FailureCode.AGENCY_BAD_RESPONSE)
+
+
+def rows(first: int, last: int) -> list[dict[str, Any]]:
+    return [{"code": CODE, "id": number} for number in range(first, last)]
+
+
+async def read(agency: Agency, open_one: Any, paging: str, answer: Callable[[dict[str, str]], Any]) -> CompanyRows:
+    """What is read page by page of what `answer` gives for each query."""
+
+    async def reply(asked: Asked) -> Any:
+        return answer(dict(asked.query))
+
+    agency.answer = reply
+    request = f"        request: {{path: /p, keys: {{in: query, name: c, style: comma}}, paging: {{{paging}}}}}\n"
+    return (await ask(await open_one(HEAD + request, agency.address), [CODE]))[CODE]
+
+
+def numbered(query: dict[str, str], there: int, first: int = 1) -> list[dict[str, Any]]:
+    start = (int(query["no"]) - first) * 2
+    return rows(start, min(there, start + 2))
+
+
+@pytest.mark.parametrize("there", range(6))
+@pytest.mark.parametrize(
+    ("more", "end"),
+    [
+        ("", lambda _page, _there: {}),
+        (", total: total", lambda _page, there: {"total": str(there)}),
+        (", totalPages: t.pages", lambda _page, there: {"t": {"pages": (there + 1) // 2}}),
+        (", more: more", lambda page, there: {"more": page * 2 < there}),
+        (", last: last", lambda page, there: {"last": "是" if page * 2 >= there else "否"}),
+    ],
+    ids=["short-page", "total-as-text", "total-pages", "more", "last"],
+)
+async def test_pages_by_number_end_as_the_agency_says(
+    agency: Agency, open_one: Any, more: str, end: Any, there: int
+) -> None:
+    paging = f"page: no, size: n, items: 2{more}"
+    found = await read(
+        agency, open_one, paging, lambda query: {"rows": numbered(query, there), **end(int(query["no"]), there)}
+    )
+    assert ((found.outcome, found.failure), len(found.rows)) == (COMPLETE, there)
+    # A page that says that it is the last spares the one that would be empty.
+    assert len(agency.asked) == (there // 2 + 1 if not more else max(1, (there + 1) // 2))
+
+
+async def test_pages_may_be_numbered_from_nought(agency: Agency, open_one: Any) -> None:
+    found = await read(
+        agency, open_one, "page: no, first: 0, items: 2", lambda query: {"rows": numbered(query, 3, first=0)}
+    )
+    assert len(found.rows) == 3
+    assert [dict(asked.query)["no"] for asked in agency.asked] == ["0", "1"]
+
+
+@pytest.mark.parametrize(("first", "offsets"), [("", ["0", "2", "4"]), (", first: 1", ["1", "3", "5"])])
+async def test_an_offset_counts_rows(agency: Agency, open_one: Any, first: str, offsets: list[str]) -> None:
+    def answer(query: dict[str, str]) -> Any:
+        start = int(query["start"]) - int(offsets[0])
+        return {"rows": rows(start, min(5, start + int(query["limit"])))}
+
+    found = await read(agency, open_one, f"offset: start, size: limit, items: 2{first}", answer)
+    assert (found.outcome, len(found.rows)) == (Outcome.ANSWERED, 5)
+    assert [dict(asked.query)["start"] for asked in agency.asked] == offsets
+
+
+@pytest.mark.parametrize("end", [{}, {"next": None}, {"next": ""}])
+async def test_a_cursor_is_handed_back_until_there_is_none(agency: Agency, open_one: Any, end: Any) -> None:
+    pages: dict[str | None, Any] = {
+        None: {"rows": rows(0, 2), "next": "a&b"},
+        "a&b": {"rows": [], "next": 7},
+        "7": {"rows": rows(2, 3), **end},
+    }
+    found = await read(agency, open_one, "cursor: c2, next: next", lambda query: pages[query.get("c2")])
+    assert (found.outcome, len(found.rows), len(agency.asked)) == (Outcome.ANSWERED, 3, 3)
+
+
+async def test_a_cursor_that_stays_ends_an_empty_page_and_is_a_failure_elsewhere(agency: Agency, open_one: Any) -> None:
+    pages = {"*": {"rows": rows(0, 2), "next": "z"}, "z": {"rows": [], "next": "z"}}
+    paging = 'cursor: mark, next: next, first: "*"'
+    found = await read(agency, open_one, paging, lambda query: pages[query["mark"]])
+    assert (found.outcome, len(found.rows)) == (Outcome.ANSWERED, 2)
+    pages["z"]["rows"] = rows(2, 3)
+    found = await read(agency, open_one, paging, lambda query: pages[query["mark"]])
+    assert (found.outcome, found.failure) == BAD
+
+
+@pytest.mark.parametrize(
+    "shape", ["{here}/api/p?c={code}&page=2", "/api/p?c={code}&page=2", "?c={code}&page=2", "p?page=2"]
+)
+async def test_links_are_followed_from_page_to_page(agency: Agency, open_one: Any, shape: str) -> None:
+    link = shape.format(here=agency.address, code=CODE)
+
+    def answer(query: dict[str, str]) -> Any:
+        return {"rows": rows(2, 3), "next": None} if "page" in query else {"rows": rows(0, 2), "next": link}
+
+    found = await read(agency, open_one, "link: next", answer)
+    assert (found.outcome, len(found.rows)) == (Outcome.ANSWERED, 3)
+    assert {asked.path for asked in agency.asked} == {"/api/p"}
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "http://169.254.169.254/latest",
+        "http://127.0.0.2/p",
+        "//elsewhere.example/p",
+        "https://{host}/p",
+        "http://user@{host}/p",
+        "http://{host}.elsewhere.example/p",
+        "file:///etc/passwd",
+        "http://[",
+        {"href": "/p"},
+    ],
+)
+async def test_a_link_that_leads_elsewhere_is_never_followed(agency: Agency, open_one: Any, link: Any) -> None:
+    if isinstance(link, str):
+        link = link.format(host=agency.address.removeprefix("http://"))
+    found = await read(agency, open_one, "link: next", lambda _: {"rows": rows(0, 2), "next": link})
+    assert ((found.outcome, found.failure), len(agency.asked)) == (BAD, 1)
+
+
+async def test_links_that_go_round_in_circles_end(agency: Agency, open_one: Any) -> None:
+    found = await read(agency, open_one, "link: next", lambda _: {"rows": rows(0, 2), "next": "?a"})
+    assert ((found.outcome, found.failure), len(agency.asked)) == (BAD, 2)
+    found = await read(
+        agency,
+        open_one,
+        "link: next, pages: 4",
+        lambda query: {"rows": rows(0, 2), "next": "?b=1" if "a" in query else "?a=1"},
+    )
+    assert ((found.outcome, found.failure), len(agency.asked)) == (INCOMPLETE, 6)
+
+
+@pytest.mark.parametrize(
+    "paging",
+    ["page: no, items: 2", "offset: no, items: 2", "cursor: no, next: next", "link: next", "page: no, more: m"],
+)
+async def test_what_lies_beyond_the_last_page_that_may_be_read_is_told(
+    agency: Agency, open_one: Any, paging: str
+) -> None:
+    def answer(_: Any) -> Any:
+        seen = len(agency.asked)
+        return {"rows": rows(seen * 2, seen * 2 + 2), "next": f"?next={seen}", "m": 1}
+
+    found = await read(agency, open_one, f"{paging}, pages: 3", answer)
+    assert ((found.outcome, found.failure), len(found.rows), len(agency.asked)) == (INCOMPLETE, 6, 3)
+
+
+@pytest.mark.parametrize(
+    ("paging", "said"),
+    [
+        ("page: no, total: t", {}),
+        ("page: no, total: t", {"t": "many"}),
+        ("page: no, totalPages: t", {"t": None}),
+        ("page: no, more: t", {"t": "perhaps"}),
+        ("page: no, last: t", {}),
+        ("cursor: c2, next: t", {"t": [1]}),
+        ("cursor: c2, next: t", {"t": True}),
+    ],
+)
+async def test_an_end_that_cannot_be_told_is_a_failure(agency: Agency, open_one: Any, paging: str, said: Any) -> None:
+    found = await read(agency, open_one, paging, lambda _: {"rows": rows(0, 2), **said})
+    assert (found.outcome, found.failure) == BAD
+
+
+@given(st.text(max_size=60) | st.from_regex(r"[a-z]{0,6}:?//?[a-z@:/?#.]{0,30}", fullmatch=True))
+def test_no_text_makes_a_link_that_leads_elsewhere(link: str) -> None:
+    target = target_within("https://agency.example/api/p", link)
+    assert target is None or (target.startswith("/") and "#" not in target)
+
+
+@pytest.mark.parametrize("same", ["https://agency.example:443/q?a=b#c", "HTTPS://AGENCY.example/q?a=b", "/q?a=b"])
+def test_the_same_place_may_be_written_in_several_ways(same: str) -> None:
+    assert target_within("https://agency.example/api/p", same) == "/q?a=b"
+
+
+@pytest.mark.parametrize(
+    "other", ["http://agency.example/q", "https://agency.example:444/q", "https://agency.example.org/q"]
+)
+def test_another_scheme_port_or_host_is_another_place(other: str) -> None:
+    assert target_within("https://agency.example/api/p", other) is None
