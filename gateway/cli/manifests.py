@@ -13,7 +13,7 @@ from connectors.manifest import Manifest
 from connectors.manifest_file import check_manifest
 from connectors.yaml_lines import read_yaml
 from gateway.assembly import record_shapes
-from gateway.cli.output import print_table
+from gateway.cli.output import counted, print_table
 from gateway.own_records import own_clashes
 from schema.contract import national
 
@@ -60,7 +60,7 @@ def faults_of(error: ManifestInvalid) -> list[Fault]:
 def show_faults(faults: list[Fault]) -> None:
     """Prints mistakes as a table."""
     rows = [(f"{fault['file']}:{fault['line']}", fault["message"], fault["hint"]) for fault in faults]
-    print_table(f"{len(faults)} mistakes", ("where", "what", "way out"), rows)
+    print_table(counted(len(faults), "mistake"), ("where", "what", "way out"), rows)
 
 
 def show_unset(reasons: Iterable[str]) -> None:
