@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 
-from connectors.contract import Dataset, RecordShape
+from connectors.contract import Dataset, RecordShape, Supply
 from connectors.describe import describe
 from connectors.kindness.share import Share
 from connectors.lookups import LOOKUPS
@@ -31,12 +31,18 @@ from gateway.document import Documents
 from gateway.editions import Editions, Loaded
 from gateway.errors import SettingsInvalidError
 from gateway.own_records import contract_of, own_clashes
-from gateway.pipeline import Gateway, Secrets
+from gateway.pipeline import GRACE, Gateway, Secrets
 from gateway.provision import Provision, Provisions
+from gateway.quotas.contract import Counters
+from gateway.quotas.fair import FairSupply
+from gateway.quotas.memory import MemoryCounters
+from gateway.quotas.quotas import Quotas
+from gateway.quotas.shared import open_shared
 from gateway.receipt import Receipts, Salt
 from gateway.reload import Reload, Terms
 from gateway.settings import PREFIX, Settings
 from gateway.tables import TableSource, announce
+from gateway.trusted import TrustedDocuments
 from gateway.views import Views
 from gateway.workshop import Announced, Cells, Offered, open_workshop
 from policies.consent import ConsentVerifier
@@ -163,7 +169,7 @@ async def open_gateway(
         provisions = Provisions(supply)
         stack.push_async_callback(provisions.close)
         compiler = await stack.enter_async_context(Compiler(open_workshop))
-        provision = _provision(installation, supply, settings)
+        provision = _provision(installation, supply, settings, supply_settings.share)
         editions = await stack.enter_async_context(_policy_in_force(settings, provision, compiler))
         reload = _reload(settings, installation, supply_settings, provisions, editions)
         stack.push_async_callback(_cancel, [asyncio.create_task(reload.follow(), name="manifests")])
@@ -171,11 +177,18 @@ async def open_gateway(
         consents = ConsentIssuers(settings.consent_issuers, verifier)
         await consents.look()
         stack.push_async_callback(_cancel, [asyncio.create_task(consents.follow(), name="consent issuers")])
+        counters = _counters(settings, environment)
+        stack.push_async_callback(counters.close)
+        trusted = TrustedDocuments(settings.documents)
+        if trusted.file is not None:
+            stack.push_async_callback(_cancel, [asyncio.create_task(trusted.file.follow(), name="trusted documents")])
         yield Gateway(
             editions=editions,
+            trusted=trusted,
             consents=consents,
             audit=audit,
             limits=settings.limits.operation(),
+            quotas=Quotas(settings.quotas, counters),
             secrets=secrets,
             receipts=Receipts(settings.audience, keys) if keys else None,
             reload=reload,
@@ -183,7 +196,11 @@ async def open_gateway(
 
 
 def _provision(
-    installation: Installation, supply: AgencySupply, settings: Settings, before: Provision | None = None
+    installation: Installation,
+    supply: AgencySupply,
+    settings: Settings,
+    share: Share,
+    before: Provision | None = None,
 ) -> Provision:
     """What an installation supplies, with what `before` had read of callers' operations where that still holds."""
     contract, catalogue = installation.contract, installation.catalogue
@@ -194,7 +211,7 @@ def _provision(
         agencies=installation.agencies,
         shared=shared_datasets(installation.datasets.values(), catalogue),
         tariff=tariff(settings.cost, installation.datasets),
-        supply=supply,
+        supply=_shared_out(supply, settings, installation, share),
         views=before.views if before and same else Views(contract),
         documents=before.documents if before and same else Documents(catalogue, settings.limits.operation()),
     )
@@ -208,7 +225,9 @@ def _reload(
     editions: Editions,
 ) -> Reload:
     def provide(files: Mapping[Path, Manifest], supply: AgencySupply) -> Provision:
-        return _provision(installation.renewed(files), supply, settings, editions.current.provision)
+        return _provision(
+            installation.renewed(files), supply, settings, supply_settings.share, editions.current.provision
+        )
 
     terms = Terms(
         directory=settings.manifests,
@@ -297,6 +316,27 @@ def read_secrets(settings: Settings) -> Secrets:
     return Secrets(
         masks=masks, cursors=_derived(root, b"cursors"), salt=Salt(_derived(root, b"receipts")), generation=generation
     )
+
+
+def _counters(settings: Settings, environment: Mapping[str, str]) -> Counters:
+    """Where quotas are counted. Raises `SettingsInvalidError`."""
+    quotas = settings.quotas
+    if quotas.url is None:
+        return MemoryCounters()
+    lease = settings.deadline.maximum + GRACE
+    key = _derived(_root(settings), b"quotas")
+    return open_shared(quotas.url.get_secret_value(), environment, key, lease=lease, deadline=quotas.deadline)
+
+
+def _shared_out(supply: Supply, settings: Settings, installation: Installation, share: Share) -> Supply:
+    """The supply, of which no organisation may have more than its part, where there is one. `share` is that of this
+    process.
+    """
+    part = settings.quotas.agency_share
+    if part is None:
+        return supply
+    concurrency = {manifest.agency: share.of(manifest.concurrency) for manifest in installation.manifests}
+    return FairSupply(supply, concurrency, part)
 
 
 def _second_level(settings: Settings) -> SecondLevelSettings | None:

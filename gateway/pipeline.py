@@ -14,7 +14,6 @@ from msgspec.structs import replace
 
 from connectors.contract import Asker
 from connectors.health import AgencyHealth, health_of
-from connectors.supply import AgencySupply
 from connectors.turns import Turn
 from gateway.arguments import slices
 from gateway.audit.log import AuditLog
@@ -24,7 +23,7 @@ from gateway.cursor import record_digests
 from gateway.editions import Edition, Editions
 from gateway.encode import encode, encode_refusal, failure_errors
 from gateway.enterprise import Enterprises
-from gateway.errors import DeadlineExceededError, MethodNotAllowedError
+from gateway.errors import DeadlineExceededError, MethodNotAllowedError, TooManyRequestsError
 from gateway.federate import Federation
 from gateway.fetch import partition
 from gateway.join import Joiner
@@ -33,6 +32,7 @@ from gateway.local import run_local
 from gateway.lookup import Asking, Looked
 from gateway.messages import Answered, Received
 from gateway.question import Question
+from gateway.quotas.quotas import Quotas
 from gateway.receipt import Receipts, Salt, salted_digest, statement
 from gateway.record import answer_record, asked_record, outcomes, refusal_record
 from gateway.refusals import (
@@ -45,6 +45,7 @@ from gateway.refusals import (
 from gateway.reload import Reload
 from gateway.resolve import resolve
 from gateway.roots import root_companies
+from gateway.trusted import TrustedDocuments
 from gateway.viewer import local_roots
 from policies.masks import MaskContext, Masks, masking
 from policies.publicity import CHINA
@@ -74,17 +75,18 @@ class Gateway:
     """
 
     editions: Editions
+    trusted: TrustedDocuments
     consents: Consents
     audit: AuditLog
     limits: Limits
+    quotas: Quotas
     secrets: Secrets
     receipts: Receipts | None = None
     reload: Reload | None = None
 
     def health(self) -> tuple[AgencyHealth, ...]:
         """How the agencies fare that are asked now."""
-        supply = self.editions.current.provision.supply
-        return health_of(supply) if isinstance(supply, AgencySupply) else ()
+        return health_of(self.reload.supply) if self.reload else ()
 
     def refused_manifests(self) -> int:
         """How many manifests are not in force, for a mistake."""
@@ -114,6 +116,11 @@ class Gateway:
             return await self._refuse(received, refused, started)
         try:
             return await self._execute(received, edition, question, started)
+        except TooManyRequestsError:
+            # Nobody was asked, save whoever was to find the company.
+            if question.companies.lookups():
+                await self.audit.append(asked_record(received, question, started))
+            raise
         except (CostExceeded, LimitExceeded) as refused:
             if isinstance(refused, CostExceeded) and not question.companies.lookups():
                 return await self._refuse(received, refused, started)
@@ -133,7 +140,7 @@ class Gateway:
         provision = edition.provision
         view = provision.views.view(openable, edition.policy.unreleased)
         operation, variables = await provision.documents.read(
-            view, received.query, received.operation_name, received.variables
+            view, self.trusted.text(received), received.operation_name, received.variables
         )
         roots = _roots(caller, edition, openable) if operation.local else {}
         return Question(
@@ -168,6 +175,7 @@ class Gateway:
             asker=asker,
             shared=provision.shared,
             bill=bill,
+            quotas=self.quotas,
             limit=self.limits.companies,
             deadline=received.deadline,
         )
@@ -185,7 +193,8 @@ class Gateway:
         sources, nonce = list(outcomes(answers)), self.secrets.salt.nonce(received.request_id)
         stated = self._stated(received, question, sources, nonce, started)
         cost = {"cost": bill.told()} if received.tell_cost or provision.tariff.told else {}
-        body = encode(data, errors, {"requestId": received.request_id, **cost, **caller.notices(), **stated})
+        notices = {**cost, **caller.notices(), **self.trusted.notices(received), **stated}
+        body = encode(data, errors, {"requestId": received.request_id, **notices})
         receipt = await self.receipts.sign(body) if stated and self.receipts else None
         response = salted_digest(nonce, body)
         await self.audit.append(

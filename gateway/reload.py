@@ -97,6 +97,11 @@ class Reload:
         """The manifests that are not in force, in the order of their files."""
         return tuple(refusal for _, refusal in sorted(self._refused.items()))
 
+    @property
+    def supply(self) -> AgencySupply:
+        """The supply in force."""
+        return self._provisions.supply
+
     async def follow(self) -> None:
         """Looks again and again, for as long as it runs."""
         while True:

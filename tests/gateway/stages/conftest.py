@@ -34,9 +34,12 @@ from gateway.messages import Principal, Received
 from gateway.pipeline import Gateway, Secrets
 from gateway.prepare import Preparer
 from gateway.provision import Provision
+from gateway.quotas.memory import MemoryCounters
+from gateway.quotas.quotas import Quotas
 from gateway.receipt import Salt
-from gateway.settings import CostSettings
+from gateway.settings import CostSettings, DocumentSettings, QuotaSettings
 from gateway.tables import Tables
+from gateway.trusted import TrustedDocuments
 from gateway.views import Views
 from gateway.workshop import Offered
 from policies.compile import compile_tables, openable
@@ -262,6 +265,8 @@ def build_world(
         consents=FixedConsents(consents or ConsentVerifier({}, "xinqiao", policy.purposes)),
         audit=audit,
         limits=limits or Limits(),
+        trusted=TrustedDocuments(DocumentSettings()),
+        quotas=Quotas(QuotaSettings(), MemoryCounters()),
         secrets=Secrets(b"m" * 32, b"c" * 32, Salt(b"s" * 32)),
     )
     return World(memory, audit, gateway)

@@ -42,9 +42,12 @@ from gateway.messages import Principal
 from gateway.pipeline import Gateway, Secrets
 from gateway.prepare import Preparer
 from gateway.provision import Provision
+from gateway.quotas.memory import MemoryCounters
+from gateway.quotas.quotas import Quotas
 from gateway.receipt import Salt
-from gateway.settings import CostSettings
+from gateway.settings import CostSettings, DocumentSettings, QuotaSettings
 from gateway.tables import Tables
+from gateway.trusted import TrustedDocuments
 from gateway.views import Views
 from gateway.workshop import Offered
 from policies.consent import ConsentVerifier
@@ -468,6 +471,8 @@ def worlds(draw) -> RandomWorld:
         consents=FixedConsents(ConsentVerifier({}, "xinqiao", policy.purposes)),
         audit=KeptAudit(),
         limits=GENEROUS,
+        trusted=TrustedDocuments(DocumentSettings()),
+        quotas=Quotas(QuotaSettings(), MemoryCounters()),
         secrets=SECRETS,
     )
     view = provision.views.view(drawn.opened, frozenset())
