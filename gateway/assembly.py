@@ -21,7 +21,8 @@ from connectors.reach import Reach
 from connectors.settings import SecondLevelSettings, SupplySettings
 from connectors.supply import open_supply
 from gateway.agencies import AgencyProfile, told_of
-from gateway.audit import AuditLog
+from gateway.audit.keys import load_signing_keys
+from gateway.audit.open import audit_log, worker_part
 from gateway.compiler import Compiler
 from gateway.consents import ConsentIssuers
 from gateway.coordinates import own_coordinates, supplied_coordinates
@@ -32,6 +33,7 @@ from gateway.errors import SettingsInvalidError
 from gateway.own_records import contract_of
 from gateway.pipeline import Gateway, Secrets
 from gateway.prepare import Preparer
+from gateway.receipt import Receipts, Salt
 from gateway.settings import PREFIX, Settings
 from gateway.tables import TableSource, announce
 from gateway.views import Views
@@ -128,22 +130,23 @@ def record_shapes(catalogue: Catalogue) -> Mapping[str, RecordShape]:
 
 @asynccontextmanager
 async def open_gateway(
-    settings: Settings, installation: Installation, environment: Mapping[str, str], audit_file: Path | None = None
+    settings: Settings, installation: Installation, environment: Mapping[str, str], worker: int | None = None
 ) -> AsyncIterator[Gateway]:
-    """The gateway, open for as long as the context lasts. `environment` holds the manifests' `${NAME}`; `audit_file` is
-    where it writes its audit log, if not where the settings say.
+    """The gateway, open for as long as the context lasts. `environment` holds the manifests' `${NAME}`; `worker` is
+    its number where there are several, each with an audit log of its own.
 
     Raises the packages' errors where something is wrong or missing.
     """
-    secrets = _secrets(settings)
+    secrets = read_secrets(settings)
     supply_settings = SupplySettings(
         environment,
         cached_rows=settings.cache_entries,
         second_level=_second_level(settings),
         reach=Reach(settings.networks, settings.plain_networks),
     )
+    keys = load_signing_keys(settings.audit)
     async with AsyncExitStack() as stack:
-        audit = await stack.enter_async_context(AuditLog(audit_file or settings.audit_file))
+        audit = await stack.enter_async_context(audit_log(settings, worker_part(worker)))
         supply = await open_supply(installation.manifests, record_shapes(installation.catalogue), supply_settings)
         stack.push_async_callback(supply.close)
         compiler = await stack.enter_async_context(Compiler(_workshop(installation)))
@@ -164,6 +167,7 @@ async def open_gateway(
             limits=settings.limits.operation(),
             tariff=tariff(settings.cost, installation.datasets),
             secrets=secrets,
+            receipts=Receipts(settings.audience, keys) if keys else None,
         )
 
 
@@ -250,11 +254,13 @@ def shared_datasets(datasets: Iterable[Dataset], catalogue: Catalogue) -> frozen
     return frozenset(dataset.id for dataset in datasets if dataset.shared or public(dataset))
 
 
-def _secrets(settings: Settings) -> Secrets:
+def read_secrets(settings: Settings) -> Secrets:
     """The installation's keys, derived from its one secret. Raises `SettingsInvalidError` where there is none."""
     root, generation = _root(settings), settings.pseudonym_generation
     masks = _derived(root, b"masks", generation.to_bytes(16))
-    return Secrets(masks=masks, cursors=_derived(root, b"cursors"), generation=generation)
+    return Secrets(
+        masks=masks, cursors=_derived(root, b"cursors"), salt=Salt(_derived(root, b"receipts")), generation=generation
+    )
 
 
 def _second_level(settings: Settings) -> SecondLevelSettings | None:

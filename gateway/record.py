@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gateway.envelope import Envelope, SourceStatus
@@ -47,12 +47,20 @@ def asked_record(received: Received, question: Question, now: dt.datetime) -> di
     }
 
 
-def answer_record(
-    received: Received, question: Question, answers: Answers, *, started: dt.datetime, ended: dt.datetime
+def answer_record(  # noqa: PLR0913  # what there is to record
+    received: Received,
+    question: Question,
+    answers: Answers,
+    *,
+    sources: Sequence[Mapping[str, Any]],
+    response: str,
+    started: dt.datetime,
+    ended: dt.datetime,
 ) -> dict[str, Any]:
     """A request that was answered: the operation, the companies, by what kinds of key they were looked for, what was
-    decided and how each agency fared.
+    decided and how each agency fared (as `outcomes` says); `response` is the response's salted digest.
     """
+    several = len(answers.settled) > 1
     return {
         **asked_by(received.request_id, received.principal, started),
         **_question(question),
@@ -62,9 +70,10 @@ def answer_record(
         "lookups": [_lookup(one) for one in answers.looked],
         "classes": [
             *(_lookup_class(one) for one in answers.looked),
-            *(_class(part.caller_class, part.place) for part in answers.settled),
+            *(_class(part.caller_class, part.place, named=several) for part in answers.settled),
         ],
-        "agencies": list(_outcomes(answers)),
+        "agencies": sources,
+        "response": response,
         "milliseconds": round((ended - started).total_seconds() * 1_000, 1),
     }
 
@@ -84,9 +93,10 @@ def _question(question: Question) -> dict[str, Any]:
     }
 
 
-def _class(caller_class: CallerClass, place: Place) -> Mapping[str, Any]:
-    """What was decided for the companies of one class at one place, and by which rules."""
+def _class(caller_class: CallerClass, place: Place, *, named: bool) -> Mapping[str, Any]:
+    """What was decided for the companies of one class at one place, and by which rules; `named`: and which."""
     return {
+        **({"codes": place.codes} if named else {}),
         "bases": sorted(caller_class.bases),
         "scope": sorted(caller_class.consent_scope),
         "companies": len(place.codes),
@@ -122,7 +132,7 @@ def _lookup_class(looked: Looked) -> Mapping[str, Any]:
     return {"bases": [], "scope": [], "companies": 1, "decisions": decided}
 
 
-def _outcomes(answers: Answers) -> Iterator[Mapping[str, Any]]:
+def outcomes(answers: Answers) -> Iterator[Mapping[str, Any]]:
     """How each dataset fared, with the number of answers and the oldest date of its data."""
     numbers: defaultdict[_Fared, int] = defaultdict(int)
     oldest: dict[_Fared, dt.datetime] = {}

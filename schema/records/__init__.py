@@ -8,6 +8,7 @@ from typing import Final
 from schema.catalogue import Catalogue
 from schema.derive import derive
 from schema.questions import QUESTIONS
+from schema.records.access import Lookup
 from schema.records.courts import JudgmentDefault
 from schema.records.merits import Certification, Honour, IntellectualProperty
 from schema.records.registration import Registration, RegistrationChange, Shareholder
@@ -36,6 +37,7 @@ RECORDS: Final[tuple[type[Record], ...]] = (
     ProcurementBan,
     Honour,
     Certification,
+    Lookup,
 )
 """Every record type, in the order in which `Enterprise` shows them."""
 

@@ -54,6 +54,12 @@ TIERS = {
     "SocialInsurance.contributionBase": "RESTRICTED/bucket",
     "SocialInsurance.arrears": "RESTRICTED/bucket",
     "SocialInsurance.paidUntil": "AUTHORISED/year",
+    "Lookup": "RESTRICTED",
+    "Lookup.lookedOn": "RESTRICTED",
+    "Lookup.organisation": "RESTRICTED",
+    "Lookup.purpose": "RESTRICTED",
+    "Lookup.basis": "RESTRICTED",
+    "Lookup.requests": "RESTRICTED",
     "Verification": "AUTHORISED",
     "Verification.name": "AUTHORISED",
     "Verification.legalRepresentative": "AUTHORISED",
@@ -81,6 +87,7 @@ def test_the_catalogue_holds_every_record_type_of_the_design() -> None:
         ("ProcurementBan", "procurementBans"),
         ("Honour", "honours"),
         ("Certification", "certifications"),
+        ("Lookup", "lookups"),
     ]
 
 

@@ -32,6 +32,7 @@ from gateway.limits import Limits
 from gateway.messages import Principal, Received
 from gateway.pipeline import Gateway, Secrets
 from gateway.prepare import Preparer
+from gateway.receipt import Salt
 from gateway.settings import CostSettings
 from gateway.tables import Tables
 from gateway.views import Views
@@ -252,7 +253,7 @@ def build_world(
         shared=frozenset(),
         tariff=tariff(CostSettings(), datasets),
         limits=limits or Limits(),
-        secrets=Secrets(b"m" * 32, b"c" * 32),
+        secrets=Secrets(b"m" * 32, b"c" * 32, Salt(b"s" * 32)),
     )
     return World(memory, audit, gateway)
 

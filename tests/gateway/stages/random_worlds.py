@@ -41,6 +41,7 @@ from gateway.limits import Limits
 from gateway.messages import Principal
 from gateway.pipeline import Gateway, Secrets
 from gateway.prepare import Preparer
+from gateway.receipt import Salt
 from gateway.settings import CostSettings
 from gateway.tables import Tables
 from gateway.views import Views
@@ -77,7 +78,7 @@ GENEROUS = Limits(tokens=1_000_000, fields=1_000_000, depth=1_000, aliases=1_000
 """Limits that no random operation reaches."""
 
 AGENCIES = ("court", "registry", "tax")
-SECRETS = Secrets(b"m" * 32, b"c" * 32)
+SECRETS = Secrets(b"m" * 32, b"c" * 32, Salt(b"s" * 32))
 
 TYPE_NAMES = ("Alpha", "Beta", "Gamma")
 ANSWER_FIELDS = ("alphas", "status", "records", "source", "record", "holders")
