@@ -25,7 +25,7 @@ from gateway.cli.connector.asking import (
     Organisation,
     Purpose,
     asker,
-    credit_codes,
+    company_keys,
     good_manifest,
     not_configured,
     supply_settings,
@@ -39,7 +39,13 @@ _SHOWN: Final = 400
 
 def probe(  # noqa: PLR0913 - the options of a command
     manifest: Annotated[Path, typer.Argument(metavar="MANIFEST", help="The manifest's file.")],
-    codes: Annotated[list[str], typer.Argument(metavar="CODE...", help="Credit codes of companies to ask about.")],
+    codes: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="CODE...",
+            help="Companies to ask about: credit codes; numbers or names where these are the keys.",
+        ),
+    ],
     *,
     record: Annotated[list[str] | None, typer.Option(help="Only this record type; may be repeated.")] = None,
     field: Annotated[list[str] | None, typer.Option(help="Only this field; may be repeated.")] = None,
@@ -57,7 +63,7 @@ def probe(  # noqa: PLR0913 - the options of a command
     with failing_plainly():
         read = good_manifest(manifest)
         settings = supply_settings()
-        asked = credit_codes(codes)
+        asked = company_keys(codes)
         who = asker(organisation, purpose)
         try:
             hiding = Hiding(read, settings.environment)
