@@ -75,6 +75,11 @@ def _company_key(text: str) -> CompanyKey:
     return SearchName.parse(text) if _CHINESE.search(text) else CreditCode.parse(text)
 
 
+def nobody_known_by(keys: list[str]) -> typer.BadParameter:
+    """What is wrong where no dataset of a manifest can be asked by any of these keys."""
+    return typer.BadParameter(f"no dataset of the manifest knows companies by such keys: {', '.join(keys)}")
+
+
 def not_configured(error: ConnectionNotConfigured) -> typer.Exit:
     """Prints why the connection cannot be opened, and what may help."""
     typer.echo(f"{error.code}: {error}", err=True)

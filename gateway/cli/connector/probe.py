@@ -27,6 +27,7 @@ from gateway.cli.connector.asking import (
     asker,
     company_keys,
     good_manifest,
+    nobody_known_by,
     not_configured,
     supply_settings,
 )
@@ -72,6 +73,8 @@ def probe(  # noqa: PLR0913 - the options of a command
             )
         except ConnectionNotConfigured as error:
             raise not_configured(error) from None
+    if not probed:
+        raise nobody_known_by(codes)
     if json:
         print_json([_document(one, hiding) for one in probed])
     for one in () if json else probed:

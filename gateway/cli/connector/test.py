@@ -23,6 +23,7 @@ from gateway.cli.connector.asking import (
     asker,
     company_keys,
     good_manifest,
+    nobody_known_by,
     not_configured,
     supply_settings,
 )
@@ -63,6 +64,8 @@ def run_tests(  # noqa: PLR0913 - the options of a command
             found = asyncio.run(_run(read, settings, known, strangers, only or [], who, quiet=json))
         except ConnectionNotConfigured as error:
             raise not_configured(error) from None
+    if not found:
+        raise nobody_known_by(code)
     if json:
         print_json([{**_parts(verdict), "result": str(verdict.result)} for verdict in found])
     else:
