@@ -7,6 +7,7 @@ record types is in `connectors.manifest_checks`.
 from __future__ import annotations
 
 from datetime import date, datetime, time
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
@@ -84,6 +85,10 @@ def _checked_formats(formats: tuple[str, ...]) -> tuple[str, ...]:
 
 DateFormats = Annotated[tuple[str, ...], AfterValidator(_checked_formats)]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+
+
+Texts = dict[Name, Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_listed)]]
+"""By column or path, texts that may stand there; the empty one stands for nothing."""
 
 
 class MissingMeans(StrEnum):
@@ -200,6 +205,7 @@ class FieldMapping(Part):
     """How one canonical field is filled from a row."""
 
     path: Name | None = None
+    first: tuple[Name, ...] = Field(default=(), description="Several columns: the first that has something.")
     join: tuple[Name, ...] = Field(default=(), description="Several columns as one text.")
     with_: str = Field(default="", alias="with", description="What stands between the joined texts.")
     const: str | int | float | bool | None = Field(default=None, description="The same value always.")
@@ -208,21 +214,26 @@ class FieldMapping(Part):
     )
     none: tuple[str, ...] = Field(default=(), description="Further texts, and dates, that mean nothing.")
     formats: DateFormats = Field(default=(), description="strptime formats, epochSeconds or epochMilliseconds.")
-    unit: Literal["分", "元", "万元", "亿元"] | None = Field(default=None, description="What the number counts.")
+    unit: Literal["分", "角", "元", "千元", "万元", "百万元", "亿元"] | None = Field(
+        default=None, description="What the number counts."
+    )
     currency: Currency | CurrencyColumn | None = None
+    scale: Annotated[Decimal, Field(gt=0, le=1_000_000)] | None = Field(
+        default=None, description="What the number is multiplied by, unless it has a percent sign."
+    )
     codes: dict[str, CodeEntry | str | StrictBool] | None = Field(default=None, description="The agency's code table.")
     label: Name | None = Field(default=None, description="Path of the code's label.")
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
-        if sum((self.path is not None, bool(self.join), self.const is not None)) != 1:
-            raise ValueError("needs exactly one of path, join and const")
+        if sum((self.path is not None, bool(self.first), bool(self.join), self.const is not None)) != 1:
+            raise ValueError("needs exactly one of path, first, join and const")
         return self
 
     def paths(self) -> frozenset[str]:
         """The agency's columns or paths that the field is read from."""
         currency = self.currency.path if isinstance(self.currency, CurrencyColumn) else None
-        return frozenset(path for path in (self.path, *self.join, self.label, currency) if path)
+        return frozenset(path for path in (self.path, *self.first, *self.join, self.label, currency) if path)
 
     def no_dates(self) -> frozenset[date]:
         """Those of `none` that are dates."""
@@ -267,6 +278,10 @@ class DatasetManifest(Part):
     )
     row_limit: int = Field(default=10_000, alias="rowLimit", ge=1, le=1_000_000, description="Most rows of one call.")
     as_of: AsOf | None = Field(default=None, alias="asOf")
+    only: Texts = Field(default_factory=dict, description="Rows count that have one of the texts at each of the paths.")
+    other: Texts = Field(
+        default_factory=dict, alias="except", description="Rows do not count that have one of the texts there."
+    )
     filters: dict[str, Annotated[Filter, short("name", Filter | str)]] = Field(
         default_factory=dict, description="Argument -> the agency's parameter."
     )
@@ -280,8 +295,13 @@ class DatasetManifest(Part):
         return True
 
     def paths(self) -> frozenset[str]:
-        """The agency's columns or paths that the fields are read from."""
-        return frozenset[str]().union(*(mapping.paths() for mapping in self.fields.values()))
+        """The agency's columns or paths that are read of rows, but for the key and the date of the data."""
+        return self.chosen_by.union(*(mapping.paths() for mapping in self.fields.values()))
+
+    @property
+    def chosen_by(self) -> frozenset[str]:
+        """The columns or paths by which it is told whether a row counts."""
+        return frozenset([*self.only, *self.other])
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -25,9 +25,10 @@ PROVINCES: Final = frozenset(
 """The first two digits of every division (GB/T 2260)."""
 
 _KINDS_OF: Final[Mapping[str, frozenset[Kind]]] = {
-    "join": frozenset({Kind.TEXT}),
+    "join": frozenset(Kind) - {Kind.BOOLEAN, Kind.CREDIT_CODE},
     "formats": frozenset({Kind.DATE, Kind.DATE_SPAN}),
     "unit": frozenset({Kind.MONEY}),
+    "scale": frozenset({Kind.DECIMAL}),
     "currency": frozenset({Kind.MONEY}),
     "codes": frozenset({Kind.CODE, Kind.TEXT, Kind.BOOLEAN}),
     "label": frozenset({Kind.CODE}),

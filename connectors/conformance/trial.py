@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
+from ipaddress import ip_network
 from itertools import count
 from typing import ClassVar, Final
 
@@ -47,6 +48,7 @@ _STRANGERS: Final = 2
 INDEXING_SECONDS: Final = 600.0
 """How long the first index of a drop may take."""
 
+_THIS_MACHINE: Final = ip_network("127.0.0.1")
 _partitions: Final = count()
 
 
@@ -173,17 +175,17 @@ class Subject:
     def changed(
         self,
         connection: Mapping[str, object],
-        timeout: float | None = None,
-        **settings: object,
+        timeout: float,
     ) -> Subject:
-        """The same dataset with other keys of its connection, another timeout, or other settings."""
+        """The same dataset with other keys of its connection and another timeout, asked on this machine."""
         manifest = self.manifest.model_copy(
             update={
                 "connection": self.manifest.connection.model_copy(update=dict(connection)),
-                "timeout": timeout or self.manifest.timeout,
+                "timeout": timeout,
             }
         )
-        return replace(self, manifest=manifest, settings=replace(self.settings, **settings))  # type: ignore[arg-type]
+        reach = replace(self.settings.reach, plain=(*self.settings.reach.plain, _THIS_MACHINE))
+        return replace(self, manifest=manifest, settings=replace(self.settings, reach=reach))
 
 
 def subjects(  # noqa: PLR0913, PLR0917  (what a supply needs, and whom to ask about)

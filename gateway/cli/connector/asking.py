@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final
 from uuid import uuid4
@@ -11,7 +12,7 @@ from uuid import uuid4
 import structlog
 import typer
 
-from connectors.contract import Asker, CompanyKey
+from connectors.contract import Asker, CompanyKey, RecordShape
 from connectors.errors import ConnectionNotConfigured, ManifestInvalid
 from connectors.manifest import Manifest
 from connectors.manifest_file import check_manifest
@@ -20,6 +21,7 @@ from connectors.settings import SupplySettings
 from gateway.assembly import record_shapes
 from gateway.cli.manifests import faults_of, show_faults
 from gateway.cli.output import FAILED, UNUSABLE
+from gateway.own_records import contract_of
 from gateway.settings import load_settings
 from schema.company_key import LegacyId, LegacyIdKind, SearchName
 from schema.credit_code import CreditCode, CreditCodeError, normalise
@@ -46,6 +48,11 @@ def good_manifest(path: Path) -> Manifest:
     except ManifestInvalid as error:
         show_faults(faults_of(error))
         raise typer.Exit(FAILED) from None
+
+
+def shapes_of(manifest: Manifest) -> Mapping[str, RecordShape]:
+    """The record types that the manifest may supply: the nation's, and its own."""
+    return record_shapes(contract_of((manifest,)).catalogue)
 
 
 def supply_settings() -> SupplySettings:

@@ -17,7 +17,6 @@ from connectors.errors import ConnectionNotConfigured
 from connectors.manifest import Manifest
 from connectors.settings import SupplySettings
 from gateway.cli.connector.asking import (
-    SHAPES,
     Organisation,
     Purpose,
     asker,
@@ -25,6 +24,7 @@ from gateway.cli.connector.asking import (
     good_manifest,
     nobody_known_by,
     not_configured,
+    shapes_of,
     supply_settings,
 )
 from gateway.cli.output import FAILED, Json, failing_plainly, print_json
@@ -86,7 +86,9 @@ async def _run(  # noqa: PLR0913, PLR0917  (all that a run depends on)
     quiet: bool,
 ) -> list[Verdict]:
     found: list[Verdict] = []
-    async for verdict in verdicts(manifest, SHAPES, settings, codes, strangers=strangers, asker=who, only=only):
+    async for verdict in verdicts(
+        manifest, shapes_of(manifest), settings, codes, strangers=strangers, asker=who, only=only
+    ):
         if not quiet:
             if not found or found[-1].dataset != verdict.dataset:
                 typer.secho(verdict.dataset, bold=True)
