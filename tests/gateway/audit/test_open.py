@@ -38,7 +38,7 @@ async def test_a_record_waits_for_the_disk_unless_the_operator_lets_it_only_outl
 
 
 async def test_files_are_rotated_as_the_settings_say(tmp_path: Path) -> None:
-    async with audit_log(settings_of(tmp_path, rotate_bytes=100), "-1") as log:
+    async with audit_log(settings_of(tmp_path, rotate_bytes=50), "-1") as log:
         for n in range(3):
             await log.append({"n": n})
     assert sorted(path.name for path in tmp_path.iterdir()) == [  # noqa: ASYNC240 - nothing else runs
