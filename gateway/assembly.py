@@ -14,6 +14,7 @@ from pathlib import Path
 
 from connectors.contract import Dataset, RecordShape
 from connectors.describe import describe
+from connectors.lookups import LOOKUPS
 from connectors.manifest import Manifest
 from connectors.manifest_file import load_manifests
 from connectors.reach import Reach
@@ -24,6 +25,7 @@ from gateway.audit.keys import load_signing_keys
 from gateway.audit.open import audit_log, worker_part
 from gateway.compiler import Compiler
 from gateway.consents import ConsentIssuers
+from gateway.coordinates import own_coordinates, supplied_coordinates
 from gateway.cost import tariff
 from gateway.document import Documents
 from gateway.editions import Editions, Loaded
@@ -66,7 +68,7 @@ class Installation:
                 manifest.agency,
                 manifest.name.en,
                 manifest.name.zh,
-                tuple(sorted(dataset.record for dataset in manifest.datasets)),
+                tuple(sorted({dataset.record for dataset in manifest.datasets} - LOOKUPS.keys())),
             )
             for manifest in sorted(self.manifests, key=lambda manifest: manifest.agency)
         }
@@ -76,8 +78,7 @@ class Installation:
         """The coordinates that each agency supplies."""
         supplied: defaultdict[str, set[str]] = defaultdict(set)
         for dataset in self.datasets.values():
-            supplied[dataset.agency].add(dataset.record)
-            supplied[dataset.agency].update(f"{dataset.record}.{field}" for field in dataset.fields)
+            supplied[dataset.agency] |= supplied_coordinates(dataset)
         return {agency: frozenset(coordinates) for agency, coordinates in supplied.items()}
 
     def share(self, number: int, workers: int) -> Installation:
@@ -114,16 +115,17 @@ def read_installation(settings: Settings) -> Installation:
 
 
 def record_shapes(catalogue: Catalogue) -> Mapping[str, RecordShape]:
-    """The record types as far as connectors need to know them."""
-    return {
-        record.name: RecordShape(
+    """The record types as far as connectors need to know them, those of lookups included."""
+    canonical = (
+        RecordShape(
             record.name,
             record.single,
             {field.name: field.kind for field in record.fields.values()},
             record.filters,
         )
-        for record in catalogue.records.values()
-    }
+        for record in catalogue.of_companies()
+    )
+    return {**LOOKUPS, **{shape.name: shape for shape in canonical}}
 
 
 @asynccontextmanager
@@ -246,8 +248,8 @@ def shared_datasets(datasets: Iterable[Dataset], catalogue: Catalogue) -> frozen
     tiers = dict(catalogue.tiers())
 
     def public(dataset: Dataset) -> bool:
-        coordinates = (dataset.record, *(f"{dataset.record}.{field}" for field in dataset.fields))
-        return all(tiers[coordinate] is Tier.PUBLIC for coordinate in coordinates)
+        coordinates = own_coordinates(dataset)
+        return bool(coordinates) and all(tiers[coordinate] is Tier.PUBLIC for coordinate in coordinates)
 
     return frozenset(dataset.id for dataset in datasets if dataset.shared or public(dataset))
 

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, Final
 
 from graphql import GraphQLError
+from msgspec.structs import replace
 
 from connectors.contract import Asker, Supply
 from connectors.turns import Turn
@@ -25,9 +26,11 @@ from gateway.encode import encode, encode_refusal, failure_errors
 from gateway.enterprise import Enterprises
 from gateway.errors import DeadlineExceededError, MethodNotAllowedError
 from gateway.federate import Federation
+from gateway.fetch import partition
 from gateway.join import Joiner
 from gateway.limits import Limits
 from gateway.local import run_local
+from gateway.lookup import Asking, Looked
 from gateway.messages import Answered, Received
 from gateway.question import Question
 from gateway.receipt import Receipts, Salt, salted_digest, statement
@@ -39,6 +42,7 @@ from gateway.refusals import (
     ReceiptUnavailable,
     RequestRefused,
 )
+from gateway.resolve import resolve
 from gateway.roots import root_companies
 from gateway.shape import Agencies
 from gateway.viewer import local_roots
@@ -106,9 +110,9 @@ class Gateway:
             return await self._refuse(received, refused, started)
         try:
             return await self._execute(received, edition, question, started)
-        except CostExceeded as refused:
-            return await self._refuse(received, refused, started)
-        except LimitExceeded as refused:
+        except (CostExceeded, LimitExceeded) as refused:
+            if isinstance(refused, CostExceeded) and not question.companies.lookups():
+                return await self._refuse(received, refused, started)
             await self.audit.append(asked_record(received, question, started))
             return Answered(encode_refusal(refused.formatted(), {"requestId": received.request_id}), executed=False)
         except BaseException:
@@ -145,24 +149,33 @@ class Gateway:
         caller, operation, companies = question.caller, question.operation, question.companies
         masks, bill = self._masks(caller), self.tariff.bill(caller.principal.organisation)
         audience = f"{caller.principal.organisation}\0{caller.purpose or ''}"
+        asker = Asker(caller.principal.organisation, caller.purpose, received.request_id)
+        looked: tuple[Looked, ...] = ()
+        if companies.lookups():
+            table = await edition.tables.table(caller.class_for_all())
+            asking = Asking(self.supply, table, partition(caller, self.shared), asker, received.deadline, bill)
+            companies, looked = await resolve(companies, asking)
         federation = Federation(
             supply=self.supply,
             tables=edition.tables,
             preparer=edition.preparer,
             joiner=Joiner(started.astimezone(CHINA).date(), masks, record_digests(self.secrets.cursors, audience)),
             caller=caller,
-            asker=Asker(caller.principal.organisation, caller.purpose, received.request_id),
+            asker=asker,
             shared=self.shared,
             bill=bill,
             limit=self.limits.companies,
             deadline=received.deadline,
         )
         turn = Turn()
-        answers = await federation.run(operation, companies, question.slices, turn)
+        answers = replace(await federation.run(operation, companies, question.slices, turn), looked=looked)
         local, local_errors = question.local
         data = None
         if local is not None:
-            found = {**local, **await Enterprises(answers, masks, self.limits.written).roots(companies, turn)}
+            found = {
+                **local,
+                **await Enterprises(answers, masks, self.agencies, self.limits.written).roots(companies, turn),
+            }
             data = {key: found[key] for key in operation.keys}
         errors = [*companies.errors, *local_errors, *failure_errors(answers.settled)]
         sources, nonce = list(outcomes(answers)), self.secrets.salt.nonce(received.request_id)

@@ -10,9 +10,11 @@ from typing import Any
 from gateway.envelope import Envelope, SourceStatus
 from gateway.federate import Answers
 from gateway.fetch import Place
+from gateway.lookup import Looked
 from gateway.messages import Principal, Received
 from gateway.question import Question
 from policies.decision import CallerClass
+from policies.policy import Act
 
 
 def asked_by(request_id: str, principal: Principal | None, now: dt.datetime) -> dict[str, Any]:
@@ -41,6 +43,7 @@ def asked_record(received: Received, question: Question, now: dt.datetime) -> di
         **_question(question),
         "outcome": "ASKED",
         "companies": sorted(question.companies.distinct()),
+        "lookups": [{"key": lookup.kind} for lookup in question.companies.lookups()],
     }
 
 
@@ -54,8 +57,8 @@ def answer_record(  # noqa: PLR0913  # what there is to record
     started: dt.datetime,
     ended: dt.datetime,
 ) -> dict[str, Any]:
-    """A request that was answered: the operation, the companies, what was decided and how each agency fared (as
-    `outcomes` says); `response` is the response's salted digest.
+    """A request that was answered: the operation, the companies, by what kinds of key they were looked for, what was
+    decided and how each agency fared (as `outcomes` says); `response` is the response's salted digest.
     """
     several = len(answers.settled) > 1
     return {
@@ -64,7 +67,11 @@ def answer_record(  # noqa: PLR0913  # what there is to record
         "outcome": "ANSWERED",
         "operationName": received.operation_name,
         "companies": sorted(answers.companies),
-        "classes": [_class(part.caller_class, part.place, named=several) for part in answers.settled],
+        "lookups": [_lookup(one) for one in answers.looked],
+        "classes": [
+            *(_lookup_class(one) for one in answers.looked),
+            *(_class(part.caller_class, part.place, named=several) for part in answers.settled),
+        ],
         "agencies": sources,
         "response": response,
         "milliseconds": round((ended - started).total_seconds() * 1_000, 1),
@@ -95,6 +102,34 @@ def _class(caller_class: CallerClass, place: Place, *, named: bool) -> Mapping[s
         "companies": len(place.codes),
         "decisions": place.plan.decisions[place.enterprise],
     }
+
+
+def _lookup(looked: Looked) -> Mapping[str, Any]:
+    """How each agency fared that was asked who has an identifier or a name. Neither is told: both are values."""
+    return {
+        "key": looked.lookup.kind,
+        "agencies": [
+            {"dataset": dataset, "status": answer.outcome, "failure": answer.failure}
+            for dataset, answer in sorted(looked.said.items())
+        ],
+    }
+
+
+def _lookup_class(looked: Looked) -> Mapping[str, Any]:
+    """What was decided where no company was known yet, and by which rules."""
+    decided = [
+        {
+            "agency": finder.dataset.agency,
+            "act": Act.READ,
+            "coordinate": coordinate,
+            "decision": decision.effect,
+            "mask": decision.mask,
+            "rule": decision.rule,
+        }
+        for finder in looked.finders
+        for coordinate, decision in finder.decisions.items()
+    ]
+    return {"bases": [], "scope": [], "companies": 1, "decisions": decided}
 
 
 def outcomes(answers: Answers) -> Iterator[Mapping[str, Any]]:

@@ -7,6 +7,7 @@ from typing import Final
 
 from schema.catalogue import Catalogue
 from schema.derive import derive
+from schema.questions import QUESTIONS
 from schema.records.access import Lookup
 from schema.records.courts import JudgmentDefault
 from schema.records.merits import Certification, Honour, IntellectualProperty
@@ -43,5 +44,8 @@ RECORDS: Final[tuple[type[Record], ...]] = (
 
 @cache
 def catalogue() -> Catalogue:
-    """The catalogue of all record types. Raises `CatalogueInvalidError` where one is declared wrongly."""
-    return derive(RECORDS)
+    """The catalogue of all record types, and of the questions at the root.
+
+    Raises `CatalogueInvalidError` where one is declared wrongly.
+    """
+    return Catalogue({**derive(RECORDS).records, **QUESTIONS})
