@@ -77,6 +77,7 @@ async def receive(
         read_only=request.method != "POST",
         document=parameters.document,
         tell_cost=_member(parameters.extensions, "cost", bool) or False,
+        receipt=_receipt(request.headers, parameters.extensions),
     )
 
 
@@ -226,6 +227,14 @@ def _purpose(headers: Headers, extensions: Mapping[str, Any]) -> str | None:
     if len(named) > 1:
         raise RequestMalformedError("The header X-Purpose and extensions.purpose differ; send one of them.")
     return named.pop() if named else None
+
+
+def _receipt(headers: Headers, extensions: Mapping[str, Any]) -> bool:
+    """Whether a receipt is asked for, in either place."""
+    wanted = {"1": True, "0": False, None: False}.get(single(headers, "X-Receipt"))
+    if wanted is None:
+        raise RequestMalformedError("The header X-Receipt must be 1 or 0.")
+    return wanted or _member(extensions, "receipt", bool) is True
 
 
 def _consents(headers: Headers, extensions: Mapping[str, Any]) -> tuple[str, ...]:

@@ -86,6 +86,12 @@ class DocumentIdRequired(RequestRefused):
     code = "DOCUMENT_ID_REQUIRED"
 
 
+class ReceiptUnavailable(RequestRefused):
+    """A receipt is asked for, and this gateway has no key to sign one."""
+
+    code = "RECEIPT_UNAVAILABLE"
+
+
 class CostExceeded(RequestRefused):
     """The agencies would be asked for more than one request may cost. The error tells estimate and budget."""
 

@@ -73,7 +73,7 @@ async def _between(trial: Trial, seconds: float) -> AsyncIterator[tuple[Proxy, S
     async with proxied(_dial(url)) as proxy:
         query = {name: value for name, value in url.query.items() if name != "host"}
         address = url.set(host=HOST, port=proxy.port, query=query).render_as_string(hide_password=False)
-        subject = trial.subject.changed({"url": address}, timeout=seconds)
+        subject = trial.subject.changed({"url": address}, seconds)
         async with subject.opened() as supply:
             yield proxy, subject, supply
 

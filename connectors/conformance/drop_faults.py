@@ -139,7 +139,7 @@ async def _copied(trial: Trial) -> AsyncIterator[tuple[Copy, Subject]]:
             copy = Copy(path, copy.content, path.with_name(marker.name))
             path.with_name(marker.name).write_bytes(marker.read_bytes())
         changes = {"path": directory, "sftp": None}
-        yield copy, trial.subject.changed(changes, timeout=_PATIENCE)
+        yield copy, trial.subject.changed(changes, _PATIENCE)
 
 
 @asynccontextmanager

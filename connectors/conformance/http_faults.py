@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
-from ipaddress import ip_network
+from dataclasses import dataclass
 from itertools import chain, repeat
 from typing import Any, Final
 
 from connectors.conformance.bad_days import PATIENT, QUICK, expect_failure, expect_truth
-from connectors.conformance.stand_in import HOST, Behaviour, Heard, StandIn, head, reset, standing_in
+from connectors.conformance.stand_in import Behaviour, Heard, StandIn, head, reset, standing_in
 from connectors.conformance.stand_in import repeat as as_ever
 from connectors.conformance.trial import Broken, Case, Subject, Trial, Unfit
 from connectors.contract import FailureCode, Supply
@@ -208,11 +207,6 @@ async def _stand_in(trial: Trial, seconds: float) -> AsyncIterator[tuple[StandIn
         raise Unfit("none of the companies has a record that could be lost")
     connection: Any = trial.subject.manifest.connection
     async with standing_in(trial.exchanges, connection.url) as stand_in:
-        reach = trial.subject.settings.reach
-        subject = trial.subject.changed(
-            {"url": stand_in.url, "auth": None, "tls": Tls()},
-            timeout=seconds,
-            reach=replace(reach, plain=(*reach.plain, ip_network(HOST))),
-        )
+        subject = trial.subject.changed({"url": stand_in.url, "auth": None, "tls": Tls()}, seconds)
         async with subject.opened() as supply:
             yield stand_in, subject, supply

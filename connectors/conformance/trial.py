@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
+from ipaddress import ip_network
 from itertools import count
 from typing import ClassVar, Final
 
@@ -16,6 +17,7 @@ from stdnum.cn import uscc
 from connectors.conformance.answers import records
 from connectors.contract import (
     Asker,
+    CompanyKey,
     CompanyRows,
     FailureCode,
     FetchRequest,
@@ -34,11 +36,12 @@ from connectors.watch import Exchange, Watch
 from schema.credit_code import CreditCode
 from schema.legacy_id import organisation_check_character
 
-Answers = Mapping[CreditCode, CompanyRows]
+Answers = Mapping[CompanyKey, CompanyRows]
 
 INDEXING_SECONDS: Final = 600.0
 """How long the first index of a drop may take."""
 
+_THIS_MACHINE: Final = ip_network("127.0.0.1")
 _partitions: Final = count()
 
 
@@ -136,7 +139,7 @@ class Subject:
     async def ask(
         self,
         supply: Supply,
-        codes: Sequence[CreditCode],
+        codes: Sequence[CompanyKey],
         columns: Collection[str] | None = None,
         filters: Mapping[str, date] | None = None,
     ) -> Answers:
@@ -164,17 +167,17 @@ class Subject:
     def changed(
         self,
         connection: Mapping[str, object],
-        timeout: float | None = None,
-        **settings: object,
+        timeout: float,
     ) -> Subject:
-        """The same dataset with other keys of its connection, another timeout, or other settings."""
+        """The same dataset with other keys of its connection and another timeout, asked on this machine."""
         manifest = self.manifest.model_copy(
             update={
                 "connection": self.manifest.connection.model_copy(update=dict(connection)),
-                "timeout": timeout or self.manifest.timeout,
+                "timeout": timeout,
             }
         )
-        return replace(self, manifest=manifest, settings=replace(self.settings, **settings))  # type: ignore[arg-type]
+        reach = replace(self.settings.reach, plain=(*self.settings.reach.plain, _THIS_MACHINE))
+        return replace(self, manifest=manifest, settings=replace(self.settings, reach=reach))
 
 
 def subjects(  # noqa: PLR0913, PLR0917  (what a supply needs, and whom to ask about)

@@ -11,6 +11,7 @@ from connectors.contract import KeyKind, RecordShape
 from connectors.drafting.evidence import Evidence, weigh
 from connectors.drafting.matching import Match, Words, best_matches, match
 from connectors.drafting.sample import Form, Sample, is_heading, leaves
+from connectors.duplicates import RECORD_ID
 from connectors.paths import AROUND
 from connectors.text import NOTHINGS
 from schema.values import Kind
@@ -117,7 +118,7 @@ def _dataset(  # noqa: PLR0913, PLR0917  (all that a dataset is drafted from)
     for name, kind in shape.fields.items():
         if name in best.columns:
             column = best.columns[name]
-            yield f"      {name}: {_mapping(column, kind, evidence[column])}"
+            yield f"      {name}: {_mapping(name, column, kind, evidence[column])}"
     taken = {key, *best.columns.values()}
     for name, kind in shape.fields.items():
         if name not in best.columns:
@@ -200,7 +201,7 @@ def _response(sample: Sample) -> Iterator[str]:
     yield f"    response: {{{', '.join(parts)}}} # TODO does it tell an unknown company, or an error, in its own code?"
 
 
-def _mapping(column: str, kind: Kind, found: Evidence) -> str:
+def _mapping(name: str, column: str, kind: Kind, found: Evidence) -> str:
     parts, asks = [], ""
     if kind in {Kind.DATE, Kind.DATE_SPAN} and found.formats:
         parts.append(f"formats: [{', '.join(map(_quoted, found.formats))}]")
@@ -211,6 +212,8 @@ def _mapping(column: str, kind: Kind, found: Evidence) -> str:
     if kind is Kind.CODE:
         seen = f" ({found.different} different in the sample)" if found.values else ""
         asks = f' # TODO codes{seen}: {{"the agency\'s": {{code: ours, label: 中文}}}}'
+    if name == RECORD_ID:
+        asks = " # TODO is it another one for each record? Rows of one id count as one"
     if not found.values:
         asks = asks or " # TODO no value of it was seen"
     text = written(column)

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from connectors.contract import RecordShape
 from connectors.drafting.evidence import Evidence
 from connectors.drafting.likeness import likeness
+from connectors.duplicates import RECORD_ID
 from schema.values import Kind
 
 ENOUGH = 0.55
 """How like a column has to be to a field."""
 
-_COMMON = frozenset({"recordId", "recordUrl", "objection", "publishedFrom", "publishedUntil"})
+_COMMON = frozenset({RECORD_ID, "recordUrl", "objection", "publishedFrom", "publishedUntil"})
 """The fields that every record type has: they do not tell one from another."""
 
 Words = Mapping[str, Mapping[str, str]]
@@ -57,6 +58,8 @@ def best_matches(evidence: Mapping[str, Evidence], shapes: Mapping[str, RecordSh
 def _fit(column: str, evidence: Evidence, name: str, kind: Kind, chinese: str) -> float:
     if kind not in evidence.kinds:
         return 0.0
+    if name == RECORD_ID and evidence.different < evidence.values:
+        return 0.0  # rows of one id count as one record
     fit = likeness(column, name, chinese)
     if kind is Kind.TEXT and Kind.DATE in evidence.kinds and evidence.values:
         return fit * 0.5  # a date is seldom meant to be a text

@@ -8,10 +8,9 @@ from weakref import WeakValueDictionary
 
 from msgspec.structs import replace
 
-from connectors.contract import CompanyRows, Dataset, FailureCode, FetchRequest, Outcome, Supply
-from schema.credit_code import CreditCode
+from connectors.contract import CompanyKey, CompanyRows, Dataset, FailureCode, FetchRequest, Outcome, Supply
 
-Answers = Mapping[CreditCode, CompanyRows]
+Answers = Mapping[CompanyKey, CompanyRows]
 """What a dataset said of each company."""
 
 
@@ -48,7 +47,7 @@ class FairSupply:
 
     async def _all(self, pieces: Sequence[FetchRequest], places: asyncio.Semaphore) -> Answers:
         asked = [asyncio.ensure_future(self._fetch(piece, places)) for piece in pieces]
-        answers: dict[CreditCode, CompanyRows] = {}
+        answers: dict[CompanyKey, CompanyRows] = {}
         try:
             for piece in asked:
                 answers.update(await piece)

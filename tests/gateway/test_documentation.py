@@ -51,7 +51,7 @@ def yaml_blocks(path: Path) -> list[str]:
     return [block.split("```")[0] for block in path.read_text().split("```yaml\n")[1:]]
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/manifest.md"])
+@pytest.mark.parametrize("document", ["README.md", "docs/manifest.md", "docs/agencies.md"])
 def test_the_whole_manifests_it_shows_are_good(document: str, tmp_path: Path) -> None:
     whole = [block for block in yaml_blocks(ROOT / document) if block.startswith(("agency:", "# Batch"))]
     assert whole

@@ -21,19 +21,19 @@ from connectors.probe import FieldSeen, Probed, RowSeen
 from connectors.probe import probe as ask
 from connectors.watch import Exchange
 from gateway.cli.connector.asking import (
-    SHAPES,
     Organisation,
     Purpose,
     asker,
     credit_codes,
     good_manifest,
     not_configured,
+    shapes_of,
     supply_settings,
 )
 from gateway.cli.output import FAILED, Json, counted, failing_plainly, plain, print_json, print_table
 from schema.values import Code, Count, DateSpan, Money, Value
 
-_SHOWN: Final = 400
+_SHOWN: Final = 300
 """How many characters of a body are shown, unless all are wanted."""
 
 
@@ -62,7 +62,7 @@ def probe(  # noqa: PLR0913 - the options of a command
         try:
             hiding = Hiding(read, settings.environment)
             probed = asyncio.run(
-                ask(read, SHAPES, settings, asked, records=record or (), fields=field or (), asker=who)
+                ask(read, shapes_of(read), settings, asked, records=record or (), fields=field or (), asker=who)
             )
         except ConnectionNotConfigured as error:
             raise not_configured(error) from None
@@ -88,7 +88,7 @@ def _show(probed: Probed, manifest: Manifest, hiding: Hiding, rows: int, shown: 
     for number, row in enumerate(probed.rows[:rows], 1):
         _show_row(row, f"row {number} of {len(probed.rows)}")
     if len(probed.rows) > rows:
-        typer.echo(f"  ({len(probed.rows) - rows} more rows: --rows)")
+        typer.echo(f"  (and {counted(len(probed.rows) - rows, 'row')} more: --rows)")
     for code, company in probed.answers.items():
         told = [str(company.outcome), counted(len(company.rows), "row")]
         told += [str(company.failure)] if company.failure else []

@@ -201,6 +201,14 @@ async def test_the_key_is_the_column_of_companies_codes_however_written(
     assert read(text, tmp_path)["datasets"][0]["key"] == expected
 
 
+async def test_what_several_rows_share_is_no_record_s_id(tmp_path: Path) -> None:
+    rows = [{"xydm": CODES[0], "pripid": "1", "lsh": str(number), "wfss": "x"} for number in range(3)]
+    text = await drafted(json.dumps(rows), record="Penalty")
+    assert read(text, tmp_path)["datasets"][0]["fields"]["recordId"] == "lsh"
+    text = await drafted(json.dumps([{**row, "lsh": "1"} for row in rows]), record="Penalty")
+    assert "recordId" not in read(text, tmp_path)["datasets"][0]["fields"]
+
+
 async def test_registration_numbers_are_told() -> None:
     text = await drafted(json.dumps([{"year": 2024, "zch": REGISTRATION_NUMBER}]), record="TaxCredit")
     assert "it holds registrationNumbers" in text
