@@ -104,7 +104,9 @@ class AgencySupply:
         async def ask(codes: Sequence[CompanyKey]) -> Answers:
             return await self._ask(line, question, codes)
 
-        answers = await self._cache.through(request, lifetimes, ask)
+        answers: Answers = await self._cache.through(request, lifetimes, ask)
+        if lifetimes.stale:
+            answers = self._cache.or_stale(request, answers)
         # Now less the time to live, kept or not: nobody shall see from it whether another asked before.
         return dated({code: answers[code] for code in request.codes}, lifetimes)
 
@@ -161,7 +163,7 @@ async def _open_lines(manifest: Manifest, shapes: Mapping[str, RecordShape], set
         source, shape = sources[dataset.record], shapes[dataset.record]
         mapper = compile_mapper(dataset, shape, manifest.none)
         joiner = Joiner(dataset, shape, mapper, whole_rows=not described.projection)
-        lines.append(Line(described, source, joiner, bounds, forwards))
+        lines.append(Line(described, source, joiner, bounds, dataset.is_idempotent, forwards))
     return lines
 
 
