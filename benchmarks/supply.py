@@ -76,7 +76,7 @@ def supply(time_to_live: float, *, coalesce: bool = True) -> AgencySupply:
         time_to_live=time_to_live,
         shared=False,
     )
-    line = Line(dataset, Agency(), joiner, Bounds("agency", Treatment()))
+    line = Line(dataset, Agency(), joiner, Bounds("agency", Treatment()), idempotent=True)
     return AgencySupply([OpenAgency({dataset.id: line})], RowCache(1_000_000))
 
 

@@ -81,18 +81,9 @@ class RowCache:
         """What is kept of the asked companies, and what `ask` brings of the others.
 
         What another request of the same partition is asking is waited for, and asked only if that brought nothing to
-        keep: its failure may be of its own making. Where the agency fails, rows that are fresh no more stand in for as
-        long as they may.
+        keep: its failure may be of its own making.
         """
         shelf = shelf_of(request)
-        answers = await self._fresh(request, shelf, lifetimes, ask)
-        if not lifetimes.stale:
-            return answers
-        return {code: self._or_stale(request, shelf + code, rows) for code, rows in answers.items()}
-
-    async def _fresh(
-        self, request: FetchRequest, shelf: str, lifetimes: Lifetimes, ask: Ask
-    ) -> dict[CompanyKey, CompanyRows]:
         answers, missing = self._look(request, shelf, request.codes)
         if not missing:
             return answers
@@ -107,6 +98,13 @@ class RowCache:
             if rest:
                 answers.update(await self._fly(request, rest, lifetimes, ask))
         return answers
+
+    def or_stale(
+        self, request: FetchRequest, answers: Mapping[CompanyKey, CompanyRows]
+    ) -> Mapping[CompanyKey, CompanyRows]:
+        """The answers, and in place of failures rows that are fresh no more, for as long as they may stand in."""
+        shelf = shelf_of(request)
+        return {code: self._or_stale(request, shelf + code, rows) for code, rows in answers.items()}
 
     async def close(self) -> None:
         """Forgets everything that is in memory, and closes the second level."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -64,14 +64,16 @@ class Told(msgspec.Struct, frozen=True):
 class Line:
     """One dataset: what it is, where it comes from, and the bounds of its agency, which all its lines share.
 
-    `forwards` tells whether calls say for whom they are made. `entries` tells rows that are kept of this dataset from
-    those that another manifest of the agency made; `rows` counts what becomes of them.
+    `idempotent` tells whether a call may be made twice, `forwards` whether calls say for whom they are made. `entries`
+    tells rows that are kept of this dataset from those that another manifest of the agency made; `rows` counts what
+    becomes of them.
     """
 
     dataset: Dataset
     source: Source
     joiner: Joiner
     bounds: Bounds
+    idempotent: bool
     forwards: bool = False
     entries: DatasetEntries | None = None
     rows: RowCounts = field(default_factory=RowCounts)
@@ -93,18 +95,18 @@ class Line:
         A failure is an entry of each of them.
         """
         started = asyncio.get_running_loop().time()
-        manifest = self.joiner.dataset
         codes: Sequence[CompanyKey] = ()
 
-        async def send(timeout: float) -> SourceAnswer:  # noqa: ASYNC109  (a source keeps it itself)
+        def send(timeout: float) -> Awaitable[SourceAnswer]:
             nonlocal codes
             codes = wanted()
-            return await self.source.fetch(self._call(question, codes, timeout))
+            return self.source.fetch(self._call(question, codes, timeout))
 
         try:
-            answer = await self.bounds.call(send, question.deadline, idempotent=manifest.is_idempotent)
-            if len(answer.rows) > manifest.row_limit:
-                answer = replace(answer, rows=answer.rows[: manifest.row_limit], truncated=True)
+            answer = await self.bounds.call(send, question.deadline, idempotent=self.idempotent)
+            limit = self.joiner.dataset.row_limit
+            if len(answer.rows) > limit:
+                answer = replace(answer, rows=answer.rows[:limit], truncated=True)
             joined = await self.joiner.join(codes, question.columns, answer)
             counts = self.rows
             counts.mapped += joined.mapped
@@ -129,15 +131,18 @@ class Line:
 
     def _call(self, question: Question, codes: Sequence[CompanyKey], seconds: float) -> SourceCall:
         columns = self.joiner.columns(question.columns)
+        call = SourceCall(self._keys(codes), columns, question.filters, seconds, question.asker)
+        if not self.bounds.is_metered:
+            return call
         further = partial(self.bounds.further, asyncio.get_running_loop().time() + seconds)
-        return SourceCall(self._keys(codes), columns, question.filters, seconds, question.asker, further)
+        return replace(call, further=further)
 
     def _is_spoilt(self, failure: AgencyFailure) -> bool:
         """Whether a call may have failed because of the companies in it, and those may be asked about again."""
         if isinstance(failure, NotSent) or failure.failure is FailureCode.AGENCY_OVERLOADED:
             return False
         # What may come right by itself leaves open whether the agency did what it was asked.
-        return self.joiner.dataset.is_idempotent or not failure.retryable
+        return self.idempotent or not failure.retryable
 
     def _keys(self, codes: Sequence[CompanyKey]) -> list[str]:
         """The companies' keys as the agency writes them, each spelling once."""
@@ -162,14 +167,16 @@ class Line:
 def dated(answers: Answers, lifetimes: Lifetimes) -> Answers:
     """The answers, told to be not older than they may be kept: so nobody sees whether another asked before."""
     now = datetime.now(UTC)
-    some, none = (now - timedelta(seconds=seconds) for seconds in (lifetimes.rows, lifetimes.none))
-    longer = timedelta(seconds=lifetimes.stale)
+    some = now - timedelta(seconds=lifetimes.rows)
+    none = some if lifetimes.none == lifetimes.rows else now - timedelta(seconds=lifetimes.none)
     told: dict[CompanyKey, CompanyRows] = {}
     for code, rows in answers.items():
-        limit = some if rows.rows else none
-        if rows.outcome is Outcome.STALE:
-            limit -= longer
-        told[code] = rows if rows.outcome is Outcome.FAILED else _not_older(rows, limit)
+        if rows.outcome is Outcome.FAILED:
+            told[code] = rows
+        elif rows.outcome is Outcome.STALE:
+            told[code] = _not_older(rows, (some if rows.rows else none) - timedelta(seconds=lifetimes.stale))
+        else:
+            told[code] = _not_older(rows, some if rows.rows else none)
     return told
 
 

@@ -98,7 +98,7 @@ async def open_agency(origin: Origin, settings: SupplySettings, before: OpenAgen
         mapper = compile_mapper(dataset, shape, manifest.none)
         joiner = Joiner(dataset, shape, mapper, whole_rows=not described.projection)
         entries = dataset_entries(manifest, dataset, shape)
-        lines[described.id] = Line(described, source, joiner, bounds, forwards, entries)
+        lines[described.id] = Line(described, source, joiner, bounds, dataset.is_idempotent, forwards, entries)
     return OpenAgency(lines, origin)
 
 

@@ -111,7 +111,9 @@ class AgencySupply:
             line.rows.asked += len(codes)
             return await self._ask(line, question, codes)
 
-        answers = await self._cache.through(request, lifetimes, ask)
+        answers: Answers = await self._cache.through(request, lifetimes, ask)
+        if lifetimes.stale:
+            answers = self._cache.or_stale(request, answers)
         # Now less the time to live, kept or not: nobody shall see from it whether another asked before.
         return dated({code: answers[code] for code in request.codes}, lifetimes)
 

@@ -19,6 +19,7 @@ from connectors.contract import RecordShape
 from connectors.errors import ConnectionNotConfigured, ManifestInvalid
 from connectors.folder import Folder, Reasons, read_folder, stamps_of, succeed
 from connectors.manifest import Manifest
+from connectors.manifest_file import clashes
 from connectors.open_agency import OpenAgency, open_agency, origin_of, stamp_or_none
 from connectors.secret import Stamp
 from connectors.settings import SupplySettings
@@ -145,6 +146,7 @@ class Reload:
         before = {path: placed.manifest for path, placed in self._placed.items()}
         chosen, refused = succeed(folder, before, known.__contains__)
         refused |= self._part_clashing(chosen, before)
+        refused |= self._keep_whole(chosen, before)
         supply = self._provisions.supply
         placed: dict[Path, _Placed] = {}
         try:
@@ -178,6 +180,16 @@ class Reload:
                     and old.agency not in {manifest.agency for manifest in chosen.values()}
                 ):
                     chosen[path] = old
+
+    def _keep_whole(self, chosen: dict[Path, Manifest], before: Mapping[Path, Manifest]) -> Mapping[Path, Reasons]:
+        """Puts everything back where what one manifest needs of another would not be there, and gives the reasons."""
+        reasons = tuple(str(finding) for _, finding in clashes(self._terms.directory, tuple(chosen.values())))
+        if not reasons:
+            return {}
+        changed = [path for path in {*chosen, *before} if chosen.get(path) != before.get(path)]
+        chosen.clear()
+        chosen.update(before)
+        return dict.fromkeys(changed, reasons)
 
     async def _place(self, chosen: Mapping[Path, Manifest], placed: dict[Path, _Placed]) -> Mapping[Path, Reasons]:
         """Opens what is not open yet, and gives the reasons why some cannot be: then what they replace is placed."""

@@ -57,7 +57,7 @@ class Bounds:
         self._paces = paces(rate, share) if rate else ()
         self.day = DayBudget(share.of(rate.day), treatment.zone, clock()) if rate and rate.day else None
         self._day_is_spent = False
-        self._metered = rate is not None
+        self.is_metered = rate is not None
         self._paused_until = float("-inf")
         self._repetitions = treatment.retries.most
         self._budget = RetryBudget(treatment.retries, share)
@@ -90,7 +90,7 @@ class Bounds:
 
     async def further(self, deadline: float) -> None:
         """Waits until another request of a call that was sent may leave. Raises `NotSent`."""
-        if self._metered or self._is_paused():
+        if self.is_metered:
             await self._admit(deadline)
 
     def _may_repeat(self, error: AgencyFailure, pause: float, deadline: float) -> bool:
@@ -102,6 +102,8 @@ class Bounds:
         return in_time and not self.breaker.refuses(now) and self._budget.take()
 
     async def _once(self, send: Send, deadline: float) -> SourceAnswer:
+        """Sends the call within the bounds, and learns from how it fares."""
+        loop = asyncio.get_running_loop()
         self._check_open()
         waits = self._places.locked()
         if waits:
@@ -109,12 +111,33 @@ class Bounds:
         else:
             await self._places.acquire()
         try:
-            if self._metered or self._is_paused():
+            if self.is_metered or self._paused_until > loop.time():
                 waits = True
                 await self._admit(deadline)
             if waits:
                 self._check_open()
-            return await self._sent(send, deadline)
+            started = loop.time()
+            timeout = min(self.timeout, deadline - started)
+            if timeout <= 0:
+                raise NotSent(FailureCode.AGENCY_TIMEOUT, "the deadline came before the call was sent")
+            self.counts.calls += 1
+            probe = self.breaker.begin()
+            try:
+                async with asyncio.timeout(timeout):
+                    answer = await send(timeout)
+            except TimeoutError:
+                failure = late(timeout)
+            except AgencyFailure as error:
+                failure = error
+            except BaseException:
+                self.breaker.undecided(probe=probe)
+                raise
+            else:
+                self.counts.answered(loop.time() - started)
+                self.breaker.succeeded(probe=probe)
+                return answer
+            self._learn(failure, timeout, probe=probe)
+            raise failure
         finally:
             self._places.release()
 
@@ -194,32 +217,6 @@ class Bounds:
         if spent:
             self.counts.refused.day += 1
             raise _overloaded("the day's calls are used up")
-
-    async def _sent(self, send: Send, deadline: float) -> SourceAnswer:
-        """Sends the call, and learns from how it fares."""
-        loop, counts, breaker = asyncio.get_running_loop(), self.counts, self.breaker
-        started = loop.time()
-        timeout = min(self.timeout, deadline - started)
-        if timeout <= 0:
-            raise NotSent(FailureCode.AGENCY_TIMEOUT, "the deadline came before the call was sent")
-        counts.calls += 1
-        probe = breaker.begin()
-        try:
-            async with asyncio.timeout(timeout):
-                answer = await send(timeout)
-        except TimeoutError:
-            failure = late(timeout)
-        except AgencyFailure as error:
-            failure = error
-        except BaseException:
-            breaker.undecided(probe=probe)
-            raise
-        else:
-            counts.answered(loop.time() - started)
-            breaker.succeeded(probe=probe)
-            return answer
-        self._learn(failure, timeout, probe=probe)
-        raise failure
 
     def _learn(self, failure: AgencyFailure, timeout: float, *, probe: bool) -> None:
         """Keeps what a failure tells of the agency."""

@@ -87,7 +87,7 @@ def supply_of(
     )
     joiner = Joiner(manifest, SHAPES["Penalty"], compile_mapper(manifest, SHAPES["Penalty"], ()), whole_rows=True)
     bounds = Bounds("court", Treatment.model_validate(declared), clock=clock)
-    line = Line(dataset, agency, joiner, bounds)
+    line = Line(dataset, agency, joiner, bounds, manifest.is_idempotent)
     return AgencySupply([OpenAgency({dataset.id: line})], RowCache(1_000))
 
 

@@ -401,6 +401,39 @@ async def test_a_new_manifest_that_cannot_be_in_force_is_told_and_harms_no_other
     assert supplied(gateway) == ["standards/Certification"]
 
 
+async def test_an_agency_whose_crosswalk_another_needs_cannot_go(gateway: Gateway, settings: Settings) -> None:
+    tax = "  - record: LegacyIdentifiers\n    request: {path: '/tax/{key}'}\n    fields: {taxNumber: no}\n"
+    (settings.manifests / "laboratory.yaml").write_text(LABORATORY + tax)
+    keyed = STANDARDS.replace("    request", "    key: {path: code, kind: taxNumber}\n    request")
+    (settings.manifests / "standards.yaml").write_text(keyed)
+    await looked(gateway)
+    assert gateway.reload.refused == ()
+    before = gateway.editions.current
+    (settings.manifests / "laboratory.yaml").unlink()
+    await looked(gateway)
+    assert gateway.editions.current is before
+    (refusal,) = gateway.reload.refused
+    assert (refusal.file, refusal.agency) == ("laboratory.yaml", "laboratory")
+    assert "some agency must supply LegacyIdentifiers with taxNumber" in refusal.reasons[0]
+
+
+RECALL = """records:
+  - name: {name}
+    tier: PUBLIC
+    description: {{en: A recall., zh: 召回。}}
+    fields: {{day: {{type: date, tier: PUBLIC, description: {{en: The day., zh: 日期。}}}}}}
+"""
+
+
+async def test_record_types_of_agencies_own_come_with_their_manifests(gateway: Gateway, settings: Settings) -> None:
+    own = "  - record: LaboratoryRecall\n    request: {path: '/r/{key}'}\n    fields: {day: day}\n"
+    (settings.manifests / "laboratory.yaml").write_text(LABORATORY + own + RECALL.format(name="LaboratoryRecall"))
+    await looked(gateway)
+    assert gateway.reload.refused == ()
+    assert "laboratory/LaboratoryRecall" in supplied(gateway)
+    assert "LaboratoryRecall" in gateway.editions.current.provision.offered.catalogue.records
+
+
 async def test_a_manifest_that_cannot_be_opened_leaves_the_one_before(gateway: Gateway, settings: Settings) -> None:
     before = gateway.editions.current
     text = STANDARDS.replace('{url: "${OFFICES_URL}"}', '{url: "${OFFICES_URL}", tls: {authority: "file:nowhere.pem"}}')
