@@ -63,6 +63,11 @@ class Bounds:
         self._budget = RetryBudget(treatment.retries, share)
         self._hedge_after = treatment.hedge_after
 
+    @property
+    def is_under_maintenance(self) -> bool:
+        """Whether the agency is not asked now, for it is being maintained."""
+        return self._maintenance is not None and self._maintenance.is_under_way(self._clock())
+
     async def call(self, send: Send, deadline: float, *, idempotent: bool) -> SourceAnswer:
         """Sends a call within all bounds; one that is idempotent is repeated, and hedged, where it may help and the
         budget allows.

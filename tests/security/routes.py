@@ -55,8 +55,7 @@ class CachingSupply(MemorySupply):
 
 @cache
 def _built(more_rules: str, limits: Limits | None) -> World:
-    world = build_world(more_rules=more_rules, limits=limits)
-    return replace(world, gateway=replace(world.gateway, views=VIEWS))
+    return build_world(more_rules=more_rules, limits=limits).provided(views=VIEWS)
 
 
 VIEWS = Views(national())
@@ -67,8 +66,8 @@ def guarded_world(
 ) -> World:
     """A gateway whose rows and cache are shared by everybody: nothing but the decisions stands between two callers."""
     whole = {key: tuple(_whole(key[0], row) for row in found) for key, found in {**rows, **OWNERSHIP}.items()}
-    supply, built = CachingSupply(DATASETS, whole), _built(more_rules, limits)
-    return replace(built, supply=supply, gateway=replace(built.gateway, supply=supply, shared=frozenset(DATASETS)))
+    supply = CachingSupply(DATASETS, whole)
+    return replace(_built(more_rules, limits).provided(supply=supply, shared=frozenset(DATASETS)), supply=supply)
 
 
 def _whole(dataset: str, row: Row) -> Row:
