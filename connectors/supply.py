@@ -47,7 +47,7 @@ async def open_supply(
     reasons: list[str] = []
     for manifest in resolved:
         try:
-            lines |= {line.dataset.id: line for line in await _open_lines(manifest, shapes, settings)}
+            lines |= {line.dataset.id: line for line in await _open_lines(manifest, shapes, settings, second)}
         except ConnectionUnusable as error:
             reasons.append(f"agency {manifest.agency}: {error}")
     supply = AgencySupply(lines, RowCache(settings.cached_rows, second))
@@ -154,10 +154,13 @@ def _divided(manifest: Manifest, share: Share) -> Manifest:
     return manifest.model_copy(update={"concurrency": max(1, share.of(manifest.concurrency))})
 
 
-async def _open_lines(manifest: Manifest, shapes: Mapping[str, RecordShape], settings: SupplySettings) -> list[Line]:
+async def _open_lines(
+    manifest: Manifest, shapes: Mapping[str, RecordShape], settings: SupplySettings, second: SecondLevel | None
+) -> list[Line]:
     opened = await kinds().usable[manifest.kind].open_sources(manifest, shapes, settings)
     sources = watched(opened, manifest.agency, settings.watch)
-    bounds, forwards = Bounds(manifest.agency, manifest, settings.share), manifest.forward is not None
+    add = second.counter(manifest.agency) if second else None
+    bounds, forwards = Bounds(manifest.agency, manifest, settings.share, add=add), manifest.forward is not None
     lines: list[Line] = []
     for dataset, described in zip(manifest.datasets, describe(manifest), strict=True):
         source, shape = sources[dataset.record], shapes[dataset.record]
