@@ -14,7 +14,8 @@ from typing import Any, Final
 import uvloop
 
 from benchmarks.tables import Effort, Section, Table, microseconds, milliseconds, number
-from gateway.audit import AuditLog
+from gateway.audit.files import FileSink, Rotation
+from gateway.audit.log import AuditLog
 
 WRITERS: Final = (1, 16, 64)
 LINES: Final = 6_400
@@ -79,7 +80,7 @@ async def _appended(file: Path, writers: int, lines: int) -> tuple[Sequence[floa
             await log.append(line)
             found.append(time.perf_counter() - began)
 
-    async with AuditLog(file) as log:
+    async with AuditLog(FileSink(file, "benchmark", Rotation(1 << 30, 86_400))) as log:
         before = time.process_time()
         await asyncio.gather(*(write(log, lines // writers) for _ in range(writers)))
         return found, time.process_time() - before

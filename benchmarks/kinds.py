@@ -24,7 +24,7 @@ import uvloop
 from benchmarks.kind_agencies import ADDRESS, AGENCY, COLUMNS, KINDS, MOST, WSDL, KindAgency, Place, manifest
 from benchmarks.tables import Effort, Section, Table, microseconds
 from benchmarks.upstream import MissingProgramError, compiled
-from connectors.contract import CompanyRows, FetchRequest, Outcome
+from connectors.contract import CompanyKey, CompanyRows, FetchRequest, Outcome
 from connectors.manifest_file import load_manifest
 from connectors.reach import Reach
 from connectors.settings import SupplySettings
@@ -56,7 +56,7 @@ async def opened(agency: KindAgency, place: Place, address: str) -> AsyncIterato
         await supply.close()
 
 
-async def fetch(supply: AgencySupply, codes: Sequence[CreditCode]) -> Mapping[CreditCode, CompanyRows]:
+async def fetch(supply: AgencySupply, codes: Sequence[CreditCode]) -> Mapping[CompanyKey, CompanyRows]:
     """One fetch of all fields of these companies, in one call."""
     deadline = asyncio.get_running_loop().time() + 60
     dataset = f"{AGENCY.id}/{AGENCY.record}"
@@ -81,7 +81,7 @@ async def _calls(agency: KindAgency, place: Place, address: str, runs: int) -> S
     return found
 
 
-def _check(agency: KindAgency, answers: Mapping[CreditCode, CompanyRows]) -> None:
+def _check(agency: KindAgency, answers: Mapping[CompanyKey, CompanyRows]) -> None:
     """Raises `ValueError` where the agency's rows did not all come, each with its values."""
     for code, answer in answers.items():
         expected = [row["documentNumber"] for row in AGENCY.company(code)]

@@ -7,10 +7,19 @@ from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
+from connectors.chinese_numbers import NUMERALS, read_chinese
 from connectors.text import Unmappable, narrow, read_text
 from schema.values import Money
 
-UNITS: Final = {"分": Decimal("0.01"), "元": Decimal(1), "万元": Decimal(10_000), "亿元": Decimal(100_000_000)}
+UNITS: Final = {
+    "分": Decimal("0.01"),
+    "角": Decimal("0.1"),
+    "元": Decimal(1),
+    "千元": Decimal(1_000),
+    "万元": Decimal(10_000),
+    "百万元": Decimal(1_000_000),
+    "亿元": Decimal(100_000_000),
+}
 """What one of each unit is in the currency's main unit."""
 
 LARGEST_INTEGER: Final = 2**31 - 1
@@ -22,29 +31,46 @@ _PLAIN: Final = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,12})?")
 _MOST_DIGITS: Final = 28
 """Numbers of no more digits are within the bounds, wherever their point is."""
 _DIGITS_AND_POINTS: Final = re.compile(r"[0-9.]*")
-_MONEY: Final = re.compile(
-    r"[¥￥]?(?P<number>[-+0-9.,eE ]*)(?P<unit>亿元?|万元?|元|分)?(?P<currency>人民币|美元|港元|港币|欧元|日元)?",
-    re.ASCII,
-)
-_WRITTEN_UNITS: Final = {**UNITS, "万": UNITS["万元"], "亿": UNITS["亿元"]}
-_WRITTEN_CURRENCIES: Final = {
-    "人民币": "CNY",
+_CURRENCIES: Final = {
+    **dict.fromkeys(("人民币", "RMB"), "CNY"),
+    **dict.fromkeys(("港元", "港币"), "HKD"),
     "美元": "USD",
-    "港元": "HKD",
-    "港币": "HKD",
     "欧元": "EUR",
     "日元": "JPY",
+    "英镑": "GBP",
+    **{code: code for code in ("CNY", "USD", "HKD", "EUR", "JPY", "GBP", "AUD", "CAD", "CHF", "SGD", "KRW", "MOP")},
 }
+"""How a currency is written beside its sum."""
+_CURRENCY: Final = "|".join(_CURRENCIES)
+_MONEY: Final = re.compile(
+    rf"(?P<before>{_CURRENCY})?[¥￥:： ]*(?P<number>[-+0-9.,eE ]*)(?P<unit>亿元?|百万元?|万元?|千元?|元|角|分)?[整正]?"
+    rf"(?P<after>{_CURRENCY})?[整正]?",
+    re.ASCII,
+)
+_IN_NUMERALS: Final = re.compile(
+    rf"(?P<before>{_CURRENCY})?[:： ]*(?:(?P<whole>[{NUMERALS}]+)[元圆圓])?零?(?:(?P<tenths>[{NUMERALS}])角)?零?"
+    rf"(?:(?P<cents>[{NUMERALS}])分)?[整正]?",
+)
+_WRITTEN_UNITS: Final = {
+    **UNITS,
+    "千": UNITS["千元"],
+    "万": UNITS["万元"],
+    "百万": UNITS["百万元"],
+    "亿": UNITS["亿元"],
+}
+_COUNTED: Final = ("年度", "年", "人", "名", "户", "家", "件", "个", "次", "项", "%")
+"""What is counted, where it is written after a number."""
 
 
 def read_decimal(raw: object) -> Decimal:
-    """The number, exact; thousands separators and a percent sign are understood. Raises `Unmappable`."""
+    """The number, exact; thousands separators, and what is counted after it, are understood. Raises `Unmappable`."""
     if isinstance(raw, bool):
         raise Unmappable
     text = read_text(raw)
     if _PLAIN.fullmatch(text):
         return Decimal(text)
-    text = narrow(text).replace(",", "").removesuffix("%").strip()
+    text = narrow(text).replace(",", "")
+    text = text.removesuffix(next(filter(text.endswith, _COUNTED), "")).strip()
     try:
         number = Decimal(text)
     except InvalidOperation:
@@ -95,11 +121,22 @@ def read_money(raw: object, unit: str = "元", currency: str = "CNY") -> Money:
         return Money(read_decimal(raw) * UNITS[unit], currency)
     if _PLAIN.fullmatch(raw):
         return Money(Decimal(raw) * UNITS[unit], currency)
-    match = _MONEY.fullmatch(narrow(read_text(raw)))
+    text = narrow(read_text(raw))
+    match = _MONEY.fullmatch(text)
     if match is None:
-        raise Unmappable
-    currency = _WRITTEN_CURRENCIES.get(match["currency"] or "", currency)
+        return _read_numerals(text, currency)
+    currency = _CURRENCIES.get(match["before"] or match["after"] or "", currency)
     return Money(read_decimal(match["number"]) * _WRITTEN_UNITS[match["unit"] or unit], currency)
+
+
+def _read_numerals(text: str, currency: str) -> Money:
+    """A sum as documents write it: 人民币壹万贰仟元伍角整."""
+    match = _IN_NUMERALS.fullmatch(text)
+    if match is None or not (match["whole"] or match["tenths"] or match["cents"]):
+        raise Unmappable
+    parts = ((match["whole"], "元"), (match["tenths"], "角"), (match["cents"], "分"))
+    amount = sum((read_chinese(written) * UNITS[unit] for written, unit in parts if written), Decimal(0))
+    return Money(amount, _CURRENCIES.get(match["before"] or "", currency))
 
 
 def read_sums(texts: Sequence[str], unit: str, currency: str) -> list[Money]:

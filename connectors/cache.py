@@ -16,15 +16,14 @@ from dataclasses import dataclass
 from aiocache import SimpleMemoryCache  # type: ignore[import-untyped]
 from msgspec.structs import replace
 
-from connectors.contract import CompanyRows, FetchRequest, Outcome
+from connectors.contract import CompanyKey, CompanyRows, FetchRequest, Outcome
 from connectors.second_level import SecondLevel
 from connectors.shelf import shelf_of
-from schema.credit_code import CreditCode
 
 _KEPT = frozenset({Outcome.ANSWERED, Outcome.UNKNOWN_COMPANY})
 """What may be kept: a failure or an incomplete answer must be asked again."""
 
-Ask = Callable[[Sequence[CreditCode]], Awaitable[Mapping[CreditCode, CompanyRows]]]
+Ask = Callable[[Sequence[CompanyKey]], Awaitable[Mapping[CompanyKey, CompanyRows]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ class RowCache:
         self._largest = largest
         self._flights: dict[str, _Flight] = {}
 
-    async def through(self, request: FetchRequest, time_to_live: float, ask: Ask) -> dict[CreditCode, CompanyRows]:
+    async def through(self, request: FetchRequest, time_to_live: float, ask: Ask) -> dict[CompanyKey, CompanyRows]:
         """What is kept of the asked companies, and what `ask` brings of the others.
 
         What another request of the same partition is asking is waited for, and asked only if that brought nothing to
@@ -99,12 +98,12 @@ class RowCache:
         self._weight = 0
 
     def _look(
-        self, request: FetchRequest, shelf: str, codes: Iterable[CreditCode]
-    ) -> tuple[dict[CreditCode, CompanyRows], list[CreditCode]]:
+        self, request: FetchRequest, shelf: str, codes: Iterable[CompanyKey]
+    ) -> tuple[dict[CompanyKey, CompanyRows], list[CompanyKey]]:
         """What is kept fresh and with all asked columns, the rows holding just these; and the other companies."""
         now = asyncio.get_running_loop().time()
-        found: dict[CreditCode, CompanyRows] = {}
-        missing: list[CreditCode] = []
+        found: dict[CompanyKey, CompanyRows] = {}
+        missing: list[CompanyKey] = []
         for code in codes:
             key = shelf + code
             envelope = self._memory.look(key)
@@ -120,8 +119,8 @@ class RowCache:
         return flight if flight is not None and request.columns <= flight.columns else None
 
     async def _fly(
-        self, request: FetchRequest, codes: Sequence[CreditCode], time_to_live: float, ask: Ask
-    ) -> Mapping[CreditCode, CompanyRows]:
+        self, request: FetchRequest, codes: Sequence[CompanyKey], time_to_live: float, ask: Ask
+    ) -> Mapping[CompanyKey, CompanyRows]:
         """Gets the companies' rows from behind memory, and keeps them there before those who wait for them go on."""
         flight = _Flight(request.columns, asyncio.get_running_loop().create_future())
         shelf = shelf_of(request)
@@ -138,8 +137,8 @@ class RowCache:
             flight.landed.set_result(None)
 
     async def _find(
-        self, request: FetchRequest, codes: Sequence[CreditCode], time_to_live: float
-    ) -> dict[CreditCode, CompanyRows]:
+        self, request: FetchRequest, codes: Sequence[CompanyKey], time_to_live: float
+    ) -> dict[CompanyKey, CompanyRows]:
         """What the second level holds of the companies."""
         if self._second is None:
             return {}
@@ -152,8 +151,8 @@ class RowCache:
         return {code: _cut(envelope, request.columns) for code, envelope in envelopes.items()}
 
     async def _ask(
-        self, request: FetchRequest, codes: Sequence[CreditCode], time_to_live: float, ask: Ask
-    ) -> Mapping[CreditCode, CompanyRows]:
+        self, request: FetchRequest, codes: Sequence[CompanyKey], time_to_live: float, ask: Ask
+    ) -> Mapping[CompanyKey, CompanyRows]:
         """What the agency says of the companies; what may be kept of it is, at both levels."""
         # From before the call: rows are as old as the agency's look at them, which may be any time after.
         asked_at, fresh_until = time.time(), asyncio.get_running_loop().time() + time_to_live

@@ -15,10 +15,9 @@ from datetime import date
 from functools import partial
 from typing import Final
 
-from connectors.contract import CompanyRows, FailureCode
+from connectors.contract import CompanyKey, CompanyRows, FailureCode
 from connectors.errors import AgencyFailure
 from connectors.line import Answers, Line, Question, Told, failed, late
-from schema.credit_code import CreditCode
 
 RETRIES: Final = 100
 """The most repeated calls to a dataset that stops answering."""
@@ -33,10 +32,10 @@ TOLERANCE: Final = 0.01
 one tick are mostly so close that none but the call needs a timer.
 """
 
-_Kind = tuple[frozenset[str], frozenset[tuple[str, date]], frozenset[CreditCode]]
+_Kind = tuple[frozenset[str], frozenset[tuple[str, date]], frozenset[CompanyKey]]
 """What may share a call: the columns, the filters and, in a repeated call, the companies."""
 
-_ANYBODY: Final[frozenset[CreditCode]] = frozenset()
+_ANYBODY: Final[frozenset[CompanyKey]] = frozenset()
 
 
 @dataclass(eq=False, slots=True)
@@ -45,9 +44,9 @@ class _Call:
 
     line: Line
     question: Question
-    wanted: dict[CreditCode, int] = field(default_factory=dict)
+    wanted: dict[CompanyKey, int] = field(default_factory=dict)
     riders: dict[_Rider, None] = field(default_factory=dict)
-    carried: tuple[CreditCode, ...] = ()
+    carried: tuple[CompanyKey, ...] = ()
     task: asyncio.Task[Told] = field(init=False)
 
     def start(self) -> asyncio.Task[Told]:
@@ -60,11 +59,11 @@ class _Call:
             rider.watch(self.question.deadline)
         return await self.line.call(self.question, self._leave_for_agency)
 
-    def _leave_for_agency(self) -> Sequence[CreditCode]:
+    def _leave_for_agency(self) -> Sequence[CompanyKey]:
         self.carried = tuple(self.wanted)
         return self.carried
 
-    def drop(self, rider: _Rider, codes: Sequence[CreditCode]) -> None:
+    def drop(self, rider: _Rider, codes: Sequence[CompanyKey]) -> None:
         """A request no longer waits for these. What nobody waits for is not asked, or no longer."""
         self.riders.pop(rider, None)
         if self.task.done():
@@ -86,11 +85,11 @@ class _Rider:
     """
 
     question: Question
-    codes: Sequence[CreditCode]
+    codes: Sequence[CompanyKey]
     answers: asyncio.Future[Answers]
     began: float
     arrive: Callable[[_Rider], None]
-    share: dict[_Call, list[CreditCode]] = field(default_factory=dict)
+    share: dict[_Call, list[CompanyKey]] = field(default_factory=dict)
     awaited: int = 0
     repeated: bool = False
     timer: asyncio.TimerHandle | None = None
@@ -119,7 +118,7 @@ class _Batch:
     """The calls of one tick that are alike: the newest, which may have room, and which of them asks about a company."""
 
     newest: _Call | None = None
-    calls: dict[CreditCode, _Call] = field(default_factory=dict)
+    calls: dict[CompanyKey, _Call] = field(default_factory=dict)
 
 
 class Coalescer:
@@ -131,7 +130,7 @@ class Coalescer:
         self._tasks: set[asyncio.Task[Told]] = set()
         self._retries = RETRIES
 
-    def ask(self, question: Question, codes: Sequence[CreditCode]) -> asyncio.Future[Answers]:
+    def ask(self, question: Question, codes: Sequence[CompanyKey]) -> asyncio.Future[Answers]:
         """The answers about these companies: no more of them than a call may carry, none twice.
 
         Whoever cancels the future takes them out of the call.
@@ -154,7 +153,7 @@ class Coalescer:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _board(self, rider: _Rider, company: frozenset[CreditCode]) -> None:
+    def _board(self, rider: _Rider, company: frozenset[CompanyKey]) -> None:
         """Adds the request's companies to the calls of this tick that are open to it."""
         question = rider.question
         kind = (question.columns, frozenset(question.filters.items()), company)
@@ -217,7 +216,7 @@ class Coalescer:
 
     def _taken(self, rider: _Rider) -> tuple[Answers, bool]:
         """What the calls brought for the request, and whether companies of other requests may have spoilt it."""
-        answers: dict[CreditCode, CompanyRows] = {}
+        answers: dict[CompanyKey, CompanyRows] = {}
         spoilt = False
         share = rider.share
         for call, own in share.items():

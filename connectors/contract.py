@@ -15,9 +15,14 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
+from schema.company_key import LegacyId, SearchName
 from schema.credit_code import CreditCode
 from schema.values import Kind, Value
 
+CompanyKey = CreditCode | LegacyId | SearchName
+"""By what a dataset is asked: companies' credit codes; where it knows them by another identifier, these; where it is
+searched, a part of a name.
+"""
 if TYPE_CHECKING:
     from connectors.errors import AgencyFailure
 
@@ -70,6 +75,9 @@ class KeyKind(StrEnum):
 
     CREDIT_CODE = "creditCode"
     ORGANISATION_CODE = "organisationCode"
+    REGISTRATION_NUMBER = "registrationNumber"
+    TAX_NUMBER = "taxNumber"
+    NAME = "name"
 
 
 class Coverage(msgspec.Struct, frozen=True):
@@ -110,7 +118,9 @@ class Dataset:
     batch). `projection` tells whether only the columns asked for leave the agency. `filters` are the arguments that it
     can apply itself. `time_to_live` is in seconds, 0 where rows may not be kept. `shared` allows cached rows to serve
     other organisations (the gateway also shares rows of wholly PUBLIC datasets). Of several suppliers of a single
-    record, the one with the lowest `precedence` is shown, of equal ones the first by id.
+    record, the one with the lowest `precedence` is shown, of equal ones the first by id. `key` is what it knows
+    companies by: organisation codes are made of the credit codes that it is asked for; of other kinds it is asked for
+    the very keys.
     """
 
     id: str
@@ -124,6 +134,7 @@ class Dataset:
     time_to_live: float
     shared: bool
     precedence: int = DEFAULT_PRECEDENCE
+    key: KeyKind = KeyKind.CREDIT_CODE
 
 
 class CompanyRows(msgspec.Struct, frozen=True):
@@ -162,7 +173,7 @@ class FetchRequest(msgspec.Struct, frozen=True):
     """
 
     dataset: str
-    codes: tuple[CreditCode, ...]
+    codes: tuple[CompanyKey, ...]
     columns: frozenset[str]
     filters: Mapping[str, date]
     partition: str
@@ -178,7 +189,7 @@ class Supply(Protocol):
         """Every dataset by id (`agency/Record`)."""
         ...
 
-    def fetch(self, request: FetchRequest) -> Awaitable[Mapping[CreditCode, CompanyRows]]:
+    def fetch(self, request: FetchRequest) -> Awaitable[Mapping[CompanyKey, CompanyRows]]:
         """An entry for each code asked for; failures are entries, never exceptions. Whoever cancels it withdraws the
         question.
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Final, NamedTuple, TypeVar
 
 from connectors.amounts import read_decimal, read_decimals, read_integer, read_integers, read_money, read_sums
@@ -98,8 +99,16 @@ def _count(_mapping: FieldMapping, _nested: bool) -> Converter:  # noqa: FBT001
     return _alone(lambda raw: Count(read_integer(raw)), lambda texts: list(map(Count, read_integers(texts))))
 
 
-def _decimal(_mapping: FieldMapping, _nested: bool) -> Converter:  # noqa: FBT001
-    return _alone(read_decimal, read_decimals)
+def _decimal(mapping: FieldMapping, _nested: bool) -> Converter:  # noqa: FBT001
+    scale = mapping.scale
+    if scale is None:
+        return _alone(read_decimal, read_decimals)
+
+    def scaled(raw: object) -> Decimal:
+        number = read_decimal(raw)
+        return number if isinstance(raw, str) and "%" in narrow(raw) else number * scale
+
+    return _alone(scaled, lambda texts: [number * scale for number in read_decimals(texts)])
 
 
 def _money(mapping: FieldMapping, nested: bool) -> Converter:  # noqa: FBT001

@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Final
 
+from connectors.chinese_numbers import DIGITS, read_chinese
 from connectors.text import Unmappable, narrow, read_text
 
 CHINA_TIME: Final = timezone(timedelta(hours=8))
@@ -35,6 +36,11 @@ _COMPACT_LENGTH: Final = len("20210305")
 _SEPARATED: Final = re.compile(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})" + _TIME, re.ASCII)
 _CHINESE: Final = re.compile(r"(\d{4})()年(\d{1,2})月(\d{1,2})日" + _TIME, re.ASCII)
 _COMPACT: Final = re.compile(r"(\d{4})()(\d{2})(\d{2})(?:(?P<time>\d{6})(?P<offset>))?", re.ASCII)
+_NUMERALS: Final = re.compile(
+    r"([〇○零一二三四五六七八九]{4})年([一二三四五六七八九十]{1,2})月([一二三四五六七八九十廿卅]{1,3})日"
+)
+_WRAPPED: Final = re.compile(r"/Date\((-?\d{1,17})(?:[+-]\d{4})?\)/", re.ASCII)
+"""Milliseconds as ASP.NET writes them in JSON; the offset is for display."""
 _ADJACENT: Final = re.compile(r"%[A-Za-z]%")
 
 
@@ -42,7 +48,7 @@ def read_date(raw: object, formats: Sequence[str] = (), nothings: frozenset[date
     """The date, None where it is one that stands for none (`NO_DATES`, year 9999, `nothings`).
 
     Without `formats` the usual ways of writing are understood (2021-3-5, 2021/03/05, 2021.3.5, 20210305, 2021年3月5日,
-    each with or without a time). Raises `Unmappable`.
+    each with or without a time; 二〇二一年三月五日). Raises `Unmappable`.
     """
     if isinstance(raw, str):
         found = _plain_date(raw) if not formats and _PLAIN.fullmatch(raw) else read_moment(raw, formats).date()
@@ -110,7 +116,7 @@ def _plain_date(text: str) -> date:
 def _usual(text: str) -> datetime:
     match = _SEPARATED.fullmatch(text) or _CHINESE.fullmatch(text) or _COMPACT.fullmatch(text)
     if match is None:
-        raise Unmappable
+        return _in_numerals(text)
     year, month, day = (int(match[group]) for group in (1, 3, 4))
     hour, minute, second = _clock(match["time"])
     offset = match["offset"]
@@ -118,6 +124,18 @@ def _usual(text: str) -> datetime:
         moment = datetime(year, month, day, hour, minute, second, tzinfo=_zone(offset) if offset else None)
         return _in_china(moment)
     except (ValueError, OverflowError):
+        raise Unmappable from None
+
+
+def _in_numerals(text: str) -> datetime:
+    """A date as documents write it: 二〇二一年三月五日."""
+    match = _NUMERALS.fullmatch(text)
+    if match is None:
+        raise Unmappable
+    year = int("".join(str(DIGITS[digit]) for digit in match[1]))
+    try:
+        return datetime(year, read_chinese(match[2]), read_chinese(match[3]), tzinfo=CHINA_TIME)
+    except ValueError:
         raise Unmappable from None
 
 
@@ -145,6 +163,8 @@ def _strict(text: str, pattern: str) -> datetime:
 
 
 def _epoch(text: str, pattern: str) -> datetime:
+    wrapped = _WRAPPED.fullmatch(text)
+    text = wrapped[1] if wrapped else text
     seconds = Decimal(text) / EPOCH_FORMATS[pattern]
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=float(seconds))).astimezone(CHINA_TIME)
 

@@ -30,5 +30,6 @@ def _dataset(manifest: Manifest, dataset: DatasetManifest) -> Dataset:
         filters=frozenset(dataset.filters),
         time_to_live=dataset.time_to_live,
         shared=dataset.shared,
+        key=dataset.key.kind,
         precedence=dataset.precedence,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate, chain
@@ -11,8 +11,10 @@ from itertools import accumulate, chain
 import msgspec
 
 from connectors.as_of import constant_moment, latest_moments
+from connectors.choosing import choose_rows
 from connectors.columns import ReadAll
 from connectors.contract import (
+    CompanyKey,
     CompanyRows,
     FailureCode,
     Outcome,
@@ -26,7 +28,6 @@ from connectors.keys import Asked
 from connectors.manifest import DatasetManifest, MissingMeans
 from connectors.mapping import MANY_ROWS, RowMapper
 from connectors.turns import Turn
-from schema.credit_code import CreditCode
 
 _Tell = Callable[[str, tuple[Row, ...], datetime | None, Mapping[int, frozenset[str]]], CompanyRows]
 """From a company's code, its rows, the date of its data and what could not be read, by row, to what is said of it."""
@@ -35,7 +36,7 @@ _Tell = Callable[[str, tuple[Row, ...], datetime | None, Mapping[int, frozenset[
 class Joined(msgspec.Struct, frozen=True):
     """One call's answer by company. `whole` tells that nothing is missing from it that may be of any of them."""
 
-    companies: Mapping[CreditCode, CompanyRows]
+    companies: Mapping[CompanyKey, CompanyRows]
     whole: bool
 
 
@@ -52,28 +53,29 @@ class Joiner:
         """The agency's columns that a call needs: those of the canonical fields asked for, and the control columns."""
         control = {self.dataset.key.path, self.dataset.as_of.column if self.dataset.as_of else None} - {None}
         ids = {RECORD_ID} & self.mapper.fields.keys()
-        return self.mapper.columns(names | ids).union(path for path in control if path)
+        return self.mapper.columns(names | ids).union(self.dataset.chosen_by, (path for path in control if path))
 
-    async def join(self, codes: Sequence[CreditCode], names: frozenset[str], answer: SourceAnswer) -> Joined:
+    async def join(self, codes: Sequence[CompanyKey], names: frozenset[str], answer: SourceAnswer) -> Joined:
         """What the answer says of each company asked for; `names` are the canonical fields that rows shall hold.
 
         A large answer leaves others their turn on the event loop.
         """
         turn = Turn()
-        asked = Asked(codes)
+        asked = Asked(codes, self.dataset.key.kind)
         rows, unkeyed = await _by_company(asked, answer.rows, self.mapper.keys, turn)
-        distinct = await without_duplicates(rows, self.mapper, turn, whole_rows=self.whole_rows)
+        chosen, unclear = await choose_rows(rows, self.mapper.counts, turn)
+        distinct = await without_duplicates(chosen, self.mapper, turn, whole_rows=self.whole_rows)
         owns = [distinct.get(code, ()) for code in codes]
         mapped = await self.mapper.read(list(chain.from_iterable(owns)), names, turn)
         found, unreadable = tuple(mapped.rows), mapped.unreadable
         ends = list(accumulate(map(len, owns)))
         places = list(zip(codes, owns, [0, *ends], ends, strict=False))
         whole = not unkeyed and not answer.dropped and not answer.truncated
-        plain, single = whole and not unreadable, self.shape.single
+        plain, single = whole and not unreadable and not unclear, self.shape.single
         constant = answer.as_of or constant_moment(self.dataset.as_of)
         moment = None if constant else latest_moments(self.dataset.as_of, nested=self.dataset.nested)
-        tell = self._teller(asked, answer, unkeyed)
-        joined: dict[CreditCode, CompanyRows] = {}
+        tell = self._teller(asked, answer, unkeyed, rows.keys(), unclear)
+        joined: dict[CompanyKey, CompanyRows] = {}
         for first in range(0, len(places), MANY_ROWS):
             for code, own, start, end in places[first : first + MANY_ROWS]:
                 as_of = moment(rows.get(code, ())) if moment else constant
@@ -85,8 +87,12 @@ class Joiner:
                 await turn.pass_on()
         return Joined(joined, whole)
 
-    def _teller(self, asked: Asked, answer: SourceAnswer, unkeyed: int) -> _Tell:
-        """How a company fared whose rows are these."""
+    def _teller(
+        self, asked: Asked, answer: SourceAnswer, unkeyed: int, there: Collection[str], unclear: Mapping[str, int]
+    ) -> _Tell:
+        """How a company fared whose rows are these; it is `there` where it had rows, whether they count or not, and of
+        some that is `unclear`.
+        """
         anybodys, truncated, single = unkeyed + answer.dropped, answer.truncated, self.shape.single
         unknown, named = _companies(asked, answer.unknown), _companies(asked, answer.seen)
         failed = {str(code): failure for key, failure in answer.failed.items() for code in asked.owners(key) or ()}
@@ -97,8 +103,8 @@ class Joiner:
             if text in failed:
                 return CompanyRows(Outcome.FAILED, failure=failed[text].failure, retryable=failed[text].retryable)
             surplus = len(rows) - 1 if single and len(rows) > 1 else 0
-            unmapped = sum(map(len, unreadable.values())) + surplus + anybodys
-            known = bool(rows) or text in named
+            unmapped = sum(map(len, unreadable.values())) + surplus + anybodys + unclear.get(text, 0)
+            known = bool(rows) or text in named or text in there
             return CompanyRows(
                 self._outcome(known=known, unknown=not rows and text in unknown, whole=not unmapped and not truncated),
                 rows[: len(rows) - surplus],

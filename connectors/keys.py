@@ -9,9 +9,11 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Final
 
-from connectors.contract import KeyKind
+from connectors.contract import CompanyKey, KeyKind
 from connectors.text import Unmappable, read_text
+from schema.company_key import LegacyId, LegacyIdKind, SearchName
 from schema.credit_code import CreditCode, CreditCodeError, normalise
+from schema.errors import LegacyIdError
 
 _ORGANISATION_CODE: Final = re.compile(r"[0-9A-Z]{9}", re.ASCII)
 _OUT_OF_SCOPE: Final = "CODE_OUT_OF_SCOPE"
@@ -26,10 +28,15 @@ class Spelling(StrEnum):
     ORGANISATION_CODE = "organisationCode"
 
 
-def spell(code: CreditCode, kind: KeyKind, spelling: Spelling) -> str:
-    """The company's key as the agency writes it. `HYPHENATED` is GB 11714's printed form, 12345678-9."""
-    organisation = code.organisation_code
-    text = organisation if kind is KeyKind.ORGANISATION_CODE else code
+def spell(key: CompanyKey, kind: KeyKind, spelling: Spelling) -> str:
+    """The company's key as the agency writes it. `HYPHENATED` is GB 11714's printed form, 12345678-9.
+
+    A registration or tax number has no other form than in small letters, and a name that is searched for has none.
+    """
+    if isinstance(key, SearchName):
+        return key
+    organisation = key.organisation_code if isinstance(key, CreditCode) else key
+    text = organisation if kind is KeyKind.ORGANISATION_CODE else key
     match spelling:
         case Spelling.UPPER:
             return text
@@ -49,8 +56,26 @@ def normal_key(raw: object) -> str | None:
         return None
 
 
-def is_some_company(key: str) -> bool:
-    """Whether a normalised key is that of a company at all, or of a sole trader. Another may be anybody's, mistyped."""
+LEGACY_KINDS: Final[Mapping[KeyKind, LegacyIdKind]] = {
+    KeyKind.REGISTRATION_NUMBER: LegacyIdKind.REGISTRATION_NUMBER,
+    KeyKind.ORGANISATION_CODE: LegacyIdKind.ORGANISATION_CODE,
+    KeyKind.TAX_NUMBER: LegacyIdKind.TAX_NUMBER,
+}
+"""The keys that are legacy identifiers."""
+
+
+def key_lengths(kind: KeyKind) -> tuple[int, ...]:
+    """How long a normalised key is; where datasets are keyed by credit codes, organisation codes are as good."""
+    return (15,) if kind in {KeyKind.REGISTRATION_NUMBER, KeyKind.TAX_NUMBER} else (9, 18)
+
+
+def is_some_company(key: str, kind: KeyKind = KeyKind.CREDIT_CODE) -> bool:
+    """Whether a normalised key is that of a company at all, or of a sole trader. Another may be anybody's, mistyped.
+
+    Where datasets are keyed by credit codes, an organisation code is as good, and the other way round.
+    """
+    if kind in {KeyKind.REGISTRATION_NUMBER, KeyKind.TAX_NUMBER}:
+        return _is_legacy_id(key, LEGACY_KINDS[kind])
     if _ORGANISATION_CODE.fullmatch(key):
         return True
     try:
@@ -60,33 +85,46 @@ def is_some_company(key: str) -> bool:
     return True
 
 
+def _is_legacy_id(key: str, kind: LegacyIdKind) -> bool:
+    try:
+        LegacyId.parse(kind, key)
+    except LegacyIdError:
+        return False
+    return True
+
+
 class Asked:
-    """The companies of a call by each key that a row may carry: credit code or organisation code, in whichever column.
+    """The companies of a call by each key that a row may carry: credit code or organisation code, in whichever column;
+    or the one other identifier that the dataset knows companies by. What a search found is all of the name's.
 
     Two credit codes may hold one organisation code: rows with that belong to both.
     """
 
-    def __init__(self, codes: Sequence[CreditCode]) -> None:
-        """`codes` have no duplicates."""
-        self._codes = codes
-        self.by_text: Final[Mapping[str, CreditCode]] = {code: code for code in codes}
+    def __init__(self, keys: Sequence[CompanyKey], kind: KeyKind = KeyKind.CREDIT_CODE) -> None:
+        """`keys` have no duplicates; `kind` is what the dataset knows companies by."""
+        self._keys = keys
+        self._kind = kind
+        self.by_text: Final[Mapping[str, CompanyKey]] = {key: key for key in keys}
 
-    def owners(self, raw: object) -> Sequence[CreditCode] | None:
+    def owners(self, raw: object) -> Sequence[CompanyKey] | None:
         """Whose rows have this key: nobody's here where it is that of another company, None where it may be
         anybody's, mistyped or missing.
         """
+        if self._kind is KeyKind.NAME:
+            return self._keys
         key = normal_key(raw)
         if key is None:
             return None
-        code = self.by_text.get(key)
-        if code is not None:
-            return (code,)
+        found = self.by_text.get(key)
+        if found is not None:
+            return (found,)
         owners = self._by_organisation.get(key, ())
-        return owners if owners or is_some_company(key) else None
+        return owners if owners or is_some_company(key, self._kind) else None
 
     @cached_property
-    def _by_organisation(self) -> Mapping[str, Sequence[CreditCode]]:
-        found: defaultdict[str, list[CreditCode]] = defaultdict(list)
-        for code in self._codes:
-            found[code.organisation_code].append(code)
+    def _by_organisation(self) -> Mapping[str, Sequence[CompanyKey]]:
+        found: defaultdict[str, list[CompanyKey]] = defaultdict(list)
+        for key in self._keys:
+            if isinstance(key, CreditCode):
+                found[key.organisation_code].append(key)
         return found

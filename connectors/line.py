@@ -10,15 +10,24 @@ from datetime import UTC, date, datetime, timedelta
 import msgspec
 import structlog
 
-from connectors.contract import Asker, CompanyRows, Dataset, FailureCode, Outcome, Source, SourceAnswer, SourceCall
+from connectors.contract import (
+    Asker,
+    CompanyKey,
+    CompanyRows,
+    Dataset,
+    FailureCode,
+    Outcome,
+    Source,
+    SourceAnswer,
+    SourceCall,
+)
 from connectors.errors import AgencyFailure
 from connectors.joining import Joiner
 from connectors.keys import Spelling, spell
-from schema.credit_code import CreditCode
 
 _log = structlog.get_logger(__name__)
 
-Answers = Mapping[CreditCode, CompanyRows]
+Answers = Mapping[CompanyKey, CompanyRows]
 """What a dataset said of each company asked for."""
 
 
@@ -67,18 +76,18 @@ class Line:
         """
         return self.dataset.batch > 1 and self.joiner.dataset.coalesce and not self.forwards
 
-    async def ask(self, question: Question, codes: Sequence[CreditCode]) -> Answers:
+    async def ask(self, question: Question, codes: Sequence[CompanyKey]) -> Answers:
         """One call for one request: no more companies than a batch."""
         return (await self.call(question, lambda: codes)).answers
 
-    async def call(self, question: Question, wanted: Callable[[], Sequence[CreditCode]]) -> Told:
+    async def call(self, question: Question, wanted: Callable[[], Sequence[CompanyKey]]) -> Told:
         """One call about the companies that are `wanted` once the agency has a place for it: no more than a batch.
 
         A failure is an entry of each of them.
         """
         loop = asyncio.get_running_loop()
         started = loop.time()
-        codes: Sequence[CreditCode] = ()
+        codes: Sequence[CompanyKey] = ()
         try:
             await self._place(question.deadline)
             try:
@@ -119,7 +128,7 @@ class Line:
                 FailureCode.AGENCY_OVERLOADED, "all places for calls to the agency were taken", retryable=True
             ) from None
 
-    async def _bounded(self, question: Question, codes: Sequence[CreditCode]) -> SourceAnswer:
+    async def _bounded(self, question: Question, codes: Sequence[CompanyKey]) -> SourceAnswer:
         timeout = min(self.timeout, question.deadline - asyncio.get_running_loop().time())
         if timeout > 0:
             columns = self.joiner.columns(question.columns)
@@ -131,7 +140,7 @@ class Line:
                 pass
         raise late(timeout)
 
-    def _keys(self, codes: Sequence[CreditCode]) -> list[str]:
+    def _keys(self, codes: Sequence[CompanyKey]) -> list[str]:
         """The companies' keys as the agency writes them, each spelling once."""
         dataset = self.joiner.dataset
         spellings = (Spelling.UPPER, Spelling.ORGANISATION_CODE) if dataset.any_spelling else dataset.key.spellings

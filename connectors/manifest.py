@@ -7,6 +7,7 @@ record types is in `connectors.manifest_checks`.
 from __future__ import annotations
 
 from datetime import date, datetime, time
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
@@ -86,6 +87,10 @@ DateFormats = Annotated[tuple[str, ...], AfterValidator(_checked_formats)]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 
 
+Texts = dict[Name, Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_listed)]]
+"""By column or path, texts that may stand there; the empty one stands for nothing."""
+
+
 class MissingMeans(StrEnum):
     """What an agency means by leaving a company of a batch out of its answer.
 
@@ -123,6 +128,15 @@ class Key(Part):
         default=(Spelling.UPPER,),
         description="How the code is written in what is sent; with a batch, all of them are sent.",
     )
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        codes = (KeyKind.CREDIT_CODE, KeyKind.ORGANISATION_CODE)
+        possible = tuple(Spelling) if self.kind in codes else (Spelling.UPPER, Spelling.LOWER)
+        for spelling in self.spellings:
+            if spelling not in possible[: 1 if self.kind is KeyKind.NAME else None]:
+                raise ValueError(f"spellings: a {self.kind.value} has no spelling {spelling.value}")
+        return self
 
 
 class Coverage(Part):
@@ -191,6 +205,7 @@ class FieldMapping(Part):
     """How one canonical field is filled from a row."""
 
     path: Name | None = None
+    first: tuple[Name, ...] = Field(default=(), description="Several columns: the first that has something.")
     join: tuple[Name, ...] = Field(default=(), description="Several columns as one text.")
     with_: str = Field(default="", alias="with", description="What stands between the joined texts.")
     const: str | int | float | bool | None = Field(default=None, description="The same value always.")
@@ -199,21 +214,26 @@ class FieldMapping(Part):
     )
     none: tuple[str, ...] = Field(default=(), description="Further texts, and dates, that mean nothing.")
     formats: DateFormats = Field(default=(), description="strptime formats, epochSeconds or epochMilliseconds.")
-    unit: Literal["分", "元", "万元", "亿元"] | None = Field(default=None, description="What the number counts.")
+    unit: Literal["分", "角", "元", "千元", "万元", "百万元", "亿元"] | None = Field(
+        default=None, description="What the number counts."
+    )
     currency: Currency | CurrencyColumn | None = None
+    scale: Annotated[Decimal, Field(gt=0, le=1_000_000)] | None = Field(
+        default=None, description="What the number is multiplied by, unless it has a percent sign."
+    )
     codes: dict[str, CodeEntry | str | StrictBool] | None = Field(default=None, description="The agency's code table.")
     label: Name | None = Field(default=None, description="Path of the code's label.")
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
-        if sum((self.path is not None, bool(self.join), self.const is not None)) != 1:
-            raise ValueError("needs exactly one of path, join and const")
+        if sum((self.path is not None, bool(self.first), bool(self.join), self.const is not None)) != 1:
+            raise ValueError("needs exactly one of path, first, join and const")
         return self
 
     def paths(self) -> frozenset[str]:
         """The agency's columns or paths that the field is read from."""
         currency = self.currency.path if isinstance(self.currency, CurrencyColumn) else None
-        return frozenset(path for path in (self.path, *self.join, self.label, currency) if path)
+        return frozenset(path for path in (self.path, *self.first, *self.join, self.label, currency) if path)
 
     def no_dates(self) -> frozenset[date]:
         """Those of `none` that are dates."""
@@ -230,6 +250,7 @@ class DatasetManifest(Part):
     """One dataset, as far as all kinds share it."""
 
     can_filter: ClassVar[bool] = True
+    can_search: ClassVar[bool] = True
     any_spelling: ClassVar[bool] = False
     """Whether a look-up finds a key in any spelling, so that only its kinds matter."""
 
@@ -257,6 +278,10 @@ class DatasetManifest(Part):
     )
     row_limit: int = Field(default=10_000, alias="rowLimit", ge=1, le=1_000_000, description="Most rows of one call.")
     as_of: AsOf | None = Field(default=None, alias="asOf")
+    only: Texts = Field(default_factory=dict, description="Rows count that have one of the texts at each of the paths.")
+    other: Texts = Field(
+        default_factory=dict, alias="except", description="Rows do not count that have one of the texts there."
+    )
     filters: dict[str, Annotated[Filter, short("name", Filter | str)]] = Field(
         default_factory=dict, description="Argument -> the agency's parameter."
     )
@@ -270,8 +295,13 @@ class DatasetManifest(Part):
         return True
 
     def paths(self) -> frozenset[str]:
-        """The agency's columns or paths that the fields are read from."""
-        return frozenset[str]().union(*(mapping.paths() for mapping in self.fields.values()))
+        """The agency's columns or paths that are read of rows, but for the key and the date of the data."""
+        return self.chosen_by.union(*(mapping.paths() for mapping in self.fields.values()))
+
+    @property
+    def chosen_by(self) -> frozenset[str]:
+        """The columns or paths by which it is told whether a row counts."""
+        return frozenset([*self.only, *self.other])
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -281,6 +311,10 @@ class DatasetManifest(Part):
             raise ValueError("filters: this kind cannot filter")
         if self.batch == 1 and len(self.key.spellings) > 1:
             raise ValueError("key.spellings: a call for one company sends one spelling")
+        if self.key.kind is KeyKind.NAME and not self.can_search:
+            raise ValueError("key.kind: this kind cannot search by name")
+        if self.key.kind is KeyKind.NAME and self.batch > 1:
+            raise ValueError("batch: a call searches for one name, so that its rows are that name's: set it to 1")
         return self
 
 

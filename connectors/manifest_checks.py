@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import Any, Final
 
 from connectors.contract import RecordShape
+from connectors.lookups import key_kinds
 from connectors.manifest import CodeEntry, FieldMapping, Manifest
 from connectors.mapping import compile_field
 from connectors.text import NOTHINGS
@@ -24,9 +25,10 @@ PROVINCES: Final = frozenset(
 """The first two digits of every division (GB/T 2260)."""
 
 _KINDS_OF: Final[Mapping[str, frozenset[Kind]]] = {
-    "join": frozenset({Kind.TEXT}),
+    "join": frozenset(Kind) - {Kind.BOOLEAN, Kind.CREDIT_CODE},
     "formats": frozenset({Kind.DATE, Kind.DATE_SPAN}),
     "unit": frozenset({Kind.MONEY}),
+    "scale": frozenset({Kind.DECIMAL}),
     "currency": frozenset({Kind.MONEY}),
     "codes": frozenset({Kind.CODE, Kind.TEXT, Kind.BOOLEAN}),
     "label": frozenset({Kind.CODE}),
@@ -78,6 +80,10 @@ def check_mappings(manifest: Manifest, shapes: Mapping[str, RecordShape]) -> Ite
     for index, dataset in enumerate(manifest.datasets):
         path = f"datasets.{index}"
         shape = shapes.get(dataset.record)
+        possible = key_kinds(dataset.record)
+        if shape is not None and dataset.key.kind not in possible:
+            hint = f"it is keyed by {' or '.join(sorted(kind.value for kind in possible))}"
+            yield f"{path}.key.kind", f"{dataset.record} cannot be keyed by {dataset.key.kind.value}", hint
         if shape is not None and not shape.single and "precedence" in dataset.model_fields_set:
             yield f"{path}.precedence", "goes with single records only", "of a list, all suppliers' records are shown"
         for name, mapping in dataset.fields.items():

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from connectors.contract import RecordShape
 from connectors.errors import Finding, ManifestInvalid
 from connectors.kinds import kinds
+from connectors.lookups import IDENTIFIERS, LEGACY_IDENTIFIERS, LOOKUPS
 from connectors.manifest import DIRECTORY, Manifest
 from connectors.manifest_checks import Mistake, check_mappings, check_names, suggestion
 from connectors.own_record import own_shapes
@@ -73,13 +74,29 @@ def manifest_paths(directory: Path) -> tuple[Path, ...]:
 
 
 def clashes(directory: Path, manifests: Sequence[Manifest]) -> Iterator[tuple[Path, Finding]]:
-    """A finding for each manifest whose agency another one has already."""
+    """A finding for each manifest whose agency another one has already, and for each dataset that is keyed by an
+    identifier which no crosswalk tells.
+    """
     seen: set[str] = set()
     for manifest in manifests:
         if manifest.agency in seen:
             message = f"a second manifest of the agency {manifest.agency!r}"
             yield directory, Finding(1, "agency", message, "an agency has one manifest")
         seen.add(manifest.agency)
+    told = {
+        field
+        for manifest in manifests
+        for dataset in manifest.datasets
+        if dataset.record == LEGACY_IDENTIFIERS
+        for field in dataset.fields
+    }
+    for manifest in manifests:
+        for dataset in manifest.datasets:
+            field = IDENTIFIERS.get(dataset.key.kind)
+            if field is not None and field not in told and dataset.record not in LOOKUPS:
+                place = f"{manifest.agency}/{dataset.record}: key.kind"
+                hint = f"some agency must supply {LEGACY_IDENTIFIERS} with {field}"
+                yield directory, Finding(1, place, f"no crosswalk tells a company's {field}", hint)
 
 
 def manifest_json_schema() -> dict[str, Any]:

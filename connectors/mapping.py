@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from connectors.choosing import Counts, row_choice
 from connectors.columns import ReadAll, ordinary_texts, values_at
 from connectors.contract import RawRow, RecordShape, Row
 from connectors.converters import BOOLEANS, converter
@@ -66,10 +67,13 @@ class FieldReader:
 
 @dataclass(frozen=True, slots=True)
 class RowMapper:
-    """How the rows of one dataset are read, by canonical field; and the keys of their companies."""
+    """How the rows of one dataset are read, by canonical field; the keys of their companies; and which rows count,
+    where not all do.
+    """
 
     fields: Mapping[str, FieldReader]
     keys: ReadAll
+    counts: Counts | None = None
 
     def columns(self, names: Iterable[str]) -> frozenset[str]:
         """The agency's columns that these canonical fields need."""
@@ -108,7 +112,7 @@ def compile_mapper(dataset: DatasetManifest, shape: RecordShape, nothings: Itera
     }
     path = dataset.key.path
     keys = values_at(ASKED_KEY, nested=False) if path is None else values_at(path, nested=dataset.nested)
-    return RowMapper(fields, keys)
+    return RowMapper(fields, keys, row_choice(dataset.only, dataset.other, nested=dataset.nested))
 
 
 def compile_field(mapping: FieldMapping, kind: Kind, nothings: frozenset[str], *, nested: bool) -> FieldReader:
@@ -124,7 +128,8 @@ def compile_field(mapping: FieldMapping, kind: Kind, nothings: frozenset[str], *
     words = Nothings(
         (nothings.union(mapping.none)).difference(mapping.codes or (), BOOLEANS if kind is Kind.BOOLEAN else ())
     )
-    get = _joined(mapping, words, nested=nested) if mapping.join else reader(mapping.path or "", nested=nested)
+    several = bool(mapping.join or mapping.first)
+    get = _several(mapping, words, nested=nested) if several else reader(mapping.path or "", nested=nested)
 
     def read(row: RawRow) -> Value:
         raw = get(row)
@@ -142,7 +147,7 @@ def compile_field(mapping: FieldMapping, kind: Kind, nothings: frozenset[str], *
                 unreadable.append(index)
         return Column(values, unreadable)
 
-    if mapping.join:
+    if several:
         return FieldReader(read, read_each, mapping.paths())
     get_all = values_at(mapping.path or "", nested=nested)
 
@@ -194,8 +199,11 @@ async def _read_columns(
     mapped.rows.extend(rows)
 
 
-def _joined(mapping: FieldMapping, nothings: Nothings, *, nested: bool) -> Callable[[RawRow], object]:
-    readers = [reader(path, nested=nested) for path in mapping.join]
+def _several(mapping: FieldMapping, nothings: Nothings, *, nested: bool) -> Callable[[RawRow], object]:
+    """What several paths lead to: joined, or the first that is there."""
+    readers = [reader(path, nested=nested) for path in mapping.join or mapping.first]
+    if mapping.first:
+        return lambda row: next((part for get in readers if not nothings.has(part := get(row))), None)
 
     def get(row: RawRow) -> object:
         parts = [get(row) for get in readers]

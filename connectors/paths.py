@@ -1,4 +1,5 @@
-"""Dotted paths into an agency's answer: `data.list`, `items.0.id`, `^.code` (of the object around the row).
+"""Dotted paths into an agency's answer: `data.list`, `items.0.id`, `^.code` (of the object around the row), and
+`columns[@name=code].#text` (of the one in a list that has that name).
 
 The first of what is no list is that itself.
 """
@@ -120,10 +121,21 @@ async def nest(items: Sequence[RawRow], within: Sequence[str], key: str | None) 
 def _step(document: Any, step: str) -> object:  # noqa: ANN401  (an agency's document has any shape)
     if isinstance(document, Mapping):
         # Where lists of one come as what they hold (all XML, and JSON made out of it), that is the first of them.
-        return document.get(step, document if step == _FIRST else MISSING)
+        found = document.get(step, document if step == _FIRST else MISSING)
+        return _named(document, step) if found is MISSING and step.endswith("]") else found
     if isinstance(document, list) and step.isdecimal() and step.isascii() and int(step) < len(document):
         return document[int(step)]
     return document if step == _FIRST and isinstance(document, str) else MISSING
+
+
+def _named(document: Mapping[str, Any], step: str) -> object:
+    """Of the objects in a list, the one whose member is as the step says; all of them where several are."""
+    name, _, condition = step[:-1].partition("[")
+    member, _, value = condition.partition("=")
+    listed = document.get(name)
+    items = listed if isinstance(listed, list) else [listed]
+    found = [item for item in items if isinstance(item, Mapping) and str(item.get(member)) == value]
+    return (found if len(found) > 1 else found[0]) if found else MISSING
 
 
 def _list_on_the_way(document: object, path: str) -> list[Any] | None:

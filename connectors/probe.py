@@ -14,7 +14,7 @@ from typing import Any, Final
 from sqlalchemy import Engine, event
 
 from connectors.conformance.trial import Answers, Recorder, Subject, subjects
-from connectors.contract import Asker, RawRow, RecordShape, SourceAnswer, SourceCall
+from connectors.contract import Asker, CompanyKey, RawRow, RecordShape, SourceAnswer, SourceCall
 from connectors.errors import AgencyFailure
 from connectors.keys import Asked
 from connectors.manifest import FieldMapping, Manifest
@@ -60,7 +60,7 @@ class RowSeen:
     code), its fields, and the places in it that no field reads.
     """
 
-    owners: Sequence[CreditCode]
+    owners: Sequence[CompanyKey]
     anybodys: bool
     fields: Sequence[FieldSeen]
     unread: Sequence[str]

@@ -16,14 +16,13 @@ from typing import Final
 
 import structlog
 
-from connectors.contract import CompanyRows, FetchRequest, RecordShape
+from connectors.contract import CompanyKey, CompanyRows, FetchRequest, RecordShape
 from connectors.entries import FORMAT, Entry, EntryFormat
 from connectors.manifest import DatasetManifest, Manifest
 from connectors.row_store import RowStore
 from connectors.seal import Name, Seal
 from connectors.shelf import shelf_of
 from connectors.turns import Turn
-from schema.credit_code import CreditCode
 
 SKEW: Final = 1.0
 """Seconds by which the clocks of two machines may differ."""
@@ -76,7 +75,7 @@ class _Put:
     """Answers that wait to be put: when they were asked for (Unix epoch), and are fresh until (the loop's clock)."""
 
     request: FetchRequest
-    answers: Sequence[tuple[CreditCode, CompanyRows]]
+    answers: Sequence[tuple[CompanyKey, CompanyRows]]
     asked_at: float
     fresh_until: float
 
@@ -95,15 +94,15 @@ class SecondLevel:
         self._putting = asyncio.create_task(self._put_all(), name="puts to the cache's second level")
 
     async def look(
-        self, request: FetchRequest, codes: Sequence[CreditCode], time_to_live: float
-    ) -> dict[CreditCode, Kept]:
+        self, request: FetchRequest, codes: Sequence[CompanyKey], time_to_live: float
+    ) -> dict[CompanyKey, Kept]:
         """What is kept of these companies, fresh and with all the asked columns."""
         if request.deadline - asyncio.get_running_loop().time() <= self._store.deadline:
             return {}
         name = self._name(request)
         names = [name(code) for code in codes]
         values = await self._store.get(names)
-        found: dict[CreditCode, Kept] = {}
+        found: dict[CompanyKey, Kept] = {}
         turn = Turn()
         for code, entry_name, value in zip(codes, names, values, strict=True):
             if value is None:
@@ -122,7 +121,7 @@ class SecondLevel:
     def put(
         self,
         request: FetchRequest,
-        answers: Iterable[tuple[CreditCode, CompanyRows]],
+        answers: Iterable[tuple[CompanyKey, CompanyRows]],
         asked_at: float,
         fresh_until: float,
     ) -> None:

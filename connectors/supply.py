@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from connectors.cache import RowCache
 from connectors.coalesce import Coalescer
-from connectors.contract import Asker, CompanyRows, Dataset, FetchRequest, RecordShape
+from connectors.contract import Asker, CompanyKey, CompanyRows, Dataset, FetchRequest, RecordShape
 from connectors.describe import describe
 from connectors.environment import resolve
 from connectors.errors import ConnectionNotConfigured, ConnectionUnusable, UnknownDataset
@@ -23,9 +23,8 @@ from connectors.seal import Seal
 from connectors.second_level import SecondLevel, dataset_entries
 from connectors.settings import SupplySettings
 from connectors.watch import watched
-from schema.credit_code import CreditCode
 
-_AskChunk = Callable[[Question, Sequence[CreditCode]], Awaitable[Answers]]
+_AskChunk = Callable[[Question, Sequence[CompanyKey]], Awaitable[Answers]]
 
 
 async def open_supply(
@@ -88,14 +87,14 @@ class AgencySupply:
     async def _through_cache(self, line: Line, question: Question, request: FetchRequest) -> Answers:
         time_to_live = line.dataset.time_to_live
 
-        async def ask(codes: Sequence[CreditCode]) -> Answers:
+        async def ask(codes: Sequence[CompanyKey]) -> Answers:
             return await self._ask(line, question, codes)
 
         answers = await self._cache.through(request, time_to_live, ask)
         # Now less the time to live, kept or not: nobody shall see from it whether another asked before.
         return dated({code: answers[code] for code in request.codes}, time_to_live)
 
-    def _ask(self, line: Line, question: Question, codes: Sequence[CreditCode]) -> Awaitable[Answers]:
+    def _ask(self, line: Line, question: Question, codes: Sequence[CompanyKey]) -> Awaitable[Answers]:
         """All chunks, no more of them under way at once than the agency bears."""
         coalescer = self._coalescers.get(line.dataset.id)
         ask = coalescer.ask if coalescer else line.ask
@@ -112,10 +111,10 @@ class AgencySupply:
         return line
 
 
-async def _ask_chunks(ask: _AskChunk, line: Line, question: Question, codes: Sequence[CreditCode]) -> Answers:
+async def _ask_chunks(ask: _AskChunk, line: Line, question: Question, codes: Sequence[CompanyKey]) -> Answers:
     batch = line.dataset.batch
     chunks = iter([codes[start : start + batch] for start in range(0, len(codes), batch)])
-    answers: dict[CreditCode, CompanyRows] = {}
+    answers: dict[CompanyKey, CompanyRows] = {}
 
     async def work() -> None:
         for chunk in chunks:

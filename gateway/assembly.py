@@ -14,15 +14,18 @@ from pathlib import Path
 
 from connectors.contract import Dataset, RecordShape
 from connectors.describe import describe
+from connectors.lookups import LOOKUPS
 from connectors.manifest import Manifest
 from connectors.manifest_file import load_manifests
 from connectors.reach import Reach
 from connectors.settings import SecondLevelSettings, SupplySettings
 from connectors.supply import open_supply
 from gateway.agencies import AgencyProfile, told_of
-from gateway.audit import AuditLog
+from gateway.audit.keys import load_signing_keys
+from gateway.audit.open import audit_log, worker_part
 from gateway.compiler import Compiler
 from gateway.consents import ConsentIssuers
+from gateway.coordinates import own_coordinates, supplied_coordinates
 from gateway.cost import tariff
 from gateway.document import Documents
 from gateway.editions import Editions, Loaded
@@ -30,6 +33,7 @@ from gateway.errors import SettingsInvalidError
 from gateway.own_records import contract_of
 from gateway.pipeline import Gateway, Secrets
 from gateway.prepare import Preparer
+from gateway.receipt import Receipts, Salt
 from gateway.settings import PREFIX, Settings
 from gateway.tables import TableSource, announce
 from gateway.views import Views
@@ -64,7 +68,7 @@ class Installation:
                 manifest.agency,
                 manifest.name.en,
                 manifest.name.zh,
-                tuple(sorted(dataset.record for dataset in manifest.datasets)),
+                tuple(sorted({dataset.record for dataset in manifest.datasets} - LOOKUPS.keys())),
             )
             for manifest in sorted(self.manifests, key=lambda manifest: manifest.agency)
         }
@@ -74,8 +78,7 @@ class Installation:
         """The coordinates that each agency supplies."""
         supplied: defaultdict[str, set[str]] = defaultdict(set)
         for dataset in self.datasets.values():
-            supplied[dataset.agency].add(dataset.record)
-            supplied[dataset.agency].update(f"{dataset.record}.{field}" for field in dataset.fields)
+            supplied[dataset.agency] |= supplied_coordinates(dataset)
         return {agency: frozenset(coordinates) for agency, coordinates in supplied.items()}
 
     def share(self, number: int, workers: int) -> Installation:
@@ -112,36 +115,38 @@ def read_installation(settings: Settings) -> Installation:
 
 
 def record_shapes(catalogue: Catalogue) -> Mapping[str, RecordShape]:
-    """The record types as far as connectors need to know them."""
-    return {
-        record.name: RecordShape(
+    """The record types as far as connectors need to know them, those of lookups included."""
+    canonical = (
+        RecordShape(
             record.name,
             record.single,
             {field.name: field.kind for field in record.fields.values()},
             record.filters,
         )
-        for record in catalogue.records.values()
-    }
+        for record in catalogue.of_companies()
+    )
+    return {**LOOKUPS, **{shape.name: shape for shape in canonical}}
 
 
 @asynccontextmanager
 async def open_gateway(
-    settings: Settings, installation: Installation, environment: Mapping[str, str], audit_file: Path | None = None
+    settings: Settings, installation: Installation, environment: Mapping[str, str], worker: int | None = None
 ) -> AsyncIterator[Gateway]:
-    """The gateway, open for as long as the context lasts. `environment` holds the manifests' `${NAME}`; `audit_file` is
-    where it writes its audit log, if not where the settings say.
+    """The gateway, open for as long as the context lasts. `environment` holds the manifests' `${NAME}`; `worker` is
+    its number where there are several, each with an audit log of its own.
 
     Raises the packages' errors where something is wrong or missing.
     """
-    secrets = _secrets(settings)
+    secrets = read_secrets(settings)
     supply_settings = SupplySettings(
         environment,
         cached_rows=settings.cache_entries,
         second_level=_second_level(settings),
         reach=Reach(settings.networks, settings.plain_networks),
     )
+    keys = load_signing_keys(settings.audit)
     async with AsyncExitStack() as stack:
-        audit = await stack.enter_async_context(AuditLog(audit_file or settings.audit_file))
+        audit = await stack.enter_async_context(audit_log(settings, worker_part(worker)))
         supply = await open_supply(installation.manifests, record_shapes(installation.catalogue), supply_settings)
         stack.push_async_callback(supply.close)
         compiler = await stack.enter_async_context(Compiler(_workshop(installation)))
@@ -162,6 +167,7 @@ async def open_gateway(
             limits=settings.limits.operation(),
             tariff=tariff(settings.cost, installation.datasets),
             secrets=secrets,
+            receipts=Receipts(settings.audience, keys) if keys else None,
         )
 
 
@@ -242,17 +248,19 @@ def shared_datasets(datasets: Iterable[Dataset], catalogue: Catalogue) -> frozen
     tiers = dict(catalogue.tiers())
 
     def public(dataset: Dataset) -> bool:
-        coordinates = (dataset.record, *(f"{dataset.record}.{field}" for field in dataset.fields))
-        return all(tiers[coordinate] is Tier.PUBLIC for coordinate in coordinates)
+        coordinates = own_coordinates(dataset)
+        return bool(coordinates) and all(tiers[coordinate] is Tier.PUBLIC for coordinate in coordinates)
 
     return frozenset(dataset.id for dataset in datasets if dataset.shared or public(dataset))
 
 
-def _secrets(settings: Settings) -> Secrets:
+def read_secrets(settings: Settings) -> Secrets:
     """The installation's keys, derived from its one secret. Raises `SettingsInvalidError` where there is none."""
     root, generation = _root(settings), settings.pseudonym_generation
     masks = _derived(root, b"masks", generation.to_bytes(16))
-    return Secrets(masks=masks, cursors=_derived(root, b"cursors"), generation=generation)
+    return Secrets(
+        masks=masks, cursors=_derived(root, b"cursors"), salt=Salt(_derived(root, b"receipts")), generation=generation
+    )
 
 
 def _second_level(settings: Settings) -> SecondLevelSettings | None:

@@ -54,11 +54,13 @@ class Sight:
 class Supplier:
     """One dataset's part in an answer, for one class of caller.
 
-    `sight` is of its records, `expired` of those past their publicity period. Where `sight` is withheld the dataset is
-    not asked. `columns` may be shown; `control` are fetched beside them and never shown.
+    `record` is the type whose coordinates decide. `sight` is of its records, `expired` of those past their publicity
+    period. Where `sight` is withheld the dataset is not asked. `columns` may be shown; `control` are fetched beside
+    them and never shown.
     """
 
     dataset: Dataset
+    record: str
     sight: Sight
     expired: Sight
     columns: frozenset[str]
@@ -73,9 +75,9 @@ class Supplier:
         """The decisions on the rows and on each selected field; for records past their publicity period only where some
         of them may be shown.
         """
-        yield from ((Act.READ, *decided) for decided in self.sight.coordinates(self.dataset.record))
+        yield from ((Act.READ, *decided) for decided in self.sight.coordinates(self.record))
         if not self.expired.withheld:
-            yield from ((Act.READ_EXPIRED, *decided) for decided in self.expired.coordinates(self.dataset.record))
+            yield from ((Act.READ_EXPIRED, *decided) for decided in self.expired.coordinates(self.record))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,7 @@ def authorise(
             suppliers = tuple(
                 _supplier(answer, filtered.get(answer, frozenset()), table, dataset, publicity)
                 for dataset in datasets
-                if dataset.record == answer.record.name
+                if dataset.record == answer.supplied_as.name
             )
             told = tuple(
                 entry
@@ -139,12 +141,15 @@ def _supplier(
     sight = _sight(answer, filtered, dataset, table.at)
     expired = _sight(answer, filtered, dataset, table.at_expired)
     if sight.withheld:
-        return Supplier(dataset, sight, expired, frozenset(), frozenset())
+        return Supplier(dataset, answer.record.name, sight, expired, frozenset(), frozenset())
     columns = sight.columns | expired.columns
-    control = frozenset({IDENTITY, MARK}) | publicity.control_columns(answer.record)
+    control = frozenset({IDENTITY, MARK}) | publicity.control_columns(answer.supplied_as)
+    if answer.record.root:
+        # What is verified is compared, never shown.
+        columns, control = frozenset(), control | columns
     if answer.record.ordered_by and (sight.ordered_by or expired.ordered_by):
         control |= {answer.record.ordered_by}
-    return Supplier(dataset, sight, expired, columns, control & dataset.fields - columns)
+    return Supplier(dataset, answer.record.name, sight, expired, columns, control & dataset.fields - columns)
 
 
 def _sight(

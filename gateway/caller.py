@@ -37,6 +37,10 @@ class Caller(msgspec.Struct, frozen=True):
         bases, scope = bases_for(code, self.policy, self.principal.organisation, self.principal.company, self.consents)
         return CallerClass(self.principal.roles, self.principal.organisation, self.purpose, bases, scope)
 
+    def class_for_all(self) -> CallerClass:
+        """The class of caller that it is where no company is known yet, so that no legal basis holds."""
+        return CallerClass(self.principal.roles, self.principal.organisation, self.purpose)
+
     def notices(self) -> Mapping[str, Any]:
         """What the response's extensions tell of consents that were refused."""
         if not self.refused_consents:

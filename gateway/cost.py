@@ -76,16 +76,16 @@ class Bill:
         limit: int,
     ) -> None:
         """Reckons the whole request, and counts its first level. Raises `CostExceeded`."""
-        first = self._of(requests)
+        first = self.actual + self._of(requests)
         self.estimate = first + sum(self._beyond(place, slices, limit) for place in places)
-        if self.estimate > self._budget:
-            message = (
-                f"The request would cost {self.estimate:.0f}, and may cost {self._budget:.0f}: ask for fewer companies,"
-                " answers or linked records at once."
-            )
-            told = {"estimate": self.estimate, "budget": self._budget}
-            raise CostExceeded(GraphQLError(message, extensions={"cost": told}))
+        self._check()
         self.actual = first
+
+    def look(self, requests: Iterable[FetchRequest]) -> None:
+        """Counts the requests that find the companies, before all others. Raises `CostExceeded`."""
+        self.estimate = self._of(requests)
+        self._check()
+        self.actual = self.estimate
 
     def covers(self, requests: Iterable[FetchRequest]) -> bool:
         """Whether the budget has enough left for a further level, which is counted if so. There can be more to ask than
@@ -100,6 +100,15 @@ class Bill:
     def told(self) -> Mapping[str, Any]:
         """The bill as the response's extensions tell it."""
         return {"estimate": self.estimate, "actual": self.actual, "budget": self._budget}
+
+    def _check(self) -> None:
+        if self.estimate > self._budget:
+            message = (
+                f"The request would cost {self.estimate:.0f}, and may cost {self._budget:.0f}: ask for fewer companies,"
+                " answers or linked records at once."
+            )
+            told = {"estimate": self.estimate, "budget": self._budget}
+            raise CostExceeded(GraphQLError(message, extensions={"cost": told}))
 
     def _of(self, requests: Iterable[FetchRequest]) -> float:
         return sum(self._prices[request.dataset].of(len(request.codes)) for request in requests)
@@ -118,4 +127,4 @@ class Bill:
 
 
 def _datasets(place: Place, enterprise: EnterpriseSelection) -> Iterator[str]:
-    return (fetch.dataset.id for fetch in place.plan.fetches[enterprise])
+    return (fetch.dataset.id for fetch in (*place.plan.before[enterprise], *place.plan.fetches[enterprise]))

@@ -5,7 +5,7 @@ Each company is written once at each place, to bytes, the deepest places first: 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import orjson
@@ -13,11 +13,13 @@ from graphql import GraphQLError
 
 from connectors.turns import Turn
 from gateway.federate import Answers, Settled
-from gateway.operation import EnterpriseSelection
+from gateway.matching import match_writer
+from gateway.operation import FIND, VERIFY, EnterpriseSelection
 from gateway.refusals import LimitExceeded
 from gateway.roots import Asked, RootCompanies
 from gateway.selection import Selection
-from gateway.shape import Showing
+from gateway.shape import Agencies, Showing
+from gateway.verification import written_verification, written_without_company
 from gateway.writers import TYPENAME, Writer, code_writer, constants, keyed_writer
 from policies.masks import Masks
 from schema.code_labels import authority, category
@@ -25,6 +27,9 @@ from schema.credit_code import CreditCode, normalise
 
 Written = tuple[orjson.Fragment, int]
 """One company at one place, in JSON, with how many companies and records that holds."""
+
+Root = Sequence[object] | orjson.Fragment | None
+"""The data of one root: a list, or one company or verification, which may be null."""
 
 Level = dict[EnterpriseSelection, dict[str, Written]]
 """The companies of one level, by where they appear and by code."""
@@ -35,14 +40,13 @@ class Enterprises:
     records, each time that one is written counted.
     """
 
-    def __init__(self, answers: Answers, masks: Masks, limit: int) -> None:
+    def __init__(self, answers: Answers, masks: Masks, agencies: Agencies, limit: int) -> None:
         self._answers = answers
+        self._agencies = agencies
         self._masks = masks
         self._limit = limit
 
-    async def roots(
-        self, companies: RootCompanies, turn: Turn
-    ) -> dict[str, list[orjson.Fragment | None] | orjson.Fragment | None]:
+    async def roots(self, companies: RootCompanies, turn: Turn) -> dict[str, Root]:
         """The data of every federated root, by response key. Raises `LimitExceeded`."""
         level = Level()
         for settled in _deepest_first(self._answers.settled):
@@ -51,7 +55,7 @@ class Enterprises:
             # So much is put together at once that it takes a turn of its own.
             await turn.pass_on()
         self._check(_size(companies, level))
-        return {asked.root.selection.key: _root(asked, level) for asked in companies.asked}
+        return {asked.root.selection.key: self._root(asked, level) for asked in companies.asked}
 
     async def _level(self, settled: Iterable[Settled], below: Level, turn: Turn) -> Level:
         """Writes the companies of one level, given those of the level below."""
@@ -94,6 +98,29 @@ class Enterprises:
                 size += len(joined.records[index] or ())
             yield code, (orjson.Fragment(orjson.dumps(company)), size + nested)
 
+    def _root(self, asked: Asked, level: Level) -> Root:
+        """The data of one root; null in the place of what is no company's code."""
+        selection = asked.root.selection
+        if selection.name == FIND:
+            write = match_writer(selection.selections, self._agencies)
+            by_key = {enterprise.path[-1]: level.get(enterprise, {}) for enterprise in asked.root.enterprises}
+            return [write(found, {key: made[found.code][0] for key, made in by_key.items()}) for found in asked.matches]
+        if selection.name == VERIFY:
+            return self._verification(asked)
+        (enterprise,) = asked.root.enterprises
+        written = level.get(enterprise, {})
+        companies = [written[code][0] if code else None for code in asked.codes]
+        return companies if asked.many else companies[0]
+
+    def _verification(self, asked: Asked) -> orjson.Fragment:
+        (enterprise,) = asked.root.enterprises
+        (answer,) = enterprise.answers
+        for settled in self._answers.settled:
+            if settled.place.enterprise is enterprise:
+                authorised = settled.place.plan.authorised.answers[answer]
+                return written_verification(authorised, settled.joined[answer], asked.elements, self._agencies)
+        return written_without_company(asked.root.selection.selections, asked.elements)
+
     def _check(self, size: int) -> None:
         if size > self._limit:
             message = f"The answer would hold more than {self._limit} companies and records; ask for less at once."
@@ -110,14 +137,13 @@ def _deepest_first(settled: Iterable[Settled]) -> Iterator[list[Settled]]:
 
 def _size(companies: RootCompanies, level: Level) -> int:
     """How many companies and records all roots hold together."""
-    return sum(level[asked.root.enterprise][code][1] for asked in companies.asked for code in asked.codes if code)
-
-
-def _root(asked: Asked, level: Level) -> list[orjson.Fragment | None] | orjson.Fragment | None:
-    """The data of one root; null in the place of what is no company's code."""
-    written = level.get(asked.root.enterprise, {})
-    companies = [written[code][0] if code else None for code in asked.codes]
-    return companies if asked.many else companies[0]
+    return sum(
+        level[enterprise][code][1]
+        for asked in companies.asked
+        for enterprise in asked.root.enterprises
+        for code in asked.codes
+        if code
+    )
 
 
 def _own_fields(enterprise: EnterpriseSelection) -> tuple[tuple[str, Writer], ...]:

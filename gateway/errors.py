@@ -24,6 +24,32 @@ class WorkerEndedError(GatewayError):
     code = "WORKER_ENDED"
 
 
+class AuditSinkError(GatewayError):
+    """What keeps the audit log cannot be written or read. The message quotes no record, and no address of a database,
+    which may hold a password.
+    """
+
+    code = "AUDIT_SINK"
+
+
+class CheckpointInvalidError(GatewayError):
+    """A checkpoint of the audit log that is none, or that none of the known keys has signed."""
+
+    code = "CHECKPOINT_INVALID"
+
+
+class ProofInvalidError(GatewayError):
+    """What should prove a record of the audit log does not, or cannot be made."""
+
+    code = "PROOF_INVALID"
+
+
+class ReceiptInvalidError(GatewayError):
+    """A receipt that is none, that none of the known keys has signed, or that is for another answer."""
+
+    code = "RECEIPT_INVALID"
+
+
 class HttpError(GatewayError):
     """A request that gets an HTTP error status instead of a GraphQL response.
 

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import orjson
+from pydantic import SecretStr
 
+from gateway.audit.database import DatabaseArchive
+from gateway.audit.files import ROTATED
+from gateway.audit.lines import read_lines
 from policies.analysis.shapes import Decided, Evidence, Gathering
 from policies.decision import Basis, CallerClass
 from policies.policy import Act
 
-_ROTATED: Final = re.compile(r"[.-][0-9][0-9.T-]*")
-"""What a rotation appends to a log's name: `.1`, `-20261101`. Compressed ones are not read."""
+
+@dataclass(frozen=True, slots=True)
+class LogPlace:
+    """Where an instance keeps its audit log: in files beside this one, or in a database."""
+
+    file: Path
+    instance: str = ""
+    database: SecretStr | None = None
 
 
 def log_files(path: Path, since: dt.datetime) -> tuple[Path, ...]:
@@ -39,7 +51,7 @@ def log_files(path: Path, since: dt.datetime) -> tuple[Path, ...]:
 def _log_of(path: Path, file: Path) -> str | None:
     """The name of the log that a file is, or was before it was rotated; None where it is another thing."""
     log = rf"{re.escape(path.stem)}(-[1-9][0-9]?)?{re.escape(path.suffix)}"
-    named = re.fullmatch(rf"({log})({_ROTATED.pattern})?", file.name)
+    named = re.fullmatch(rf"({log})({ROTATED.pattern})?", file.name)
     return named[1] if named else None
 
 
@@ -50,13 +62,48 @@ def read_evidence(files: Iterable[Path], since: dt.datetime) -> Evidence:
     being written); other lines that cannot be read are counted. Raises `OSError`. It reads for as long as the logs are
     long: run it in another process.
     """
+    return _gather((line for file in files for line in read_lines(file)), since)
+
+
+def read_log(place: LogPlace, since: dt.datetime) -> Evidence:
+    """As `read_evidence`, of the log at this place. Raises `OSError`, `AuditSinkError`."""
+    return _gather(log_lines(place, since), since)
+
+
+def log_lines(place: LogPlace, since: dt.datetime) -> Iterator[bytes]:
+    """The lines of the log since a moment, and some from before. There must be no event loop in this thread.
+
+    Raises `OSError`, `AuditSinkError`.
+    """
+    if place.database is None:
+        for file in log_files(place.file, since):
+            yield from read_lines(file)
+        return
+    with asyncio.Runner() as runner:
+        batches = _batches(place.database.get_secret_value(), place.instance, since)
+
+        async def following() -> Sequence[bytes]:
+            return await anext(batches, None) or ()
+
+        while lines := runner.run(following()):
+            yield from lines
+
+
+async def _batches(url: str, instance: str, since: dt.datetime) -> AsyncIterator[Sequence[bytes]]:
+    archive = DatabaseArchive(url, instance)
+    try:
+        for chain in await archive.chains():
+            # One from before, too: it shows that nothing is missing since.
+            follower = archive.follow(chain, await archive.last_before(chain, since) - 1)
+            while lines := await follower.read():
+                yield lines
+    finally:
+        await archive.close()
+
+
+def _gather(lines: Iterable[bytes], since: dt.datetime) -> Evidence:
     gathering = Gathering()
-    unread = 0
-    for file in files:
-        with file.open("rb") as lines:
-            for line in lines:
-                if line.endswith(b"\n"):
-                    unread += not _read(line, since, gathering)
+    unread = sum(not _read(line, since, gathering) for line in lines)
     return gathering.evidence(unread)
 
 

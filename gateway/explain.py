@@ -6,22 +6,57 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.authorise import Supplier
+from gateway.lookup import Finder
 from gateway.operation import EnterpriseSelection
 from gateway.plan import Plan, calls
+from policies.decision import Decision
+from policies.policy import Act
 
 
-def explain(plan: Plan, beyond: Plan, companies: Mapping[EnterpriseSelection, int]) -> dict[str, Any]:
+def explain(
+    plan: Plan,
+    beyond: Plan,
+    companies: Mapping[EnterpriseSelection, int],
+    lookups: Mapping[str, tuple[Finder, ...]],
+) -> dict[str, Any]:
     """The plan for so many companies at each place, in plain values; the same for the same plan.
 
-    `beyond` is the plan for the companies that links lead to: a consent for one company never covers another.
+    `beyond` is the plan for the companies that links lead to: a consent for one company never covers another. `lookups`
+    are asked before there is any company, by the root's response key.
     """
+    looking = [_lookup(key, finders) for key, finders in lookups.items()]
     places = [
         _place(beyond if enterprise.level else plan, enterprise, number) for enterprise, number in companies.items()
     ]
     return {
         "policy": plan.authorised.version,
-        "places": places,
-        "calls": sum(fetch["calls"] for place in places for fetch in place["fetches"]),
+        "places": looking + places,
+        "calls": sum(fetch["calls"] for place in looking + places for fetch in place["fetches"]),
+    }
+
+
+def _lookup(key: str, finders: tuple[Finder, ...]) -> dict[str, Any]:
+    asked = [finder for finder in finders if finder.withheld is None]
+    return {
+        "path": f"{key} (lookup)",
+        "level": 0,
+        "companies": 1,
+        "fetches": [
+            {
+                "dataset": finder.dataset.id,
+                "columns": [],
+                "control": sorted(finder.columns),
+                "companiesPerCall": finder.dataset.batch,
+                "calls": 1,
+            }
+            for finder in asked
+        ],
+        "notAsked": sorted(finder.dataset.id for finder in finders if finder not in asked),
+        "decisions": [
+            _decision(finder.dataset.agency, Act.READ, coordinate, decision)
+            for finder in finders
+            for coordinate, decision in finder.decisions.items()
+        ],
     }
 
 
@@ -39,7 +74,7 @@ def _place(plan: Plan, enterprise: EnterpriseSelection, companies: int) -> dict[
                 "companiesPerCall": fetch.dataset.batch,
                 "calls": calls(fetch, companies),
             }
-            for fetch in plan.fetches[enterprise]
+            for fetch in (*plan.before[enterprise], *plan.fetches[enterprise])
         ],
         "notAsked": sorted({supplier.dataset.id for supplier in suppliers if supplier.withheld}),
         "decisions": [decision for supplier in suppliers for decision in _decisions(supplier)],
@@ -48,14 +83,18 @@ def _place(plan: Plan, enterprise: EnterpriseSelection, companies: int) -> dict[
 
 def _decisions(supplier: Supplier) -> list[dict[str, Any]]:
     return [
-        {
-            "agency": supplier.dataset.agency,
-            "act": act.value,
-            "coordinate": coordinate,
-            "decision": decision.effect.value,
-            "mask": decision.mask,
-            "rule": decision.rule,
-            "reason": decision.reason.value if decision.reason else None,
-        }
+        _decision(supplier.dataset.agency, act, coordinate, decision)
         for act, coordinate, decision in supplier.coordinates()
     ]
+
+
+def _decision(agency: str, act: Act, coordinate: str, decision: Decision) -> dict[str, Any]:
+    return {
+        "agency": agency,
+        "act": act.value,
+        "coordinate": coordinate,
+        "decision": decision.effect.value,
+        "mask": decision.mask,
+        "rule": decision.rule,
+        "reason": decision.reason.value if decision.reason else None,
+    }

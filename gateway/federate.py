@@ -17,8 +17,9 @@ from gateway.authorise import Supplier
 from gateway.caller import Caller
 from gateway.collect import Said
 from gateway.cost import Bill
-from gateway.fetch import Fetched, Place, Terms, fetch_level, level_requests
+from gateway.fetch import NO_REQUESTS, Fetched, Place, Terms, fetch_level, level_requests, partition
 from gateway.join import AnswerJoiner, Joined, Joiner
+from gateway.lookup import Looked
 from gateway.operation import AnswerSelection, EnterpriseSelection, Operation
 from gateway.origin import linked
 from gateway.prepare import Prepared, Preparer
@@ -44,10 +45,13 @@ class Settled(msgspec.Struct, frozen=True):
 
 
 class Answers(msgspec.Struct, frozen=True):
-    """What federating brought: every place, and the companies asked about."""
+    """What federating brought: every place, and the companies asked about. `looked` are the lookups that these were
+    found by.
+    """
 
     settled: list[Settled]
     companies: set[CreditCode]
+    looked: tuple[Looked, ...] = ()
 
 
 class Federation(msgspec.Struct, frozen=True):
@@ -76,8 +80,12 @@ class Federation(msgspec.Struct, frozen=True):
         Raises `CostExceeded` before anything is asked. A further level that the bill does not cover is not asked for.
         """
         answers = Answers([], set())
-        level: Level = {asked.root.enterprise: dict.fromkeys(filter(None, asked.codes)) for asked in roots.asked}
-        terms = Terms(self._partition, self.asker, self.deadline)
+        level: Level = {
+            enterprise: dict.fromkeys(filter(None, asked.codes))
+            for asked in roots.asked
+            for enterprise in asked.root.enterprises
+        }
+        terms = Terms(partition(self.caller, self.shared), self.asker, self.deadline)
         while level:
             companies = set(answers.companies)
             admitted, over = self._admit(level, companies)
@@ -85,9 +93,9 @@ class Federation(msgspec.Struct, frozen=True):
             places = [one.place for one in planned]
             requests = level_requests(places, slices, terms)
             if not answers.settled:
-                self.bill.begin(requests, places, slices, self.limit)
-            elif not self.bill.covers(requests):
-                requests, planned, over, companies = [], [], level, answers.companies
+                self.bill.begin(requests.all(), places, slices, self.limit)
+            elif not self.bill.covers(requests.all()):
+                requests, planned, over, companies = NO_REQUESTS, [], level, answers.companies
             answers.companies.update(companies)
             fetched = await fetch_level(requests, self.supply)
             turn.begin()
@@ -97,10 +105,6 @@ class Federation(msgspec.Struct, frozen=True):
             answers.settled.extend([await self._join(one, slices, _over_limit, turn) for one in beyond])
             level = await _next_level(found, turn)
         return answers
-
-    def _partition(self, dataset: str) -> str:
-        principal = self.caller.principal
-        return "" if dataset in self.shared else f"{principal.organisation}/{principal.company or ''}"
 
     def _admit(self, level: Level, companies: set[CreditCode]) -> tuple[Level, Level]:
         """The level's companies that are within the limit, and those that are not."""

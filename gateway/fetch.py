@@ -7,13 +7,18 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import compress
+from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
-from connectors.contract import Asker, CompanyRows, Coverage, FetchRequest, Supply
+from connectors.contract import Asker, Coverage, FetchRequest, KeyKind, Supply
+from connectors.lookups import IDENTIFIERS
 from gateway.arguments import Slice
+from gateway.caller import Caller
+from gateway.crosswalk import Crosswalks, Keys, Said, crosswalks
 from gateway.operation import AnswerSelection, EnterpriseSelection
-from gateway.plan import Plan
+from gateway.plan import Fetch, Plan
 from schema.credit_code import CreditCode
 
 Filters = tuple[tuple[str, dt.date], ...]
@@ -42,6 +47,13 @@ Partition = Callable[[str], str]
 """The share of the cache that this caller may use, by dataset."""
 
 
+def partition(caller: Caller, shared: frozenset[str]) -> Partition:
+    """This caller's, where cached rows of the `shared` datasets may serve every organisation."""
+    principal = caller.principal
+    own = f"{principal.organisation}/{principal.company or ''}"
+    return lambda dataset: "" if dataset in shared else own
+
+
 class Terms(msgspec.Struct, frozen=True):
     """On what terms a request asks: its share of the cache, for whom, and until when, in seconds of the event loop's
     clock.
@@ -52,7 +64,7 @@ class Terms(msgspec.Struct, frozen=True):
     deadline: float
 
 
-Fetched = Mapping[str, Mapping[CreditCode, CompanyRows]]
+Fetched = Mapping[str, Said]
 """What each dataset said of each company."""
 
 
@@ -71,44 +83,148 @@ def pushed(places: Iterable[Place], slices: Mapping[AnswerSelection, Slice]) -> 
     return {dataset: tuple(sorted(filters)) for dataset, filters in common.items()}
 
 
-async def fetch_level(requests: Sequence[FetchRequest], supply: Supply) -> Fetched:
-    """Asks each dataset once for each set of columns, for all companies of the level together."""
+class Keyed(msgspec.Struct, frozen=True):
+    """A request to a dataset that knows companies by an identifier of this kind, for now by their credit codes.
+
+    `single` tells that each has at most one row.
+    """
+
+    kind: KeyKind
+    request: FetchRequest
+    codes: tuple[CreditCode, ...]
+    single: bool
+
+
+class LevelRequests(msgspec.Struct, frozen=True):
+    """What one level asks: `at_once`, by credit code; and of crosswalks, `before` the `keyed` requests. `tellers` are
+    the crosswalks that tell each identifier.
+    """
+
+    at_once: Sequence[FetchRequest]
+    before: Sequence[FetchRequest] = ()
+    keyed: Sequence[Keyed] = ()
+    tellers: Crosswalks = msgspec.field(default_factory=dict)
+
+    def all(self) -> Iterator[FetchRequest]:
+        """Each of them, by credit code."""
+        yield from self.at_once
+        yield from self.before
+        yield from (keyed.request for keyed in self.keyed)
+
+
+NO_REQUESTS: Final = LevelRequests(())
+
+
+async def fetch_level(requests: LevelRequests, supply: Supply) -> Fetched:
+    """Asks each dataset once for each set of columns, for all companies of the level together. Those that know
+    companies by an identifier of their own are asked once the crosswalks have told it.
+    """
+    if not requests.keyed:
+        return await _ask(requests.at_once, supply)
+    async with asyncio.TaskGroup() as level:
+        at_once = level.create_task(_ask(requests.at_once, supply))
+        told = await _ask(requests.before, supply)
+        by_identifier = await _ask_by_identifier(requests, told, supply)
+    return {**at_once.result(), **by_identifier}
+
+
+async def _ask(requests: Sequence[FetchRequest], supply: Supply) -> Fetched:
+    fetched: dict[str, Said] = {}
+    for request, said in zip(requests, await _answers(requests, supply), strict=True):
+        others = fetched.get(request.dataset)
+        fetched[request.dataset] = {**others, **said} if others else said
+    return fetched
+
+
+async def _ask_by_identifier(requests: LevelRequests, told: Fetched, supply: Supply) -> Fetched:
+    """Asks by the identifiers that the crosswalks told; the answers are by credit code."""
+    codes: defaultdict[KeyKind, dict[CreditCode, None]] = defaultdict(dict)
+    for keyed in requests.keyed:
+        codes[keyed.kind].update(dict.fromkeys(keyed.codes))
+    keys = {kind: Keys(kind, requests.tellers.get(kind, ()), of_kind, told) for kind, of_kind in codes.items()}
+    questions = [(keyed, keys[keyed.kind].ids(keyed.codes)) for keyed in requests.keyed]
+    asked = [replace(keyed.request, codes=ids) for keyed, ids in questions if ids]
+    answers = iter(await _answers(asked, supply))
+    fetched: dict[str, Said] = {}
+    for keyed, ids in questions:
+        said = keys[keyed.kind].answers(keyed.codes, next(answers) if ids else {}, single=keyed.single)
+        fetched[keyed.request.dataset] = {**fetched.get(keyed.request.dataset, {}), **said}
+    return fetched
+
+
+async def _answers(requests: Sequence[FetchRequest], supply: Supply) -> Sequence[Said]:
     # No task group: each is under way by now, in few cases as a task, and none of them fails.
     asked = [asyncio.ensure_future(supply.fetch(request)) for request in requests]
-    fetched: dict[str, Mapping[CreditCode, CompanyRows]] = {}
     try:
-        for request, answers in zip(requests, asked, strict=True):
-            others = fetched.get(request.dataset)
-            fetched[request.dataset] = {**others, **await answers} if others else await answers
+        return [await answers for answers in asked]
     except BaseException:
         for answers in asked:
             answers.cancel()
         await asyncio.gather(*asked, return_exceptions=True)
         raise
-    return fetched
 
 
 def level_requests(
     places: Sequence[Place],
     slices: Mapping[AnswerSelection, Slice],
     terms: Terms,
-) -> Sequence[FetchRequest]:
+) -> LevelRequests:
     """The level's requests. A company that is at several places is asked about once, with all the columns needed."""
     filters = pushed(places, slices)
-    wanted: defaultdict[str, list[_Part]] = defaultdict(list)
+    at_once: list[FetchRequest] = []
+    keyed: list[Keyed] = []
+    for fetch, request, codes in _requests(_fetches(places), filters, terms):
+        if fetch.dataset.key in IDENTIFIERS:
+            single = any(answer.record.single for answer in fetch.answers)
+            keyed.append(Keyed(fetch.dataset.key, request, codes, single))
+        else:
+            at_once.append(request)
+    if not keyed:
+        return LevelRequests(at_once)
+    before = [request for _, request, _ in _requests(_crosswalk_fetches(places), {}, terms)]
+    crosswalk = {fetch.dataset.id: fetch.dataset for place in places for fetch in place.plan.before[place.enterprise]}
+    return LevelRequests(at_once, before, keyed, crosswalks(crosswalk.values()))
+
+
+_Marked = tuple[Fetch, Place, Sequence[bool]]
+"""A fetch, and which of its place's companies it is for."""
+
+
+def _fetches(places: Iterable[Place]) -> Iterator[_Marked]:
+    return (
+        (fetch, place, place.covered(fetch.dataset.coverage))
+        for place in places
+        for fetch in place.plan.fetches[place.enterprise]
+    )
+
+
+def _crosswalk_fetches(places: Iterable[Place]) -> Iterator[_Marked]:
+    """Those from crosswalks: for companies that some dataset keyed by another identifier may know."""
     for place in places:
-        for fetch in place.plan.fetches[place.enterprise]:
-            covered = place.covered(fetch.dataset.coverage)
-            codes = place.codes if all(covered) else tuple(compress(place.codes, covered))
-            if codes:
-                wanted[fetch.dataset.id].append((fetch.all_columns, codes))
-    return [
-        FetchRequest(
-            dataset, codes, columns, dict(filters[dataset]), terms.partition(dataset), terms.deadline, terms.asker
-        )
-        for dataset, parts in sorted(wanted.items())
-        for columns, codes in (parts if len(parts) == 1 else _by_columns(parts))
-    ]
+        fetches = place.plan.fetches[place.enterprise]
+        keyed = [place.covered(fetch.dataset.coverage) for fetch in fetches if fetch.dataset.key in IDENTIFIERS]
+        for crosswalk in place.plan.before[place.enterprise]:
+            told = place.covered(crosswalk.dataset.coverage)
+            marked = [told[index] and any(covered[index] for covered in keyed) for index in range(len(place.codes))]
+            yield crosswalk, place, marked
+
+
+def _requests(
+    fetches: Iterable[_Marked], filters: Mapping[str, Filters], terms: Terms
+) -> Iterator[tuple[Fetch, FetchRequest, tuple[CreditCode, ...]]]:
+    """The requests of these fetches, sorted by dataset, each with its companies."""
+    datasets: dict[str, Fetch] = {}
+    wanted: defaultdict[str, list[_Part]] = defaultdict(list)
+    for fetch, place, marked in fetches:
+        codes = place.codes if all(marked) else tuple(compress(place.codes, marked))
+        if codes:
+            datasets[fetch.dataset.id] = fetch
+            wanted[fetch.dataset.id].append((fetch.all_columns, codes))
+    for dataset, parts in sorted(wanted.items()):
+        given, partition = dict(filters.get(dataset, ())), terms.partition(dataset)
+        for columns, codes in parts if len(parts) == 1 else _by_columns(parts):
+            request = FetchRequest(dataset, codes, columns, given, partition, terms.deadline, terms.asker)
+            yield datasets[dataset], request, codes
 
 
 _Part = tuple[frozenset[str], tuple[CreditCode, ...]]

@@ -76,7 +76,7 @@ def _joining(authorised: AuthorisedAnswer, publicity: Publicity) -> Joining:
     expiring = tuple(supplier for supplier in authorised.suppliers if not supplier.expired.withheld)
     cursor = any(part.name == "endCursor" for part in authorised.answer.selection.selections)
     # The last day's judges are kept, and those before them, for requests that began before midnight.
-    judge = lru_cache(maxsize=2 * len(authorised.suppliers))(partial(publicity.judge, authorised.answer.record))
+    judge = lru_cache(maxsize=2 * len(authorised.suppliers))(partial(publicity.judge, authorised.answer.supplied_as))
     return Joining(authorised, expiring, cursor, judge)
 
 

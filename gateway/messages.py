@@ -39,7 +39,8 @@ class Received(msgspec.Struct, frozen=True):
     """One GraphQL request, authenticated and well-formed as HTTP, not yet read as GraphQL.
 
     `purpose` and `consents` are what the caller sent, not yet checked. `deadline` is in seconds of the event loop's
-    clock. `read_only` is true where only queries may run (GET), `tell_cost` where the answer is to tell what it cost.
+    clock. `read_only` is true where only queries may run (GET), `tell_cost` where the answer is to tell what it cost,
+    `receipt` where the caller wants one.
     """
 
     request_id: str
@@ -52,12 +53,14 @@ class Received(msgspec.Struct, frozen=True):
     deadline: float
     read_only: bool
     tell_cost: bool = False
+    receipt: bool = False
 
 
 class Answered(msgspec.Struct, frozen=True):
     """The GraphQL response. `body` is its JSON; `executed` is false where the request failed before its execution began
-    (a GraphQL request error: there is no `data`).
+    (a GraphQL request error: there is no `data`). `receipt` is the body's, where the caller asked for one.
     """
 
     body: bytes
     executed: bool
+    receipt: str | None = None

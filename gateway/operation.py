@@ -22,8 +22,13 @@ from graphql.execution.values import get_argument_values
 
 from gateway.selection import Selection
 from schema.catalogue import Catalogue, RecordType
+from schema.questions import QUESTIONS, REGISTRATION, VERIFICATION
 
-FEDERATED_ROOTS: Final = frozenset({"enterprise", "enterprises", "_entities"})
+BY_LEGACY_ID: Final = "enterpriseByLegacyId"
+FIND: Final = "findEnterprises"
+VERIFY: Final = "verifyEnterprise"
+
+FEDERATED_ROOTS: Final = frozenset({"enterprise", "enterprises", "_entities", BY_LEGACY_ID, FIND, VERIFY})
 """The root fields that run through the plan; graphql-core runs all others."""
 
 RECORDS: Final = frozenset({"record", "records"})
@@ -36,11 +41,14 @@ class AnswerSelection:
 
     `fields` are the record fields selected, by name, below `record` or `records`; `links` the nested enterprises among
     them. `arguments` are the field's coerced arguments, defaults filled in, where no variable is among them, else None.
+    `record` has the coordinates that decide who may have it, `supplied_as` is the record type of the datasets that are
+    asked: these differ where the answer is a verification.
     """
 
     selection: Selection
     arguments: Mapping[str, Any] | None
     record: RecordType
+    supplied_as: RecordType
     fields: frozenset[str]
     links: tuple[Link, ...]
 
@@ -75,10 +83,12 @@ class Link:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Root:
-    """A federated root field with what it selects of each enterprise."""
+    """A federated root field with what it selects of each enterprise: once, but for matches, which may have their
+    enterprise under several response keys.
+    """
 
     selection: Selection
-    enterprise: EnterpriseSelection
+    enterprises: tuple[EnterpriseSelection, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,13 +108,25 @@ class Operation:
     def enterprises(self) -> Iterator[EnterpriseSelection]:
         """Every enterprise selection, outermost first."""
         for root in self.federated:
-            yield from root.enterprise.walk()
+            for enterprise in root.enterprises:
+                yield from enterprise.walk()
 
 
 def federated_root(selection: Selection, schema: GraphQLSchema, catalogue: Catalogue) -> Root:
     """The root field's enterprises, answers and fields."""
-    made_of = _Made(schema, {record.field: record for record in catalogue.records.values()})
-    return Root(selection, _enterprise(selection.selections, (selection.key,), 0, made_of))
+    made_of = _Made(schema, {record.field: record for record in catalogue.of_companies()})
+    return Root(selection, tuple(_root_enterprises(selection, made_of, catalogue)))
+
+
+def _root_enterprises(selection: Selection, made_of: _Made, catalogue: Catalogue) -> Iterator[EnterpriseSelection]:
+    if selection.name == FIND:
+        for part in selection.selections:
+            if part.name == "enterprise":
+                yield _enterprise(part.selections, (selection.key, part.key), 0, made_of)
+    elif selection.name == VERIFY:
+        yield EnterpriseSelection((selection.key,), 0, (), (_verification(selection, made_of, catalogue),))
+    else:
+        yield _enterprise(selection.selections, (selection.key,), 0, made_of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +158,18 @@ def _answer(selection: Selection, path: tuple[str, ...], level: int, made_of: _M
         if field.name in record.fields and record.fields[field.name].link
     )
     fields = frozenset(field.name for _, field in selected if field.name in record.fields)
-    return AnswerSelection(selection, _constant_arguments(selection, made_of.schema), record, fields, links)
+    return AnswerSelection(selection, _constant_arguments(selection, made_of.schema), record, record, fields, links)
+
+
+def _verification(selection: Selection, made_of: _Made, catalogue: Catalogue) -> AnswerSelection:
+    """A verification is an answer about one company: of those elements that are selected, and that there is something
+    given for.
+    """
+    record = QUESTIONS[VERIFICATION]
+    given = {argument.name.value for argument in selection.nodes[0].arguments or ()}
+    fields = record.fields.keys() & given & {part.name for part in selection.selections}
+    arguments = _constant_arguments(selection, made_of.schema)
+    return AnswerSelection(selection, arguments, record, catalogue.records[REGISTRATION], frozenset(fields), ())
 
 
 def _constant_arguments(selection: Selection, schema: GraphQLSchema) -> Mapping[str, Any] | None:

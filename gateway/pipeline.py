@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
+from graphql import GraphQLError
+from msgspec.structs import replace
+
 from connectors.contract import Asker, Supply
 from connectors.turns import Turn
 from gateway.arguments import slices
-from gateway.audit import AuditLog
+from gateway.audit.log import AuditLog
 from gateway.caller import Caller, check_caller
 from gateway.consents import Consents
 from gateway.cost import Tariff
@@ -23,13 +26,23 @@ from gateway.encode import encode, encode_refusal, failure_errors
 from gateway.enterprise import Enterprises
 from gateway.errors import DeadlineExceededError, MethodNotAllowedError
 from gateway.federate import Federation
+from gateway.fetch import partition
 from gateway.join import Joiner
 from gateway.limits import Limits
 from gateway.local import run_local
+from gateway.lookup import Asking, Looked
 from gateway.messages import Answered, Received
 from gateway.question import Question
-from gateway.record import answer_record, asked_record, refusal_record
-from gateway.refusals import CostExceeded, LimitExceeded, OperationUnsupported, RequestRefused
+from gateway.receipt import Receipts, Salt, salted_digest, statement
+from gateway.record import answer_record, asked_record, outcomes, refusal_record
+from gateway.refusals import (
+    CostExceeded,
+    LimitExceeded,
+    OperationUnsupported,
+    ReceiptUnavailable,
+    RequestRefused,
+)
+from gateway.resolve import resolve
 from gateway.roots import root_companies
 from gateway.shape import Agencies
 from gateway.viewer import local_roots
@@ -44,12 +57,13 @@ GRACE: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """The keys of this installation: of pseudonyms (mask `hmac`), which are of this `generation`, and of the digests in
-    cursors.
+    """The keys of this installation: of pseudonyms (mask `hmac`), which are of this `generation`, of the digests in
+    cursors, and of the nonces that salt the audit log's digests.
     """
 
     masks: bytes
     cursors: bytes
+    salt: Salt
     generation: int = 1
 
 
@@ -57,7 +71,8 @@ class Secrets:
 class Gateway:
     """Everything that answering a request needs. One request sees one policy version from its start to its end.
 
-    `shared` names the datasets whose cached rows may serve every organisation.
+    `shared` names the datasets whose cached rows may serve every organisation. `receipts` is None where there is no key
+    to sign any.
     """
 
     editions: Editions
@@ -71,6 +86,7 @@ class Gateway:
     limits: Limits
     tariff: Tariff
     secrets: Secrets
+    receipts: Receipts | None = None
 
     async def answer(self, received: Received) -> Answered:
         """The answer to one request, its audit line durable. Raises `DeadlineExceededError` where even saying that the
@@ -94,9 +110,9 @@ class Gateway:
             return await self._refuse(received, refused, started)
         try:
             return await self._execute(received, edition, question, started)
-        except CostExceeded as refused:
-            return await self._refuse(received, refused, started)
-        except LimitExceeded as refused:
+        except (CostExceeded, LimitExceeded) as refused:
+            if isinstance(refused, CostExceeded) and not question.companies.lookups():
+                return await self._refuse(received, refused, started)
             await self.audit.append(asked_record(received, question, started))
             return Answered(encode_refusal(refused.formatted(), {"requestId": received.request_id}), executed=False)
         except BaseException:
@@ -106,6 +122,8 @@ class Gateway:
 
     async def _read(self, received: Received, edition: Edition, now: dt.datetime) -> Question:
         """What is asked, and by whom. Raises `RequestRefused`."""
+        if received.receipt and self.receipts is None:
+            raise ReceiptUnavailable(GraphQLError("This gateway has no key to sign receipts; ask without X-Receipt."))
         caller = check_caller(received, edition.policy, self.consents.current, now)
         openable = await edition.tables.openable(received.principal.roles, received.principal.organisation)
         view = self.views.view(openable, edition.policy.unreleased)
@@ -131,30 +149,70 @@ class Gateway:
         caller, operation, companies = question.caller, question.operation, question.companies
         masks, bill = self._masks(caller), self.tariff.bill(caller.principal.organisation)
         audience = f"{caller.principal.organisation}\0{caller.purpose or ''}"
+        asker = Asker(caller.principal.organisation, caller.purpose, received.request_id)
+        looked: tuple[Looked, ...] = ()
+        if companies.lookups():
+            table = await edition.tables.table(caller.class_for_all())
+            asking = Asking(self.supply, table, partition(caller, self.shared), asker, received.deadline, bill)
+            companies, looked = await resolve(companies, asking)
         federation = Federation(
             supply=self.supply,
             tables=edition.tables,
             preparer=edition.preparer,
             joiner=Joiner(started.astimezone(CHINA).date(), masks, record_digests(self.secrets.cursors, audience)),
             caller=caller,
-            asker=Asker(caller.principal.organisation, caller.purpose, received.request_id),
+            asker=asker,
             shared=self.shared,
             bill=bill,
             limit=self.limits.companies,
             deadline=received.deadline,
         )
         turn = Turn()
-        answers = await federation.run(operation, companies, question.slices, turn)
+        answers = replace(await federation.run(operation, companies, question.slices, turn), looked=looked)
         local, local_errors = question.local
         data = None
         if local is not None:
-            found = {**local, **await Enterprises(answers, masks, self.limits.written).roots(companies, turn)}
+            found = {
+                **local,
+                **await Enterprises(answers, masks, self.agencies, self.limits.written).roots(companies, turn),
+            }
             data = {key: found[key] for key in operation.keys}
         errors = [*companies.errors, *local_errors, *failure_errors(answers.settled)]
+        sources, nonce = list(outcomes(answers)), self.secrets.salt.nonce(received.request_id)
+        stated = self._stated(received, question, sources, nonce, started)
         cost = {"cost": bill.told()} if received.tell_cost or self.tariff.told else {}
-        body = encode(data, errors, {"requestId": received.request_id, **cost, **caller.notices()})
-        await self.audit.append(answer_record(received, question, answers, started=started, ended=_now()))
-        return Answered(body, executed=True)
+        body = encode(data, errors, {"requestId": received.request_id, **cost, **caller.notices(), **stated})
+        receipt = await self.receipts.sign(body) if stated and self.receipts else None
+        response = salted_digest(nonce, body)
+        await self.audit.append(
+            answer_record(
+                received, question, answers, sources=sources, response=response, started=started, ended=_now()
+            )
+        )
+        return Answered(body, executed=True, receipt=receipt)
+
+    def _stated(
+        self,
+        received: Received,
+        question: Question,
+        sources: Sequence[Mapping[str, Any]],
+        nonce: bytes,
+        started: dt.datetime,
+    ) -> Mapping[str, Any]:
+        """What the response's extensions state for a receipt, where one is asked for."""
+        if not received.receipt or self.receipts is None:
+            return {}
+        stated = statement(
+            issuer=self.receipts.issuer,
+            at=started,
+            nonce=nonce,
+            organisation=received.principal.organisation,
+            subject=received.principal.subject,
+            purpose=question.caller.purpose,
+            operation=question.operation.id,
+            sources=sources,
+        )
+        return {"receipt": stated}
 
     async def _refuse(self, received: Received, refused: RequestRefused, started: dt.datetime) -> Answered:
         await self.audit.append(refusal_record(received.request_id, received.principal, refused.code, started))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import ceil
 
 import orjson
 
 from connectors.contract import Dataset
+from connectors.lookups import IDENTIFIERS
 from gateway.arguments import Slice
 from gateway.authorise import Authorised, AuthorisedAnswer
+from gateway.crosswalk import Crosswalks
 from gateway.operation import AnswerSelection, EnterpriseSelection, Operation
 
 
@@ -35,21 +37,36 @@ class Fetch:
 class Plan:
     """The fetches of each enterprise selection for one class of caller, sorted by dataset, and the decisions that they
     rest on, as the audit keeps them.
+
+    `before` are the fetches from crosswalks, for the identifiers by which some of the others know companies: of control
+    columns alone, whatever the caller may see.
     """
 
     authorised: Authorised
+    before: Mapping[EnterpriseSelection, tuple[Fetch, ...]]
     fetches: Mapping[EnterpriseSelection, tuple[Fetch, ...]]
     decisions: Mapping[EnterpriseSelection, orjson.Fragment]
 
 
-def make_plan(operation: Operation, authorised: Authorised) -> Plan:
-    """One fetch for each dataset that may be asked, at each place."""
+def make_plan(operation: Operation, authorised: Authorised, crosswalks: Crosswalks) -> Plan:
+    """One fetch for each dataset that may be asked, at each place; before them, for each crosswalk that some need."""
     enterprises = tuple(operation.enterprises())
+    fetches = {enterprise: _fetches(enterprise, authorised.answers) for enterprise in enterprises}
     return Plan(
         authorised,
-        {enterprise: _fetches(enterprise, authorised.answers) for enterprise in enterprises},
+        {enterprise: _before(fetches[enterprise], crosswalks) for enterprise in enterprises},
+        fetches,
         {enterprise: _decisions(enterprise, authorised.answers) for enterprise in enterprises},
     )
+
+
+def _before(fetches: Iterable[Fetch], crosswalks: Crosswalks) -> tuple[Fetch, ...]:
+    columns: dict[Dataset, frozenset[str]] = {}
+    for kind in sorted({fetch.dataset.key for fetch in fetches} & IDENTIFIERS.keys()):
+        for crosswalk in crosswalks[kind]:
+            columns[crosswalk] = columns.get(crosswalk, frozenset()) | {IDENTIFIERS[kind]}
+    found = sorted(columns.items(), key=lambda item: item[0].id)
+    return tuple(Fetch(crosswalk, frozenset(), control, ()) for crosswalk, control in found)
 
 
 def _decisions(enterprise: EnterpriseSelection, answers: Mapping[AnswerSelection, AuthorisedAnswer]) -> orjson.Fragment:

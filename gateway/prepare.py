@@ -10,6 +10,7 @@ from cachetools import LRUCache
 from connectors.contract import Dataset
 from gateway.arguments import Slice
 from gateway.authorise import Filtered, authorise
+from gateway.crosswalk import crosswalks
 from gateway.join import Joining, joinings
 from gateway.operation import AnswerSelection, Operation
 from gateway.plan import Plan, make_plan
@@ -34,6 +35,7 @@ class Preparer:
         self, datasets: Mapping[str, Dataset], agencies: Agencies, publicity: Publicity, size: int = 1_000
     ) -> None:
         self._datasets = tuple(sorted(datasets.values(), key=lambda one: (one.precedence, one.id)))
+        self._crosswalks = crosswalks(self._datasets)
         self._agencies = agencies
         self._publicity = publicity
         self._kept: LRUCache[Hashable, tuple[DecisionTable, Prepared]] = LRUCache(size)
@@ -47,7 +49,7 @@ class Preparer:
         if kept is None or kept[0] is not table:
             authorised = authorise(operation, filtered, table, self._datasets, self._publicity)
             prepared = Prepared(
-                make_plan(operation, authorised),
+                make_plan(operation, authorised, self._crosswalks),
                 joinings(authorised, self._publicity),
                 answer_writers(authorised, self._agencies),
             )

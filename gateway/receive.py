@@ -75,6 +75,7 @@ async def receive(request: Request, request_id: str, principal: Principal, setti
         deadline=deadline,
         read_only=request.method != "POST",
         tell_cost=_member(parameters.extensions, "cost", bool) or False,
+        receipt=_receipt(request.headers, parameters.extensions),
     )
 
 
@@ -210,6 +211,14 @@ def _purpose(headers: Headers, extensions: Mapping[str, Any]) -> str | None:
     if len(named) > 1:
         raise RequestMalformedError("The header X-Purpose and extensions.purpose differ; send one of them.")
     return named.pop() if named else None
+
+
+def _receipt(headers: Headers, extensions: Mapping[str, Any]) -> bool:
+    """Whether a receipt is asked for, in either place."""
+    wanted = {"1": True, "0": False, None: False}.get(single(headers, "X-Receipt"))
+    if wanted is None:
+        raise RequestMalformedError("The header X-Receipt must be 1 or 0.")
+    return wanted or _member(extensions, "receipt", bool) is True
 
 
 def _consents(headers: Headers, extensions: Mapping[str, Any]) -> tuple[str, ...]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gateway.envelope import Envelope, SourceStatus
 from gateway.federate import Answers
 from gateway.fetch import Place
+from gateway.lookup import Looked
 from gateway.messages import Principal, Received
 from gateway.question import Question
 from policies.decision import CallerClass
+from policies.policy import Act
 
 
 def asked_by(request_id: str, principal: Principal | None, now: dt.datetime) -> dict[str, Any]:
@@ -41,21 +43,37 @@ def asked_record(received: Received, question: Question, now: dt.datetime) -> di
         **_question(question),
         "outcome": "ASKED",
         "companies": sorted(question.companies.distinct()),
+        "lookups": [{"key": lookup.kind} for lookup in question.companies.lookups()],
     }
 
 
-def answer_record(
-    received: Received, question: Question, answers: Answers, *, started: dt.datetime, ended: dt.datetime
+def answer_record(  # noqa: PLR0913  # what there is to record
+    received: Received,
+    question: Question,
+    answers: Answers,
+    *,
+    sources: Sequence[Mapping[str, Any]],
+    response: str,
+    started: dt.datetime,
+    ended: dt.datetime,
 ) -> dict[str, Any]:
-    """A request that was answered: the operation, the companies, what was decided and how each agency fared."""
+    """A request that was answered: the operation, the companies, by what kinds of key they were looked for, what was
+    decided and how each agency fared (as `outcomes` says); `response` is the response's salted digest.
+    """
+    several = len(answers.settled) > 1
     return {
         **asked_by(received.request_id, received.principal, started),
         **_question(question),
         "outcome": "ANSWERED",
         "operationName": received.operation_name,
         "companies": sorted(answers.companies),
-        "classes": [_class(part.caller_class, part.place) for part in answers.settled],
-        "agencies": list(_outcomes(answers)),
+        "lookups": [_lookup(one) for one in answers.looked],
+        "classes": [
+            *(_lookup_class(one) for one in answers.looked),
+            *(_class(part.caller_class, part.place, named=several) for part in answers.settled),
+        ],
+        "agencies": sources,
+        "response": response,
         "milliseconds": round((ended - started).total_seconds() * 1_000, 1),
     }
 
@@ -75,9 +93,10 @@ def _question(question: Question) -> dict[str, Any]:
     }
 
 
-def _class(caller_class: CallerClass, place: Place) -> Mapping[str, Any]:
-    """What was decided for the companies of one class at one place, and by which rules."""
+def _class(caller_class: CallerClass, place: Place, *, named: bool) -> Mapping[str, Any]:
+    """What was decided for the companies of one class at one place, and by which rules; `named`: and which."""
     return {
+        **({"codes": place.codes} if named else {}),
         "bases": sorted(caller_class.bases),
         "scope": sorted(caller_class.consent_scope),
         "companies": len(place.codes),
@@ -85,7 +104,35 @@ def _class(caller_class: CallerClass, place: Place) -> Mapping[str, Any]:
     }
 
 
-def _outcomes(answers: Answers) -> Iterator[Mapping[str, Any]]:
+def _lookup(looked: Looked) -> Mapping[str, Any]:
+    """How each agency fared that was asked who has an identifier or a name. Neither is told: both are values."""
+    return {
+        "key": looked.lookup.kind,
+        "agencies": [
+            {"dataset": dataset, "status": answer.outcome, "failure": answer.failure}
+            for dataset, answer in sorted(looked.said.items())
+        ],
+    }
+
+
+def _lookup_class(looked: Looked) -> Mapping[str, Any]:
+    """What was decided where no company was known yet, and by which rules."""
+    decided = [
+        {
+            "agency": finder.dataset.agency,
+            "act": Act.READ,
+            "coordinate": coordinate,
+            "decision": decision.effect,
+            "mask": decision.mask,
+            "rule": decision.rule,
+        }
+        for finder in looked.finders
+        for coordinate, decision in finder.decisions.items()
+    ]
+    return {"bases": [], "scope": [], "companies": 1, "decisions": decided}
+
+
+def outcomes(answers: Answers) -> Iterator[Mapping[str, Any]]:
     """How each dataset fared, with the number of answers and the oldest date of its data."""
     numbers: defaultdict[_Fared, int] = defaultdict(int)
     oldest: dict[_Fared, dt.datetime] = {}

@@ -68,6 +68,12 @@ class LimitExceeded(RequestRefused):
     code = "LIMIT_EXCEEDED"
 
 
+class ReceiptUnavailable(RequestRefused):
+    """A receipt is asked for, and this gateway has no key to sign one."""
+
+    code = "RECEIPT_UNAVAILABLE"
+
+
 class CostExceeded(RequestRefused):
     """The agencies would be asked for more than one request may cost. The error tells estimate and budget."""
 

@@ -61,7 +61,8 @@ def respond(answered: Answered, media_type: MediaType, request_id: str) -> Respo
     that asks for that type believes no other status to come from a GraphQL server.
     """
     status = 200 if answered.executed or media_type is MediaType.JSON else 400
-    return _response(answered.body, status, media_type, {"X-Request-Id": request_id})
+    receipt = {"Xinqiao-Receipt": answered.receipt} if answered.receipt else {}
+    return _response(answered.body, status, media_type, {"X-Request-Id": request_id, **receipt})
 
 
 def refuse(error: HttpError, media_type: MediaType, request_id: str) -> Response:

@@ -9,24 +9,30 @@ import gc
 import signal
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
-from pathlib import Path
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from gateway.admin.desk import Desk
 from gateway.admin.open import admin_route, open_desk
 from gateway.app import create_app
 from gateway.assembly import Installation, open_gateway, read_installation
+from gateway.audit.open import certifying, watching, worker_part
 from gateway.console import console_routes
 from gateway.draining import Draining
 from gateway.errors import HttpError, SettingsInvalidError
+from gateway.health import Check
 from gateway.identity import Authenticator, open_authenticator
 from gateway.messages import Principal
 from gateway.pipeline import Gateway
+from gateway.receipt import Receipts
 from gateway.record import refusal_record
+from gateway.respond import json_response
 from gateway.settings import PREFIX, Settings
 from gateway.tls import CertificateProtocol, ServerCertificate, following
 
@@ -49,7 +55,9 @@ async def running_server(settings: Settings, environment: Mapping[str, str]) -> 
     be opened or the address not be listened on.
     """
     with listening(settings) as listener:
-        async with answering(listener, settings, read_installation(settings), environment):
+        # Entered once this process writes the log, for whoever does has a notary; left when the last record is written.
+        async with AsyncExitStack() as stack, answering(listener, settings, read_installation(settings), environment):
+            await stack.enter_async_context(certifying(settings))
             yield address(listener, settings)
 
 
@@ -59,23 +67,24 @@ async def answering(
     settings: Settings,
     installation: Installation,
     environment: Mapping[str, str],
-    audit_file: Path | None = None,
+    worker: int | None = None,
 ) -> AsyncIterator[None]:
     """A gateway that answers what comes to the listener, from the moment the context is entered.
 
-    `audit_file` is where it writes its audit log, if not where the settings say. Raises the packages' errors where the
-    gateway cannot be opened. Told to end, it is drained first (`Draining`).
+    `worker` is its number where there are several. Told to end, it is drained first (`Draining`). Raises the packages'
+    errors where the gateway cannot be opened.
     """
     certificate = ServerCertificate(settings.tls) if settings.tls.certificate else None
     draining = Draining(settings.drain)
     async with (
-        open_gateway(settings, installation, environment, audit_file) as gateway,
+        open_gateway(settings, installation, environment, worker) as gateway,
         open_desk(settings, installation, gateway) as desk,
+        watching(settings, worker_part(worker), gateway.audit) as checks,
         open_authenticator(settings, lambda: gateway.editions.current.policy.organisations) as authenticator,
         following(certificate),
     ):
         config = uvicorn.Config(
-            application(gateway, desk, authenticator, settings, draining),
+            application(gateway, desk, authenticator, settings, {"server": draining.check, **checks}),
             http=CertificateProtocol if settings.tls.client_authorities else "auto",
             ws="none",
             ssl_context_factory=(lambda *_: certificate.context) if certificate else None,
@@ -122,9 +131,11 @@ def address(listener: socket.socket, settings: Settings) -> str:
 
 
 def application(
-    gateway: Gateway, desk: Desk, authenticator: Authenticator, settings: Settings, draining: Draining
+    gateway: Gateway, desk: Desk, authenticator: Authenticator, settings: Settings, checks: Mapping[str, Check]
 ) -> Starlette:
-    """The HTTP application over an open gateway, and the administrators' desk beside it."""
+    """The HTTP application over an open gateway, and the administrators' desk beside it. `checks` are what readiness
+    takes beside these.
+    """
 
     async def record_refusal(request_id: str, principal: Principal | None, error: HttpError) -> None:
         await gateway.audit.append(refusal_record(request_id, principal, error.code, dt.datetime.now(dt.UTC)))
@@ -134,9 +145,25 @@ def application(
         authenticator=authenticator,
         settings=settings,
         record_refusal=record_refusal,
-        readiness={"server": draining.check, "audit": gateway.audit.check, "policy": gateway.editions.check},
-        extra_routes=[*console_routes(), admin_route(desk, authenticator, settings, record_refusal)],
+        readiness={"audit": gateway.audit.check, "policy": gateway.editions.check, **checks},
+        extra_routes=[
+            *console_routes(),
+            *_key_routes(gateway.receipts),
+            admin_route(desk, authenticator, settings, record_refusal),
+        ],
     )
+
+
+def _key_routes(receipts: Receipts | None) -> list[Route]:
+    """Where the public keys are published with which receipts are verified, where there are any."""
+    if receipts is None:
+        return []
+    document = receipts.keys.public.as_dict(private=False)
+
+    async def published(_: Request) -> Response:
+        return json_response(document)
+
+    return [Route("/.well-known/jwks.json", published)]
 
 
 async def interrupted() -> None:

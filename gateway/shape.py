@@ -61,7 +61,7 @@ def answer_writers(authorised: Authorised, agencies: Agencies) -> Mapping[Answer
 def _answer_writer(authorised: AuthorisedAnswer, agencies: Agencies) -> AnswerWriter:
     """Writes an answer: its envelope, and around that whatever differs between companies."""
     selections = authorised.answer.selection.selections
-    write_envelope = _envelope_writer(authorised, agencies)
+    write_envelope = envelope_writer(authorised, agencies)
     more = tuple(part.key for part in selections if part.name == "hasMore")
     ends = tuple(part.key for part in selections if part.name == "endCursor")
     records = tuple(
@@ -100,7 +100,7 @@ def _answer_writer(authorised: AuthorisedAnswer, agencies: Agencies) -> AnswerWr
     return begin
 
 
-def _envelope_writer(authorised: AuthorisedAnswer, agencies: Agencies) -> Callable[[Envelope], dict[str, Any]]:
+def envelope_writer(authorised: AuthorisedAnswer, agencies: Agencies) -> Callable[[Envelope], dict[str, Any]]:
     """Writes an answer without its records, which are null."""
 
     def reader(selection: Selection) -> Writer:

@@ -43,7 +43,9 @@ class Views:
         return sdl
 
     def _closed(self, openable: frozenset[str]) -> Iterator[str]:
-        """The fields that could never be opened; where that is so for a type's rows, the answer that holds them."""
+        """The fields that could never be opened; where that is so for a type's rows, the answer that holds them, and
+        for a question, the question.
+        """
         for record in self.contract.catalogue.records.values():
             if record.name not in openable:
                 yield from self.contract.answers((record.name,))

@@ -8,7 +8,8 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from multiprocessing.connection import Connection
 from typing import Final
 
@@ -17,7 +18,7 @@ import uvloop
 
 from connectors.errors import ConnectorError
 from gateway.assembly import read_installation
-from gateway.audit import worker_file
+from gateway.audit.open import certifying
 from gateway.errors import GatewayError, WorkerEndedError
 from gateway.logs import configure_logging
 from gateway.server import SHUTDOWN_SECONDS, answering, interrupted
@@ -44,24 +45,31 @@ async def run_workers(settings: Settings, listener: socket.socket, started: Call
     `started` is called once all of them answer. Raises `WorkerEndedError` where one ends before that.
     """
     workers = [_Worker(settings, listener, number) for number in range(1, settings.workers + 1)]
-    told = asyncio.create_task(interrupted(), name="interrupted")
-    keeping = asyncio.create_task(_keep_all(workers, started), name="workers")
-    try:
-        await asyncio.wait((told, keeping), return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in (told, keeping):
-            task.cancel()
-        await asyncio.gather(told, keeping, return_exceptions=True)
-        await asyncio.gather(*(worker.end() for worker in workers))
+    async with AsyncExitStack() as stack:
+
+        async def begun() -> None:
+            # Entered once these write the logs, for whoever does has a notary; left when the last record is written.
+            await stack.enter_async_context(certifying(settings))
+            started()
+
+        told = asyncio.create_task(interrupted(), name="interrupted")
+        keeping = asyncio.create_task(_keep_all(workers, begun), name="workers")
+        try:
+            await asyncio.wait((told, keeping), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (told, keeping):
+                task.cancel()
+            await asyncio.gather(told, keeping, return_exceptions=True)
+            await asyncio.gather(*(worker.end() for worker in workers))
     if not keeping.cancelled():
         keeping.result()
 
 
-async def _keep_all(workers: Sequence[_Worker], started: Callable[[], None]) -> None:
+async def _keep_all(workers: Sequence[_Worker], begun: Callable[[], Awaitable[None]]) -> None:
     for word in await asyncio.gather(*(worker.word() for worker in workers)):
         if word != _ANSWERS:
             raise WorkerEndedError(word or "a worker ended before it answered")
-    started()
+    await begun()
     async with asyncio.TaskGroup() as keepers:
         for worker in workers:
             keepers.create_task(worker.keep())
@@ -145,8 +153,7 @@ def _work(settings: Settings, listener: socket.socket, number: int, pipe: Connec
 
 async def _answer(settings: Settings, listener: socket.socket, number: int, pipe: Connection) -> None:
     installation = read_installation(settings).share(number, settings.workers)
-    audit_file = worker_file(settings.audit_file, number)
-    async with answering(listener, settings, installation, os.environ, audit_file):
+    async with answering(listener, settings, installation, os.environ, number):
         pipe.send_bytes(_ANSWERS.encode())
         tasks = [asyncio.create_task(interrupted()), asyncio.create_task(_parent_ended())]
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -48,6 +48,9 @@ class RecordType:
     `single` is true where a company has at most one. `tier` is that of the rows. `ordered_by` names the date field by
     which records are sorted, newest first. `filters` maps an argument of the answer field to (record field, operator),
     the operator ">=" or "<=". `owner` is the agency that declared it as its own, None for the nation's.
+
+    `root` is true of a question at the root of `Query`, where `field` is its name. It has coordinates as record types
+    have them, and no records of its own.
     """
 
     name: str
@@ -61,13 +64,23 @@ class RecordType:
     description: str
     description_zh: str
     owner: str | None = None
+    root: bool = False
+
+    @property
+    def place(self) -> str:
+        """The coordinate of the field that leads to it (`Enterprise.penalties`)."""
+        return f"{'Query' if self.root else 'Enterprise'}.{self.field}"
 
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Every record type by name."""
+    """Every record type by name, and every question at the root."""
 
     records: Mapping[str, RecordType]
+
+    def of_companies(self) -> Iterator[RecordType]:
+        """The record types that are fields of `Enterprise`."""
+        return (record for record in self.records.values() if not record.root)
 
     def tiers(self) -> Iterator[tuple[str, Tier]]:
         """Each coordinate (`Penalty`, `Penalty.amount`) with its tier."""

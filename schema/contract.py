@@ -41,13 +41,13 @@ class Contract:
 
     def answers(self, records: Collection[str]) -> frozenset[str]:
         """The coordinates of the answers that hold records of these types (`Enterprise.penalties`)."""
-        return frozenset(f"{ENTERPRISE}.{self.catalogue.records[name].field}" for name in records)
+        return frozenset(self.catalogue.records[name].place for name in records)
 
     def _document(self, hidden: Collection[str]) -> DocumentNode:
         gone = {
             name
             for record in self.catalogue.records.values()
-            if f"{ENTERPRISE}.{record.field}" in hidden
+            if record.place in hidden
             for name in (record.name, record.answer)
         }
         return DocumentNode(

@@ -14,6 +14,9 @@ from strawberry.annotation import StrawberryAnnotation
 from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.field import StrawberryField
 
+from schema.catalogue import Tier
+from schema.tiers import Classified
+
 
 @dataclass(frozen=True, slots=True)
 class Argument:
@@ -25,11 +28,14 @@ class Argument:
     default: object = strawberry.UNSET
 
 
-def declared(name: str, graphql_type: object, description: str, *arguments: Argument) -> StrawberryField:
-    """A field by its GraphQL name; `graphql_type` is as strawberry reads annotations."""
+def declared(
+    name: str, graphql_type: object, description: str, *arguments: Argument, tier: Tier | None = None
+) -> StrawberryField:
+    """A field by its GraphQL name; `graphql_type` is as strawberry reads annotations. The SDL tells its `tier`."""
     field = StrawberryField(
         python_name=name, graphql_name=name, type_annotation=StrawberryAnnotation(graphql_type), description=description
     )
+    field.directives = [] if tier is None else [Classified(tier=tier)]
     field.arguments = [
         StrawberryArgument(
             python_name=argument.name,

@@ -140,3 +140,74 @@ class CodeOutOfScopeError(CreditCodeError):
             "This is the credit code of a sole trader (category 92). Sole traders are out of scope: they are natural"
             " persons in effect."
         )
+
+
+class LegacyIdError(SchemaError):
+    """A text is no legacy identifier of the kind that it should be.
+
+    `code` is what a caller sees; `mistake` is the finer word, stable too. No message quotes the text.
+    """
+
+    code: ClassVar[str] = "ID_INVALID"
+    mistake: ClassVar[str]
+
+
+class IdLengthError(LegacyIdError):
+    """Too few or too many characters."""
+
+    mistake: ClassVar[str] = "LENGTH"
+
+    def __init__(self, length: int, found: int) -> None:
+        super().__init__(
+            f"An identifier of this kind has {length} characters (spaces and hyphens apart); this text has {found}."
+        )
+
+
+class IdCharacterError(LegacyIdError):
+    """A character that cannot stand where it stands. `position` counts from 1, without spaces and hyphens."""
+
+    mistake: ClassVar[str] = "CHARACTER"
+
+    def __init__(self, position: int) -> None:
+        super().__init__(f"Character {position} cannot stand there in an identifier of this kind.")
+        self.position = position
+
+
+class IdCheckCharacterError(LegacyIdError):
+    """The check character fails."""
+
+    mistake: ClassVar[str] = "CHECK_CHARACTER"
+
+    def __init__(self) -> None:
+        super().__init__("The last character, which checks the others, is wrong: one of the characters is mistyped.")
+
+
+class IdIsCreditCodeError(LegacyIdError):
+    """The text is a credit code, which since 2015 is the tax number too."""
+
+    mistake: ClassVar[str] = "IS_CREDIT_CODE"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This is a credit code, which has replaced identifiers of this kind: ask for the company by it."
+        )
+
+
+class SearchNameError(SchemaError):
+    """A text is no name that can be searched for. No message quotes the text."""
+
+    code: ClassVar[str] = "NAME_INVALID"
+
+
+class NameLengthError(SearchNameError):
+    """Too short to tell companies apart, or longer than any name."""
+
+    def __init__(self, least: int, most: int) -> None:
+        super().__init__(f"A name that is searched for has {least} to {most} characters, spaces apart.")
+
+
+class NameCharacterError(SearchNameError):
+    """A character that stands in no name, and that some system would take for any text."""
+
+    def __init__(self) -> None:
+        super().__init__("The name has a character that stands in no company's name, such as % or *: leave it out.")

@@ -18,6 +18,7 @@ from schema.answers import AccessReason, Decision, answer_type
 from schema.catalogue import RecordType
 from schema.declare import Argument, declared
 from schema.output_values import Code
+from schema.questions import LegacyIdKinds, Verification, match_type
 from schema.records import RECORDS, catalogue
 from schema.scalars import CreditCodeText
 from schema.tiers import Record
@@ -25,6 +26,9 @@ from schema.wording import bilingual
 
 PAGE: Final = 100
 """How many records a page has unless the caller says otherwise."""
+
+MATCHES: Final = 10
+"""How many companies are found unless the caller says otherwise."""
 
 
 @strawberry.type(description=bilingual("What the credit code itself tells.", "统一社会信用代码本身所载的信息。"))
@@ -185,6 +189,61 @@ def query_type(enterprise: type) -> type:
                 ),
                 Argument(
                     "codes", StrawberryList(CreditCodeText), bilingual("Their credit codes.", "统一社会信用代码列表。")
+                ),
+            ),
+            declared(
+                "enterpriseByLegacyId",
+                StrawberryOptional(enterprise),
+                bilingual(
+                    "The company that has this identifier of the time before credit codes; null where none is known,"
+                    " and with an error where that cannot be said.",
+                    "具有该旧有标识的企业；查无此企业时为空，无法查明时为空并报错。",
+                ),
+                Argument("kind", LegacyIdKinds, bilingual("What the identifier is.", "标识的种类。")),
+                Argument("id", str, bilingual("The identifier.", "标识。")),
+            ),
+            declared(
+                "findEnterprises",
+                StrawberryList(match_type(enterprise)),
+                bilingual(
+                    "Companies that have this text in their name, the nearest first. Agencies that could not be asked,"
+                    " or not to the end, are named in errors.",
+                    "名称含有该文本的企业，匹配程度高者在前。未能询问或未能答全的机构列于 errors。",
+                ),
+                Argument(
+                    "name",
+                    str,
+                    bilingual("The name or a part of it: 2 to 200 characters.", "名称或其片段，2 至 200 个字符。"),
+                ),
+                Argument(
+                    "division",
+                    StrawberryOptional(str),
+                    bilingual(
+                        "A division (GB/T 2260) of 2, 4 or 6 digits: companies in it come first.",
+                        "行政区划代码（GB/T 2260）2、4 或 6 位；位于其中的企业在前。",
+                    ),
+                ),
+                Argument(
+                    "first",
+                    StrawberryOptional(int),
+                    bilingual("At most this many companies.", "最多返回的企业数。"),
+                    MATCHES,
+                ),
+            ),
+            declared(
+                "verifyEnterprise",
+                Verification,
+                bilingual(
+                    "Whether a company with this code, name and legal representative is registered. What the"
+                    " registration says is not shown.",
+                    "核验企业代码、名称和法定代表人是否与登记一致；不显示登记内容。",
+                ),
+                Argument("code", CreditCodeText, bilingual("Its credit code.", "统一社会信用代码。")),
+                Argument("name", StrawberryOptional(str), bilingual("Its name.", "企业名称。")),
+                Argument(
+                    "legalRepresentative",
+                    StrawberryOptional(str),
+                    bilingual("The name of its legal representative.", "法定代表人姓名。"),
                 ),
             ),
             declared(

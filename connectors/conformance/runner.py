@@ -20,7 +20,7 @@ from connectors.conformance.trial import (
     made_up_codes,
     subjects,
 )
-from connectors.contract import Asker, CompanyRows, Outcome, RecordShape, Supply
+from connectors.contract import Asker, CompanyKey, CompanyRows, Outcome, RecordShape, Supply
 from connectors.manifest import Manifest
 from connectors.settings import SupplySettings
 from connectors.watch import Exchange
@@ -84,13 +84,13 @@ async def verdicts(  # noqa: PLR0913
 async def _learn(subject: Subject, supply: Supply, recorder: Recorder) -> Trial:
     """What the system says of each company alone, and how it was asked about the telling one."""
     await subject.wait_for_drops(supply)
-    truth: dict[CreditCode, CompanyRows] = {}
+    truth: dict[CompanyKey, CompanyRows] = {}
     asked: dict[CreditCode, list[Exchange]] = {}
     for code in subject.codes:
         before = len(recorder.exchanges)
         truth |= await subject.ask(supply, [code])
         asked[code] = recorder.exchanges[before:]
-    telling = next((code for code in truth if records(truth[code])), subject.codes[0])
+    telling = next((code for code in subject.codes if records(truth[code])), subject.codes[0])
     described = [exchange for exchange in recorder.exchanges if exchange.place == WSDL]
     return Trial(subject, supply, recorder, truth, telling, [*described, *asked[telling]])
 

@@ -17,6 +17,7 @@ from stdnum.cn import uscc
 from connectors.conformance.answers import records
 from connectors.contract import (
     Asker,
+    CompanyKey,
     CompanyRows,
     FailureCode,
     FetchRequest,
@@ -35,7 +36,7 @@ from connectors.watch import Exchange, Watch
 from schema.credit_code import CreditCode
 from schema.legacy_id import organisation_check_character
 
-Answers = Mapping[CreditCode, CompanyRows]
+Answers = Mapping[CompanyKey, CompanyRows]
 
 INDEXING_SECONDS: Final = 600.0
 """How long the first index of a drop may take."""
@@ -138,7 +139,7 @@ class Subject:
     async def ask(
         self,
         supply: Supply,
-        codes: Sequence[CreditCode],
+        codes: Sequence[CompanyKey],
         columns: Collection[str] | None = None,
         filters: Mapping[str, date] | None = None,
     ) -> Answers:

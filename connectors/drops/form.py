@@ -28,14 +28,15 @@ class FileFormat(StrEnum):
 class DropForm:
     """How the drops are written.
 
-    `key` is the column of the company's code (a path with `nested`, of JSON lines alone), `columns` are those that must
-    be there. Delimited: `delimiter`, whether quotation marks mean anything, and the columns' names where no first line
-    tells them. `sheet` is that of a workbook (None: the first), `member` the name or pattern of the file in an archive
-    (None: the only one).
+    `key` is the column of the company's code (a path with `nested`, of JSON lines alone), which has one of
+    `key_lengths`; `columns` are those that must be there. Delimited: `delimiter`, whether quotation marks mean
+    anything, and the columns' names where no first line tells them. `sheet` is that of a workbook (None: the first),
+    `member` the name or pattern of the file in an archive (None: the only one).
     """
 
     key: str
     columns: frozenset[str]
+    key_lengths: tuple[int, ...] = (9, 18)
     format: FileFormat = FileFormat.DELIMITED
     nested: bool = False
     encoding: str = "utf-8"

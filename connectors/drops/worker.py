@@ -33,8 +33,8 @@ _MEMORY: Final = 4 * 1024**3
 _NICENESS: Final = 10
 """Requests come first."""
 
-_KEY: Final = re.compile(r"[0-9A-Z]{9}|[0-9A-Z]{18}", re.ASCII)
-"""The form of a normalised credit code or organisation code; whether it is a right one matters only when asked for."""
+_KEY: Final = re.compile(r"[0-9A-Z]+", re.ASCII)
+"""The characters of a normalised code or number; whether it is a right one matters only when asked for."""
 
 _UNSAFE: Final = "utf-16"
 """Encodings (by how they begin) in which a newline's byte may be part of another character."""
@@ -108,6 +108,7 @@ class _Places:
         self._found = found
         self._read = row_reader(form, header)
         self._key = reader(form.key, nested=form.nested)
+        self._lengths = form.key_lengths
         self.unreadable = 0
 
     def __iter__(self) -> Iterator[tuple[str, int, int]]:
@@ -115,7 +116,7 @@ class _Places:
         for offset, record in self._found:
             row = self._read(record)
             key = None if row is None else normal_key(self._key(row))
-            if key is not None and _KEY.fullmatch(key):
+            if key is not None and len(key) in self._lengths and _KEY.fullmatch(key):
                 yield key, offset, len(record)
             else:
                 self.unreadable += 1

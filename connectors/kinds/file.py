@@ -19,7 +19,7 @@ from connectors.drops.index import DropIndex, open_drop
 from connectors.drops.sftp import SftpDrops, SftpPart, Wanted, sftp_server
 from connectors.drops.tables import can_read_parquet
 from connectors.errors import AddressInvalid, AgencyFailure, ExtraMissing
-from connectors.keys import normal_key
+from connectors.keys import key_lengths, normal_key
 from connectors.manifest import DatasetManifest, Key, Manifest, MissingMeans, Name, Part, Reference
 from connectors.reach import Reach
 from connectors.settings import SupplySettings
@@ -52,6 +52,7 @@ class FileDataset(DatasetManifest):
     """A dataset in the newest of an agency's drops."""
 
     can_filter: ClassVar[bool] = False
+    can_search: ClassVar[bool] = False
     any_spelling: ClassVar[bool] = True
 
     file: FileName = Field(description="A name, or a pattern (customs_*.csv): the last by name is the drop.")
@@ -89,6 +90,7 @@ class FileDataset(DatasetManifest):
         column = self.as_of.column if self.as_of is not None else None
         return DropForm(
             key=self.key.path or "",
+            key_lengths=key_lengths(self.key.kind),
             columns=self.paths().union({column} if column else ()),
             format=self.format,
             nested=self.nested,

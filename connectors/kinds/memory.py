@@ -8,11 +8,12 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from connectors.contract import RawRow, RecordShape, SourceAnswer, SourceCall
+from connectors.contract import KeyKind, RawRow, RecordShape, SourceAnswer, SourceCall
 from connectors.keys import is_some_company, normal_key
 from connectors.manifest import DatasetManifest, Key, Manifest, Part
 from connectors.paths import reader
 from connectors.settings import SupplySettings
+from schema.company_key import comparable_name
 
 
 class MemoryConnection(Part):
@@ -53,20 +54,30 @@ class MemorySource:
     def __init__(self, dataset: MemoryDataset) -> None:
         self._dataset = dataset
         self._rows: defaultdict[str | None, list[RawRow]] = defaultdict(list)
-        key_of = reader(dataset.key.path or "", nested=dataset.nested)
+        self._key_of = reader(dataset.key.path or "", nested=dataset.nested)
         for row in dataset.rows:
-            key = normal_key(key_of(row))
-            self._rows[key if key is not None and is_some_company(key) else None].append(row)
+            key = normal_key(self._key_of(row))
+            known = key is not None and is_some_company(key, dataset.key.kind)
+            self._rows[key if known else None].append(row)
 
     async def fetch(self, call: SourceCall) -> SourceAnswer:
-        """The rows of these companies, and those whose key is no code, which may be anybody's."""
-        keys = dict.fromkeys([*map(normal_key, call.keys), None])
-        rows = [row for key in keys if key in self._rows for row in self._rows[key]]
+        """The rows of these companies, and those whose key is no code, which may be anybody's; of a search, those whose
+        name has the text in it.
+        """
+        if self._dataset.key.kind is KeyKind.NAME:
+            rows = self._named(call.keys[0])
+        else:
+            keys = dict.fromkeys([*map(normal_key, call.keys), None])
+            rows = [row for key in keys if key in self._rows for row in self._rows[key]]
         limit = self._dataset.row_limit
         return SourceAnswer(rows[:limit], truncated=len(rows) > limit)
 
     async def close(self) -> None:
         """There is nothing to give back."""
+
+    def _named(self, name: str) -> list[RawRow]:
+        wanted = comparable_name(name)
+        return [row for row in self._dataset.rows if wanted in comparable_name(str(self._key_of(row) or ""))]
 
 
 async def open_sources(

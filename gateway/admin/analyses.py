@@ -5,16 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Final
 
-from gateway.evidence import log_files, read_evidence
+from gateway.evidence import LogPlace, read_log
 from policies.analysis.blocks import Change
 from policies.analysis.caller import named_caller
 from policies.analysis.diff import Difference, diff
 from policies.analysis.lint import lint
 from policies.analysis.rule_tests import TestReport, run_tests
-from policies.analysis.shapes import Evidence
 from policies.analysis.simulate import Simulation, simulate
 from policies.analysis.suggest import Standing, Suggestion, suggest
 from policies.analysis.why import Explanation, explain
@@ -119,14 +117,14 @@ def _stages(before: PolicyFiles, after: PolicyFiles, supplied: Supplied, now: dt
 
 
 def replayed(
-    before: PolicyFiles, after: PolicyFiles, supplied: Supplied, audit_file: Path, since: dt.datetime
+    before: PolicyFiles, after: PolicyFiles, supplied: Supplied, log: LogPlace, since: dt.datetime
 ) -> Replayed:
     """What the change from one policy to the other would have done to the requests since a moment that asked for
     something within reach.
 
     Raises `PolicyInvalid`.
     """
-    evidence = _evidence(audit_file, since)
+    evidence = read_log(log, since)
     asking = [shape for shape in evidence.shapes if not supplied.reach.keys().isdisjoint(shape.agencies)]
     simulation = simulate(_loaded(before, supplied), _loaded(after, supplied), supplied.reach, asking)
     return Replayed(simulation, evidence.begins, evidence.ends, evidence.unread)
@@ -144,18 +142,14 @@ def explained(
 
 
 def suggested(
-    files: PolicyFiles, supplied: Supplied, audit_file: Path, now: dt.datetime, days: int
+    files: PolicyFiles, supplied: Supplied, log: LogPlace, now: dt.datetime, days: int
 ) -> tuple[Suggestion, ...]:
     """How the rules could be narrowed to what was used of them in the last `days`. Raises `PolicyInvalid`."""
     policy = _loaded(files, supplied)
     standing = Standing(placed_rules(files, policy, supplied.catalogue), policy, supplied.catalogue, supplied.reach)
-    return suggest(standing, _evidence(audit_file, now - dt.timedelta(days=days)), now, days)
+    return suggest(standing, read_log(log, now - dt.timedelta(days=days)), now, days)
 
 
 def _loaded(files: PolicyFiles, supplied: Supplied) -> Policy:
     now = dt.datetime.now(dt.UTC)
     return load_policy(loadable(files, now), supplied.catalogue, supplied.cells, now=now)
-
-
-def _evidence(audit_file: Path, since: dt.datetime) -> Evidence:
-    return read_evidence(log_files(audit_file, since), since)

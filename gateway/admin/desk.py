@@ -7,12 +7,12 @@ import contextlib
 import datetime as dt
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
-from gateway.audit import AuditLog
+from gateway.audit.log import AuditLog
 from gateway.compiler import Compiler
 from gateway.errors import PolicyStoreMissingError
+from gateway.evidence import LogPlace
 from gateway.workshop import Cells
 from policies.administration import Administration
 from policies.delegation import Actor, reaches
@@ -53,14 +53,14 @@ class Running:
 class Desk:
     """What administrators work with.
 
-    `cells` are the coordinates that each agency supplies; `audit_file` tells what was really asked. `process` does what
+    `cells` are the coordinates that each agency supplies; `log` tells what was really asked. `process` does what
     takes long. `running` is None where there is no store of versions: files alone can be looked into.
     """
 
     catalogue: Catalogue
     cells: Cells
     process: Compiler
-    audit_file: Path
+    log: LogPlace
     running: Running | None
 
     def live(self) -> Running:

@@ -10,6 +10,7 @@ from gateway.admin.endpoint import told
 from gateway.admin.schema import SCHEMA
 from gateway.admin.types import Work
 from gateway.assembly import read_installation
+from gateway.audit.open import log_place
 from gateway.compiler import Compiler
 from gateway.settings import load_settings
 from policies.delegation import ADMINISTRATOR, Actor
@@ -22,7 +23,7 @@ async def ask_here(document: str, variables: Mapping[str, Any]) -> dict[str, Any
     settings = load_settings()
     installation = read_installation(settings)
     async with Compiler() as process:
-        desk = Desk(installation.catalogue, installation.cells, process, settings.audit_file, None)
+        desk = Desk(installation.catalogue, installation.cells, process, log_place(settings), None)
         work = Work(desk, Actor("here", "", None, frozenset({ADMINISTRATOR})), [])
         result = await SCHEMA.execute(document, dict(variables), work)
     response: dict[str, Any] = {"data": result.data}

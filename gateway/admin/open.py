@@ -12,6 +12,7 @@ from gateway.admin.desk import Desk, Running
 from gateway.admin.endpoint import AdminGateway
 from gateway.app import GraphQLEndpoint, RecordRefusal
 from gateway.assembly import Installation, is_plain
+from gateway.audit.open import log_place
 from gateway.compiler import Compiler
 from gateway.identity import Authenticator
 from gateway.pipeline import Gateway
@@ -36,7 +37,7 @@ async def open_desk(settings: Settings, installation: Installation, gateway: Gat
             editions = gateway.editions
             running = Running(store, gateway.audit, lambda: editions.current.policy, editions.reached, emergencies)
         process = await stack.enter_async_context(Compiler())
-        yield Desk(installation.catalogue, installation.cells, process, settings.audit_file, running)
+        yield Desk(installation.catalogue, installation.cells, process, log_place(settings), running)
 
 
 def admin_route(desk: Desk, authenticator: Authenticator, settings: Settings, record_refusal: RecordRefusal) -> Route:

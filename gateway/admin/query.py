@@ -14,8 +14,10 @@ from gateway.admin.effects import Difference, Simulation, Suggestion
 from gateway.admin.explanations import Explanation
 from gateway.admin.findings import Finding, TestReport
 from gateway.admin.types import AdminInfo, Draft, PolicyReference, Version, Work, root
+from gateway.admin.uses import Use
 from gateway.admin.workbook import workbook_of
 from gateway.errors import DaysOutOfRangeError
+from gateway.usage import read_usage
 from policies.decision import Basis
 from policies.load import PolicyFiles
 from policies.policy import Act
@@ -108,7 +110,7 @@ async def simulate(
     files = await _files(work, before), await _files(work, after)
     begins = since(days, dt.datetime.now(dt.UTC))
     run = work.desk.process.run
-    return Simulation.of(await run(analyses.replayed, *files, work.supplied(), work.desk.audit_file, begins))
+    return Simulation.of(await run(analyses.replayed, *files, work.supplied(), work.desk.log, begins))
 
 
 async def why(  # noqa: PLR0913, PLR0917 - the arguments of the field
@@ -133,9 +135,17 @@ async def suggest(info: AdminInfo, days: int = 90, policy: PolicyReference | Non
     work = info.context
     now = dt.datetime.now(dt.UTC)
     since(days, now)
-    asked = (await _files(work, policy), work.supplied(), work.desk.audit_file, now, days)
+    asked = (await _files(work, policy), work.supplied(), work.desk.log, now, days)
     found = await work.desk.process.run(analyses.suggested, *asked)
     return [Suggestion.of(one) for one in found if work.desk.may_change(work.actor, one.placed.file)]
+
+
+async def usage(info: AdminInfo, days: int = 30) -> list[Use]:
+    """The use of the data within the administrator's reach, in the last `days`."""
+    work = info.context
+    begins = since(days, dt.datetime.now(dt.UTC))
+    agencies = frozenset(work.desk.reach(work.actor))
+    return [Use.of(one) for one in await work.desk.process.run(read_usage, work.desk.log, agencies, begins)]
 
 
 def since(days: int, now: dt.datetime) -> dt.datetime:
@@ -186,6 +196,11 @@ Query: Final = create_type(
             suggest,
             "Grants that were not used in the last days, and narrower rules that would have served.",
             "近日未使用的授权，以及足够使用的更窄规则。",
+        ),
+        root(
+            usage,
+            "Who used the agencies' data in the last days, by organisation, purpose and day; no company is named.",
+            "近日各机构数据的使用情况，按单位、用途和日期汇总，不列企业。",
         ),
     ],
     description=bilingual("What administrators can ask.", "管理员可查询的内容。"),

@@ -10,7 +10,21 @@ import typer
 
 from gateway.cli.lazy import lazy_group
 
-_NAMES = ("serve", "demo", "query", "plan", "check", "diff", "connector", "sdl", "policy", "consent", "api-key")
+_NAMES = (
+    "serve",
+    "demo",
+    "query",
+    "plan",
+    "check",
+    "diff",
+    "connector",
+    "sdl",
+    "policy",
+    "consent",
+    "api-key",
+    "audit",
+    "receipt",
+)
 
 app = typer.Typer(
     name="xinqiao",

@@ -11,10 +11,9 @@ import orjson
 import typer
 
 from connectors.environment import missing_references
-from connectors.errors import Finding, ManifestInvalid
+from connectors.errors import ManifestInvalid
 from connectors.manifest import Manifest
 from connectors.manifest_file import clashes, manifest_json_schema, manifest_paths
-from connectors.yaml_lines import read_yaml
 from gateway.assembly import policy_files
 from gateway.cli.manifests import Fault, faults_of, read_manifests, show_faults, show_unset
 from gateway.cli.output import FAILED, Json, failing_plainly, print_json
@@ -62,11 +61,6 @@ def _manifests(directory: Path) -> tuple[list[Manifest], list[Fault]]:
     manifests = list(good.values())
     for place, found in clashes(directory, manifests):
         faults += faults_of(ManifestInvalid(str(place), [found]))
-    for clash in own_clashes(manifests):
-        path = next(path for path, manifest in good.items() if manifest.agency == clash.agency)
-        at = f"records.{clash.index}.name"
-        found = Finding(read_yaml(path).line(at), at, clash.reason, "rename one of the two")
-        faults += faults_of(ManifestInvalid(str(path), [found]))
     return manifests, faults
 
 

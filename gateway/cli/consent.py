@@ -13,7 +13,8 @@ from typing import Annotated, Final
 import typer
 
 from gateway.assembly import policy_files, read_installation
-from gateway.cli.consent_files import add_public_key, existing_list, new_key_file, signing_key
+from gateway.cli.consent_files import existing_list, signing_key
+from gateway.cli.key_files import add_public_key, new_key_file
 from gateway.cli.output import FAILED, Json, failing_plainly, print_json, print_table
 from gateway.consents import read_issuer
 from gateway.settings import Settings, load_settings
@@ -43,7 +44,7 @@ def keys(
     json: Json = False,
 ) -> None:
     """Make a key pair (P-256). The old keys of the set stay, for the consents that they signed."""
-    made = new_key_file(key)
+    made = new_key_file(key, "P-256")
     number = add_public_key(jwks, made)
     if json:
         print_json({"kid": made.kid, "keys": number})

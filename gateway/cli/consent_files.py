@@ -1,16 +1,15 @@
-"""The files of a sandbox's issuer of consents: its private keys, its public key set, its revocation list."""
+"""The files of a sandbox's issuer of consents: its private key, and its revocation list."""
 
 from __future__ import annotations
 
 import datetime as dt
-import os
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import orjson
 import typer
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, KeySet, OctKey, import_key
+from joserfc.jwk import KeySet, OctKey, import_key
 
 from gateway.cli.output import failing_plainly
 from gateway.key_sets import load_key_set
@@ -20,38 +19,6 @@ from policies.revocation import RevocationList, read_revocations
 from policies.signature import SigningKey
 
 _CURVES: Final = {"EC": "P-256", "OKP": "Ed25519"}
-
-
-def new_key_file(path: Path) -> ECKey:
-    """A new private key (P-256), written to a new file that its owner alone may read (mode 0600)."""
-    key = ECKey.generate_key("P-256", auto_kid=True)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        message = f"{path} is there already, and no key is overwritten; name a new file"
-        raise typer.BadParameter(message, param_hint="--key") from None
-    except OSError as error:
-        raise typer.BadParameter(f"{path} cannot be written: {error.strerror}", param_hint="--key") from None
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(orjson.dumps(key.as_dict(private=True)))
-    return key
-
-
-def add_public_key(path: Path, key: ECKey) -> int:
-    """Adds the public half to a key set, which is made where there is none. Gives the number of keys in it."""
-    entries: list[Any] = []
-    if path.exists():
-        with failing_plainly():
-            entries = list(load_key_set(SignerSettings(id=str(path), jwks=path)).as_dict(private=False)["keys"])
-    entries.append({**key.as_dict(private=False), "use": "sig", "alg": "ES256"})
-    half = path.with_name(f"{path.name}.new")
-    try:
-        half.write_bytes(orjson.dumps({"keys": entries}, option=orjson.OPT_INDENT_2))
-        # A gateway that follows the file must never find half of it.
-        half.replace(path)
-    except OSError as error:
-        raise typer.BadParameter(f"{path} cannot be written: {error.strerror}", param_hint="--jwks") from None
-    return len(entries)
 
 
 def signing_key(path: Path) -> SigningKey:

@@ -20,12 +20,13 @@ import typer
 import uvloop
 from pydantic import SecretStr
 
+from gateway.cli.key_files import add_public_key, new_key_file
 from gateway.cli.output import Json, failing_plainly, print_json, print_table
 from gateway.demo.people import AUDIENCE, CALLERS, CONSENT_ISSUER, ISSUER, LIFETIME, consent, key_set, new_key, tokens
 from gateway.demo.supervisor import SEED, Nation, running_nation
 from gateway.logs import configure_logging
 from gateway.server import interrupted, running_server
-from gateway.settings import AdministrationSettings, ConsentIssuerSettings, IssuerSettings, Settings
+from gateway.settings import AdministrationSettings, AuditSettings, ConsentIssuerSettings, IssuerSettings, Settings
 from policies.load import read_directory
 from policies.store.initial import initialise
 from policies.store.open import open_store
@@ -144,10 +145,18 @@ async def running_demonstration(port: int, seed: int, postgres: str | None) -> A
                 plain_networks=(ip_network("127.0.0.0/8"),),
                 administration=AdministrationSettings(login_seconds=LIFETIME.total_seconds()),
                 audit_file=data / "audit.jsonl",
+                audit=_audit_keys(data),
             )
             async with running_server(settings, nation.environment) as address:
                 company, now = nation.showcase[SHOWCASE], datetime.now(UTC)
                 yield Demonstration(address, tokens(key, company, now), consent(consent_key, company, now), nation)
+
+
+def _audit_keys(directory: Path) -> AuditSettings:
+    """Keys that sign checkpoints of the audit log, and receipts."""
+    key, public = directory / "audit.jwk", directory / "audit.jwks.json"
+    add_public_key(public, new_key_file(key, "Ed25519"))
+    return AuditSettings(signing_key=key, keys=public)
 
 
 async def _begin_policies(directory: Path) -> None:

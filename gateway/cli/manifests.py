@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from connectors.errors import ManifestInvalid
+from connectors.errors import Finding, ManifestInvalid
 from connectors.manifest import Manifest
 from connectors.manifest_file import check_manifest
+from connectors.yaml_lines import read_yaml
 from gateway.assembly import record_shapes
 from gateway.cli.output import counted, print_table
+from gateway.own_records import own_clashes
 from schema.contract import national
 
 Fault = dict[str, Any]
@@ -20,7 +22,9 @@ Fault = dict[str, Any]
 
 
 def read_manifests(paths: Iterable[Path]) -> tuple[dict[Path, Manifest], list[Fault]]:
-    """The good manifests, by file, and the mistakes of the others. Files that they name are read as well."""
+    """The good manifests, by file, and the mistakes of the others, and of those that clash. Files that they name are
+    read as well.
+    """
     shapes = record_shapes(national().catalogue)
     good: dict[Path, Manifest] = {}
     faults: list[Fault] = []
@@ -29,7 +33,15 @@ def read_manifests(paths: Iterable[Path]) -> tuple[dict[Path, Manifest], list[Fa
             good[path] = check_manifest(path, shapes)
         except ManifestInvalid as error:
             faults += faults_of(error)
-    return good, faults
+    return good, [*faults, *_clashes(good)]
+
+
+def _clashes(good: Mapping[Path, Manifest]) -> Iterator[Fault]:
+    files = {manifest.agency: path for path, manifest in good.items()}
+    for clash in own_clashes(list(good.values())):
+        path, at = files[clash.agency], f"records.{clash.index}.name"
+        found = Finding(read_yaml(path).line(at), at, clash.reason, "rename one of the two")
+        yield from faults_of(ManifestInvalid(str(path), [found]))
 
 
 def faults_of(error: ManifestInvalid) -> list[Fault]:

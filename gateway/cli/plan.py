@@ -17,6 +17,7 @@ from gateway.document import Documents, parse_document
 from gateway.editions import Loaded
 from gateway.explain import explain
 from gateway.limits import Limits
+from gateway.lookup import finders
 from gateway.plan import Plan, companies_at
 from gateway.prepare import Preparer
 from gateway.refusals import RequestRefused
@@ -91,8 +92,18 @@ def _explain(  # noqa: PLR0913, PLR0917 - all that a plan depends on
 
     beyond = replace(who, bases=frozenset[Basis](), consent_scope=frozenset[str]())
     asked = asyncio.run(root_companies(operation, coerced, limits)).asked
-    roots = {one.root.enterprise: companies or len(set(one.codes) - {None}) or 1 for one in asked}
-    return explain(made(who), made(beyond), companies_at(roots, wanted, limits.companies))
+    roots = {
+        enterprise: companies or len(set(one.codes) - {None}) or (one.lookup.first if one.lookup else 1)
+        for one in asked
+        for enterprise in one.root.enterprises
+    }
+    nobody = compile_table(loaded.policy, installation.cells, beyond)
+    lookups = {
+        one.root.selection.key: finders(one.lookup, installation.datasets.values(), nobody)
+        for one in asked
+        if one.lookup
+    }
+    return explain(made(who), made(beyond), companies_at(roots, wanted, limits.companies), lookups)
 
 
 def _placeholders(text: str) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from typing import Final
 
 from schema.catalogue import Catalogue
 from schema.derive import derive
+from schema.questions import QUESTIONS
+from schema.records.access import Lookup
 from schema.records.courts import JudgmentDefault
 from schema.records.merits import Certification, Honour, IntellectualProperty
 from schema.records.registration import Registration, RegistrationChange, Shareholder
@@ -35,11 +37,15 @@ RECORDS: Final[tuple[type[Record], ...]] = (
     ProcurementBan,
     Honour,
     Certification,
+    Lookup,
 )
 """Every record type, in the order in which `Enterprise` shows them."""
 
 
 @cache
 def catalogue() -> Catalogue:
-    """The catalogue of all record types. Raises `CatalogueInvalidError` where one is declared wrongly."""
-    return derive(RECORDS)
+    """The catalogue of all record types, and of the questions at the root.
+
+    Raises `CatalogueInvalidError` where one is declared wrongly.
+    """
+    return Catalogue({**derive(RECORDS).records, **QUESTIONS})

@@ -3,8 +3,9 @@ from __future__ import annotations
 import asyncio
 import shutil
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -17,12 +18,14 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from connectors.manifest_file import load_manifest
 from connectors.settings import SupplySettings
 from connectors.supply import AgencySupply, open_supply
+from tests.connectors.certificates import Authority
 from tests.connectors.soap_support import WSDL
 from tests.connectors.support import LOOPBACK, SHAPES, Agency
 
 
-@pytest.fixture
-async def agency() -> AsyncIterator[Agency]:
+@asynccontextmanager
+async def served(tls: ssl.SSLContext | None = None) -> AsyncIterator[Agency]:
+    """An agency that listens on this machine."""
     agency = Agency()
     tasks: set[asyncio.Task[None]] = set()
 
@@ -33,13 +36,27 @@ async def agency() -> AsyncIterator[Agency]:
         task.add_done_callback(tasks.discard)
         await agency.serve(reader, writer)
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    agency.address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+    agency.address = f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     yield agency
     server.close()
     for task in tuple(tasks):
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@pytest.fixture
+async def agency() -> AsyncIterator[Agency]:
+    async with served() as agency:
+        yield agency
+
+
+@pytest.fixture
+async def agency_with_tls(tmp_path: Path) -> AsyncIterator[tuple[Agency, Path]]:
+    """An agency that speaks TLS, and the certificate of the authority that vouches for it."""
+    authority = Authority(tmp_path, "authority")
+    async with served(authority.server("127.0.0.1")) as agency:
+        yield agency, authority.file
 
 
 Open = Callable[..., Awaitable[AgencySupply]]

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from connectors.chinese_numbers import NUMERALS, read_chinese
 from connectors.contract import RecordShape
 from connectors.manifest import DatasetManifest, FieldMapping
 from connectors.mapping import RowMapper, compile_field, compile_mapper
@@ -256,3 +257,144 @@ async def test_only_the_columns_of_the_fields_asked_for_are_needed() -> None:
     assert mapper.columns({"a"}) == {"p", "l"}
     assert mapper.columns({"b", "d"}) == {"q", "c", "e", "f"}
     assert await mapper.read([{"p": "1", "l": "x"}], ["a"], Turn()) == ([{"a": Code("1", "x")}], {})
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ("人民币壹万贰仟叁佰元整", Money(Decimal(12_300))),
+        ("伍仟零陆元伍角陆分", Money(Decimal("5006.56"))),
+        ("叁角", Money(Decimal("0.3"))),
+        ("壹佰元零伍分", Money(Decimal("100.05"))),
+        ("人民币5,000.00元整", Money(Decimal("5000.00"))),
+        ("USD 5000", Money(Decimal(5000), "USD")),
+        ("5000 EUR", Money(Decimal(5000), "EUR")),
+        ("RMB：300", Money(Decimal(300))),
+        ("3千元", Money(Decimal(3000))),
+        ("2百万", Money(Decimal(2_000_000))),
+        ("5角", Money(Decimal("0.5"))),
+    ],
+)
+def test_sums_are_read_as_documents_write_them(raw: str, expected: Money) -> None:
+    assert read(Kind.MONEY, raw) == expected
+
+
+@pytest.mark.parametrize(
+    "raw", ["一万五", "罚款5万元", "元", "人民币", "零", "壹万", "5000 YUN", "1亿2000万元", "USD", "整"]
+)
+def test_what_is_no_sum_is_not_guessed(raw: str) -> None:
+    with pytest.raises(Unmappable):
+        read(Kind.MONEY, raw)
+
+
+def in_numerals(number: int, digits: str = "零一二三四五六七八九", units: str = "十百千万亿") -> str:
+    """The number as it is written out, below 10^16."""
+    if number < 10:
+        return digits[number]
+    for place, unit in ((10**8, units[4]), (10**4, units[3]), (1000, units[2]), (100, units[1]), (10, units[0])):
+        if number >= place:
+            head, rest = divmod(number, place)
+            gap = digits[0] if 0 < rest < place // 10 else ""
+            return in_numerals(head, digits, units) + unit + gap + (in_numerals(rest, digits, units) if rest else "")
+    raise AssertionError
+
+
+@given(st.integers(0, 10**16 - 1))
+@example(10_500)
+@example(100_000_001)
+@example(10**12)
+@example(1_000_500_000)
+def test_numbers_in_numerals_are_read_as_they_are_written(number: int) -> None:
+    assert read_chinese(in_numerals(number)) == number
+    assert read_chinese(in_numerals(number, "零壹贰叁肆伍陆柒捌玖", "拾佰仟萬億")) == number
+
+
+@given(st.text(NUMERALS, max_size=12))
+def test_no_numerals_are_read_as_two_numbers(text: str) -> None:
+    try:
+        number = read_chinese(text)
+    except Unmappable:
+        return
+    assert number >= 0
+
+
+@pytest.mark.parametrize("text", ["", "二百五", "一万五", "一二", "十百", "万", "二十三十", "零百万五千六", "元"])
+def test_numerals_that_are_no_number_as_written_are_not_guessed(text: str) -> None:
+    with pytest.raises(Unmappable):
+        read_chinese(text)
+
+
+@pytest.mark.parametrize(
+    ("raw", "options", "expected"),
+    [
+        ("二〇二一年三月五日", {}, date(2021, 3, 5)),
+        ("二零二○年十二月三十一日", {}, date(2020, 12, 31)),
+        ("一九九九年十月廿一日", {}, date(1999, 10, 21)),
+        ("/Date(1614902400000)/", {"formats": ["epochMilliseconds"]}, date(2021, 3, 5)),
+        ("/Date(1614902400000-0700)/", {"formats": ["%Y%m%d", "epochMilliseconds"]}, date(2021, 3, 5)),
+    ],
+)
+def test_dates_are_read_as_documents_and_old_services_write_them(raw: str, options: Any, expected: date) -> None:
+    assert read(Kind.DATE, raw, **options) == expected
+
+
+@pytest.mark.parametrize(
+    "raw", ["二〇二一年十三月一日", "二〇二一年二月三十日", "二一年三月五日", "二〇二一年三月", "正月初五"]
+)
+def test_what_is_no_date_in_numerals_is_not_guessed(raw: str) -> None:
+    with pytest.raises(Unmappable):
+        read(Kind.DATE, raw)
+
+
+@pytest.mark.parametrize(
+    ("kind", "raw", "options", "expected"),
+    [
+        (Kind.INTEGER, "2021年度", {}, 2021),
+        (Kind.INTEGER, "2021 年", {}, 2021),
+        (Kind.COUNT, "１，２００人", {}, Count(1200)),
+        (Kind.DECIMAL, "0.35", {"scale": 100}, Decimal("35.00")),
+        (Kind.DECIMAL, 0.5, {"scale": "100"}, Decimal("50.0")),
+        (Kind.DECIMAL, "35％", {"scale": 100}, Decimal(35)),
+        (Kind.TEXT, "", {"path": None, "first": ["x", "none", "z"]}, "标签"),
+        (Kind.TEXT, "无", {"path": None, "first": ["x", "y", "z"]}, "840"),
+        (Kind.TEXT, None, {"path": None, "first": ["x", "none"], "default": "d"}, "d"),
+        (Kind.MONEY, "5", {"path": None, "join": ["x", "unit"]}, Money(Decimal(50_000))),
+        (Kind.DATE, "2021", {"path": None, "join": ["x", "month", "day"], "with": "-"}, date(2021, 3, 5)),
+    ],
+)
+def test_values_may_be_made_of_what_agencies_have(kind: Kind, raw: Any, options: dict[str, Any], expected: Any) -> None:
+    mapping = FieldMapping.model_validate({"path": "x", **options})
+    row = {"x": raw, "y": "840", "z": "标签", "unit": "万元", "month": 3, "day": "5"}
+    field = compile_field(mapping, kind, NOTHINGS, nested=True)
+    assert field.read(row) == expected
+    assert list(field.read_column([row] * 20).values) == [expected] * 20
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("c[@n=a].#text", "1"),
+        ("c[@n=b].#text", None),
+        ("d[@n=a].#text", "2"),
+        ("e[@n=a].#text", None),
+        ("x.c[n=1].v", "3"),
+        ("c[@n].#text", None),
+        ("c[.#text", None),
+    ],
+)
+def test_a_path_leads_to_the_one_that_has_a_name(path: str, expected: str | None) -> None:
+    row = {
+        "c": [{"@n": "z", "#text": "0"}, "w", {"@n": "a", "#text": "1"}],
+        "d": {"@n": "a", "#text": "2"},
+        "x": {"c": [{"n": 1, "v": "3"}]},
+    }
+    field = compile_field(FieldMapping(path=path), Kind.TEXT, NOTHINGS, nested=True)
+    assert field.read(row) == expected
+    assert list(field.read_column([row] * 20).values) == [expected] * 20
+
+
+def test_where_several_have_the_name_none_is_guessed() -> None:
+    row = {"c": [{"@n": "a", "#text": "1"}, {"@n": "a", "#text": "2"}]}
+    field = compile_field(FieldMapping(path="c[@n=a].#text"), Kind.TEXT, NOTHINGS, nested=True)
+    with pytest.raises(Unmappable):
+        field.read(row)

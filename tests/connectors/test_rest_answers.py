@@ -253,6 +253,23 @@ async def test_rows_may_be_nested_more_than_once(agency: Agency, open_one: Any) 
     assert [answers[code].outcome for code in CODES[:4]] == [*[Outcome.ANSWERED] * 3, Outcome.FAILED]
 
 
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ({"c": "0", "d": {"a": [{"code": FIRST, "f": "a"}], "b": [{"code": FIRST, "f": "b"}]}}, ["a", "b"]),
+        ({"c": "0", "d": {"a": None, "b": [{"code": FIRST, "f": "b"}]}}, ["b"]),
+        ({"c": "0", "d": {"b": [{"code": FIRST, "f": "b"}]}}, ["b"]),
+        ({"c": "0", "d": {"a": 7, "b": []}}, None),
+    ],
+)
+async def test_rows_of_several_lists_are_one_datasets(
+    agency: Agency, open_one: Any, answer: Any, expected: list[str] | None
+) -> None:
+    response = "        response: {rows: [d.a, d.b], optional: true, envelope: {path: c, ok: ['0']}}\n"
+    found = (await told(agency, open_one, KEYED + response, answer, 1))[FIRST]
+    assert (facts(found) if expected else (found.outcome, found.failure)) == (expected or BAD)
+
+
 ENVELOPES = """{rows: body.list, optional: true,
           envelope: [{path: ok, ok: [true]}, {path: body.code, ok: ["", "00"], busy: ["77"]}],
           status: [400, 404, 500], unknown: {codes: [E1], status: [410]}, none: {codes: [E2], status: [204, 422]}}"""
@@ -345,10 +362,19 @@ async def test_the_companies_that_any_page_does_not_know_are_unknown(agency: Age
         (SINGLE, "{layout: arrays}", "header"),
         (SINGLE, "{header: a}", "header"),
         (SINGLE, "{layout: columns, within: a}", "within"),
+        (SINGLE, "{layout: columns, rows: [a, b]}", "several"),
         (SINGLE, "{layout: order, unknown: {keys: a}}", "order"),
         (SINGLE, "{envelope: {path: a, ok: [b]}, unknown: {codes: [c]}, none: {codes: [c]}}", "share"),
         (SINGLE, "{unknown: {status: [404]}, none: {status: [404]}}", "share"),
         (KEYED, "{layout: map}", "key"),
+        (f"{KEYED}        lookup: {{request: {{path: '/{{key}}'}}, id: a}}\n", "{}", "one company"),
+        (f"{SINGLE}        lookup: {{request: {{path: '/{{key}}'}}, id: a}}\n", "{layout: map}", "one company"),
+        (f"{SINGLE}        lookup: {{request: {{path: '/{{key}}'}}, id: a}}\n", "{unknown: {keys: a}}", "one company"),
+        (
+            f"{SINGLE}        lookup: {{request: {{path: '/{{key}}', paging: {{page: b}}}}, id: a}}\n",
+            "{}",
+            "one answer",
+        ),
         (BATCH, "{}", "key"),
         (BATCH.replace("comma}", "comma}, paging: {page: no}"), "{layout: order}", "order"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -149,6 +150,26 @@ async def test_a_link_that_leads_elsewhere_is_never_followed(agency: Agency, ope
         link = link.format(host=agency.address.removeprefix("http://"))
     found = await read(agency, open_one, "link: next", lambda _: {"rows": rows(0, 2), "next": link})
     assert ((found.outcome, found.failure), len(agency.asked)) == (BAD, 1)
+
+
+@pytest.mark.parametrize(("scheme", "expected", "calls"), [("https", COMPLETE, 2), ("http", BAD, 1)])
+async def test_links_are_followed_over_tls_and_never_out_of_it(
+    agency_with_tls: tuple[Agency, Path], open_one: Any, scheme: str, expected: Any, calls: int
+) -> None:
+    agency, authority = agency_with_tls
+    host = agency.address.removeprefix("https://")
+
+    async def answer(asked: Asked) -> Any:
+        if dict(asked.query).get("page") == "2":
+            return {"rows": rows(2, 3), "next": None}
+        return {"rows": rows(0, 2), "next": f"{scheme}://{host}/api/p?page=2"}
+
+    agency.answer = answer
+    manifest = HEAD.replace('url: "${ADDRESS}/api/"', 'url: "${ADDRESS}/api/", tls: {authority: "file:${CA}"}')
+    request = "        request: {path: /p, keys: {in: query, name: c, style: comma}, paging: {link: next}}\n"
+    supply = await open_one(manifest + request, agency.address, environment={"CA": str(authority)})
+    found = (await ask(supply, [CODE]))[CODE]
+    assert ((found.outcome, found.failure), len(agency.asked)) == (expected, calls)
 
 
 async def test_links_that_go_round_in_circles_end(agency: Agency, open_one: Any) -> None:

@@ -14,13 +14,16 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from connectors.contract import CompanyRows, FailureCode, FetchRequest, Outcome, RecordShape, Row, Supply
+from connectors.company_rows import values
+from connectors.contract import CompanyKey, CompanyRows, FailureCode, FetchRequest, Outcome, Row, Supply
 from connectors.manifest import Manifest
 from connectors.manifest_file import load_manifests
 from connectors.settings import SupplySettings
 from connectors.supply import open_supply
+from gateway.assembly import record_shapes
 from gateway.demo.nation import Person, Population
 from gateway.demo.supervisor import Nation, running_nation
+from schema.company_key import LegacyId, LegacyIdKind, SearchName
 from schema.credit_code import CreditCode
 from schema.records import catalogue
 from schema.values import Code, Count, DateSpan, Money
@@ -30,12 +33,7 @@ from tests.connectors.support import LOOPBACK
 pytestmark = pytest.mark.asyncio(loop_scope="session")  # one supply serves all tests: its connections keep to one loop
 
 MANIFESTS: Final = Path(__file__).parents[2] / "connectors" / "agencies"
-SHAPES: Final = {
-    record.name: RecordShape(
-        record.name, record.single, {name: field.kind for name, field in record.fields.items()}, record.filters
-    )
-    for record in catalogue().records.values()
-}
+SHAPES: Final = record_shapes(catalogue())
 DATASETS: Final = (
     "registry/Registration",
     "registry/RegistrationChange",
@@ -50,6 +48,8 @@ DATASETS: Final = (
     "zhejiang-penalties/Penalty",
     "guangdong-penalties/Penalty",
 )
+OTHERWISE_KEYED: Final = ("registry/SpotCheck", "registry/CompanyByRegistrationNumber", "registry/CompanySearch")
+CROSSWALK: Final = "registry/LegacyIdentifiers"
 
 
 @pytest.fixture(scope="session")
@@ -66,9 +66,14 @@ async def supply(nation: Nation, manifests: Sequence[Manifest]) -> AsyncIterator
 
 async def ask(
     supply: Supply, dataset: str, *codes: str, filters: Mapping[str, date] | None = None
-) -> Mapping[CreditCode, CompanyRows]:
+) -> Mapping[CompanyKey, CompanyRows]:
+    return await ask_by(supply, dataset, *map(CreditCode.parse, codes), filters=filters)
+
+
+async def ask_by(
+    supply: Supply, dataset: str, *parsed: CompanyKey, filters: Mapping[str, date] | None = None
+) -> Mapping[CompanyKey, CompanyRows]:
     deadline = asyncio.get_running_loop().time() + 20
-    parsed = tuple(map(CreditCode.parse, codes))
     columns = supply.datasets[dataset].fields
     return await supply.fetch(FetchRequest(dataset, parsed, columns, filters or {}, "test", deadline))
 
@@ -82,8 +87,28 @@ def contents(answer: CompanyRows) -> list[Row]:
     return sorted(answer.rows, key=lambda row: str(row["recordId"]))
 
 
-async def test_the_seven_manifests_supply_twelve_datasets(supply: Supply) -> None:
-    assert set(DATASETS) == supply.datasets.keys()
+async def test_the_seven_manifests_supply_these_datasets(supply: Supply) -> None:
+    assert {*DATASETS, *OTHERWISE_KEYED, CROSSWALK} == supply.datasets.keys()
+
+
+@pytest.mark.parametrize("key", ["everything", "full_width"])
+async def test_the_crosswalk_leads_to_a_companys_number_and_back(supply: Supply, nation: Nation, key: str) -> None:
+    code = CreditCode.parse(nation.showcase[key])
+    ((told,),) = values((await ask(supply, CROSSWALK, code))[code], ["registrationNumber"])
+    number = LegacyId.parse(LegacyIdKind.REGISTRATION_NUMBER, str(told))
+    back = (await ask_by(supply, "registry/CompanyByRegistrationNumber", number))[number]
+    # Where the registry wrote the number in full width, it does not find it in half width.
+    assert values(back, ["creditCode"]) == ([(code,)] if key == "everything" else [])
+    checks = (await ask_by(supply, "registry/SpotCheck", number))[number]
+    assert (checks.outcome, checks.unmapped, bool(checks.rows)) == (Outcome.ANSWERED, 0, key == "everything")
+
+
+async def test_the_registry_is_searched_by_a_part_of_a_name(supply: Supply, population: Population) -> None:
+    company = population.showcase["everything"]
+    part = SearchName.parse(company.name[2:8])
+    found = (await ask_by(supply, "registry/CompanySearch", part))[part]
+    assert (company.code, company.name) in values(found, ["creditCode", "name"])
+    assert all(part in str(name) for (name,) in values(found, ["name"]))
 
 
 @pytest.mark.parametrize("dataset", DATASETS)

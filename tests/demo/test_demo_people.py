@@ -8,9 +8,11 @@ from typing import Any, Final
 import pytest
 from joserfc.jwk import KeySet
 
+from connectors.reach import Reach
 from gateway.demo import people
 from gateway.errors import TokenExpiredError, TokenSignatureError
-from gateway.tokens import Issuer, TokenVerifier
+from gateway.settings import IssuerSettings
+from gateway.tokens import TokenVerifier, load_issuer
 from policies.consent import ConsentIssuer, ConsentVerifier
 from policies.errors import ConsentOfOtherOrganisation
 from policies.tree import Tree
@@ -21,9 +23,7 @@ PURPOSES: Final = Tree({"credit.underwriting": "credit"})
 
 
 def token_verifier(keys: Any, at: datetime = NOW) -> TokenVerifier:
-    issuer = Issuer(
-        people.ISSUER, people.AUDIENCE, KeySet.import_key_set(keys), frozenset({people.ALGORITHM}), frozenset()
-    )
+    issuer = load_issuer(IssuerSettings(id=people.ISSUER, jwks=keys), people.AUDIENCE, Reach())
     return TokenVerifier([issuer], clock=at.timestamp)
 
 
@@ -37,23 +37,25 @@ def token_verifier(keys: Any, at: datetime = NOW) -> TokenVerifier:
         ("company", "company", "company", COMPANY),
     ],
 )
-def test_each_caller_is_who_the_demonstration_says(key: str, organisation: str, role: str, company: str | None) -> None:
+async def test_each_caller_is_who_the_demonstration_says(
+    key: str, organisation: str, role: str, company: str | None
+) -> None:
     signing = people.new_key()
-    principal = token_verifier(people.key_set(signing)).verify(people.tokens(signing, COMPANY, NOW)[key])
+    principal = await token_verifier(people.key_set(signing)).verify(people.tokens(signing, COMPANY, NOW)[key])
 
     assert (principal.organisation, principal.roles, principal.company) == (organisation, frozenset({role}), company)
 
 
-def test_tokens_hold_for_a_day_and_only_with_the_key_that_signed_them() -> None:
+async def test_tokens_hold_for_a_day_and_only_with_the_key_that_signed_them() -> None:
     signing = people.new_key()
     token = people.tokens(signing, COMPANY, NOW)["bank"]
     other: Any = people.key_set(people.new_key())
     other["keys"] = [{**key, "kid": signing.kid} for key in other["keys"]]
 
     with pytest.raises(TokenExpiredError):
-        token_verifier(people.key_set(signing), NOW + timedelta(hours=25)).verify(token)
+        await token_verifier(people.key_set(signing), NOW + timedelta(hours=25)).verify(token)
     with pytest.raises(TokenSignatureError):
-        token_verifier(other).verify(token)
+        await token_verifier(other).verify(token)
 
 
 def test_the_key_set_holds_no_private_key() -> None:

@@ -98,11 +98,11 @@ async def test_where_the_disk_under_the_audit_is_full_nothing_is_answered_until_
                 nonlocal answered
                 status = (await gateway.ask(ASKED)).status
                 answered += status == 200
-                return status == 503
+                # A shorter record, of a request that was not answered, may still find room.
+                return status == 503 and not (await gateway.ready())["ready"]
 
             await until(refused)
             assert answered > 0
-            assert not (await gateway.ready())["ready"]
             # Each of those that were answered is in it, and can be read.
             lines = gateway.audit.read_bytes().split(b"\n")
             assert len(lines) - 1 >= answered

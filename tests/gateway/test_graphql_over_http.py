@@ -10,10 +10,12 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.applications import Starlette
 from starlette.requests import Request
 
 from gateway.errors import HttpError, NotAcceptableError, UriTooLongError
 from gateway.identity import ANONYMOUS
+from gateway.messages import Answered, Received
 from gateway.receive import MAX_CONSENTS, receive
 from gateway.respond import MediaType, negotiate
 from gateway.settings import Settings
@@ -237,11 +239,34 @@ async def test_purpose_and_consents_may_come_as_headers(client: httpx.AsyncClien
 
 
 @pytest.mark.parametrize(
+    ("headers", "extensions", "wanted"),
+    [
+        ({}, {}, None),
+        ({"X-Receipt": "1"}, {}, "header..signature"),
+        ({"X-Receipt": "0"}, {"receipt": True}, "header..signature"),
+        ({"X-Receipt": "0"}, {"receipt": False}, None),
+    ],
+)
+async def test_a_receipt_is_asked_for_by_header_or_extension_and_comes_in_a_header(
+    application: Callable[..., Starlette], headers: dict[str, str], extensions: dict[str, Any], wanted: str | None
+) -> None:
+    class Signs:
+        async def answer(self, received: Received) -> Answered:
+            return Answered(b'{"data":{}}', executed=True, receipt="header..signature" if received.receipt else None)
+
+    transport = httpx.ASGITransport(application(Signs()))
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+        response = await client.post("/graphql", json={**QUERY, "extensions": extensions}, headers=headers)
+    assert response.headers.get("Xinqiao-Receipt") == wanted
+
+
+@pytest.mark.parametrize(
     ("headers", "message"),
     [
         ([("X-Purpose", "supervision")], "X-Purpose and extensions.purpose differ"),
         ([("X-Purpose", "credit"), ("X-Purpose", "credit")], "X-Purpose came 2 times"),
         ([("X-Consent", str(number)) for number in range(MAX_CONSENTS + 1)], "21 consents came"),
+        ([("X-Receipt", "yes")], "X-Receipt must be 1 or 0"),
         ([("X-Timeout-Ms", "soon")], "X-Timeout-Ms must be a whole number"),
         ([("X-Timeout-Ms", "0")], "X-Timeout-Ms must be a whole number"),
         ([("X-Timeout-Ms", "-5")], "X-Timeout-Ms must be a whole number"),

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import shutil
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,13 @@ import pytest
 
 from gateway.assembly import open_gateway, read_installation
 from gateway.messages import Principal, Received
+from gateway.pipeline import Gateway
 from gateway.settings import Settings
+from gateway.views import Views
+from policies.load import PolicyFiles, read_directory
+from policies.store.initial import initialise
+from policies.store.model import new_version
+from policies.store.open import open_store
 
 ROOT = Path(__file__).parents[2]
 COMPANY, MAKER = "91440300TEXT000170", "91330100TEXT00025M"
@@ -98,56 +107,85 @@ OFFICER = Principal("officer", "first-bank", frozenset({"bank.officer"}))
 UNKNOWN = "Cannot query field 'shenzhenMarketRecalls' on type 'Enterprise'."
 
 
-@pytest.fixture
-def ask(tmp_path: Path) -> Callable[..., list[Any]]:
-    """Asks a gateway with the manifest above, under the shipped policy with more rules."""
-    manifests, policies = tmp_path / "agencies", tmp_path / "policies"
-    shutil.copytree(ROOT / "policies", policies)
-    shutil.copytree(ROOT / "connectors/agencies", manifests)
-    (manifests / "shenzhen-market.yaml").write_text(MANIFEST, "utf-8")
-    trees = policies / "trees.yaml"
-    trees.write_text(f"{trees.read_text('utf-8').rstrip()}\n  shenzhen-market: market-regulation\n", "utf-8")
-    names = ("TAX", "COURT", "ENVIRONMENT", "GUANGDONG_PENALTIES", "ZHEJIANG_PENALTIES")
-    environment = {f"{name}_URL": "http://127.0.0.1:9" for name in names}
-    environment |= {"REGISTRY_URL": f"sqlite:///{tmp_path / 'registry.db'}", "CUSTOMS_DROP": str(tmp_path)}
-    settings = Settings(
-        secret="s" * 32,
-        plain_networks=["127.0.0.0/8"],
-        audit_file=tmp_path / "audit.jsonl",
-        manifests=manifests,
-        policies=str(policies),
-    )
+@dataclass(frozen=True)
+class Installed:
+    """The shipped manifests and the one above, and the shipped policy with more rules."""
 
-    async def answers(queries: tuple[str, ...], principal: Principal) -> list[Any]:
-        async with open_gateway(settings, read_installation(settings), environment) as gateway:
-            deadline = asyncio.get_running_loop().time() + 20
-            return [
-                orjson.loads((await gateway.answer(received)).body)
-                for received in (
-                    Received("r", query, None, {}, principal, None, (), deadline, read_only=False) for query in queries
-                )
-            ]
+    folder: Path
 
-    def answer(*queries: str, nation: str = "", own: str = "", principal: Principal = ANYBODY) -> list[Any]:
+    def settings(self, policies: Path) -> Settings:
+        return Settings(
+            secret="s" * 32,
+            plain_networks=["127.0.0.0/8"],
+            audit_file=self.folder / "audit.jsonl",
+            manifests=self.folder / "agencies",
+            policies=str(policies),
+        )
+
+    def opened(self, policies: Path) -> AbstractAsyncContextManager[Gateway]:
+        names = ("TAX", "COURT", "ENVIRONMENT", "GUANGDONG_PENALTIES", "ZHEJIANG_PENALTIES")
+        environment = {f"{name}_URL": "http://127.0.0.1:9" for name in names}
+        environment |= {"REGISTRY_URL": f"sqlite:///{self.folder / 'registry.db'}", "CUSTOMS_DROP": str(self.folder)}
+        settings = self.settings(policies)
+        return open_gateway(settings, read_installation(settings), environment)
+
+    def policy(self, nation: str = "", own: str = "") -> Path:
+        policies = self.folder / "policies"
         rules = policies / "rules/nation.yaml"
         rules.write_text((ROOT / "policies/rules/nation.yaml").read_text("utf-8") + nation, "utf-8")
         if own:
             (policies / "rules/shenzhen-market.yaml").write_text(own, "utf-8")
-        return asyncio.run(answers(queries, principal))
+        return policies
 
-    return answer
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Installed:
+    shutil.copytree(ROOT / "policies", tmp_path / "policies")
+    shutil.copytree(ROOT / "connectors/agencies", tmp_path / "agencies")
+    (tmp_path / "agencies/shenzhen-market.yaml").write_text(MANIFEST, "utf-8")
+    trees = tmp_path / "policies/trees.yaml"
+    trees.write_text(f"{trees.read_text('utf-8').rstrip()}\n  shenzhen-market: market-regulation\n", "utf-8")
+    return Installed(tmp_path)
+
+
+async def answer(gateway: Gateway, query: str, principal: Principal = ANYBODY) -> dict[str, Any]:
+    deadline = asyncio.get_running_loop().time() + 20
+    received = Received("r", query, None, {}, principal, None, (), deadline, read_only=False)
+    return orjson.loads((await gateway.answer(received)).body)
+
+
+@pytest.fixture
+def ask(installed: Installed) -> Callable[..., list[Any]]:
+    """Asks a gateway under the shipped policy with more rules."""
+
+    async def answers(policies: Path, queries: tuple[str, ...], principal: Principal) -> list[Any]:
+        async with installed.opened(policies) as gateway:
+            return [await answer(gateway, query, principal) for query in queries]
+
+    def asked(*queries: str, nation: str = "", own: str = "", principal: Principal = ANYBODY) -> list[Any]:
+        return asyncio.run(answers(installed.policy(nation, own), queries, principal))
+
+    return asked
 
 
 def test_nobody_learns_of_a_record_type_that_the_centre_has_not_released(ask) -> None:
-    direct, introspected, told, spread = ask(
+    entity = f'{{__typename: "Enterprise", creditCode: "{COMPANY}"}}'
+    *asked, introspected, told = ask(
         RECALLS,
-        '{ __type(name: "ShenzhenMarketRecall") { name } __schema { types { name } } }',
+        RECALLS.replace("shenzhenMarketRecalls", "penalties: shenzhenMarketRecalls"),
+        f"{{ _entities(representations: [{entity}]) {{ ...on Enterprise {{ shenzhenMarketRecalls {{ status }} }} }} }}",
+        "{ agencies { ...on ShenzhenMarketRecall { product } } }",
+        "{ agencies { ...on ShenzhenMarketRecallAnswer { status } } }",
+        """{ __type(name: "ShenzhenMarketRecall") { name } answer: __type(name: "Answer") { possibleTypes { name } }
+             __schema { types { name fields { name } } } }""",
         "{ agencies { id records } me { access { coordinate } } _service { sdl } }",
-        "{ agencies { ... on ShenzhenMarketRecall { product } } }",
         own=OWN_RULES,
     )
-    assert [error["message"] for error in direct["errors"]] == [UNKNOWN]
-    assert [error["message"] for error in spread["errors"]] == ["Unknown type 'ShenzhenMarketRecall'."]
+    assert [error["message"] for answer in asked for error in answer["errors"]] == [
+        *[UNKNOWN] * 3,
+        "Unknown type 'ShenzhenMarketRecall'.",
+        "Unknown type 'ShenzhenMarketRecallAnswer'.",
+    ]
     assert introspected["data"]["__type"] is None
     assert {"id": "shenzhen-market", "records": []} in told["data"]["agencies"]
     assert "henzhenMarket" not in f"{introspected} {told}"
@@ -219,3 +257,36 @@ def test_released_the_declared_tiers_hold_and_the_agencys_rules_count(ask) -> No
 def test_a_release_ends_with_its_rule(ask) -> None:
     (asked,) = ask(RECALLS, nation=RELEASE + "    until: 2026-01-31\n", own=OWN_RULES)
     assert [error["message"] for error in asked["errors"]] == [UNKNOWN]
+
+
+def test_whom_a_released_type_is_not_opened_to_knows_its_field_as_soon_as_it_is_released(installed: Installed) -> None:
+    views = Views(read_installation(installed.settings(installed.folder)).contract)
+    nothing = frozenset[str]()
+    known = [
+        "shenzhenMarketRecalls" in view.schema.type_map["Enterprise"].fields
+        for view in (views.view(nothing, frozenset({"ShenzhenMarketRecall"})), views.view(nothing, nothing))
+    ]
+    assert known == [False, True]
+
+
+async def test_a_release_and_its_end_take_effect_as_they_are_published(installed: Installed) -> None:
+    store = await open_store(installed.folder / "store")
+    now = dt.datetime.now(dt.UTC)
+    sealed, released = (read_directory(installed.policy(nation)) for nation in ("", RELEASE))
+    await initialise(store, sealed, by="the centre", why="first", at=now)
+
+    async def published(number: int, files: PolicyFiles) -> None:
+        version = new_version(number, files, published_at=now, by="the centre", why="reviewed")
+        await store.publish(version, expected=number - 1)
+        await gateway.editions.reached(number)
+
+    async with installed.opened(installed.folder / "store") as gateway:
+        before = await answer(gateway, RECALLS)
+        await published(2, released)
+        during = await answer(gateway, RECALLS)
+        await published(3, sealed)
+        after = await answer(gateway, RECALLS)
+    await store.close()
+    assert [error["message"] for error in before["errors"]] == [UNKNOWN]
+    assert during["data"]["enterprise"]["shenzhenMarketRecalls"]["status"] == "COMPLETE"
+    assert after["errors"] == before["errors"]

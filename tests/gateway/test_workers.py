@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -17,8 +18,14 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from joserfc.jwk import KeySet, OKPKey
 
 from gateway.assembly import read_installation
+from gateway.audit.files import FileArchive
+from gateway.audit.ledger import FileLedger
+from gateway.audit.notary import Books
+from gateway.audit.verify import verify
+from gateway.receipt import verify_receipt
 from gateway.settings import Settings
 
 COMMAND = [
@@ -145,3 +152,37 @@ def test_workers_divide_what_an_agency_bears_at_once(workers: int, shares: list[
         for number in numbers
     ]
     assert [manifest.concurrency for manifest in registries] == shares
+
+
+def test_the_logs_of_all_workers_are_under_one_signed_checkpoint_once_the_server_has_ended(
+    environment: Mapping[str, str], tmp_path: Path
+) -> None:
+    key = OKPKey.generate_key("Ed25519", auto_kid=True)
+    (tmp_path / "audit.jwk").write_text(json.dumps(key.as_dict(private=True)))
+    (tmp_path / "keys.json").write_text(json.dumps({"keys": [key.as_dict(private=False)]}))
+    signed = {
+        **environment,
+        "XINQIAO_AUDIT__SIGNING_KEY": str(tmp_path / "audit.jwk"),
+        "XINQIAO_AUDIT__KEYS": str(tmp_path / "keys.json"),
+        "XINQIAO_AUDIT__CHECKPOINT_SECONDS": "0.2",
+    }
+    logs = [tmp_path / "audit-1.jsonl", tmp_path / "audit-2.jsonl"]
+    with served(signed) as (process, url):
+        with ThreadPoolExecutor(8) as callers:
+            until(lambda: set(callers.map(asks, [url] * 8)) == {200} and all(log.read_bytes() for log in logs))
+        until((tmp_path / "audit.checkpoints").exists)
+        assert httpx.get(url.replace("/graphql", "/readyz"), trust_env=False).json()["parts"]["checkpoints"] == "ready"
+        body = {"query": "{ agencies { id } }", "extensions": {"receipt": True}}
+        answer = httpx.post(url, json=body, timeout=30, trust_env=False)
+        published = httpx.get(url.replace("/graphql", "/.well-known/jwks.json"), trust_env=False).json()
+        keys = KeySet.import_key_set(published)
+        assert verify_receipt(answer.headers["Xinqiao-Receipt"], answer.content, keys)["organisation"] == "public"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
+    books = Books(FileArchive(tmp_path / "audit.jsonl", "xinqiao"), FileLedger(tmp_path / "audit.checkpoints"), {})
+    report = asyncio.run(verify("xinqiao", books, keys))
+    assert report.findings == ()
+    assert [(chain.chain, chain.last > 0, chain.certified == chain.last) for chain in report.chains] == [
+        ("xinqiao-1", True, True),
+        ("xinqiao-2", True, True),
+    ]

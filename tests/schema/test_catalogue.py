@@ -54,11 +54,20 @@ TIERS = {
     "SocialInsurance.contributionBase": "RESTRICTED/bucket",
     "SocialInsurance.arrears": "RESTRICTED/bucket",
     "SocialInsurance.paidUntil": "AUTHORISED/year",
+    "Lookup": "RESTRICTED",
+    "Lookup.lookedOn": "RESTRICTED",
+    "Lookup.organisation": "RESTRICTED",
+    "Lookup.purpose": "RESTRICTED",
+    "Lookup.basis": "RESTRICTED",
+    "Lookup.requests": "RESTRICTED",
+    "Verification": "AUTHORISED",
+    "Verification.name": "AUTHORISED",
+    "Verification.legalRepresentative": "AUTHORISED",
 }
 
 
 def test_the_catalogue_holds_every_record_type_of_the_design() -> None:
-    assert [(record.name, record.field) for record in catalogue().records.values()] == [
+    assert [(record.name, record.field) for record in catalogue().of_companies()] == [
         ("Registration", "registration"),
         ("RegistrationChange", "registrationChanges"),
         ("Shareholder", "shareholders"),
@@ -78,7 +87,17 @@ def test_the_catalogue_holds_every_record_type_of_the_design() -> None:
         ("ProcurementBan", "procurementBans"),
         ("Honour", "honours"),
         ("Certification", "certifications"),
+        ("Lookup", "lookups"),
     ]
+
+
+def test_the_catalogue_holds_the_questions_that_have_coordinates_of_their_own() -> None:
+    questions = {record.name: list(record.fields) for record in catalogue().records.values() if record.root}
+    assert questions == {
+        "EnterpriseByLegacyId": ["registrationNumber", "organisationCode", "taxNumber"],
+        "EnterpriseMatch": ["name", "division"],
+        "Verification": ["name", "legalRepresentative"],
+    }
 
 
 def test_whatever_is_not_simply_public_is_so_on_purpose() -> None:
@@ -99,14 +118,14 @@ def test_every_type_and_field_is_described_in_english_and_chinese() -> None:
 
 
 def test_every_record_has_what_all_records_have() -> None:
-    for entry in catalogue().records.values():
+    for entry in catalogue().of_companies():
         assert entry.fields.keys() > COMMON
         assert all(entry.fields[name].tier is Tier.PUBLIC for name in COMMON)
         assert "source" not in entry.fields
 
 
 def test_a_company_has_at_most_one_registration_and_customs_standing() -> None:
-    assert {entry.name for entry in catalogue().records.values() if entry.single} == {"Registration", "CustomsStanding"}
+    assert {entry.name for entry in catalogue().of_companies() if entry.single} == {"Registration", "CustomsStanding"}
 
 
 def test_penalties_can_be_filtered_by_their_date_and_come_newest_first() -> None:
@@ -140,7 +159,7 @@ def test_a_coordinate_that_does_not_exist_has_no_field() -> None:
 
 
 def test_every_type_that_is_listed_is_in_the_catalogue_once() -> None:
-    assert len(set(RECORDS)) == len(RECORDS) == len(catalogue().records)
+    assert len(set(RECORDS)) == len(RECORDS) == len(list(catalogue().of_companies()))
 
 
 # What is declared wrongly.

@@ -54,6 +54,9 @@ def test_the_roots_are_those_of_the_design() -> None:
         "_service": "-> _Service!",
         "enterprise": "code: CreditCode! -> Enterprise",
         "enterprises": "codes: [CreditCode!]! -> [Enterprise]!",
+        "enterpriseByLegacyId": "kind: LegacyIdKind! id: String! -> Enterprise",
+        "findEnterprises": "name: String! division: String first: Int -> [EnterpriseMatch!]!",
+        "verifyEnterprise": "code: CreditCode! name: String legalRepresentative: String -> Verification!",
         "agencies": "-> [Agency!]!",
         "me": "-> Viewer!",
     }
@@ -67,9 +70,10 @@ def test_an_enterprise_has_a_field_for_each_record_type_and_lists_come_in_pages(
         record.field: ("" if record.single else "first: Int after: String ")
         + "".join(f"{argument}: Date " for argument in record.filters)
         + f"-> {record.answer}!"
-        for record in catalogue().records.values()
+        for record in catalogue().of_companies()
     }
-    assert sdl().count("first: Int = 100") == sum(not record.single for record in catalogue().records.values())
+    assert sdl().count("first: Int = 100") == sum(not record.single for record in catalogue().of_companies())
+    assert sdl().count("first: Int = 10\n") == 1
 
 
 def test_an_enterprise_is_an_entity_of_a_federation() -> None:
@@ -85,7 +89,8 @@ def test_answers_carry_status_sources_and_access_beside_their_records() -> None:
     interface = _read(sdl()).type_map["Answer"]
     assert isinstance(interface, GraphQLInterfaceType)
     assert {type_.name for type_ in _read(sdl()).get_possible_types(interface)} == {
-        record.answer for record in catalogue().records.values()
+        "Verification",
+        *(record.answer for record in catalogue().of_companies()),
     }
 
 
@@ -102,6 +107,9 @@ def test_the_values_of_the_envelope_are_those_of_the_design() -> None:
         "Decision": ["CLEAR", "MASKED", "WITHHELD"],
         "AccessReason": ["NEEDS_PURPOSE", "NEEDS_CONSENT", "NEEDS_JURISDICTION", "NOT_AVAILABLE"],
         "Tier": ["PUBLIC", "AUTHORISED", "RESTRICTED", "SEALED"],
+        "LegacyIdKind": ["REGISTRATION_NUMBER", "ORGANISATION_CODE", "TAX_NUMBER"],
+        "MatchGrade": ["EXACT", "NORMALISED", "PREFIX", "PARTIAL", "OTHER"],
+        "VerificationResult": ["MATCH", "MISMATCH", "UNKNOWN"],
     }
 
 
@@ -118,7 +126,7 @@ def test_values_that_may_be_vague_show_their_bounds() -> None:
 
 
 def test_every_field_of_a_record_is_nullable_but_its_source() -> None:
-    for record in catalogue().records.values():
+    for record in catalogue().of_companies():
         fields = _signatures(_object(record.name))
         assert fields.pop("source") == "-> RecordSource!"
         assert fields.keys() == record.fields.keys()

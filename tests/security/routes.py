@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import orjson
+from msgspec import structs
 
 from connectors.cache import RowCache
 from connectors.contract import CompanyRows, Dataset, FetchRequest, Row
@@ -49,7 +50,7 @@ class CachingSupply(MemorySupply):
 
     async def fetch(self, request: FetchRequest) -> Mapping[CreditCode, CompanyRows]:
         reach = super().fetch
-        return await self.cache.through(request, 60, lambda codes: reach(replace(request, codes=tuple(codes))))
+        return await self.cache.through(request, 60, lambda codes: reach(structs.replace(request, codes=tuple(codes))))
 
 
 @cache

@@ -72,7 +72,11 @@ class RestRequest(Part):
     )
     encoding: Encoding = Field(default="utf-8", description="Of the body, and of the query's constants.")
     parameters: Literal["query", "body"] | None = Field(
-        default=None, description="Where filters and pages go; by default where the keys go."
+        default=None, description="Where filters, pages and what is fresh go; by default where the keys go."
+    )
+    fresh: dict[Name, Name] = Field(
+        default_factory=dict,
+        description="Parameters that each call has anew: nonce, epochSeconds, epochMilliseconds, or for strftime.",
     )
     paging: Paging | None = None
 
@@ -169,7 +173,7 @@ class RestResponse(Part):
         default=None, description="Of the answer, whatever its headers say; json: UTF-8 without it; xml: as declared."
     )
     text: Annotated[InnerText, short("path", InnerText | str)] | None = None
-    rows: Name | None = Field(default=None, description="Path to the list. Default: the answer itself.")
+    rows: Within = Field(default=(), description="Path to the list, or to several. Default: the answer itself.")
     within: Within = Field(
         default=(), description="Path, in each object there, to the rows nested in it; or several, one in the other."
     )
@@ -203,6 +207,8 @@ class RestResponse(Part):
             raise ValueError("unknown.codes, none.codes and status need an envelope")
         if self.optional and not self.envelope:
             raise ValueError("optional: needs an envelope, by which no rows are told from an error")
+        if len(self.rows) > 1 and self.layout is not Layout.OBJECTS:
+            raise ValueError("rows: several lists go with layout objects")
         if (self.layout is Layout.ARRAYS) != (self.header is not None):
             raise ValueError("header: goes with layout arrays, which needs it")
         if self.within and self.layout in {Layout.ARRAYS, Layout.COLUMNS}:
@@ -212,9 +218,27 @@ class RestResponse(Part):
         return self
 
 
+class Lookup(Part):
+    """A call before the others, by which the agency tells the identifier of its own that it has for a company."""
+
+    request: RestRequest
+    id: Name = Field(description="Path to the identifier. Where there is nothing, the company is not known.")
+    response: RestResponse = Field(default_factory=RestResponse)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.request.paging is not None:
+            raise ValueError("request.paging: a lookup has one answer")
+        return self
+
+
 class RestDataset(DatasetManifest):
     """A dataset behind an HTTP call."""
 
+    lookup: Lookup | None = Field(
+        default=None,
+        description="What is asked first: its answer's identifier stands for the company's key in request.",
+    )
     request: RestRequest
     response: RestResponse = Field(default_factory=RestResponse)
 
@@ -235,6 +259,8 @@ class RestDataset(DatasetManifest):
             raise ValueError("key.path: the layout tells whose a row is")
         if self.batch > 1 and (unknown.status or unknown.codes):
             raise ValueError("response.unknown: a status or code cannot tell which company of a batch is unknown")
+        if self.lookup is not None and (self.batch > 1 or self.keyed_by_place or unknown.keys):
+            raise ValueError("lookup: goes with one company a call, and no keys in its answer")
         if self.request.paging and self.response.layout is Layout.ORDER:
             raise ValueError("request.paging: does not go with layout order")
         both = set(unknown.codes) & set(none.codes) or set(unknown.status) & set(none.status)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final, Self
 from urllib.parse import quote, urljoin, urlsplit
 
+import msgspec
 from pydantic import Field, model_validator
 
 from connectors.amounts import read_integer
@@ -67,11 +67,10 @@ class Paging(Part):
         return self
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(msgspec.Struct, frozen=True):
     """By what one page is asked: parameters, or a path and query in place of the first page's."""
 
-    parameters: Mapping[str, str | int] = field(default_factory=dict)
+    parameters: Mapping[str, str | int] = msgspec.field(default_factory=dict)
     target: str | None = None
 
 
@@ -108,8 +107,11 @@ class Pages:
         return None if self._is_last(document, listing) else self._position()
 
     def falls_short(self, document: object) -> bool:
-        """Whether fewer rows came than the agency says that there are."""
-        return self._paging.total is not None and self._read < self._number_at(document, self._paging.total)
+        """Whether fewer rows came than the agency says that there are; it need not say that there are none."""
+        total = self._paging.total
+        if total is None or (self._read == 0 and _is_nothing(follow(document, total))):
+            return False
+        return self._read < self._number_at(document, total)
 
     def _position(self) -> Position:
         paging = self._paging

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 from xml.sax.saxutils import escape
 
+import msgspec
+
 from connectors.contract import SourceCall
+from connectors.dates import CHINA_TIME, EPOCH_FORMATS
 from connectors.http import HttpRequest
-from connectors.kinds.rest.manifest import KEY_MARK, KeyPlace, RestDataset
+from connectors.kinds.rest.manifest import KEY_MARK, KeyPlace, RestRequest
 from connectors.kinds.rest.paging import Position
+from connectors.manifest import Filter
 from connectors.paths import put
 from connectors.xml_body import ENCODINGS
 
@@ -26,29 +31,31 @@ _MEDIA_TYPES: Final = {
     "xml": "application/xml",
 }
 
+NONCE: Final = "nonce"
+"""The form of a parameter that has 32 hexadecimal digits."""
+
 _write_json: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(msgspec.Struct, frozen=True):
     """A request, and the bytes of its body with the headers that go with them."""
 
     request: HttpRequest
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     body: bytes = b""
 
 
 class RequestWriter:
-    """How the requests of one dataset are written. `typed` tells that the connection says what bodies are."""
+    """How requests are written. `typed` tells that the connection says what bodies are."""
 
-    def __init__(self, dataset: RestDataset, *, typed: bool) -> None:
-        self._dataset = dataset
-        self._request = request = dataset.request
+    def __init__(self, request: RestRequest, filters: Mapping[str, Filter], *, typed: bool) -> None:
+        self._request = request
+        self._filters = filters
         self.place = f"{request.method} {request.path}"
         # What Python calls it is what it reads as: there it says no byte order mark.
         self._encoding = ENCODINGS[request.encoding].removesuffix("-sig")
         self._headers = {} if typed else {"Content-Type": self._media_type()}
-        self._marks = re.compile("|".join(re.escape(f"{{{name}}}") for name in _names(dataset)))
+        self._marks = re.compile("|".join(re.escape(f"{{{name}}}") for name in _names(request, filters)))
 
     def write(self, call: SourceCall, position: Position) -> Written:
         """The request for these companies, and for this page of them."""
@@ -62,10 +69,13 @@ class RequestWriter:
         if keys is not None:
             (in_query if keys.place == "query" else in_body).extend(_keys(keys, call.keys))
         others = in_body if request.in_body else in_query
-        for name, day in call.filters.items():
-            wanted = self._dataset.filters[name]
-            others.append((wanted.name, wanted.write(day)))
+        others.extend(
+            (wanted.name, wanted.write(call.filters[name]))
+            for name, wanted in self._filters.items()
+            if name in call.filters
+        )
         others.extend(position.parameters.items())
+        others.extend((name, fresh_value(form)) for name, form in request.fresh.items())
         sent = HttpRequest(
             self.place,
             request.method,
@@ -109,12 +119,20 @@ class RequestWriter:
         return self._marks.sub(lambda mark: texts.get(mark[0], ""), template)
 
 
-def _names(dataset: RestDataset) -> frozenset[str]:
+def _names(request: RestRequest, filters: Mapping[str, Filter]) -> frozenset[str]:
     """Those of all the parameters that there may be."""
-    request = dataset.request
     own = request.keys.name if request.keys else None
     paging = request.paging.parameters if request.paging else ()
-    return frozenset([*(wanted.name for wanted in dataset.filters.values()), *paging, *([own] if own else [])])
+    return frozenset([*(wanted.name for wanted in filters.values()), *paging, *request.fresh, *([own] if own else [])])
+
+
+def fresh_value(form: str) -> str:
+    """A word that is used once, or this moment in China's time."""
+    if form == NONCE:
+        return secrets.token_hex(16)
+    now = datetime.now(CHINA_TIME)
+    unit = EPOCH_FORMATS.get(form)
+    return now.strftime(form) if unit is None else str(int(now.timestamp() * unit))
 
 
 def _keys(place: KeyPlace, keys: Sequence[str]) -> list[Parameter]:

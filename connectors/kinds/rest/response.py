@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from enum import Enum, auto
-from typing import Any
+from typing import Any, Final
 
 from connectors.documents import put_empty_lists, read_document
 from connectors.http import bad_response, refuse_status
 from connectors.kinds.rest.layouts import from_arrays, from_columns, from_map, from_order, list_companies
-from connectors.kinds.rest.manifest import Layout, RestDataset
+from connectors.kinds.rest.manifest import Layout, RestResponse
 from connectors.lane import OK, LaneAnswer
 from connectors.paths import MISSING, Listing, follow, list_rows, put
+
+_IDENTIFIER: Final = re.compile(r"\w[\w.:@-]{0,199}")
+"""Nothing that would mean something in a template, whatever that is of."""
 
 
 class Said(Enum):
@@ -25,11 +29,11 @@ class Said(Enum):
 
 
 class ResponseReader:
-    """How the answers of one dataset are read. `place` names the call in errors."""
+    """How answers are read. `key` is the path of a company's key in rows; `place` names the call in errors."""
 
-    def __init__(self, dataset: RestDataset, place: str) -> None:
-        self._response = dataset.response
-        self._key = dataset.key.path
+    def __init__(self, response: RestResponse, key: str | None, place: str) -> None:
+        self._response = response
+        self._key = key
         self._place = place
 
     async def open(self, answer: LaneAnswer) -> tuple[Said, Any]:
@@ -52,16 +56,36 @@ class ResponseReader:
 
     async def rows_of(self, document: Any, keys: Sequence[str]) -> Listing:  # noqa: ANN401  (an agency's document has any shape)
         """The rows of an answer about these companies. Raises `AgencyFailure`."""
+        paths = self._response.rows or (None,)
+        listings = [await self._rows_at(document, path, keys) for path in paths]
+        if len(listings) == 1:
+            return listings[0]
+        return Listing(
+            [row for listing in listings for row in listing.rows],
+            frozenset[str]().union(*(listing.seen for listing in listings)),
+            sum(listing.items for listing in listings),
+        )
+
+    async def _rows_at(self, document: Any, path: str | None, keys: Sequence[str]) -> Listing:  # noqa: ANN401
         response = self._response
-        steps = (*([response.rows] if response.rows else ()), *response.within)
         if response.format == "xml" and isinstance(document, dict):
+            steps = (*([path] if path else ()), *response.within)
             put_empty_lists(document, steps, optional=response.optional)
-        elif response.optional and response.rows and _ends_early(document, response.rows):
+        elif response.optional and path and _ends_early(document, path):
             return Listing([])
-        listing = await self._listing(document, keys)
+        listing = await self._listing(document, path, keys)
         if listing is None:
-            raise bad_response(self._place, f"no {response.layout} at {response.rows or 'the top'}")
+            raise bad_response(self._place, f"no {response.layout} at {path or 'the top'}")
         return listing
+
+    def identifier(self, document: object, path: str) -> str | None:
+        """The identifier at a path, None where the agency has none there. Raises `AgencyFailure`."""
+        found = follow(document, path)
+        if found is None or found == "" or (self._response.optional and _ends_early(document, path)):
+            return None
+        if isinstance(found, bool) or not isinstance(found, str | int) or not _IDENTIFIER.fullmatch(str(found)):
+            raise bad_response(self._place, f"no identifier at {path}")
+        return str(found)
 
     def unknown_keys(self, document: object) -> frozenset[str]:
         """The keys that the agency says it does not know."""
@@ -94,12 +118,12 @@ class ResponseReader:
             envelope.check(code, self._place)
         return Said.ROWS
 
-    async def _listing(self, document: Any, keys: Sequence[str]) -> Listing | None:  # noqa: ANN401
+    async def _listing(self, document: Any, path: str | None, keys: Sequence[str]) -> Listing | None:  # noqa: ANN401
         response = self._response
-        found = document if response.rows is None else follow(document, response.rows)
+        found = document if path is None else follow(document, path)
         match response.layout:
             case Layout.OBJECTS:
-                return await list_rows(document, response.rows, response.within, self._key)
+                return await list_rows(document, path, response.within, self._key)
             case Layout.MAP | Layout.ORDER:
                 companies = from_map(found) if response.layout is Layout.MAP else from_order(found, keys)
                 return None if companies is None else await list_companies(companies, response.within)

@@ -7,18 +7,40 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from msgspec import structs
+
 from connectors.as_of import moment_at
 from connectors.contract import RawRow, RecordShape, SourceAnswer, SourceCall
 from connectors.http import HttpClient
 from connectors.http_connection import open_client
-from connectors.kinds.rest.manifest import RestDataset, RestManifest
+from connectors.kinds.rest.manifest import Lookup, RestDataset, RestManifest, RestRequest, RestResponse
 from connectors.kinds.rest.paging import Pages, Position
 from connectors.kinds.rest.request import RequestWriter
 from connectors.kinds.rest.response import ResponseReader, Said
+from connectors.manifest import Filter
 from connectors.paths import ASKED_KEY
 from connectors.settings import SupplySettings
 
 _ACCEPTED: Final = {"json": ("application/json",), "xml": ("application/xml", "text/xml")}
+
+
+class Exchange:
+    """One sort of request and its answers."""
+
+    def __init__(
+        self, client: HttpClient, writer: RequestWriter, reader: ResponseReader, statuses: frozenset[int]
+    ) -> None:
+        """`statuses` are those that are no failure by themselves."""
+        self.writer = writer
+        self.reader = reader
+        self._client = client
+        self._statuses = statuses
+
+    async def ask(self, call: SourceCall, position: Position) -> tuple[Said, Any]:
+        """What the answer says, and its document. Raises `AgencyFailure`."""
+        written = self.writer.write(call, position)
+        answer = await self._client.send(written.request, written.headers, written.body, call.timeout, self._statuses)
+        return await self.reader.open(answer)
 
 
 class RestSource:
@@ -26,16 +48,44 @@ class RestSource:
 
     def __init__(self, dataset: RestDataset, client: HttpClient, address: str, *, typed: bool) -> None:
         """`address` is that of the connection; `typed` tells that its headers say what bodies are."""
+
+        def exchange(request: RestRequest, filters: Mapping[str, Filter], response: RestResponse) -> Exchange:
+            writer = RequestWriter(request, filters, typed=typed)
+            reader = ResponseReader(response, dataset.key.path, writer.place)
+            return Exchange(client, writer, reader, response.statuses)
+
         self._dataset = dataset
         self._client = client
         self._address = address
-        self._writer = RequestWriter(dataset, typed=typed)
-        self._reader = ResponseReader(dataset, self._writer.place)
+        self._exchange = exchange(dataset.request, dataset.filters, dataset.response)
+        lookup = dataset.lookup
+        self._lookup = exchange(lookup.request, {}, lookup.response) if lookup else None
 
     async def fetch(self, call: SourceCall) -> SourceAnswer:
         """The rows of these companies, over all pages. Raises `AgencyFailure`."""
+        lookup = self._dataset.lookup
+        if lookup is None or self._lookup is None:
+            return await self._fetch(call, call)
+        identifier = await self._identify(lookup, self._lookup, call)
+        if identifier is None:
+            return SourceAnswer((), unknown=frozenset(call.keys))
+        return await self._fetch(call, structs.replace(call, keys=[identifier]))
+
+    async def close(self) -> None:
+        """Closes the agency's connections."""
+        await self._client.close()
+
+    async def _identify(self, lookup: Lookup, exchange: Exchange, call: SourceCall) -> str | None:
+        """The agency's own identifier of the company, None where it does not know it. Raises `AgencyFailure`."""
+        said, document = await exchange.ask(call, Position())
+        return exchange.reader.identifier(document, lookup.id) if said is Said.ROWS else None
+
+    async def _fetch(self, call: SourceCall, asked: SourceCall) -> SourceAnswer:
+        """The rows of the call's companies, by the keys of the one that is `asked`."""
+        exchange = self._exchange
         paging, limit = self._dataset.request.paging, self._dataset.row_limit
-        pages = Pages(paging, self._address + self._writer.path(call.keys[0]), self._writer.place) if paging else None
+        writer, reader = exchange.writer, exchange.reader
+        pages = Pages(paging, self._address + writer.path(asked.keys[0]), writer.place) if paging else None
         rows: list[RawRow] = []
         seen: set[str] = set()
         unknown: set[str] = set()
@@ -43,7 +93,7 @@ class RestSource:
         short = False
         position: Position | None = pages.first() if pages else Position()
         for number in range(paging.pages if paging else 1):
-            said, document = await self._ask(call, position or Position())
+            said, document = await exchange.ask(asked, position or Position())
             if said is Said.UNKNOWN:
                 return SourceAnswer((), unknown=frozenset(call.keys))
             as_of = as_of or moment_at(document, self._dataset.as_of)
@@ -52,10 +102,10 @@ class RestSource:
                 seen.update(() if number else call.keys)
                 position = None
                 break
-            page = await self._reader.rows_of(document, call.keys)
+            page = await reader.rows_of(document, asked.keys)
             rows += page.rows
             seen |= page.seen
-            unknown |= self._reader.unknown_keys(document)
+            unknown |= reader.unknown_keys(document)
             position = pages.after(document, page) if pages else None
             if position is None or len(rows) > limit:
                 short = pages is not None and pages.falls_short(document)
@@ -67,16 +117,6 @@ class RestSource:
             as_of=as_of,
             truncated=len(rows) > limit or position is not None or short,
         )
-
-    async def close(self) -> None:
-        """Closes the agency's connections."""
-        await self._client.close()
-
-    async def _ask(self, call: SourceCall, position: Position) -> tuple[Said, Any]:
-        written = self._writer.write(call, position)
-        statuses = self._dataset.response.statuses
-        answer = await self._client.send(written.request, written.headers, written.body, call.timeout, statuses)
-        return await self._reader.open(answer)
 
     def _own(self, rows: list[RawRow], call: SourceCall) -> list[RawRow]:
         dataset = self._dataset
@@ -90,6 +130,7 @@ async def open_sources(
 ) -> dict[str, RestSource]:
     """A source for each dataset, by record type, on shared connections. Raises `AddressInvalid`."""
     responses = [dataset.response for dataset in manifest.datasets]
+    responses += [dataset.lookup.response for dataset in manifest.datasets if dataset.lookup]
     accept = sorted({media for response in responses for media in _ACCEPTED[response.format]})
     read = frozenset[int]().union(*(response.read for response in responses))
     client = open_client(manifest, manifest.connection, settings, accept=", ".join(accept), read=read)

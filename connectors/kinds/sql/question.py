@@ -10,7 +10,7 @@ from sqlalchemy import BindParameter, Date, FromClause, Select, String, bindpara
 from sqlalchemy.sql import quoted_name
 from sqlalchemy.sql.expression import ColumnClause
 
-from connectors.contract import SourceCall
+from connectors.contract import KeyKind, SourceCall
 from connectors.kinds.sql.dialect import Dialect
 from connectors.kinds.sql.manifest import SqlDataset
 from connectors.kinds.sql.statement import ReadOnlyStatement, parameter_name, read_statement
@@ -43,6 +43,8 @@ class Questions:
             held = source.c[wanted.name]
             bound = literal(_written(wanted, day), _type(wanted))
             chosen = chosen.where(held >= bound if self._operators[name] == ">=" else held <= bound)
+        if dataset.key.kind is KeyKind.NAME:
+            return chosen.where(source.c[key].contains(call.keys[0], autoescape=True))
         return chosen.where(self._dialect.among(source.c[key], call.keys))
 
     def _from_statement(self, statement: ReadOnlyStatement, call: SourceCall, names: Sequence[str]) -> Select[Any]:

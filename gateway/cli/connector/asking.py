@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final
 from uuid import uuid4
@@ -10,7 +11,7 @@ from uuid import uuid4
 import structlog
 import typer
 
-from connectors.contract import Asker
+from connectors.contract import Asker, RecordShape
 from connectors.errors import ConnectionNotConfigured, ManifestInvalid
 from connectors.manifest import Manifest
 from connectors.manifest_file import check_manifest
@@ -19,6 +20,7 @@ from connectors.settings import SupplySettings
 from gateway.assembly import record_shapes
 from gateway.cli.manifests import faults_of, show_faults
 from gateway.cli.output import FAILED, UNUSABLE
+from gateway.own_records import contract_of
 from gateway.settings import load_settings
 from schema.credit_code import CreditCode, CreditCodeError
 from schema.records import catalogue
@@ -38,6 +40,11 @@ def good_manifest(path: Path) -> Manifest:
     except ManifestInvalid as error:
         show_faults(faults_of(error))
         raise typer.Exit(FAILED) from None
+
+
+def shapes_of(manifest: Manifest) -> Mapping[str, RecordShape]:
+    """The record types that the manifest may supply: the nation's, and its own."""
+    return record_shapes(contract_of((manifest,)).catalogue)
 
 
 def supply_settings() -> SupplySettings:

@@ -21,13 +21,13 @@ from connectors.probe import FieldSeen, Probed, RowSeen
 from connectors.probe import probe as ask
 from connectors.watch import Exchange
 from gateway.cli.connector.asking import (
-    SHAPES,
     Organisation,
     Purpose,
     asker,
     credit_codes,
     good_manifest,
     not_configured,
+    shapes_of,
     supply_settings,
 )
 from gateway.cli.output import FAILED, Json, counted, failing_plainly, plain, print_json, print_table
@@ -62,7 +62,7 @@ def probe(  # noqa: PLR0913 - the options of a command
         try:
             hiding = Hiding(read, settings.environment)
             probed = asyncio.run(
-                ask(read, SHAPES, settings, asked, records=record or (), fields=field or (), asker=who)
+                ask(read, shapes_of(read), settings, asked, records=record or (), fields=field or (), asker=who)
             )
         except ConnectionNotConfigured as error:
             raise not_configured(error) from None

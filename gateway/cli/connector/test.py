@@ -17,13 +17,13 @@ from connectors.errors import ConnectionNotConfigured
 from connectors.manifest import Manifest
 from connectors.settings import SupplySettings
 from gateway.cli.connector.asking import (
-    SHAPES,
     Organisation,
     Purpose,
     asker,
     credit_codes,
     good_manifest,
     not_configured,
+    shapes_of,
     supply_settings,
 )
 from gateway.cli.output import FAILED, Json, failing_plainly, print_json
@@ -83,7 +83,9 @@ async def _run(  # noqa: PLR0913, PLR0917  (all that a run depends on)
     quiet: bool,
 ) -> list[Verdict]:
     found: list[Verdict] = []
-    async for verdict in verdicts(manifest, SHAPES, settings, codes, strangers=strangers, asker=who, only=only):
+    async for verdict in verdicts(
+        manifest, shapes_of(manifest), settings, codes, strangers=strangers, asker=who, only=only
+    ):
         if not quiet:
             if not found or found[-1].dataset != verdict.dataset:
                 typer.secho(verdict.dataset, bold=True)

@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 
 from gateway.demo.agencies import process
 
-_TABLES: Final = ("e_baseinfo", "e_alter", "e_inv", "e_abnormal")
+_DETAILS: Final = ("e_alter", "e_inv", "e_abnormal")
+_TABLES: Final = ("e_baseinfo", *_DETAILS, "e_spotcheck")
 _WITH_CODE: Final = "JOIN e_baseinfo b ON b.pripid = t.pripid"
 
 
@@ -36,9 +37,11 @@ def _afterwards() -> list[str]:
     return [
         "CREATE INDEX i_uniscid ON e_baseinfo (uniscid)",
         "CREATE INDEX i_pripid ON e_baseinfo (pripid)",
+        "CREATE INDEX i_regno ON e_baseinfo (regno)",
+        "CREATE INDEX i_e_spotcheck ON e_spotcheck (regno)",
         *(
             statement
-            for table in _TABLES[1:]
+            for table in _DETAILS
             for statement in (
                 f"CREATE INDEX i_{table} ON {table} (pripid)",
                 f"CREATE VIEW v_{table[2:]} AS SELECT b.uniscid, b.s_ext_timestamp, t.* FROM {table} t {_WITH_CODE}",  # noqa: S608 - our own names

@@ -1,6 +1,7 @@
 """The business registry's tables: market regulators' abbreviations, ten thousands of yuan, every column text.
 
-A row is known by the registry's own identifier (`pripid`); only `e_baseinfo` has the credit code.
+A row is known by the registry's own identifier (`pripid`); only `e_baseinfo` has the credit code. The spot checks were
+taken over from an older system, which knew companies by their registration numbers.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ _ABNORMAL_CAUSES: Final = ("1", "2", "3", "4")
 
 
 def write(population: Population, directory: Path) -> None:
-    """Writes one CSV file (UTF-8) a table: `e_baseinfo`, `e_alter`, `e_inv`, `e_abnormal`."""
-    draw = stream(population.seed, "registry")
+    """Writes one CSV file (UTF-8) a table: `e_baseinfo`, `e_alter`, `e_inv`, `e_abnormal`, `e_spotcheck`."""
+    draw, checks = stream(population.seed, "registry"), stream(population.seed, "spot checks")
     nobody = population.showcase["nobody"]
     companies = [each for each in population.companies if each.registered_with_business and each is not nobody]
     tables = {
@@ -35,6 +36,7 @@ def write(population: Population, directory: Path) -> None:
         "e_alter": (row for company in companies for row in _changes(population, draw, company)),
         "e_inv": (row for company in companies for row in _investors(population, company)),
         "e_abnormal": (row for company in companies for row in _abnormal(population, draw, company)),
+        "e_spotcheck": (row for company in companies for row in _spot_checks(population, checks, company)),
     }
     for table, rows in tables.items():
         _write_table(directory / f"{table}.csv", rows)
@@ -154,6 +156,23 @@ def _abnormal(population: Population, draw: Random, company: Company) -> Iterato
             "decorg": f"{company.division.city}{company.division.county}市场监督管理局（演示）",
             "remdate": NO_END if still_listed else unpadded(removed),
             "remexcpres": NO_TEXT if still_listed else "已补报年度报告并公示",
+        }
+
+
+def _spot_checks(population: Population, draw: Random, company: Company) -> Iterator[dict[str, str]]:
+    happened, result = happens(draw, 10), draw.choices("123", (85, 10, 5))[0]
+    days, inspector = draw.randint(10, 700), person(draw).name
+    certain = company is population.showcase["everything"]
+    if certain or (happened and company not in population.showcase.values()):
+        yield {
+            "checkid": f"{company.registration_number}S",
+            "regno": company.registration_number,
+            "plan": f"{population.today.year - 1}年度虚构双随机抽查",
+            "item": "登记事项检查",
+            "insdate": unpadded(population.today - timedelta(days=days)),
+            "insres": "1" if certain else result,
+            "insauth": f"{company.division.city}{company.division.county}市场监督管理局（演示）",
+            "inspector": inspector,
         }
 
 

@@ -18,7 +18,7 @@ from gateway.admin.desk import Desk, Running
 from gateway.admin.open import admin_route
 from gateway.app import create_app
 from gateway.assembly import read_installation
-from gateway.audit import AuditLog
+from gateway.audit.open import audit_log, log_place
 from gateway.compiler import Compiler
 from gateway.errors import HttpError
 from gateway.identity import load_authenticator
@@ -93,7 +93,7 @@ async def administrators(make_signer: Callable[..., Any], tmp_path: Path) -> Asy
     store = await open_store(tmp_path / "store")
     await initialise(store, files, by="al", why="to begin", at=datetime.now(UTC))
     authenticator = load_authenticator(settings, lambda: policy.organisations)
-    async with AuditLog(settings.audit_file) as audit, Compiler() as process, Compiler() as emergencies:
+    async with audit_log(settings, "") as audit, Compiler() as process, Compiler() as emergencies:
 
         async def refused(request_id: str, principal: Principal | None, error: HttpError) -> None:
             await audit.append(refusal_record(request_id, principal, error.code, datetime.now(UTC)))
@@ -102,7 +102,7 @@ async def administrators(make_signer: Callable[..., Any], tmp_path: Path) -> Asy
             """No gateway here decides by what is published."""
 
         running = Running(store, audit, lambda: policy, reached, emergencies)
-        desk = Desk(installation.catalogue, installation.cells, process, settings.audit_file, running)
+        desk = Desk(installation.catalogue, installation.cells, process, log_place(settings), running)
         app: Starlette = create_app(
             pipeline=None,
             authenticator=authenticator,

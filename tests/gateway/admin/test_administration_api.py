@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import orjson
 import pytest
@@ -201,6 +202,47 @@ async def test_an_agencys_administrator_learns_of_no_requests_for_others_data(ad
     assert told == {"requests": 1, "unreplayed": []}
     told = (await administrators.ask("al", query))["data"]["simulate"]
     assert told == {"requests": 2, "unreplayed": [{"requests": 1}]}
+
+
+async def test_an_agency_sees_who_uses_its_data_for_what_and_nothing_of_others_or_of_companies(administrators) -> None:
+    bank = {"agency": "tax", "record": "TaxArrears", "organisation": "first-bank", "purpose": "credit.underwriting"}
+
+    def used(minutes: int, *outcomes: Any, organisation: str = "first-bank", purpose: Any = bank["purpose"]) -> bytes:
+        sources = [{"dataset": dataset, "status": status, "answers": answers} for dataset, status, answers in outcomes]
+        at = (datetime(2026, 11, 2, 15, 30, tzinfo=UTC) + timedelta(minutes=minutes)).isoformat()
+        who = {"organisation": organisation, "purpose": purpose, "companies": ["91330100TEXT00025M"]}
+        return orjson.dumps({"at": at, "outcome": "ANSWERED", **who, "agencies": sources}) + b"\n"
+
+    log = administrators.audit_file
+    log.with_name(f"{log.name}.1").write_bytes(
+        used(
+            0, ("tax/TaxArrears", "ANSWERED", 3), ("tax/TaxArrears", "FAILED", 2), ("court/JudgmentDefault", "STALE", 5)
+        )
+        + used(20, ("tax/TaxArrears", "INCOMPLETE", 1))
+        + used(40, ("tax/TaxArrears", "ANSWERED", 1))  # the next day in China
+        + used(5, ("tax/TaxCredit", "ANSWERED", 1), organisation="second-bank", purpose=None)
+        + used(5, ("tax/TaxPayment", "WITHHELD", 9), ("tax/TaxCredit", "NOT_ASKED", 9))
+        + used(-60 * 24 * 400, ("tax/TaxArrears", "ANSWERED", 7))
+        + b"nonsense\n"
+    )
+    query = "{ usage(days: 365) { day agency record organisation purpose requests answers failed } }"
+    told = (await administrators.ask("tess", query))["data"]["usage"]
+    assert told == [
+        {"day": "2026-11-03", **bank, "requests": 1, "answers": 1, "failed": 0},
+        {"day": "2026-11-02", **bank, "requests": 2, "answers": 6, "failed": 2},
+        {
+            "day": "2026-11-02",
+            "agency": "tax",
+            "record": "TaxCredit",
+            "organisation": "second-bank",
+            "purpose": None,
+            "requests": 1,
+            "answers": 1,
+            "failed": 0,
+        },
+    ]
+    told = (await administrators.ask("al", query))["data"]["usage"]
+    assert {one["agency"] for one in told} == {"tax", "court"}
 
 
 async def test_nobody_is_told_to_narrow_a_rule_for_what_its_use_elsewhere_cannot_be_seen(administrators) -> None:

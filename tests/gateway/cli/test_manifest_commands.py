@@ -12,6 +12,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from gateway.cli import app
+from tests.connectors.support import CODES
 
 ROOT = Path(__file__).parents[3]
 MANIFEST = """\
@@ -70,11 +71,24 @@ def test_names_that_clash_are_told_by_file_and_line(run, tmp_path: Path) -> None
     declare(tmp_path, "wu-xi", "WuXiRecall")
     said = run("check", "--json")
     assert said.exit_code == 1
+    alone = run("connector", "check", "--json", tmp_path / "agencies/wu-xi.yaml", tmp_path / "agencies/wu.yaml")
+    assert orjson.loads(alone.output)["mistakes"] == orjson.loads(said.output)["mistakes"]
     told = [(Path(one["file"]).name, one["line"], one["message"]) for one in orjson.loads(said.output)["mistakes"]]
     assert told == [
         ("wu.yaml", 5, "records.0.name: the agency wu-xi has a type WuXiRecall already"),
         ("wu.yaml", 5, "records.0.name: the agency wu-xi has the field wuXiRecall on Enterprise already"),
     ]
+
+
+def test_the_commands_that_ask_an_agency_know_its_own_record_types(run, tmp_path: Path) -> None:
+    file = declare(tmp_path, "wu-xi", "WuXiRecall")
+    rows = f"[{{code: {CODES[0]}, c: 12}}, {{code: {CODES[1]}, c: 7}}]"
+    file.write_text(file.read_text("utf-8").replace("rows: []", f"rows: {rows}"), "utf-8")
+    asked = run("connector", "probe", file, CODES[0])
+    assert (asked.exit_code, "wu-xi/WuXiRecall" in asked.output) == (0, True)
+    tried = run("connector", "test", file, "--code", CODES[0], "--code", CODES[1])
+    assert tried.exit_code == 0, tried.output
+    assert "0 failed" in tried.output
 
 
 def test_diff_tells_what_breaks_by_its_exit_status(run, tmp_path: Path) -> None:

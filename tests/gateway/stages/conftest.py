@@ -12,8 +12,19 @@ import orjson
 import pytest
 from msgspec.structs import replace
 
-from connectors.contract import CompanyRows, Coverage, Dataset, FailureCode, FetchRequest, Outcome, Row
+from connectors.contract import (
+    CompanyKey,
+    CompanyRows,
+    Coverage,
+    Dataset,
+    FailureCode,
+    FetchRequest,
+    KeyKind,
+    Outcome,
+    Row,
+)
 from gateway.agencies import AgencyProfile
+from gateway.coordinates import supplied_coordinates
 from gateway.cost import tariff
 from gateway.document import Documents
 from gateway.editions import Edition
@@ -21,6 +32,7 @@ from gateway.limits import Limits
 from gateway.messages import Principal, Received
 from gateway.pipeline import Gateway, Secrets
 from gateway.prepare import Preparer
+from gateway.receipt import Salt
 from gateway.settings import CostSettings
 from gateway.tables import Tables
 from gateway.views import Views
@@ -32,7 +44,6 @@ from policies.load import load_policy, read_directory
 from policies.policy import Policy
 from policies.publicity import load_publicity
 from schema.contract import national
-from schema.credit_code import CreditCode
 from schema.records import catalogue
 
 ROOT = Path(__file__).parents[3]
@@ -48,7 +59,12 @@ BEIJING = "91110000TEXT00033M"
 
 
 def dataset(
-    id_: str, *, batch: int = 200, coverage: Coverage | None = None, fields: frozenset[str] | None = None
+    id_: str,
+    *,
+    batch: int = 200,
+    coverage: Coverage | None = None,
+    fields: frozenset[str] | None = None,
+    key: KeyKind = KeyKind.CREDIT_CODE,
 ) -> Dataset:
     agency, record = id_.split("/")
     return Dataset(
@@ -62,6 +78,7 @@ def dataset(
         filters=frozenset(),
         time_to_live=0,
         shared=False,
+        key=key,
     )
 
 
@@ -75,12 +92,12 @@ class MemorySupply:
     outcomes: Mapping[tuple[str, str], Outcome] = field(default_factory=dict)
     requests: list[FetchRequest] = field(default_factory=list)
 
-    async def fetch(self, request: FetchRequest) -> Mapping[CreditCode, CompanyRows]:
+    async def fetch(self, request: FetchRequest) -> Mapping[CompanyKey, CompanyRows]:
         self.requests.append(request)
         await asyncio.sleep(0)
         return {code: self._answer(request, code) for code in request.codes}
 
-    def _answer(self, request: FetchRequest, code: CreditCode) -> CompanyRows:
+    def _answer(self, request: FetchRequest, code: CompanyKey) -> CompanyRows:
         whole = self.said(request.dataset, code)
         rows = tuple({name: value for name, value in row.items() if name in request.columns} for row in whole.rows)
         return replace(whole, rows=rows)
@@ -143,8 +160,7 @@ AGENCIES = {
 def cells(datasets: Mapping[str, Dataset]) -> Mapping[str, frozenset[str]]:
     supplied: dict[str, frozenset[str]] = {}
     for one in datasets.values():
-        coordinates = {one.record, *(f"{one.record}.{name}" for name in one.fields)}
-        supplied[one.agency] = supplied.get(one.agency, frozenset()) | coordinates
+        supplied[one.agency] = supplied.get(one.agency, frozenset()) | supplied_coordinates(one)
     return supplied
 
 
@@ -237,7 +253,7 @@ def build_world(
         shared=frozenset(),
         tariff=tariff(CostSettings(), datasets),
         limits=limits or Limits(),
-        secrets=Secrets(b"m" * 32, b"c" * 32),
+        secrets=Secrets(b"m" * 32, b"c" * 32, Salt(b"s" * 32)),
     )
     return World(memory, audit, gateway)
 

@@ -10,17 +10,29 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import product
+from itertools import count, product
 from random import Random
 from types import MappingProxyType
 from typing import Any
 
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from stdnum.iso7064 import mod_11_10
 from strawberry.types import get_object_definition
 from strawberry.types.base import StrawberryOptional
 
-from connectors.contract import CompanyRows, Coverage, Dataset, FailureCode, FetchRequest, Outcome, Row
+from connectors.contract import (
+    CompanyKey,
+    CompanyRows,
+    Coverage,
+    Dataset,
+    FailureCode,
+    FetchRequest,
+    KeyKind,
+    Outcome,
+    Row,
+)
+from connectors.lookups import LEGACY_IDENTIFIERS
 from gateway.agencies import AgencyProfile
 from gateway.cost import tariff
 from gateway.document import Documents, SchemaView
@@ -29,6 +41,7 @@ from gateway.limits import Limits
 from gateway.messages import Principal
 from gateway.pipeline import Gateway, Secrets
 from gateway.prepare import Preparer
+from gateway.receipt import Salt
 from gateway.settings import CostSettings
 from gateway.tables import Tables
 from gateway.views import Views
@@ -41,7 +54,6 @@ from policies.tree import Tree
 from schema import output_values
 from schema.catalogue import Catalogue, RecordType, Tier
 from schema.contract import Contract
-from schema.credit_code import CreditCode
 from schema.derive import derive
 from schema.query import enterprise_type, query_type
 from schema.records.base import SourcedRecord
@@ -66,7 +78,7 @@ GENEROUS = Limits(tokens=1_000_000, fields=1_000_000, depth=1_000, aliases=1_000
 """Limits that no random operation reaches."""
 
 AGENCIES = ("court", "registry", "tax")
-SECRETS = Secrets(b"m" * 32, b"c" * 32)
+SECRETS = Secrets(b"m" * 32, b"c" * 32, Salt(b"s" * 32))
 
 TYPE_NAMES = ("Alpha", "Beta", "Gamma")
 ANSWER_FIELDS = ("alphas", "status", "records", "source", "record", "holders")
@@ -248,11 +260,33 @@ def dataset_sets(draw, catalogue: Catalogue) -> tuple[Dataset, ...]:
                     filters=frozenset(able if draw(st.booleans()) else ()),
                     time_to_live=0,
                     shared=False,
+                    key=draw(st.sampled_from([KeyKind.CREDIT_CODE, KeyKind.CREDIT_CODE, KeyKind.REGISTRATION_NUMBER])),
                     precedence=draw(st.sampled_from([10, 100, 100])) if entry.single else 100,
                 )
             )
     return tuple(made)
 
+
+NUMBERS: Mapping[str, str] = MappingProxyType(
+    {
+        code: body + mod_11_10.calc_check_digit(body)
+        for body, code in zip(map(str, count(10**13)), COMPANIES, strict=False)
+    }
+)
+"""The companies' registration numbers, by which some agencies know them."""
+
+CROSSWALK = Dataset(
+    id="registry/LegacyIdentifiers",
+    agency="registry",
+    record=LEGACY_IDENTIFIERS,
+    fields=frozenset({"registrationNumber"}),
+    coverage=Coverage(),
+    batch=200,
+    projection=True,
+    filters=frozenset(),
+    time_to_live=0,
+    shared=False,
+)
 
 COVERAGES = (
     Coverage(),
@@ -337,17 +371,26 @@ def _row(chance: Random, id_: str, of: Dataset, entry: RecordType, today: dt.dat
 
 @dataclass(frozen=True)
 class SaidSupply:
-    """Gives what was said, cut to what is asked for. Filters are left to the gateway, as any agency may."""
+    """Gives what was said, cut to what is asked for. Filters are left to the gateway, as any agency may.
+
+    A dataset that knows companies by registration number says the same as if it knew their credit codes.
+    """
 
     datasets: Mapping[str, Dataset]
     said: Mapping[tuple[str, str], CompanyRows]
 
-    async def fetch(self, request: FetchRequest) -> Mapping[CreditCode, CompanyRows]:
-        assert request.columns <= self.datasets[request.dataset].fields
-        assert request.filters.keys() <= self.datasets[request.dataset].filters
+    async def fetch(self, request: FetchRequest) -> Mapping[CompanyKey, CompanyRows]:
+        asked = self.datasets[request.dataset]
+        assert request.columns <= asked.fields
+        assert request.filters.keys() <= asked.filters
         await asyncio.sleep(0)
-        found = ((code, self.said.get((request.dataset, code))) for code in request.codes)
-        return {code: _cut(rows, request.columns) for code, rows in found if rows}
+        if asked is CROSSWALK:
+            return {
+                code: CompanyRows(Outcome.ANSWERED, ({"registrationNumber": NUMBERS[code]},)) for code in request.codes
+            }
+        codes = {NUMBERS[code]: code for code in COMPANIES} if asked.key is KeyKind.REGISTRATION_NUMBER else None
+        found = ((key, self.said.get((request.dataset, codes[key] if codes else key))) for key in request.codes)
+        return {key: _cut(rows, request.columns) for key, rows in found if rows}
 
 
 def _cut(whole: CompanyRows, columns: frozenset[str]) -> CompanyRows:
@@ -399,7 +442,7 @@ def worlds(draw) -> RandomWorld:
     # What is many is left to chance: hypothesis would run out of choices.
     chance = Random(draw(st.integers(0, 2**32)))  # noqa: S311 - nothing secret
     drawn, publicity = draw(tables(chance, datasets, catalogue)), draw(publicities(catalogue, today))
-    by_id = {one.id: one for one in datasets}
+    by_id = {one.id: one for one in (*datasets, CROSSWALK)}
     supply = SaidSupply(by_id, everything_said(chance, datasets, catalogue, today))
     policy = _policy(catalogue, draw(st.sampled_from([None, "33"])))
     agencies = {

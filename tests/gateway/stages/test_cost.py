@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connectors.contract import KeyKind
 from gateway.cost import Price, tariff
 from gateway.limits import Limits
 from gateway.messages import Received
@@ -171,3 +172,43 @@ async def test_the_cost_is_told_where_asked_for_or_always(
     )
     answer = (await world.gateway.answer(received)).body
     assert (b'"cost":{"estimate":' in answer) is there
+
+
+LOOKED_UP = (
+    """{ enterpriseByLegacyId(kind: REGISTRATION_NUMBER, id: "330100000000011") { judgmentDefaults { status } } }"""
+)
+
+
+def looking(make_world, datasets, codes) -> World:
+    by_number, crosswalk = "registry/CompanyByRegistrationNumber", "registry/LegacyIdentifiers"
+    court, number = "court/JudgmentDefault", KeyKind.REGISTRATION_NUMBER
+    return make_world(
+        {
+            (by_number, "330100000000011"): ({"creditCode": codes.hangzhou},),
+            (crosswalk, codes.hangzhou): ({"registrationNumber": "330100000000011"},),
+        },
+        datasets={
+            **datasets.all,
+            by_number: dataset(by_number, fields=frozenset({"creditCode"}), key=number),
+            crosswalk: dataset(crosswalk, fields=frozenset({"registrationNumber"})),
+            court: dataset(court, key=number),
+        },
+    )
+
+
+async def test_lookups_and_crosswalks_cost_as_all_calls_do(make_world, datasets, codes) -> None:
+    world = looking(make_world, datasets, codes)
+    told = await cost(world, LOOKED_UP)
+    assert len(world.supply.requests) == 3
+    assert (told["estimate"], told["actual"]) == (6, 6)
+
+
+@pytest.mark.parametrize(("budget", "asked"), [(1, 0), (5, 1), (6, 3)])
+async def test_a_lookup_that_the_budget_does_not_cover_is_not_asked_nor_what_it_leads_to(
+    make_world, datasets, codes, budget: float, asked: int
+) -> None:
+    world = priced(looking(make_world, datasets, codes), budget=budget)
+    answer = await world.ask(LOOKED_UP)
+    assert len(world.supply.requests) == asked
+    assert ("data" in answer) == (asked == 3)
+    assert world.audit.lines[0]["outcome"] == ("ANSWERED" if asked == 3 else "ASKED")

@@ -59,7 +59,7 @@ def test_fragments_on_the_type_and_on_its_interface_are_expanded_into_one_select
         fragment Dates on Penalty { decidedOn amount { currency } }
         """
     )
-    penalties = operation.federated[0].enterprise.answers[0].selection
+    penalties = operation.federated[0].enterprises[0].answers[0].selection
     assert outline(penalties.selections) == [
         ("status", "status"),
         (
@@ -75,7 +75,7 @@ def test_a_fragment_on_another_type_selects_nothing() -> None:
     operation = read(
         '{ enterprise(code: "x") { penalties { hasMore ...on Answer { ...on LicenceAnswer { status } } } } }'
     )
-    assert outline(operation.federated[0].enterprise.answers[0].selection.selections) == [("hasMore", "hasMore")]
+    assert outline(operation.federated[0].enterprises[0].answers[0].selection.selections) == [("hasMore", "hasMore")]
 
 
 def test_an_alias_does_not_hide_which_record_field_is_asked_for() -> None:

@@ -13,11 +13,13 @@ from pathlib import Path
 import orjson
 import pytest
 
-from connectors.contract import Coverage
+from connectors.contract import Coverage, KeyKind
 from gateway.arguments import slices
 from gateway.explain import explain
 from gateway.limits import Limits
+from gateway.lookup import finders
 from gateway.plan import companies_at
+from gateway.roots import root_companies
 from policies.decision import Basis, CallerClass
 
 PLANS = Path(__file__).parent / "plans"
@@ -44,8 +46,18 @@ def made(world, path: Path) -> bytes:
         ).plan
         for one in (who, replace(who, bases=frozenset(), consent_scope=frozenset()))
     )
-    companies = companies_at({root.enterprise: COMPANIES for root in operation.federated}, wanted, Limits().companies)
-    document = explain(plan, beyond, companies)
+    asked = asyncio.run(root_companies(operation, variables, Limits())).asked
+    roots = {enterprise: COMPANIES for one in asked for enterprise in one.root.enterprises}
+    companies = companies_at(roots, wanted, Limits().companies)
+    table = asyncio.run(
+        gateway.editions.current.tables.table(replace(who, bases=frozenset(), consent_scope=frozenset()))
+    )
+    lookups = {
+        one.root.selection.key: finders(one.lookup, world.supply.datasets.values(), table)
+        for one in asked
+        if one.lookup
+    }
+    document = explain(plan, beyond, companies, lookups)
     return orjson.dumps({**document, "policy": "any"}, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
@@ -56,7 +68,16 @@ def test_the_plan_is_the_golden_one(make_world, datasets, path: Path) -> None:
         "tax/TaxArrears": datasets.one("tax/TaxArrears", batch=1),
         "zhejiang-penalties/Penalty": datasets.one("zhejiang-penalties/Penalty", batch=30, coverage=Coverage()),
     }
-    plan = made(make_world(datasets=one_a_call), path)
+    lookups = {
+        id_: datasets.one(id_, key=key, fields=frozenset({"creditCode", "registrationNumber", "name"}))
+        for id_, key in (
+            ("registry/LegacyIdentifiers", KeyKind.CREDIT_CODE),
+            ("registry/CompanyByRegistrationNumber", KeyKind.REGISTRATION_NUMBER),
+            ("registry/CompanySearch", KeyKind.NAME),
+        )
+    }
+    by_number = {"court/JudgmentDefault": datasets.one("court/JudgmentDefault", key=KeyKind.REGISTRATION_NUMBER)}
+    plan = made(make_world(datasets=one_a_call | by_number | lookups), path)
     golden = path.with_suffix(".json")
     if os.environ.get("GOLDEN") == "write":
         golden.write_bytes(plan)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 
-from gateway.audit import AuditLog
+from gateway.audit.files import FileSink, Rotation
+from gateway.audit.log import AuditLog
 from gateway.evidence import read_evidence
 from policies.analysis.simulate import simulate
 from policies.analysis.suggest import Finding, Standing, suggest
@@ -31,7 +32,7 @@ async def test_the_recorded_requests_of_banks_and_regulators_tell_what_a_deny_wo
     await world.ask(QUERY, principals.regulator, purpose="supervision.inspection", codes=[codes.hangzhou])
     await world.ask("{ nothing", codes=[])
     path = tmp_path / "audit.jsonl"
-    async with AuditLog(path) as log:
+    async with AuditLog(FileSink(path, "x", Rotation(1 << 30, 86_400))) as log:
         for line in world.audit.lines:
             await log.append(line)
     evidence = read_evidence([path], NOW - dt.timedelta(days=1))
@@ -58,7 +59,7 @@ async def test_the_demonstrations_rules_are_cut_to_what_a_bank_really_asked_and_
     world = make_world()
     await world.ask(QUERY, purpose="credit.underwriting", codes=[codes.hangzhou])
     path = tmp_path / "audit.jsonl"
-    async with AuditLog(path) as log:
+    async with AuditLog(FileSink(path, "x", Rotation(1 << 30, 86_400))) as log:
         for line in world.audit.lines:
             await log.append(line)
     evidence = read_evidence([path], NOW - dt.timedelta(days=90))

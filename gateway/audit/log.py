@@ -1,0 +1,98 @@
+"""The audit log: records, chained, each durable before `append` returns.
+
+Records that wait while the sink is busy are written together (group commit), so that durability costs one sync for many
+requests. A log that cannot be written closes the door: nobody gets an answer until it can be again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Self
+
+import orjson
+import structlog
+
+from gateway.audit.chain import Head, chained
+from gateway.audit.sink import Sink
+from gateway.errors import AuditSinkError, AuditUnavailableError
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+class AuditLog:
+    """One chain of records, kept by a sink. Use it as an async context manager."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._head: Head | None = None
+        self._waiting: list[tuple[bytes, asyncio.Future[bool]]] = []
+        self._writer: asyncio.Task[None] | None = None
+        self._closed = False
+        self._failing = False
+
+    async def __aenter__(self) -> Self:
+        """Opens the sink. Raises `AuditUnavailableError`."""
+        await self._commit(b"")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Writes what waits, then closes the sink."""
+        self._closed = True
+        if self._writer is not None:
+            await self._writer
+        await self._sink.close()
+
+    @property
+    def number(self) -> int:
+        """The number of the last durable record, as far as is known."""
+        return self._head.number if self._head else 0
+
+    async def append(self, record: Mapping[str, object]) -> None:
+        """Returns when the record is durable. Raises `AuditUnavailableError` where it cannot be made so."""
+        await self._commit(orjson.dumps(record))
+
+    async def check(self) -> str | None:
+        """Whether the sink can be opened and works, as a `gateway.health.Check`."""
+        try:
+            await self._commit(b"")
+        except AuditUnavailableError:
+            return "cannot be written"
+        return "could not be written last time" if self._failing else None
+
+    async def _commit(self, record: bytes) -> None:
+        if self._closed:
+            raise AuditUnavailableError
+        durable = asyncio.get_running_loop().create_future()
+        self._waiting.append((record, durable))
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write_all(), name="audit writer")
+        if not await durable:
+            raise AuditUnavailableError
+
+    async def _write_all(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            written = await self._write([record for record, _ in batch if record])
+            for _, durable in batch:
+                if not durable.done():  # done: whoever waited was cancelled
+                    durable.set_result(written)
+        self._writer = None
+
+    async def _write(self, records: Sequence[bytes]) -> bool:
+        """Whether the records are durable."""
+        try:
+            before = self._head or await self._sink.open()
+            head, lines = chained(before, records)
+            await self._sink.write(before.number + 1, lines)
+        except AuditSinkError as error:
+            # What became of the lines is not known: where the chain ends is read again.
+            self._head = None
+            self._failing = True
+            await self._sink.close()
+            _log.error("audit log cannot be written", reason=str(error))
+            return False
+        self._head = head
+        if records:
+            self._failing = False
+        return True

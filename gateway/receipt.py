@@ -1,0 +1,125 @@
+"""Receipts: what was answered, signed, so that whoever got it can prove it to others.
+
+A receipt is a JWS whose payload is detached (RFC 7515, appendix F): the payload is the response's body, byte for byte.
+The body carries the statement under `extensions.receipt`, so that it is signed with the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import hmac
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, ClassVar, Final
+
+import orjson
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+from joserfc.jws import JWSRegistry
+from joserfc.util import urlsafe_b64encode
+
+from gateway.audit.keys import SigningKeys
+from gateway.errors import ReceiptInvalidError
+
+TYPE: Final = "xinqiao-receipt"
+"""The `typ` of a receipt: no other text that the same key signs passes for one."""
+
+ALGORITHM: Final = "Ed25519"
+MAX_BYTES: Final = 512 * 1_048_576
+"""The longest body that is verified."""
+
+_NOT_A_RECEIPT: Final = (JoseError, ValueError, TypeError, KeyError, AttributeError)
+
+
+class _Registry(JWSRegistry):
+    """joserfc's checks, for bodies longer than its 128,000 bytes."""
+
+    max_payload_length: ClassVar[int] = MAX_BYTES  # type: ignore[misc]  # the library declares it without ClassVar
+
+
+_REGISTRY: Final = _Registry(algorithms=[ALGORITHM])
+
+
+@dataclass(frozen=True, slots=True)
+class Salt:
+    """The nonces of this installation, one for each request, derived from a secret: the log keeps digests that tell
+    nothing to whoever lacks the nonce, and the installation can still say whether an answer was its own.
+    """
+
+    secret: bytes
+
+    def nonce(self, request_id: str) -> bytes:
+        """The nonce of a request (16 bytes)."""
+        return hmac.digest(self.secret, request_id.encode(), "sha256")[:16]
+
+
+def salted_digest(nonce: bytes, body: bytes) -> str:
+    """The digest of a response that the log keeps: SHA-256 of the nonce (16 bytes) and the body, in hexadecimal."""
+    digest = sha256(nonce)
+    digest.update(body)
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Receipts:
+    """What signs receipts, in the name of `issuer`."""
+
+    issuer: str
+    keys: SigningKeys
+
+    async def sign(self, body: bytes) -> str:
+        """The receipt for a body, in a thread: it takes as long as the body is."""
+        return await asyncio.to_thread(self._sign, body)
+
+    def _sign(self, body: bytes) -> str:
+        key = self.keys.key
+        whole = jws.serialize_compact({"alg": ALGORITHM, "kid": key.kid, "typ": TYPE}, body, key, registry=_REGISTRY)
+        header, _, signature = whole.split(".")
+        return f"{header}..{signature}"
+
+
+def verify_receipt(receipt: str, body: bytes, keys: KeySet) -> Mapping[str, Any]:
+    """What the receipt states of the body. Raises `ReceiptInvalidError`."""
+    header, dots, signature = receipt.strip().partition("..")
+    if not dots:
+        raise ReceiptInvalidError("it is no detached JWS: a header, two dots and a signature")
+    try:
+        payload = urlsafe_b64encode(body)
+        signed = jws.deserialize_compact(
+            b".".join((header.encode(), payload, signature.encode())), keys, registry=_REGISTRY
+        )
+        kind, statement = signed.headers().get("typ"), orjson.loads(body)["extensions"]["receipt"]
+    except _NOT_A_RECEIPT as error:
+        raise ReceiptInvalidError(f"none of the keys has signed this body: {type(error).__name__}") from None
+    if kind != TYPE or not isinstance(statement, dict):
+        raise ReceiptInvalidError("it is signed, and no receipt")
+    return statement
+
+
+def statement(  # noqa: PLR0913  # what it states
+    *,
+    issuer: str,
+    at: dt.datetime,
+    nonce: bytes,
+    organisation: str,
+    subject: str,
+    purpose: str | None,
+    operation: str,
+    sources: Sequence[Mapping[str, Any]],
+) -> Mapping[str, Any]:
+    """What a receipt states beside the answer: who answered whom, when and for which purpose, out of which sources as
+    of when, and the nonce with which the log's digest of the response is salted.
+    """
+    return {
+        "issuer": issuer,
+        "at": at,
+        "organisation": organisation,
+        "subject": subject,
+        "purpose": purpose,
+        "operation": operation,
+        "sources": sources,
+        "nonce": nonce.hex(),
+    }
