@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 
 class Outgoing(msgspec.Struct, frozen=True):
-    """A request, ready to be sent: `path` and `query` percent-encoded, `headers` its own. Never shown: it may hold
-    secrets.
+    """A request, ready to be sent: `path` and `query` percent-encoded, `headers` its own; `idempotent` where it may be
+    sent twice. Never shown: it may hold secrets.
     """
 
     method: str
@@ -20,6 +20,7 @@ class Outgoing(msgspec.Struct, frozen=True):
     query: str
     headers: Mapping[str, str]
     body: bytes
+    idempotent: bool = True
 
     def __repr__(self) -> str:
         """Nothing of what it holds."""
