@@ -23,7 +23,6 @@ from connectors.paths import AROUND, ASKED_KEY, MISSING, follow
 from connectors.settings import SupplySettings
 from connectors.text import NOTHINGS
 from connectors.watch import Exchange
-from schema.credit_code import CreditCode
 from schema.values import Kind, Value
 
 _WHY: Final[Mapping[Kind, str]] = {
@@ -83,7 +82,7 @@ async def probe(  # noqa: PLR0913  (what a supply needs, whom and what to ask fo
     manifest: Manifest,
     shapes: Mapping[str, RecordShape],
     settings: SupplySettings,
-    codes: Sequence[CreditCode],
+    codes: Sequence[CompanyKey],
     *,
     records: Collection[str] = (),
     fields: Collection[str] = (),
@@ -138,7 +137,7 @@ class _Seeing:
     def __init__(self, subject: Subject, names: Collection[str]) -> None:
         self._subject = subject
         self._names = sorted(names)
-        self._asked = Asked(subject.codes)
+        self._asked = Asked(subject.codes, subject.dataset.key.kind)
 
     def row(self, raw: RawRow) -> RowSeen:
         """A row, and what becomes of it."""

@@ -116,7 +116,7 @@ def _lookup(looked: Looked) -> Mapping[str, Any]:
 
 
 def _lookup_class(looked: Looked) -> Mapping[str, Any]:
-    """What was decided where no company was known yet, and by which rules."""
+    """What was decided where no company was known yet, and by which rules: about none of the record's companies."""
     decided = [
         {
             "agency": finder.dataset.agency,
@@ -129,7 +129,7 @@ def _lookup_class(looked: Looked) -> Mapping[str, Any]:
         for finder in looked.finders
         for coordinate, decision in finder.decisions.items()
     ]
-    return {"bases": [], "scope": [], "companies": 1, "decisions": decided}
+    return {"codes": [], "bases": [], "scope": [], "companies": 1, "decisions": decided}
 
 
 def outcomes(answers: Answers) -> Iterator[Mapping[str, Any]]:

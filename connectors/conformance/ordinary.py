@@ -7,7 +7,7 @@ from datetime import date
 from typing import Final
 
 from connectors.conformance.answers import difference, records, told
-from connectors.conformance.trial import Answers, Broken, Case, Trial, Unfit, made_up_codes
+from connectors.conformance.trial import Answers, Broken, Case, Trial, Unfit, made_up_keys
 from connectors.contract import Outcome, SourceAnswer
 from connectors.duplicates import RECORD_ID
 from connectors.manifest import MissingMeans
@@ -67,7 +67,7 @@ async def full_batch(trial: Trial) -> None:
         raise Unfit("a call carries one company")
     if batch > _MOST_AT_ONCE:
         raise Unfit(f"batch is {batch}: not tried with more than {_MOST_AT_ONCE}")
-    codes = [trial.telling, *made_up_codes(batch - 1)]
+    codes = [trial.telling, *made_up_keys(trial.subject.dataset.key.kind, batch - 1)]
     found = await trial.subject.ask(trial.supply, codes)
     _same({trial.telling: trial.truth[trial.telling]}, found, f"in a call for {batch}")
     for code in codes[1:]:

@@ -17,14 +17,12 @@ from connectors.conformance.trial import (
     Trial,
     Unfit,
     Verdict,
-    made_up_codes,
     subjects,
 )
 from connectors.contract import Asker, CompanyKey, CompanyRows, Outcome, RecordShape, Supply
 from connectors.manifest import Manifest
 from connectors.settings import SupplySettings
 from connectors.watch import Exchange
-from schema.credit_code import CreditCode
 
 CASES: Final[tuple[Case, ...]] = (
     *ordinary.CASES,
@@ -34,16 +32,14 @@ CASES: Final[tuple[Case, ...]] = (
 )
 """Every case, in the order in which they run."""
 
-_STRANGERS: Final = 2
-
 
 async def conform(  # noqa: PLR0913  (what a supply needs, whom to ask about, and which cases)
     manifest: Manifest,
     shapes: Mapping[str, RecordShape],
     settings: SupplySettings,
-    codes: Sequence[CreditCode],
+    codes: Sequence[CompanyKey],
     *,
-    strangers: Sequence[CreditCode] = (),
+    strangers: Sequence[CompanyKey] = (),
     asker: Asker | None = None,
     only: Collection[str] = (),
 ) -> list[Verdict]:
@@ -63,15 +59,15 @@ async def verdicts(  # noqa: PLR0913
     manifest: Manifest,
     shapes: Mapping[str, RecordShape],
     settings: SupplySettings,
-    codes: Sequence[CreditCode],
+    codes: Sequence[CompanyKey],
     *,
-    strangers: Sequence[CreditCode] = (),
+    strangers: Sequence[CompanyKey] = (),
     asker: Asker | None = None,
     only: Collection[str] = (),
 ) -> AsyncIterator[Verdict]:
     """As `conform`, each verdict as it is reached."""
     made_for = asker or Asker("xinqiao-connector-test", None, "xinqiao-connector-test")
-    for subject in subjects(manifest, shapes, settings, codes, strangers or made_up_codes(_STRANGERS), made_for):
+    for subject in subjects(manifest, shapes, settings, codes, strangers, made_for):
         recorder = Recorder()
         async with subject.opened(recorder) as supply:
             trial = await _learn(subject, supply, recorder)
@@ -85,7 +81,7 @@ async def _learn(subject: Subject, supply: Supply, recorder: Recorder) -> Trial:
     """What the system says of each company alone, and how it was asked about the telling one."""
     await subject.wait_for_drops(supply)
     truth: dict[CompanyKey, CompanyRows] = {}
-    asked: dict[CreditCode, list[Exchange]] = {}
+    asked: dict[CompanyKey, list[Exchange]] = {}
     for code in subject.codes:
         before = len(recorder.exchanges)
         truth |= await subject.ask(supply, [code])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -13,6 +13,7 @@ from itertools import count
 from typing import ClassVar, Final
 
 from stdnum.cn import uscc
+from stdnum.iso7064 import mod_11_10
 
 from connectors.conformance.answers import records
 from connectors.contract import (
@@ -21,6 +22,7 @@ from connectors.contract import (
     CompanyRows,
     FailureCode,
     FetchRequest,
+    KeyKind,
     RecordShape,
     SourceAnswer,
     SourceCall,
@@ -28,15 +30,20 @@ from connectors.contract import (
 )
 from connectors.environment import resolve
 from connectors.errors import AgencyFailure, ConnectorError
+from connectors.keys import LEGACY_KINDS, is_some_company
 from connectors.kinds import SystemKind, Transport, kinds
 from connectors.manifest import DatasetManifest, Manifest
 from connectors.settings import SupplySettings
 from connectors.supply import open_supply
 from connectors.watch import Exchange, Watch
+from schema.company_key import LegacyId, SearchName
 from schema.credit_code import CreditCode
 from schema.legacy_id import organisation_check_character
 
 Answers = Mapping[CompanyKey, CompanyRows]
+
+_STRANGERS: Final = 2
+"""How many keys are made up that the system does not know."""
 
 INDEXING_SECONDS: Final = 600.0
 """How long the first index of a drop may take."""
@@ -97,14 +104,15 @@ class Subject:
     """One dataset of a manifest, whose references were resolved, and the companies to ask about.
 
     `manifest` has this dataset alone, whose rows are not kept. Some of the `codes` should be known to the system, and
-    have records; the `strangers` should not. Where the manifest forwards it, calls are made for the `asker`.
+    have records; the `strangers` should not. Both are keys of the kind by which the dataset knows companies. Where the
+    manifest forwards it, calls are made for the `asker`.
     """
 
     manifest: Manifest
     shapes: Mapping[str, RecordShape]
     settings: SupplySettings
-    codes: tuple[CreditCode, ...]
-    strangers: tuple[CreditCode, ...]
+    codes: tuple[CompanyKey, ...]
+    strangers: tuple[CompanyKey, ...]
     asker: Asker
 
     @property
@@ -184,22 +192,25 @@ def subjects(  # noqa: PLR0913, PLR0917  (what a supply needs, and whom to ask a
     manifest: Manifest,
     shapes: Mapping[str, RecordShape],
     settings: SupplySettings,
-    codes: Sequence[CreditCode],
-    strangers: Sequence[CreditCode],
+    codes: Sequence[CompanyKey],
+    strangers: Sequence[CompanyKey],
     asker: Asker,
 ) -> list[Subject]:
-    """A subject for each dataset of the manifest. Raises `ConnectionNotConfigured`."""
+    """A subject for each dataset of the manifest for which there is a key among the `codes`; where there is no stranger
+    to it, some are made up. Raises `ConnectionNotConfigured`.
+    """
     (resolved,) = resolve([manifest], settings.environment)
     return [
         Subject(
             resolved.model_copy(update={"datasets": (dataset.model_copy(update={"time_to_live": 0}),)}),
             shapes,
             replace(settings, second_level=None),
-            tuple(dict.fromkeys(codes)),
-            tuple(dict.fromkeys(strangers)),
+            known,
+            _fitting(dataset.key.kind, strangers) or made_up_keys(dataset.key.kind, _STRANGERS),
             asker,
         )
         for dataset in resolved.datasets
+        if (known := _fitting(dataset.key.kind, codes))
     ]
 
 
@@ -215,7 +226,7 @@ class Trial:
     supply: Supply
     recorder: Recorder
     truth: Answers
-    telling: CreditCode
+    telling: CompanyKey
     exchanges: Sequence[Exchange] = field(default=(), repr=False)
 
     def has_records(self) -> bool:
@@ -237,11 +248,33 @@ class Case:
     transport: Transport | None = None
 
 
-def made_up_codes(number: int) -> tuple[CreditCode, ...]:
-    """Lawful credit codes that nobody was given, as far as is known: organisation codes from 99000000 on."""
-    codes = []
-    for serial in range(number):
-        body = f"99{serial:06d}"
-        text = f"91100000{body}{organisation_check_character(body)}"
-        codes.append(CreditCode.parse(text + uscc.calc_check_digit(text)))
-    return tuple(codes)
+def made_up_keys(kind: KeyKind, number: int) -> tuple[CompanyKey, ...]:
+    """Lawful keys that nobody was given, as far as is known: organisation codes and numbers from 99000000 on."""
+    return tuple(_made_up(kind, f"99{serial:06d}") for serial in range(number))
+
+
+def _made_up(kind: KeyKind, body: str) -> CompanyKey:
+    organisation = body + organisation_check_character(body)
+    match kind:
+        case KeyKind.REGISTRATION_NUMBER:
+            digits = f"990000{body}"
+            return LegacyId.parse(LEGACY_KINDS[kind], digits + mod_11_10.calc_check_digit(digits))
+        case KeyKind.TAX_NUMBER:
+            return LegacyId.parse(LEGACY_KINDS[kind], f"990000{organisation}")
+        case KeyKind.NAME:
+            return SearchName.parse(f"查无此企业{body}")
+    text = f"91100000{organisation}"
+    return CreditCode.parse(text + uscc.calc_check_digit(text))
+
+
+def _fitting(kind: KeyKind, keys: Iterable[CompanyKey]) -> tuple[CompanyKey, ...]:
+    """Those by which a dataset of this kind of key can be asked; none twice."""
+    return tuple(dict.fromkeys(key for key in keys if _fits(kind, key)))
+
+
+def _fits(kind: KeyKind, key: CompanyKey) -> bool:
+    if kind in {KeyKind.CREDIT_CODE, KeyKind.ORGANISATION_CODE}:
+        return isinstance(key, CreditCode)
+    if kind is KeyKind.NAME:
+        return isinstance(key, SearchName)
+    return isinstance(key, LegacyId) and is_some_company(key, kind)

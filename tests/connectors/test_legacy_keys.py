@@ -12,8 +12,10 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from stdnum.iso7064 import mod_11_10
 
 from connectors.company_rows import together, values
-from connectors.contract import CompanyRows, FailureCode, Outcome
+from connectors.conformance.trial import made_up_keys
+from connectors.contract import CompanyRows, FailureCode, KeyKind, Outcome
 from connectors.errors import ManifestInvalid
+from connectors.keys import is_some_company
 from connectors.lookups import LOOKUPS
 from connectors.manifest_file import load_manifests
 from schema.company_key import LegacyId, LegacyIdKind, SearchName
@@ -101,6 +103,38 @@ async def test_an_agency_is_asked_for_numbers_and_organisation_codes_as_it_write
     key = LegacyId.parse(LegacyIdKind.ORGANISATION_CODE, CODES[0].organisation_code)
     answers = await ask(await open_one(manifest, agency.address), [key])
     assert values(answers[key], ["creditCode"]) == [(CODES[0],)]
+
+
+async def test_rows_are_kept_by_the_number_that_they_were_asked_for(open_one: Any, agency: Agency) -> None:
+    manifest = f"""{AGENCY}
+    kind: rest
+    connection: {{url: "${{ADDRESS}}"}}
+    datasets:
+      - record: Penalty
+        key: {{path: regno, kind: registrationNumber}}
+        request: {{path: /by, keys: {{in: query, name: id, style: repeat}}}}
+        batch: 10
+        timeToLive: 60
+        missingMeans: none
+        fields: {{recordId: id}}
+    """
+
+    async def answer(asked: Asked) -> list[dict[str, str]]:
+        return [{"regno": value, "id": f"of {value}"} for name, value in asked.query if name == "id"]
+
+    agency.answer = answer
+    supply = await open_one(manifest, agency.address)
+    await ask(supply, NUMBERS[:2])
+    kept = await ask(supply, NUMBERS)
+    assert [values(kept[number], ["recordId"]) for number in NUMBERS] == [[(f"of {number}",)] for number in NUMBERS]
+    assert [[value for _, value in asked.query] for asked in agency.asked] == [[*NUMBERS[:2]], [NUMBERS[2]]]
+
+
+@pytest.mark.parametrize("kind", KeyKind)
+def test_keys_that_are_made_up_are_lawful_and_all_different(kind: KeyKind) -> None:
+    keys = made_up_keys(kind, 12)
+    assert len(set(keys)) == len(keys)
+    assert kind is KeyKind.NAME or all(is_some_company(key, kind) for key in keys)
 
 
 SEARCH = f"""{AGENCY}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final
@@ -11,7 +12,7 @@ from uuid import uuid4
 import structlog
 import typer
 
-from connectors.contract import Asker, RecordShape
+from connectors.contract import Asker, CompanyKey, RecordShape
 from connectors.errors import ConnectionNotConfigured, ManifestInvalid
 from connectors.manifest import Manifest
 from connectors.manifest_file import check_manifest
@@ -22,8 +23,15 @@ from gateway.cli.manifests import faults_of, show_faults
 from gateway.cli.output import FAILED, UNUSABLE
 from gateway.own_records import contract_of
 from gateway.settings import load_settings
-from schema.credit_code import CreditCode, CreditCodeError
+from schema.company_key import LegacyId, LegacyIdKind, SearchName
+from schema.credit_code import CreditCode, CreditCodeError, normalise
+from schema.errors import LegacyIdError, SearchNameError
 from schema.records import catalogue
+
+_NUMBER: Final = 15
+"""The length of registration and tax numbers. Every registration number has the form of a tax number, too."""
+
+_CHINESE: Final = re.compile("[\u4e00-\u9fff]")
 
 SHAPES: Final = record_shapes(catalogue())
 
@@ -58,12 +66,25 @@ def supply_settings() -> SupplySettings:
     return SupplySettings(reach=Reach(settings.networks, settings.plain_networks))
 
 
-def credit_codes(texts: list[str]) -> list[CreditCode]:
-    """The credit codes that the texts mean. Ends the command where one is none."""
+def company_keys(texts: list[str]) -> list[CompanyKey]:
+    """The keys that the texts mean: registration and tax numbers of 15 characters, names where there is a Chinese
+    character, and credit codes. Ends the command where one is none.
+    """
     try:
-        return [CreditCode.parse(text) for text in texts]
-    except CreditCodeError as error:
+        return [_company_key(text) for text in texts]
+    except (CreditCodeError, LegacyIdError, SearchNameError) as error:
         raise typer.BadParameter(f"{error.code}: {error}") from None
+
+
+def _company_key(text: str) -> CompanyKey:
+    if len(normalise(text)) == _NUMBER:
+        return LegacyId.parse(LegacyIdKind.TAX_NUMBER, text)
+    return SearchName.parse(text) if _CHINESE.search(text) else CreditCode.parse(text)
+
+
+def nobody_known_by(keys: list[str]) -> typer.BadParameter:
+    """What is wrong where no dataset of a manifest can be asked by any of these keys."""
+    return typer.BadParameter(f"no dataset of the manifest knows companies by such keys: {', '.join(keys)}")
 
 
 def not_configured(error: ConnectionNotConfigured) -> typer.Exit:

@@ -24,8 +24,9 @@ from gateway.cli.connector.asking import (
     Organisation,
     Purpose,
     asker,
-    credit_codes,
+    company_keys,
     good_manifest,
+    nobody_known_by,
     not_configured,
     shapes_of,
     supply_settings,
@@ -39,7 +40,13 @@ _SHOWN: Final = 300
 
 def probe(  # noqa: PLR0913 - the options of a command
     manifest: Annotated[Path, typer.Argument(metavar="MANIFEST", help="The manifest's file.")],
-    codes: Annotated[list[str], typer.Argument(metavar="CODE...", help="Credit codes of companies to ask about.")],
+    codes: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="CODE...",
+            help="Companies to ask about: credit codes; numbers or names where these are the keys.",
+        ),
+    ],
     *,
     record: Annotated[list[str] | None, typer.Option(help="Only this record type; may be repeated.")] = None,
     field: Annotated[list[str] | None, typer.Option(help="Only this field; may be repeated.")] = None,
@@ -57,7 +64,7 @@ def probe(  # noqa: PLR0913 - the options of a command
     with failing_plainly():
         read = good_manifest(manifest)
         settings = supply_settings()
-        asked = credit_codes(codes)
+        asked = company_keys(codes)
         who = asker(organisation, purpose)
         try:
             hiding = Hiding(read, settings.environment)
@@ -66,6 +73,8 @@ def probe(  # noqa: PLR0913 - the options of a command
             )
         except ConnectionNotConfigured as error:
             raise not_configured(error) from None
+    if not probed:
+        raise nobody_known_by(codes)
     if json:
         print_json([_document(one, hiding) for one in probed])
     for one in () if json else probed:

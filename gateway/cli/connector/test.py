@@ -12,7 +12,7 @@ import typer
 
 from connectors.conformance.runner import CASES, verdicts
 from connectors.conformance.trial import Result, Verdict
-from connectors.contract import Asker
+from connectors.contract import Asker, CompanyKey
 from connectors.errors import ConnectionNotConfigured
 from connectors.manifest import Manifest
 from connectors.settings import SupplySettings
@@ -20,14 +20,14 @@ from gateway.cli.connector.asking import (
     Organisation,
     Purpose,
     asker,
-    credit_codes,
+    company_keys,
     good_manifest,
+    nobody_known_by,
     not_configured,
     shapes_of,
     supply_settings,
 )
 from gateway.cli.output import FAILED, Json, failing_plainly, print_json
-from schema.credit_code import CreditCode
 
 _NAMES: Final = tuple(dict.fromkeys(case.name for case in CASES))
 
@@ -36,7 +36,8 @@ def run_tests(  # noqa: PLR0913 - the options of a command
     manifest: Annotated[Path, typer.Argument(metavar="MANIFEST", help="The manifest's file.")],
     *,
     code: Annotated[
-        list[str], typer.Option(help="Credit code of a company that the system knows and has records of; repeat it.")
+        list[str],
+        typer.Option(help="Credit code (number, name) of a company that it knows and has records of; repeat it."),
     ],
     unknown: Annotated[
         list[str] | None, typer.Option(help="Credit code of a company that it does not know; made up otherwise.")
@@ -57,12 +58,14 @@ def run_tests(  # noqa: PLR0913 - the options of a command
         raise typer.BadParameter(f"no case {strange[0]!r}: there are {', '.join(_NAMES)}", param_hint="--only")
     with failing_plainly():
         read, settings = good_manifest(manifest), supply_settings()
-        known, strangers = credit_codes(code), credit_codes(unknown or [])
+        known, strangers = company_keys(code), company_keys(unknown or [])
         who = asker(organisation, purpose)
         try:
             found = asyncio.run(_run(read, settings, known, strangers, only or [], who, quiet=json))
         except ConnectionNotConfigured as error:
             raise not_configured(error) from None
+    if not found:
+        raise nobody_known_by(code)
     if json:
         print_json([{**_parts(verdict), "result": str(verdict.result)} for verdict in found])
     else:
@@ -75,8 +78,8 @@ def run_tests(  # noqa: PLR0913 - the options of a command
 async def _run(  # noqa: PLR0913, PLR0917  (all that a run depends on)
     manifest: Manifest,
     settings: SupplySettings,
-    codes: Sequence[CreditCode],
-    strangers: Sequence[CreditCode],
+    codes: Sequence[CompanyKey],
+    strangers: Sequence[CompanyKey],
     only: Sequence[str],
     who: Asker,
     *,

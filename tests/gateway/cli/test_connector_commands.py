@@ -312,3 +312,43 @@ def test_test_names_the_cases_where_there_is_none_of_a_name(run: Run, manifest: 
     said = run("test", manifest, "--code", CODES[0], "--only", "silense")
     assert said.exit_code == 2
     assert "no case 'silense'" in " ".join(said.output.replace("│", " ").split())
+
+
+@pytest.mark.parametrize(
+    ("key", "record"), [("330100000000011", "Penalty"), ("若木", "CompanySearch"), (CODES[0], "LegacyIdentifiers")]
+)
+def test_each_dataset_is_asked_by_those_keys_that_it_knows_companies_by(
+    run: Run, tmp_path: Path, key: str, record: str
+) -> None:
+    path = tmp_path / "old.yaml"
+    path.write_text(
+        f"""
+agency: old
+name: {{en: Old, zh: 旧}}
+kind: memory
+datasets:
+  - record: Penalty
+    key: {{path: regno, kind: registrationNumber}}
+    missingMeans: none
+    fields: {{recordId: id}}
+    rows: [{{regno: "330100000000011", id: found}}]
+  - record: CompanySearch
+    key: {{path: name, kind: name}}
+    batch: 1
+    fields: {{name: name}}
+    rows: [{{name: 杭州若木有限公司}}]
+  - record: LegacyIdentifiers
+    key: uscc
+    missingMeans: none
+    fields: {{registrationNumber: regno}}
+    rows: [{{uscc: {CODES[0]}, regno: "330100000000011"}}]
+""",
+        encoding="utf-8",
+    )
+    said = run("probe", path, key, "--json")
+    assert said.exit_code == 0, said.output
+    assert [one["dataset"] for one in json.loads(said.output)] == [f"old/{record}"]
+    assert run("test", path, "--code", key).exit_code == 0
+    refused = run("probe", path, key, "--record", "Honour")
+    assert refused.exit_code == 2
+    assert "no dataset of the manifest knows companies by such keys" in " ".join(refused.output.split())

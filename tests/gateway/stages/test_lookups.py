@@ -172,7 +172,10 @@ async def test_the_audit_tells_by_what_kind_of_key_who_was_asked_and_never_the_k
     assert first["lookups"] == [
         {"key": "registrationNumber", "agencies": [{"dataset": BY_NUMBER, "status": "ANSWERED", "failure": None}]}
     ]
-    decided = {decision["coordinate"]: decision["decision"] for decision in first["classes"][0]["decisions"]}
+    looking, about = first["classes"]
+    decided = {decision["coordinate"]: decision["decision"] for decision in looking["decisions"]}
+    # What was decided before the company was known is not told as if it had been decided about it.
+    assert (looking["codes"], "codes" in about) == ([], False)
     assert decided == {"EnterpriseByLegacyId": "CLEAR", "EnterpriseByLegacyId.registrationNumber": "CLEAR"}
     assert second["lookups"][0]["key"] == "name"
     assert NUMBER not in str(world.audit.lines)
