@@ -12,7 +12,7 @@ from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 
-from connectors.contract import Dataset, RecordShape
+from connectors.contract import Dataset, RecordShape, Supply
 from connectors.describe import describe
 from connectors.kindness.share import Share
 from connectors.lookups import LOOKUPS
@@ -32,11 +32,17 @@ from gateway.document import Documents
 from gateway.editions import Editions, Loaded
 from gateway.errors import SettingsInvalidError
 from gateway.own_records import contract_of
-from gateway.pipeline import Gateway, Secrets
+from gateway.pipeline import GRACE, Gateway, Secrets
 from gateway.prepare import Preparer
+from gateway.quotas.contract import Counters
+from gateway.quotas.fair import FairSupply
+from gateway.quotas.memory import MemoryCounters
+from gateway.quotas.quotas import Quotas
+from gateway.quotas.shared import open_shared
 from gateway.receipt import Receipts, Salt
 from gateway.settings import PREFIX, Settings
 from gateway.tables import TableSource, announce
+from gateway.trusted import TrustedDocuments
 from gateway.views import Views
 from gateway.workshop import Announced, Cells, open_workshop
 from policies.consent import ConsentVerifier
@@ -150,16 +156,23 @@ async def open_gateway(
         consents = ConsentIssuers(settings.consent_issuers, verifier)
         await consents.look()
         stack.push_async_callback(_cancel, [asyncio.create_task(consents.follow(), name="consent issuers")])
+        counters = _counters(settings, environment)
+        stack.push_async_callback(counters.close)
+        trusted = TrustedDocuments(settings.documents)
+        if trusted.file is not None:
+            stack.push_async_callback(_cancel, [asyncio.create_task(trusted.file.follow(), name="trusted documents")])
         yield Gateway(
             editions=editions,
             views=Views(installation.contract),
             documents=Documents(installation.catalogue, settings.limits.operation()),
-            supply=supply,
+            trusted=trusted,
+            supply=_shared_out(supply, settings, installation),
             agencies=installation.agencies,
             consents=consents,
             audit=audit,
             shared=shared_datasets(installation.datasets.values(), installation.catalogue),
             limits=settings.limits.operation(),
+            quotas=Quotas(settings.quotas, counters),
             tariff=tariff(settings.cost, installation.datasets),
             secrets=secrets,
             receipts=Receipts(settings.audience, keys) if keys else None,
@@ -256,6 +269,24 @@ def read_secrets(settings: Settings) -> Secrets:
     return Secrets(
         masks=masks, cursors=_derived(root, b"cursors"), salt=Salt(_derived(root, b"receipts")), generation=generation
     )
+
+
+def _counters(settings: Settings, environment: Mapping[str, str]) -> Counters:
+    """Where quotas are counted. Raises `SettingsInvalidError`."""
+    quotas = settings.quotas
+    if quotas.url is None:
+        return MemoryCounters()
+    lease = settings.deadline.maximum + GRACE
+    key = _derived(_root(settings), b"quotas")
+    return open_shared(quotas.url.get_secret_value(), environment, key, lease=lease, deadline=quotas.deadline)
+
+
+def _shared_out(supply: Supply, settings: Settings, installation: Installation) -> Supply:
+    """The supply, of which no organisation may have more than its share, where there is one."""
+    share = settings.quotas.agency_share
+    if share is None:
+        return supply
+    return FairSupply(supply, {manifest.agency: manifest.concurrency for manifest in installation.manifests}, share)
 
 
 def _second_level(settings: Settings) -> SecondLevelSettings | None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Final, Protocol
 from urllib.parse import quote
 
 import msgspec
 from msgspec.structs import replace
+
+FORM: Final = "application/x-www-form-urlencoded"
+"""The media type of forms."""
 
 
 class Outgoing(msgspec.Struct, frozen=True):
@@ -39,6 +42,11 @@ class Outgoing(msgspec.Struct, frozen=True):
         """The request with this parameter after the others of its query."""
         parameter = f"{quote(name, safe='')}={quote(value, safe='')}"
         return replace(self, query=f"{self.query}&{parameter}" if self.query else parameter)
+
+    def with_field(self, name: str, value: str) -> Outgoing:
+        """The request, whose body is a form, with this field after the others."""
+        field = f"{quote(name, safe='')}={quote(value, safe='')}".encode()
+        return replace(self, body=self.body + b"&" + field if self.body else field)
 
 
 class Authenticator(Protocol):

@@ -13,6 +13,7 @@ from xml.sax.saxutils import escape
 
 import msgspec
 
+from connectors.authentication.contract import FORM
 from connectors.contract import SourceCall
 from connectors.dates import CHINA_TIME, EPOCH_FORMATS
 from connectors.http import HttpRequest
@@ -27,7 +28,7 @@ Parameter = tuple[str, Any]
 
 _MEDIA_TYPES: Final = {
     "json": "application/json",
-    "form": "application/x-www-form-urlencoded",
+    "form": FORM,
     "xml": "application/xml",
 }
 

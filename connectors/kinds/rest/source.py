@@ -136,7 +136,10 @@ async def open_sources(
     responses += [dataset.lookup.response for dataset in manifest.datasets if dataset.lookup]
     accept = sorted({media for response in responses for media in _ACCEPTED[response.format]})
     read = frozenset[int]().union(*(response.read for response in responses))
-    client = open_client(manifest, manifest.connection, settings, accept=", ".join(accept), read=read)
+    requests = [dataset.request for dataset in manifest.datasets]
+    requests += [dataset.lookup.request for dataset in manifest.datasets if dataset.lookup]
+    forms = all(request.method == "POST" and request.format == "form" for request in requests)
+    client = open_client(manifest, manifest.connection, settings, accept=", ".join(accept), forms=forms, read=read)
     typed = any(name.lower() == "content-type" for name in manifest.connection.headers)
     address = urlsplit(manifest.connection.url)
     home = f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path.rstrip('/')}"

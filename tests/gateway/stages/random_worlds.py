@@ -41,9 +41,12 @@ from gateway.limits import Limits
 from gateway.messages import Principal
 from gateway.pipeline import Gateway, Secrets
 from gateway.prepare import Preparer
+from gateway.quotas.memory import MemoryCounters
+from gateway.quotas.quotas import Quotas
 from gateway.receipt import Salt
-from gateway.settings import CostSettings
+from gateway.settings import CostSettings, DocumentSettings, QuotaSettings
 from gateway.tables import Tables
+from gateway.trusted import TrustedDocuments
 from gateway.views import Views
 from policies.consent import ConsentVerifier
 from policies.decision import CallerClass, Decision, DecisionTable, Effect, Reason
@@ -461,6 +464,8 @@ def worlds(draw) -> RandomWorld:
         consents=FixedConsents(ConsentVerifier({}, "xinqiao", policy.purposes)),
         audit=KeptAudit(),
         shared=frozenset(),
+        trusted=TrustedDocuments(DocumentSettings()),
+        quotas=Quotas(QuotaSettings(), MemoryCounters()),
         tariff=tariff(CostSettings(), by_id),
         limits=GENEROUS,
         secrets=SECRETS,
