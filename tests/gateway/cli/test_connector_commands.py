@@ -352,3 +352,13 @@ datasets:
     refused = run("probe", path, key, "--record", "Honour")
     assert refused.exit_code == 2
     assert "no dataset of the manifest knows companies by such keys" in " ".join(refused.output.split())
+
+
+def test_test_asks_for_the_named_record_types_alone(run: Run) -> None:
+    path = ROOT / "connectors/agencies/tax.yaml"
+    said = run("test", path, "--code", CODES[0], "--record", "TaxPaid", "--only", "answers")
+    assert said.exit_code == 2
+    assert "no dataset of TaxPaid" in " ".join(said.output.replace("│", " ").split())
+    variables = {"TAX_URL": "http://127.0.0.1:9", "XINQIAO_PLAIN_NETWORKS": '["127.0.0.0/8"]'}
+    arguments = ("test", path, "--code", CODES[0], "--record", "TaxCredit", "--only", "answers", "--json")
+    assert [verdict["dataset"] for verdict in orjson.loads(run(*arguments, **variables).output)] == ["tax/TaxCredit"]
