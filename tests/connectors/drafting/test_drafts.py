@@ -209,9 +209,10 @@ async def test_what_several_rows_share_is_no_record_s_id(tmp_path: Path) -> None
     assert "recordId" not in read(text, tmp_path)["datasets"][0]["fields"]
 
 
-async def test_registration_numbers_are_told() -> None:
+async def test_registration_numbers_need_a_crosswalk(tmp_path: Path) -> None:
     text = await drafted(json.dumps([{"year": 2024, "zch": REGISTRATION_NUMBER}]), record="TaxCredit")
-    assert "it holds registrationNumbers" in text
+    assert read(text, tmp_path)["datasets"][0]["key"] == {"path": "zch", "kind": "registrationNumber"}
+    assert "a crosswalk" in text
 
 
 @pytest.mark.parametrize(
