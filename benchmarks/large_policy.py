@@ -89,7 +89,9 @@ def demonstration_policy(catalogue: Catalogue, agencies: Sequence[str], rules: i
         return files | {"trees.yaml": trees.encode()}
     rows = ", ".join(catalogue.records)
     opening = f"  - {{id: made-up-rows, allow: [{rows}], of: any, to: made-up, for: any, given: any, note: Rows.}}\n"
-    made = [opening, _rules("bank", (missing + 1) // 2, catalogue, chance, OFFICERS)]
+    # No bank may know that there are records of the others.
+    banks = Catalogue({name: one for name, one in catalogue.records.items() if one.tier is not Tier.RESTRICTED})
+    made = [opening, _rules("bank", (missing + 1) // 2, banks, chance, OFFICERS)]
     made.append(_rules("others", missing // 2, catalogue, chance, OTHERS))
     nation = files["rules/nation.yaml"].decode().rstrip("\n") + "\n" + "".join(made)
     return files | {"trees.yaml": trees.encode(), "rules/nation.yaml": nation.encode()}

@@ -9,6 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import Field, model_validator
 
 from connectors.authentication.open import Scheme, open_authenticator
+from connectors.authentication.place import places_in
 from connectors.errors import AddressInvalid
 from connectors.fast_lane import FastLane
 from connectors.http import HttpClient
@@ -42,18 +43,22 @@ class HttpConnection(Part):
         return self
 
 
-def open_client(
+def open_client(  # noqa: PLR0913  (what a kind wants of its connection)
     manifest: Manifest,
     connection: HttpConnection,
     settings: SupplySettings,
     *,
     accept: str = _JSON,
+    forms: bool = False,
     read: frozenset[int] = frozenset({OK}),
 ) -> HttpClient:
     """The client of an agency whose references were resolved.
 
-    `accept` is the media type that it asks for, `read` has the statuses whose bodies it reads. Raises `AddressInvalid`.
+    `accept` is the media type that it asks for, `forms` tells that all bodies are forms, `read` has the statuses whose
+    bodies it reads. Raises `AddressInvalid`.
     """
+    if not forms and any(place.place == "form" for place in places_in(connection.auth)):
+        raise AddressInvalid("auth", "for these requests: not all of them are forms")
     _check_headers(connection.headers)
     if manifest.forward is not None:
         _check_forward(manifest.forward, connection)

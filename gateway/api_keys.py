@@ -6,31 +6,23 @@ The secret has 256 random bits, so its digest needs no slow hash; the digest is 
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import re
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Final
 
-import structlog
-
-from connectors.secret import Stamp, stamp_of
 from gateway.api_key_file import ApiKey, read_api_keys
 from gateway.errors import KeyExpiredError, KeyRevokedError, KeyUnknownError, SettingsInvalidError
+from gateway.followed import Followed
 from gateway.messages import Principal
 from gateway.settings import Settings
-
-LOOK_SECONDS: Final = 2.0
-"""How often the file is read again: so long may a key that was revoked still count."""
 
 KEY: Final = re.compile(r"xq_([a-z0-9]{4,32})_([A-Za-z0-9_-]{43})", re.ASCII)
 """A key's text: its id, and 32 random bytes in base64url without padding."""
 
 _ABSENT: Final = "0" * 64
-_log = structlog.stdlib.get_logger(__name__)
 
 
 def new_secret() -> str:
@@ -43,24 +35,22 @@ def digest(secret: str, pepper: str) -> str:
     return hmac.digest(pepper.encode(), secret.encode(), "sha256").hex()
 
 
+Keys = Mapping[str, ApiKey]
+"""Keys by their ids."""
+
+
 class ApiKeys:
-    """The keys of this gateway, as the file said when it was last read. `clock` gives seconds since the epoch. A
-    repeated id is a `SettingsInvalidError`.
+    """The keys of this gateway, given or as a file says. `clock` gives seconds since the epoch. A repeated id is a
+    `SettingsInvalidError`.
     """
 
     def __init__(
-        self,
-        keys: Iterable[ApiKey],
-        pepper: str,
-        clock: Callable[[], float] = time.time,
-        file: Path | None = None,
+        self, keys: Iterable[ApiKey] | Followed[Keys], pepper: str, clock: Callable[[], float] = time.time
     ) -> None:
         self._pepper = pepper
         self._clock = clock
-        self._file = file
-        self._keys = _by_id(keys)
-        self._stamp: Stamp | None = None
-        self._fault: str | None = None
+        self.file = keys if isinstance(keys, Followed) else None
+        self._given = {} if isinstance(keys, Followed) else _by_id(keys)
 
     def verify(self, text: str) -> Principal:
         """The caller that the key names.
@@ -71,7 +61,7 @@ class ApiKeys:
         match = KEY.fullmatch(text)
         if match is None:
             raise KeyUnknownError("Not an API key of this gateway: they have the form xq_<id>_<secret>.")
-        key = self._keys.get(match[1])
+        key = self._keys().get(match[1])
         genuine = hmac.compare_digest(digest(match[2], self._pepper), key.digest if key else _ABSENT)
         if key is None or not genuine:
             raise KeyUnknownError("This gateway does not know the API key. Ask the operator for a new one.")
@@ -81,37 +71,19 @@ class ApiKeys:
             raise KeyExpiredError("The API key has expired. Ask the operator for a new one.")
         return Principal(key.subject, key.organisation, key.roles, key.company, purposes=key.purposes)
 
-    async def look(self) -> None:
-        """Reads the file again. Keys stay as they were where it cannot be used, and the log says so."""
-        if self._file is None:
-            return
-        try:
-            stamp = await asyncio.to_thread(stamp_of, self._file)
-            if stamp != self._stamp:
-                self._keys = _by_id(await asyncio.to_thread(read_api_keys, self._file))
-        except (OSError, SettingsInvalidError) as error:
-            fault = str(error.strerror) if isinstance(error, OSError) else str(error)
-            if fault != self._fault:
-                _log.warning("API keys cannot be read", fault=fault)
-            self._fault = fault
-        else:
-            self._stamp, self._fault = stamp, None
-
-    async def follow(self) -> None:
-        """Reads the file again and again, for as long as it runs."""
-        while self._file is not None:
-            await asyncio.sleep(LOOK_SECONDS)
-            await self.look()
+    def _keys(self) -> Keys:
+        return self._given if self.file is None else self.file.current
 
 
 def load_api_keys(settings: Settings) -> ApiKeys:
     """The keys that the settings speak of. Raises `SettingsInvalidError`."""
-    keys = read_api_keys(settings.api_keys_file) if settings.api_keys_file else ()
-    pepper = settings.api_keys_pepper.get_secret_value() if settings.api_keys_pepper else ""
-    return ApiKeys(keys, pepper, file=settings.api_keys_file)
+    if settings.api_keys_file is None or settings.api_keys_pepper is None:
+        return ApiKeys((), "")
+    file = Followed(settings.api_keys_file, lambda path: _by_id(read_api_keys(path)))
+    return ApiKeys(file, settings.api_keys_pepper.get_secret_value())
 
 
-def _by_id(keys: Iterable[ApiKey]) -> Mapping[str, ApiKey]:
+def _by_id(keys: Iterable[ApiKey]) -> Keys:
     by_id: dict[str, ApiKey] = {}
     for key in keys:
         if key.id in by_id:

@@ -25,7 +25,7 @@ from gateway.health import Check, assess
 from gateway.identity import Authenticator
 from gateway.logs import REQUEST_ID, outline
 from gateway.messages import Answered, Principal, Received
-from gateway.receive import check_method, credentials, receive
+from gateway.receive import check_method, credentials, deadline_of, receive
 from gateway.respond import MediaType, error_response, json_response, negotiate, refuse, respond
 from gateway.settings import Settings
 
@@ -85,8 +85,9 @@ class GraphQLEndpoint:
         try:
             check_method(request.method)
             media_type = negotiate(request.headers.getlist("Accept"))
+            deadline = deadline_of(request.headers, self._settings.deadline)
             principal = await self._authenticator.authenticate(credentials(request, self._proxies))
-            received = await receive(request, request_id, principal, self._settings)
+            received = await receive(request, request_id, principal, self._settings, deadline)
             answered = await _while_connected(request, self._pipeline.answer(received))
         except HttpError as error:
             refusal = error

@@ -7,13 +7,14 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 
-from connectors.contract import Dataset, RecordShape
+from connectors.contract import Dataset, RecordShape, Supply
 from connectors.describe import describe
+from connectors.kindness.share import Share
 from connectors.lookups import LOOKUPS
 from connectors.manifest import Manifest
 from connectors.manifest_file import load_manifests
@@ -31,11 +32,17 @@ from gateway.document import Documents
 from gateway.editions import Editions, Loaded
 from gateway.errors import SettingsInvalidError
 from gateway.own_records import contract_of
-from gateway.pipeline import Gateway, Secrets
+from gateway.pipeline import GRACE, Gateway, Secrets
 from gateway.prepare import Preparer
+from gateway.quotas.contract import Counters
+from gateway.quotas.fair import FairSupply
+from gateway.quotas.memory import MemoryCounters
+from gateway.quotas.quotas import Quotas
+from gateway.quotas.shared import open_shared
 from gateway.receipt import Receipts, Salt
 from gateway.settings import PREFIX, Settings
 from gateway.tables import TableSource, announce
+from gateway.trusted import TrustedDocuments
 from gateway.views import Views
 from gateway.workshop import Announced, Cells, open_workshop
 from policies.consent import ConsentVerifier
@@ -81,18 +88,6 @@ class Installation:
             supplied[dataset.agency] |= supplied_coordinates(dataset)
         return {agency: frozenset(coordinates) for agency, coordinates in supplied.items()}
 
-    def share(self, number: int, workers: int) -> Installation:
-        """The part of one of several workers, which count from 1: they divide what an agency bears at once, and the
-        first of them have what is left over. Each may ask one call at a time, whatever the agency bears.
-        """
-        manifests = tuple(
-            manifest.model_copy(
-                update={"concurrency": max(1, (manifest.concurrency + workers - number) // workers)},
-            )
-            for manifest in self.manifests
-        )
-        return replace(self, manifests=manifests)
-
     def load(self, files: PolicyFiles) -> Loaded:
         """The policy in these files, checked against the manifests. Raises `PolicyInvalid`, `PublicityInvalid`."""
         return load_version(files, self.catalogue, tuple(manifest.agency for manifest in self.manifests))
@@ -128,6 +123,11 @@ def record_shapes(catalogue: Catalogue) -> Mapping[str, RecordShape]:
     return {**LOOKUPS, **{shape.name: shape for shape in canonical}}
 
 
+def share_of(settings: Settings, worker: int | None) -> Share:
+    """The part of what agencies bear that a process may ask of them; `worker` is its number where there are several."""
+    return Share.of_worker(worker or 1, settings.workers if worker else 1, settings.instances)
+
+
 @asynccontextmanager
 async def open_gateway(
     settings: Settings, installation: Installation, environment: Mapping[str, str], worker: int | None = None
@@ -143,6 +143,7 @@ async def open_gateway(
         cached_rows=settings.cache_entries,
         second_level=_second_level(settings),
         reach=Reach(settings.networks, settings.plain_networks),
+        share=share_of(settings, worker),
     )
     keys = load_signing_keys(settings.audit)
     async with AsyncExitStack() as stack:
@@ -155,16 +156,23 @@ async def open_gateway(
         consents = ConsentIssuers(settings.consent_issuers, verifier)
         await consents.look()
         stack.push_async_callback(_cancel, [asyncio.create_task(consents.follow(), name="consent issuers")])
+        counters = _counters(settings, environment)
+        stack.push_async_callback(counters.close)
+        trusted = TrustedDocuments(settings.documents)
+        if trusted.file is not None:
+            stack.push_async_callback(_cancel, [asyncio.create_task(trusted.file.follow(), name="trusted documents")])
         yield Gateway(
             editions=editions,
             views=Views(installation.contract),
             documents=Documents(installation.catalogue, settings.limits.operation()),
-            supply=supply,
+            trusted=trusted,
+            supply=_shared_out(supply, settings, installation),
             agencies=installation.agencies,
             consents=consents,
             audit=audit,
             shared=shared_datasets(installation.datasets.values(), installation.catalogue),
             limits=settings.limits.operation(),
+            quotas=Quotas(settings.quotas, counters),
             tariff=tariff(settings.cost, installation.datasets),
             secrets=secrets,
             receipts=Receipts(settings.audience, keys) if keys else None,
@@ -261,6 +269,24 @@ def read_secrets(settings: Settings) -> Secrets:
     return Secrets(
         masks=masks, cursors=_derived(root, b"cursors"), salt=Salt(_derived(root, b"receipts")), generation=generation
     )
+
+
+def _counters(settings: Settings, environment: Mapping[str, str]) -> Counters:
+    """Where quotas are counted. Raises `SettingsInvalidError`."""
+    quotas = settings.quotas
+    if quotas.url is None:
+        return MemoryCounters()
+    lease = settings.deadline.maximum + GRACE
+    key = _derived(_root(settings), b"quotas")
+    return open_shared(quotas.url.get_secret_value(), environment, key, lease=lease, deadline=quotas.deadline)
+
+
+def _shared_out(supply: Supply, settings: Settings, installation: Installation) -> Supply:
+    """The supply, of which no organisation may have more than its share, where there is one."""
+    share = settings.quotas.agency_share
+    if share is None:
+        return supply
+    return FairSupply(supply, {manifest.agency: manifest.concurrency for manifest in installation.manifests}, share)
 
 
 def _second_level(settings: Settings) -> SecondLevelSettings | None:

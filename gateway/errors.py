@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import ceil
 from typing import ClassVar
 
 
@@ -123,6 +124,45 @@ class ClientGoneError(HttpError):
 
     code = "CLIENT_GONE"
     status = 499
+
+
+class TooManyRequestsError(HttpError):
+    """The caller has asked as much as it may for now. `Retry-After` says when to ask again."""
+
+    code = "TOO_MANY_REQUESTS"
+    status = 429
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message, {"Retry-After": str(max(1, ceil(seconds)))})
+
+
+class RateExceededError(TooManyRequestsError):
+    """More requests a minute than the caller, or its organisation, may make."""
+
+    code = "RATE_EXCEEDED"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__("Too many requests a minute. Ask again later.", seconds)
+
+
+class ConcurrencyExceededError(TooManyRequestsError):
+    """More requests at once than the caller, or its organisation, may make."""
+
+    code = "CONCURRENCY_EXCEEDED"
+
+    def __init__(self) -> None:
+        super().__init__("Too many requests at once. Wait for some of them to be answered.", 1)
+
+
+class CompaniesExceededError(TooManyRequestsError):
+    """More different companies on a day than the caller, or its organisation, may ask about."""
+
+    code = "COMPANIES_EXCEEDED"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            "Too many different companies today. Those asked about today may be asked about again.", seconds
+        )
 
 
 class InternalError(HttpError):

@@ -23,6 +23,7 @@ from gateway.lookup import Looked
 from gateway.operation import AnswerSelection, EnterpriseSelection, Operation
 from gateway.origin import linked
 from gateway.prepare import Prepared, Preparer
+from gateway.quotas.quotas import Quotas
 from gateway.roots import RootCompanies
 from gateway.shape import AnswerWriter
 from gateway.tables import Tables
@@ -58,7 +59,8 @@ class Federation(msgspec.Struct, frozen=True):
     """One request's way through the levels.
 
     `shared` names the datasets whose cached rows may serve every organisation; `limit` bounds the request's distinct
-    companies, `bill` its cost; `deadline` is in seconds of the event loop's clock.
+    companies, `bill` its cost, `quotas` what its caller may ask about on a day; `deadline` is in seconds of the event
+    loop's clock.
     """
 
     supply: Supply
@@ -69,6 +71,7 @@ class Federation(msgspec.Struct, frozen=True):
     asker: Asker
     shared: frozenset[str]
     bill: Bill
+    quotas: Quotas
     limit: int
     deadline: float
 
@@ -77,7 +80,8 @@ class Federation(msgspec.Struct, frozen=True):
     ) -> Answers:
         """Asks for everything that the operation selects of its roots' companies, and of those they lead to.
 
-        Raises `CostExceeded` before anything is asked. A further level that the bill does not cover is not asked for.
+        Raises `CostExceeded` and `CompaniesExceededError` before anything is asked. A further level that the bill or
+        the quotas do not cover is not asked for.
         """
         answers = Answers([], set())
         level: Level = {
@@ -94,7 +98,8 @@ class Federation(msgspec.Struct, frozen=True):
             requests = level_requests(places, slices, terms)
             if not answers.settled:
                 self.bill.begin(requests.all(), places, slices, self.limit)
-            elif not self.bill.covers(requests.all()):
+                await self.quotas.check(self.caller.principal, companies)
+            elif not self.bill.covers(requests.all()) or not await self._admits(companies - answers.companies):
                 requests, planned, over, companies = NO_REQUESTS, [], level, answers.companies
             answers.companies.update(companies)
             fetched = await fetch_level(requests, self.supply)
@@ -105,6 +110,10 @@ class Federation(msgspec.Struct, frozen=True):
             answers.settled.extend([await self._join(one, slices, _over_limit, turn) for one in beyond])
             level = await _next_level(found, turn)
         return answers
+
+    async def _admits(self, companies: set[CreditCode]) -> bool:
+        """Whether its quota lets the caller ask about these companies too, which links lead to."""
+        return await self.quotas.admits(self.caller.principal, companies)
 
     def _admit(self, level: Level, companies: set[CreditCode]) -> tuple[Level, Level]:
         """The level's companies that are within the limit, and those that are not."""

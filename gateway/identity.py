@@ -79,7 +79,8 @@ class Authenticator:
         """
         issuers = self._tokens.keys
         await asyncio.gather(*(keys.look() for keys in issuers if keys.current is None))
-        work = [self._api_keys.follow(), *(keys.follow() for keys in issuers)]
+        files = [self._api_keys.file] if self._api_keys.file else []
+        work = [*(file.follow() for file in files), *(keys.follow() for keys in issuers)]
         tasks = [asyncio.create_task(one, name="credentials") for one in work]
         try:
             yield

@@ -26,6 +26,9 @@ from gateway.settings import IssuerSettings, SignerSettings
 UNKNOWN_SECONDS: Final = 10.0
 """How long keys are taken to be as they were, although a token names one that is not among them."""
 
+SEEK_SECONDS: Final = 2.0
+"""How long a request waits at most for a key that is not known."""
+
 FILE_SECONDS: Final = 10.0
 """After how long a file with keys is read again."""
 
@@ -106,17 +109,15 @@ class IssuerKeys:
             return
         if self._flight is None and asyncio.get_running_loop().time() < self._looked + UNKNOWN_SECONDS:
             return
-        await self.look()
+        # Longer than keys usually take: whoever asks has a deadline.
+        await asyncio.wait([self._begin(self._read)], timeout=SEEK_SECONDS)
 
     async def look(self) -> None:
         """Reads the keys again; whoever comes meanwhile waits for the same. Keys that cannot be read stay as they
         were, and the log says so.
         """
-        if self._read is None:
-            return
-        if self._flight is None:
-            self._flight = asyncio.create_task(self._look(self._read), name=f"keys of {self._issuer}")
-        await asyncio.shield(self._flight)
+        if self._read is not None:
+            await asyncio.shield(self._begin(self._read))
 
     async def follow(self) -> None:
         """Reads the keys again and again, for as long as it runs."""
@@ -130,6 +131,12 @@ class IssuerKeys:
             self._flight.cancel()
             await asyncio.gather(self._flight, return_exceptions=True)
 
+    def _begin(self, read: Read) -> asyncio.Task[None]:
+        """The reading under way, begun if there is none."""
+        if self._flight is None:
+            self._flight = asyncio.create_task(self._look(read), name=f"keys of {self._issuer}")
+        return self._flight
+
     def _has(self, kid: str) -> bool:
         return self._current is not None and any(key.kid == kid for key in self._current)
 
@@ -139,6 +146,8 @@ class IssuerKeys:
             found = await read()
         except (SettingsInvalidError, ConnectorError) as error:
             self._tell(f"{error.code}: {error}")
+        except Exception as error:  # noqa: BLE001 - whatever an issuer publishes, it is read again later
+            self._tell(type(error).__name__)
         else:
             known = self._current
             if known is None or found.as_dict(private=False) != known.as_dict(private=False):

@@ -40,7 +40,8 @@ class Received(msgspec.Struct, frozen=True):
 
     `purpose` and `consents` are what the caller sent, not yet checked. `deadline` is in seconds of the event loop's
     clock. `read_only` is true where only queries may run (GET), `tell_cost` where the answer is to tell what it cost,
-    `receipt` where the caller wants one.
+    `receipt` where the caller wants one. `document` is the id of an operation that comes without its text, which is
+    then empty.
     """
 
     request_id: str
@@ -54,6 +55,7 @@ class Received(msgspec.Struct, frozen=True):
     read_only: bool
     tell_cost: bool = False
     receipt: bool = False
+    document: str | None = None
 
 
 class Answered(msgspec.Struct, frozen=True):

@@ -24,7 +24,7 @@ from gateway.document import Documents
 from gateway.editions import Edition, Editions
 from gateway.encode import encode, encode_refusal, failure_errors
 from gateway.enterprise import Enterprises
-from gateway.errors import DeadlineExceededError, MethodNotAllowedError
+from gateway.errors import DeadlineExceededError, MethodNotAllowedError, TooManyRequestsError
 from gateway.federate import Federation
 from gateway.fetch import partition
 from gateway.join import Joiner
@@ -33,6 +33,7 @@ from gateway.local import run_local
 from gateway.lookup import Asking, Looked
 from gateway.messages import Answered, Received
 from gateway.question import Question
+from gateway.quotas.quotas import Quotas
 from gateway.receipt import Receipts, Salt, salted_digest, statement
 from gateway.record import answer_record, asked_record, outcomes, refusal_record
 from gateway.refusals import (
@@ -45,6 +46,7 @@ from gateway.refusals import (
 from gateway.resolve import resolve
 from gateway.roots import root_companies
 from gateway.shape import Agencies
+from gateway.trusted import TrustedDocuments
 from gateway.viewer import local_roots
 from gateway.views import Views
 from policies.masks import MaskContext, Masks, masking
@@ -78,6 +80,7 @@ class Gateway:
     editions: Editions
     views: Views
     documents: Documents
+    trusted: TrustedDocuments
     supply: Supply
     agencies: Agencies
     consents: Consents
@@ -85,6 +88,7 @@ class Gateway:
     shared: frozenset[str]
     limits: Limits
     tariff: Tariff
+    quotas: Quotas
     secrets: Secrets
     receipts: Receipts | None = None
 
@@ -110,6 +114,11 @@ class Gateway:
             return await self._refuse(received, refused, started)
         try:
             return await self._execute(received, edition, question, started)
+        except TooManyRequestsError:
+            # Nobody was asked, save whoever was to find the company.
+            if question.companies.lookups():
+                await self.audit.append(asked_record(received, question, started))
+            raise
         except (CostExceeded, LimitExceeded) as refused:
             if isinstance(refused, CostExceeded) and not question.companies.lookups():
                 return await self._refuse(received, refused, started)
@@ -128,7 +137,7 @@ class Gateway:
         openable = await edition.tables.openable(received.principal.roles, received.principal.organisation)
         view = self.views.view(openable, edition.policy.unreleased)
         operation, variables = await self.documents.read(
-            view, received.query, received.operation_name, received.variables
+            view, self.trusted.text(received), received.operation_name, received.variables
         )
         roots = self._roots(caller, edition, openable) if operation.local else {}
         return Question(
@@ -164,6 +173,7 @@ class Gateway:
             asker=asker,
             shared=self.shared,
             bill=bill,
+            quotas=self.quotas,
             limit=self.limits.companies,
             deadline=received.deadline,
         )
@@ -183,7 +193,8 @@ class Gateway:
         sources, nonce = list(outcomes(answers)), self.secrets.salt.nonce(received.request_id)
         stated = self._stated(received, question, sources, nonce, started)
         cost = {"cost": bill.told()} if received.tell_cost or self.tariff.told else {}
-        body = encode(data, errors, {"requestId": received.request_id, **cost, **caller.notices(), **stated})
+        notices = {**cost, **caller.notices(), **self.trusted.notices(received), **stated}
+        body = encode(data, errors, {"requestId": received.request_id, **notices})
         receipt = await self.receipts.sign(body) if stated and self.receipts else None
         response = salted_digest(nonce, body)
         await self.audit.append(

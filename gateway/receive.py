@@ -57,12 +57,13 @@ _JSON_TYPES: Final = {
 }
 
 
-async def receive(request: Request, request_id: str, principal: Principal, settings: Settings) -> Received:
-    """The GraphQL request that the HTTP request holds.
+async def receive(
+    request: Request, request_id: str, principal: Principal, settings: Settings, deadline: float
+) -> Received:
+    """The GraphQL request that the HTTP request holds, which has until the `deadline`.
 
     Raises a subclass of `HttpError`, or starlette's `ClientDisconnect` where the caller goes away while it sends.
     """
-    deadline = asyncio.get_running_loop().time() + _seconds(request.headers, settings.deadline)
     parameters = await _parameters(request, settings.limits.request_bytes, deadline)
     return Received(
         request_id=request_id,
@@ -74,6 +75,7 @@ async def receive(request: Request, request_id: str, principal: Principal, setti
         consents=_consents(request.headers, parameters.extensions),
         deadline=deadline,
         read_only=request.method != "POST",
+        document=parameters.document,
         tell_cost=_member(parameters.extensions, "cost", bool) or False,
         receipt=_receipt(request.headers, parameters.extensions),
     )
@@ -115,6 +117,7 @@ class _Parameters(msgspec.Struct, frozen=True):
     """The specification's four request parameters, of the right types."""
 
     query: str
+    document: str | None
     operation_name: str | None
     variables: Mapping[str, Any]
     extensions: Mapping[str, Any]
@@ -188,15 +191,28 @@ def _json(text: str | bytes, place: str) -> Any:  # noqa: ANN401 - any JSON
 
 
 def _typed(members: Mapping[str, Any]) -> _Parameters:
-    query = _member(members, "query", str)
-    if query is None:
+    query, extensions = _member(members, "query", str), _member(members, "extensions", dict) or {}
+    document = _document(members, extensions) if query is None else None
+    if query is None and document is None:
         raise RequestMalformedError('The parameter "query" is missing: the text of a GraphQL operation.')
     return _Parameters(
-        query,
+        query or "",
+        document,
         _member(members, "operationName", str) or None,
         _member(members, "variables", dict) or {},
-        _member(members, "extensions", dict) or {},
+        extensions,
     )
+
+
+def _document(members: Mapping[str, Any], extensions: Mapping[str, Any]) -> str | None:
+    """The id of an operation that comes without its text: the SHA-256 of that, as the parameter `documentId` (GraphQL
+    over HTTP, appendix on persisted documents), or as Apollo's clients send it.
+    """
+    id_ = _member(members, "documentId", str)
+    if id_ is not None:
+        return id_.removeprefix("sha256:")
+    persisted = _member(extensions, "persistedQuery", dict)
+    return None if persisted is None else _member(persisted, "sha256Hash", str)
 
 
 def _member(members: Mapping[str, Any], name: str, wanted: type[_Wanted]) -> _Wanted | None:
@@ -231,6 +247,11 @@ def _consents(headers: Headers, extensions: Mapping[str, Any]) -> tuple[str, ...
     if len(consents) > MAX_CONSENTS:
         raise RequestMalformedError(f"{len(consents)} consents came with the request; {MAX_CONSENTS} are the most.")
     return consents
+
+
+def deadline_of(headers: Headers, settings: DeadlineSettings) -> float:
+    """Until when a request that comes now has, in seconds of the event loop's clock. Raises `RequestMalformedError`."""
+    return asyncio.get_running_loop().time() + _seconds(headers, settings)
 
 
 def _seconds(headers: Headers, settings: DeadlineSettings) -> float:

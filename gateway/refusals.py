@@ -74,6 +74,24 @@ class ReceiptUnavailable(RequestRefused):
     code = "RECEIPT_UNAVAILABLE"
 
 
+class DocumentUnknown(RequestRefused):
+    """The request names an operation by an id that is not on the operator's list."""
+
+    code = "DOCUMENT_UNKNOWN"
+
+
+class DocumentNotTrusted(RequestRefused):
+    """The operation is not on the operator's list, and its caller may run no other."""
+
+    code = "DOCUMENT_NOT_TRUSTED"
+
+
+class DocumentIdRequired(RequestRefused):
+    """The caller may name operations of the operator's list by their ids, and send no text."""
+
+    code = "DOCUMENT_ID_REQUIRED"
+
+
 class CostExceeded(RequestRefused):
     """The agencies would be asked for more than one request may cost. The error tells estimate and budget."""
 

@@ -30,6 +30,7 @@ from gateway.health import Check
 from gateway.identity import Authenticator, open_authenticator
 from gateway.messages import Principal
 from gateway.pipeline import Gateway
+from gateway.quotas.quotas import Admission
 from gateway.receipt import Receipts
 from gateway.record import refusal_record
 from gateway.respond import json_response
@@ -141,7 +142,7 @@ def application(
         await gateway.audit.append(refusal_record(request_id, principal, error.code, dt.datetime.now(dt.UTC)))
 
     return create_app(
-        pipeline=gateway,
+        pipeline=Admission(gateway, gateway.quotas),
         authenticator=authenticator,
         settings=settings,
         record_refusal=record_refusal,

@@ -38,6 +38,8 @@ FILE_VARIABLE: Final = "XINQIAO_SETTINGS"
 Algorithm = Literal["ES256", "ES384", "ES512", "Ed25519", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"]
 """Signatures with a public key only: with a shared secret whoever verifies could sign."""
 
+DocumentMode = Literal["off", "log", "warn", "enforce", "id"]
+
 Address = Annotated[str, StringConstraints(pattern=r"^https?://")]
 """An address on the network."""
 
@@ -240,6 +242,58 @@ class CostSettings(_Group):
     )
 
 
+class AllowanceSettings(_Group):
+    """How much one caller may ask; none: any number."""
+
+    requests: int | None = Field(
+        default=None, gt=0, description="Requests a minute; those of ten seconds may come at once."
+    )
+    concurrent: int | None = Field(default=None, gt=0, description="Requests at once.")
+    companies: int | None = Field(default=None, gt=0, description="Different companies on a day (of China).")
+
+
+class QuotaSettings(_Group):
+    """How much organisations and their users may ask, and how much of an agency one organisation may take."""
+
+    organisation: AllowanceSettings = Field(default=AllowanceSettings(), description="What an organisation may ask.")
+    user: AllowanceSettings = Field(default=AllowanceSettings(), description="What one of its users may ask.")
+    organisations: dict[str, AllowanceSettings] = Field(
+        default={}, description="The same as `organisation`, in its place, for single organisations, by id."
+    )
+    agency_share: float | None = Field(
+        default=None, gt=0, le=1, description="The part of the calls that an agency bears at once for one organisation."
+    )
+    url: SecretStr | None = Field(
+        default=None, min_length=1, description="Where several instances or workers count together: `redis://`."
+    )
+    deadline: float = Field(default=0.05, gt=0, le=5, description="Seconds that a trip there may take.")
+
+    def bounds(self) -> bool:
+        """Whether there is anything to count."""
+        allowances = (self.organisation, self.user, *self.organisations.values())
+        return any(allowance != AllowanceSettings() for allowance in allowances)
+
+
+class DocumentSettings(_Group):
+    """Operations that the operator trusts, and what becomes of others: `off`: they run; `log`: they run, and the log
+    says so; `warn`: and the answer says so too; `enforce`: they are refused; `id`: no text is taken, only ids.
+    """
+
+    file: Path | None = Field(
+        default=None, description="The list: JSON of texts by their SHA-256, or Apollo's manifest of operations."
+    )
+    mode: DocumentMode = Field(
+        default="off", description="What becomes of others: `off`, `log`, `warn`, `enforce`, or `id`: no texts at all."
+    )
+    organisations: dict[str, DocumentMode] = Field(default={}, description="The same for single organisations, by id.")
+
+    @model_validator(mode="after")
+    def _listed(self) -> Self:
+        if self.file is None and {self.mode, *self.organisations.values()} != {"off"}:
+            raise ValueError("a mode other than off needs the file")
+        return self
+
+
 class AdministrationSettings(_Group):
     """What changing the policy takes, beside the role for it."""
 
@@ -330,7 +384,13 @@ class Settings(BaseSettings):
         default=1,
         ge=1,
         le=99,
-        description="How many processes `xinqiao serve` answers with; they divide what each agency bears at once.",
+        description="How many processes `xinqiao serve` answers with; they divide what each agency bears.",
+    )
+    instances: int = Field(
+        default=1,
+        ge=1,
+        le=999,
+        description="How many gateways, of as many workers each, ask the same agencies and divide what these bear.",
     )
     drain: float = Field(
         default=3.0,
@@ -382,6 +442,8 @@ class Settings(BaseSettings):
     )
     consent_issuers: tuple[ConsentIssuerSettings, ...] = Field(default=(), description="Whose signed consents count.")
     limits: LimitSettings = Field(default=LimitSettings(), description="What one request may cost.")
+    documents: DocumentSettings = Field(default=DocumentSettings(), description="Operations that the operator trusts.")
+    quotas: QuotaSettings = Field(default=QuotaSettings(), description="How much organisations and users may ask.")
     cost: CostSettings = Field(default=CostSettings(), description="What a request may cost the agencies.")
     deadline: DeadlineSettings = Field(default=DeadlineSettings(), description="How long a request may take.")
     administration: AdministrationSettings = Field(
@@ -420,6 +482,10 @@ class Settings(BaseSettings):
             raise ValueError(f"{PREFIX}API_KEYS_FILE and {PREFIX}API_KEYS_PEPPER go together: set both or neither")
         if self.certificates and self.tls.client_authorities is None and not self.proxies.networks:
             raise ValueError(f"{PREFIX}CERTIFICATES needs {PREFIX}TLS__CLIENT_AUTHORITIES or {PREFIX}PROXIES__NETWORKS")
+        if self.workers > 1 and self.quotas.bounds() and self.quotas.url is None:
+            raise ValueError(
+                f"{PREFIX}QUOTAS with several workers needs {PREFIX}QUOTAS__URL, where they count together"
+            )
         for setting, issuers in (("ISSUERS", self.issuers), ("CONSENT_ISSUERS", self.consent_issuers)):
             if len(issuers) != len({issuer.id for issuer in issuers}):
                 raise ValueError(f"{PREFIX}{setting} names an issuer twice")

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Final, Protocol
 from urllib.parse import quote
 
 import msgspec
 from msgspec.structs import replace
 
+FORM: Final = "application/x-www-form-urlencoded"
+"""The media type of forms."""
+
 
 class Outgoing(msgspec.Struct, frozen=True):
-    """A request, ready to be sent: `path` and `query` percent-encoded, `headers` its own. Never shown: it may hold
-    secrets.
+    """A request, ready to be sent: `path` and `query` percent-encoded, `headers` its own; `idempotent` where it may be
+    sent twice. Never shown: it may hold secrets.
     """
 
     method: str
@@ -20,6 +23,7 @@ class Outgoing(msgspec.Struct, frozen=True):
     query: str
     headers: Mapping[str, str]
     body: bytes
+    idempotent: bool = True
 
     def __repr__(self) -> str:
         """Nothing of what it holds."""
@@ -38,6 +42,11 @@ class Outgoing(msgspec.Struct, frozen=True):
         """The request with this parameter after the others of its query."""
         parameter = f"{quote(name, safe='')}={quote(value, safe='')}"
         return replace(self, query=f"{self.query}&{parameter}" if self.query else parameter)
+
+    def with_field(self, name: str, value: str) -> Outgoing:
+        """The request, whose body is a form, with this field after the others."""
+        field = f"{quote(name, safe='')}={quote(value, safe='')}".encode()
+        return replace(self, body=self.body + b"&" + field if self.body else field)
 
 
 class Authenticator(Protocol):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final, Literal
 
 from msgspec.structs import replace
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from connectors.authentication.contract import Outgoing
 from connectors.errors import AddressInvalid
@@ -14,9 +15,9 @@ from connectors.manifest import Name, Part
 
 
 class Place(Part):
-    """A header or a parameter of the query, and what precedes the value there."""
+    """A header, a parameter of the query or a field of a form, and what precedes the value there."""
 
-    place: Literal["header", "query"] = Field(default="header", alias="in")
+    place: Literal["header", "query", "form"] = Field(default="header", alias="in")
     name: Name
     prefix: str = Field(default="", max_length=100)
 
@@ -27,15 +28,20 @@ class Place(Part):
 
     def put(self, request: Outgoing, value: str) -> Outgoing:
         """The request with the value at this place."""
-        if self.place == "query":
-            return request.with_parameter(self.name, self.prefix + value)
-        return request.with_header(self.name, self.prefix + value)
+        match self.place:
+            case "query":
+                return request.with_parameter(self.name, self.prefix + value)
+            case "form":
+                return request.with_field(self.name, self.prefix + value)
+            case "header":
+                return request.with_header(self.name, self.prefix + value)
 
     def holds(self, request: Outgoing, value: str) -> bool:
         """Whether the request was put this value."""
-        bare = replace(request, query="", headers={})
+        bare = replace(request, query="", headers={}, body=b"")
         carried = self.put(bare, value)
-        return request.query.endswith(carried.query) and carried.headers.items() <= request.headers.items()
+        there = request.query.endswith(carried.query) and request.body.endswith(carried.body)
+        return there and carried.headers.items() <= request.headers.items()
 
     def check(self, key: str, value: str = "") -> None:
         """Raises `AddressInvalid` for a header that cannot have this name or value; `key` is its place in the
@@ -45,6 +51,15 @@ class Place(Part):
             self.name.lower() in OWN_HEADERS | {"host"} or not can_be_header(self.name, self.prefix + value)
         ):
             raise AddressInvalid(key, "a header that a manifest may set, in printable ASCII")
+
+
+def places_in(value: object) -> Iterator[Place]:
+    """Every place in a part of a manifest."""
+    if isinstance(value, Place):
+        yield value
+    elif isinstance(value, BaseModel):
+        for _, inner in value:
+            yield from places_in(inner)
 
 
 BEARER: Final = Place.model_validate({"name": "Authorization", "prefix": "Bearer "})

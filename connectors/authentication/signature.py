@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, quote
 from cryptography.hazmat.primitives import hashes, hmac
 from pydantic import Field, model_validator
 
-from connectors.authentication.contract import Fixed, Outgoing
+from connectors.authentication.contract import FORM, Fixed, Outgoing
 from connectors.authentication.place import Place
 from connectors.dates import CHINA_TIME, EPOCH_FORMATS
 from connectors.manifest import Name, Part, SecretReference
@@ -68,13 +68,14 @@ class Signature(Part):
     text: str = Field(
         min_length=1,
         max_length=2000,
-        description="With {method}, {path}, {query} (sorted, encoded), {plainQuery} (sorted, decoded), {bareQuery} "
-        "(the same without = and &), {body}, {bodyDigest}, {timestamp}, {nonce} and {secret}.",
+        description="With {method}, {path}, {query} (with a form's fields; sorted, encoded), {plainQuery} (decoded), "
+        "{bareQuery} (without = and &), {body}, {bodyDigest}, {timestamp}, {nonce} and {secret}.",
     )
     encoding: Encoding = "hex"
     sent: Place = Field(description="Where the signature goes.")
     parameters: dict[str, str] = Field(
-        default_factory=dict, description="Parameters that are added to the query first: whose the secret is."
+        default_factory=dict,
+        description="Parameters that are added to the query, or the form, first: whose the secret is.",
     )
     body: Digest = Field(default=Digest(), description="How the body is digested.")
     timestamp: Timestamp | None = None
@@ -131,8 +132,9 @@ class SignatureAuthenticator(Fixed):
     async def sign(self, request: Outgoing, deadline: float) -> Outgoing:  # noqa: ARG002  (part of `Authenticator`)
         """As in `Authenticator`."""
         signature, secret, moment = self._signature, await self._secret.value(), self._moment()
+        form = any(place.place == "form" for place in signature.places.values())
         for name, value in signature.parameters.items():
-            request = request.with_parameter(name, value)
+            request = request.with_field(name, value) if form else request.with_parameter(name, value)
         timestamp = signature.timestamp.write(moment.now) if signature.timestamp else ""
         if signature.timestamp:
             request = signature.timestamp.put(request, timestamp)
@@ -141,7 +143,9 @@ class SignatureAuthenticator(Fixed):
         digest = _encoded(_digest(signature.body.algorithm, request.body), signature.body.encoding)
         if signature.body.sent:
             request = signature.body.sent.put(request, digest)
-        pairs = sorted(parse_qsl(request.query, keep_blank_values=True))
+        signs_fields = form or request.headers.get("Content-Type", "").startswith(FORM)
+        fields = parse_qsl(request.body.decode(errors="replace"), keep_blank_values=True) if signs_fields else []
+        pairs = sorted(parse_qsl(request.query, keep_blank_values=True) + fields)
         values = {
             "method": request.method,
             "path": request.path,

@@ -35,6 +35,8 @@ from schema.credit_code import CreditCode
 READ_SECONDS: Final = 10.0
 """How long a command waits for another that records what it reads."""
 
+_SECONDS: Final = len("2026-11-24T12:00:00")
+
 _SPARE: Final = 1_000
 """How many records more than are shown are held at once."""
 
@@ -137,7 +139,7 @@ def who_looked(
         print_json(looks)
         return
     columns = ("at", "organisation", "subject", "purpose", "bases", "clear", "masked", "withheld", "request")
-    print_table(f"Who looked at {company}", columns, [tuple(map(_text, look.values())) for look in looks])
+    print_table(f"Who looked at {company} (fields clear, masked, withheld)", columns, map(_look_row, looks))
 
 
 @audit.command()
@@ -335,7 +337,7 @@ def _row(one: Found) -> tuple[str, ...]:
     what = " ".join(str(record[name]) for name in ("outcome", "act", "code", "command") if record.get(name))
     names = ("organisation", "subject", "purpose")
     request = _text(record.get("requestId"))
-    return (record["at"], *(_text(record.get(name)) for name in names), what, request)
+    return (record["at"][:_SECONDS], *(_text(record.get(name)) for name in names), what, request)
 
 
 def _look(record: dict[str, Any], company: str) -> dict[str, Any]:
@@ -357,9 +359,15 @@ def _look(record: dict[str, Any], company: str) -> dict[str, Any]:
     }
 
 
+def _look_row(look: dict[str, Any]) -> tuple[str, ...]:
+    bases = ", ".join(look["bases"])
+    return tuple(
+        bases if name == "bases" else str(len(value)) if isinstance(value, list) else _text(value)
+        for name, value in {**look, "at": look["at"][:_SECONDS]}.items()
+    )
+
+
 def _text(value: object) -> str:
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
     return "" if value is None else str(value)
 
 

@@ -131,6 +131,7 @@ async def test_what_is_no_xml_is_no_answer(agency: Agency, open_one: Any, conten
         ("{text: data, rows: data}", {"data": json.dumps([{"f": "罚款"}])}),
         ("{text: {path: a.b, format: xml}, rows: a.b.row}", {"a": {"b": "<x><row><f>罚款</f></row></x>"}}),
         ("{text: data, rows: data.list}", {"data": {"list": [{"f": "罚款"}]}}),
+        ("{text: d.0.t, rows: d.0.t}", {"d": [{"t": json.dumps([{"f": "罚款"}])}, {"t": "["}]}),
     ],
 )
 async def test_a_document_in_a_text_is_read_as_if_it_stood_there(

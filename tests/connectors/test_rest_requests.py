@@ -145,13 +145,22 @@ async def test_a_query_is_written_in_the_agencys_encoding(agency: Agency, open_o
     assert parse_qsl(query, encoding="gbk") == [("类型", "处罚"), ("代码", f"{FIRST},{SECOND}")]
 
 
-async def test_filters_and_pages_go_where_the_manifest_says(agency: Agency, open_one: Any) -> None:
-    request = (
-        """{method: POST, path: /p, keys: {in: body, style: list}, parameters: query, paging: {page: no, size: n}}"""
-    )
+@pytest.mark.parametrize(
+    ("keys", "parameters", "in_query"),
+    [
+        ("style: list", "", True),
+        ("style: list", "parameters: query,", True),
+        ("name: c, style: list", "parameters: query,", True),
+        ("name: c, style: list", "", False),
+    ],
+)
+async def test_filters_and_pages_go_where_the_manifest_says(
+    agency: Agency, open_one: Any, keys: str, parameters: str, *, in_query: bool
+) -> None:
+    request = f"{{method: POST, path: /p, keys: {{in: body, {keys}}}, {parameters} paging: {{page: no, size: n}}}}"
     asked = await sent(agency, open_one, request, decidedTo=date(2026, 4, 1))
-    assert asked.query == [("jsrq", "1774972800000"), ("no", "1"), ("n", "100")]
-    assert asked.body.decode() == f'["{FIRST}","{SECOND}"]'
+    assert asked.query == ([("jsrq", "1774972800000"), ("no", "1"), ("n", "100")] if in_query else [])
+    assert (b'"jsrq":"1774972800000","no":1,"n":100' in asked.body) is not in_query
 
 
 async def test_the_connections_own_content_type_is_the_only_one(agency: Agency, open_one: Any) -> None:
@@ -180,6 +189,7 @@ async def test_the_connections_own_content_type_is_the_only_one(agency: Agency, 
         ("{method: POST, path: /p, keys: {in: body, name: c, style: list, each: {a: key}}}", "each"),
         ("{method: POST, path: /p, keys: {in: body, style: comma}}", "name"),
         ("{method: POST, path: /p, keys: {in: body, style: list}, body: {a: 1}}", "name"),
+        ("{method: POST, path: /p, keys: {in: body, style: list}, parameters: body}", "name"),
         ("{method: POST, path: /p, field: a, keys: {in: body, name: c, style: list}}", "field"),
         ("{method: POST, path: /p, xml: <a/>, keys: {in: body, name: c, style: comma}}", "xml"),
         ("{method: POST, path: /p, xml: '{c}', body: {a: 1}, keys: {in: body, name: c, style: comma}}", "xml"),

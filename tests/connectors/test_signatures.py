@@ -96,6 +96,64 @@ async def test_old_systems_digest_the_secret_with_the_sorted_query(
     assert sign == hashlib.new(digest, text.encode()).hexdigest().upper()
 
 
+FORM = PLAIN.replace("in: query", "in: form")
+
+
+def as_form(connection: str) -> str:
+    keys = "keys: {in: body, name: code}"
+    return (
+        manifest(connection)
+        .replace(keys, f"{keys}, format: form, body: {{b: 处罚}}")
+        .replace('z: "2 3/", a: 值', "a: 1")
+    )
+
+
+async def signed_form(agency: Agency, open_one: Any, connection: str) -> tuple[Asked, dict[str, str]]:
+    """The request, and the fields of its form."""
+
+    async def nothing(_: Asked) -> Any:
+        return []
+
+    agency.answer = nothing
+    agency.read = bytes
+    supply = await open_one(as_form(connection), agency.address, environment={"KEY": SECRET, "APP": "me&you"})
+    assert (await ask(supply, CODES[:1]))[CODES[0]].outcome is Outcome.ANSWERED
+    return agency.asked[-1], dict(parse_qsl(agency.asked[-1].body.decode(), strict_parsing=True))
+
+
+@pytest.mark.parametrize("headers", ["", 'headers: {content-type: "application/x-www-form-urlencoded;v=${APP}"}, '])
+async def test_a_form_is_signed_within_itself_with_all_its_fields(agency: Agency, open_one: Any, headers: str) -> None:
+    asked, fields = await signed_form(agency, open_one, headers + FORM % ("sm3", "plainQuery"))
+    sign = fields.pop("sign")
+    assert set(fields) == {"b", "code", "appKey", "ts"}
+    signed = fields | dict(asked.query)
+    text = "&".join(f"{name}={signed[name]}" for name in sorted(signed)) + f"&key={SECRET}"
+    assert sign == hashlib.new("sm3", text.encode()).hexdigest().upper()
+
+
+async def test_a_signature_in_a_header_is_over_the_fields_of_a_form_too(agency: Agency, open_one: Any) -> None:
+    scheme = (
+        'auth: {scheme: signature, algorithm: sha256, secret: "${KEY}", text: "{bareQuery}{secret}", sent: {name: S}}'
+    )
+    asked, fields = await signed_form(agency, open_one, scheme)
+    text = f"a1b{fields['b']}code{fields['code']}{SECRET}"
+    assert asked.headers["s"] == hashlib.sha256(text.encode()).hexdigest()
+
+
+async def test_a_key_may_go_into_a_form(agency: Agency, open_one: Any) -> None:
+    scheme = 'auth: {scheme: apiKey, in: form, name: 密钥, value: "${KEY}"}'
+    _, fields = await signed_form(agency, open_one, scheme)
+    assert fields == {"b": "处罚", "code": CODES[0], "密钥": SECRET}
+
+
+@pytest.mark.parametrize(
+    "connection", [FORM % ("md5", "plainQuery"), 'auth: {scheme: apiKey, in: form, name: k, value: "${KEY}"}']
+)
+async def test_what_is_no_form_has_no_fields_for_it(open_one: Any, connection: str) -> None:
+    with pytest.raises(ConnectionNotConfigured, match=r"connection\.auth is not for these requests"):
+        await open_one(manifest(connection), "http://127.0.0.1:1", environment={"KEY": SECRET, "APP": "a"})
+
+
 @pytest.mark.parametrize(
     "change",
     [

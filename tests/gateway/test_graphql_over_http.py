@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from collections.abc import Awaitable, Callable
@@ -178,7 +179,7 @@ async def test_no_body_whatever_is_answered_with_anything_but_200_or_400(body: b
         {"type": "http", "method": "POST", "headers": [(b"content-type", b"application/json")]}, whole(body)
     )
     try:
-        received = await receive(request, "id", ANONYMOUS, Settings())
+        received = await receive(request, "id", ANONYMOUS, Settings(), asyncio.get_running_loop().time() + 5)
     except HttpError as refused:
         assert refused.status == 400  # noqa: PT017 - most bodies are refused, some are not
     else:
@@ -227,7 +228,7 @@ async def test_another_method_is_told_which_there_are(client: httpx.AsyncClient,
 async def test_too_long_a_query_string_is_414_and_names_the_limit() -> None:
     scope = {"type": "http", "method": "GET", "headers": [], "query_string": b"query=" + b"x" * 1_048_576}
     with pytest.raises(UriTooLongError, match="1048576 bytes"):
-        await receive(Request(scope), "id", ANONYMOUS, Settings())
+        await receive(Request(scope), "id", ANONYMOUS, Settings(), 0)
 
 
 async def test_purpose_and_consents_may_come_as_headers(client: httpx.AsyncClient, echo: Any) -> None:

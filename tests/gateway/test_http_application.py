@@ -133,6 +133,23 @@ async def test_the_deadline_is_the_callers_up_to_the_maximum_else_the_default(
     ] * 3
 
 
+async def test_the_time_that_authentication_takes_is_part_of_the_requests(
+    application: Callable[..., Starlette], echo: Any
+) -> None:
+    loop, entered = asyncio.get_running_loop(), 0.0
+
+    class Slow:
+        async def authenticate(self, _: Any) -> Principal:
+            nonlocal entered
+            entered = loop.time()
+            await asyncio.sleep(0.02)
+            return Principal("officer", "first-bank", frozenset({"bank.officer"}))
+
+    async with caller(application(echo, authenticator=Slow())) as client:
+        await client.post("/graphql", json=QUERY, headers={"X-Timeout-Ms": "1000"})
+    assert echo.received[0].deadline <= entered + 1
+
+
 async def test_health_is_up_while_the_process_is(client: httpx.AsyncClient) -> None:
     response = await client.get("/healthz")
     assert (response.status_code, response.json()) == (200, {"status": "up"})

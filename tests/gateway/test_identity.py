@@ -212,6 +212,26 @@ async def test_an_issuer_speaks_only_for_the_organisations_that_the_operator_lis
         await verifier.verify(signer.token(org="first-bank"))
 
 
+async def test_of_several_issuers_each_signs_for_itself_alone(make_signer: Callable[..., Any]) -> None:
+    first, second = make_signer("https://one.example"), make_signer("https://two.example", audience="its-own")
+    verifier = TokenVerifier([load_issuer(one.settings, "xinqiao", Reach()) for one in (first, second)])
+    assert (await verifier.verify(first.token())).subject == "officer-1"
+    assert (await verifier.verify(second.token(aud="its-own"))).subject == "officer-1"
+    with pytest.raises(TokenAudienceError):
+        await verifier.verify(second.token())
+    for header in ({}, {"kid": second.key.kid}):
+        with pytest.raises((TokenKeyUnknownError, TokenSignatureError)):
+            await verifier.verify(first.token(header, iss=second.settings.id, aud="its-own"))
+
+
+async def test_an_issuers_leeway_is_its_own(make_signer: Callable[..., Any]) -> None:
+    exact = make_signer(leeway=0)
+    verifier = TokenVerifier([load_issuer(exact.settings, "xinqiao", Reach())], clock=lambda: NOW)
+    assert (await verifier.verify(exact.token(exp=NOW + 1))).subject == "officer-1"
+    with pytest.raises(TokenExpiredError):
+        await verifier.verify(exact.token(exp=NOW))
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.sampled_from(["alg", "ES256", "b64", "kid", "crit", "typ"]),
     lambda inner: (

@@ -230,6 +230,40 @@ async def test_an_issuer_that_does_not_answer_is_given_up(publisher, make, monke
 
 
 @pytest.mark.usefixtures("no_wait")
+@pytest.mark.usefixtures("no_wait")
+async def test_a_request_does_not_wait_long_for_a_new_key_and_the_next_finds_it(
+    publisher, make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_sets, "SEEK_SECONDS", 0.01)
+    authenticator = make(publisher)
+    async with authenticator.following():
+        publisher.keys.append(new_key())
+        publisher.holds = asyncio.Event()
+        with pytest.raises(TokenKeyUnknownError):
+            await authenticator.authenticate(bearer(publisher.token()))
+        publisher.holds.set()
+        await authenticator._tokens.keys[0].look()
+        assert (await authenticator.authenticate(bearer(publisher.token()))).subject == "officer-1"
+    assert publisher.fetched == 2
+
+
+async def test_whatever_goes_wrong_with_reading_keys_they_are_read_again(publisher, make) -> None:
+    authenticator = make(publisher)
+    (keys,) = authenticator._tokens.keys
+    read = keys._read
+
+    async def fails() -> None:
+        raise RuntimeError("secret")
+
+    keys._read = fails
+    with capture_logs() as logs:
+        await keys.look()
+    assert logs[0]["fault"] == "RuntimeError"
+    keys._read = read
+    await keys.look()
+    assert (await authenticator.authenticate(bearer(publisher.token()))).subject == "officer-1"
+
+
 async def test_a_token_of_a_refused_algorithm_makes_the_gateway_ask_nobody(publisher, make) -> None:
     authenticator = make(publisher)
     key = RSAKey.generate_key(2048, auto_kid=True)

@@ -10,13 +10,17 @@ from pydantic import BaseModel
 
 from gateway.errors import SettingsInvalidError
 from gateway.settings import (
+    AllowanceSettings,
     CertificateSettings,
     ClaimSettings,
     ConsentIssuerSettings,
+    CostSettings,
     DeadlineSettings,
+    DocumentSettings,
     IssuerSettings,
     LimitSettings,
     ProxySettings,
+    QuotaSettings,
     Settings,
     TlsSettings,
     load_settings,
@@ -47,6 +51,10 @@ def fields(model: type[BaseModel]) -> Iterator[tuple[str, str | None]]:
         TlsSettings,
         ConsentIssuerSettings,
         LimitSettings,
+        CostSettings,
+        QuotaSettings,
+        AllowanceSettings,
+        DocumentSettings,
         DeadlineSettings,
     ],
     ids=lambda m: m.__name__,

@@ -122,7 +122,7 @@ async def test_derived_field_reading_a_protected_one(route: str) -> None:
 # The same: whatever a record, an answer or a company has beside its classified fields is derived, and tested here.
 def test_derived_fields_are_these_and_no_others() -> None:
     types = national().schema(frozenset()).type_map
-    records = catalogue().records.values()
+    records = tuple(catalogue().of_companies())
     for record in records:
         contents = {"record"} if record.single else {"records", "hasMore", "endCursor"}
         assert set(types[record.answer].fields) == {"status", "sources", "access"} | contents

@@ -72,7 +72,8 @@ class RestRequest(Part):
     )
     encoding: Encoding = Field(default="utf-8", description="Of the body, and of the query's constants.")
     parameters: Literal["query", "body"] | None = Field(
-        default=None, description="Where filters, pages and what is fresh go; by default where the keys go."
+        default=None,
+        description="Where filters, pages and what is fresh go; by default with the keys, if they have a name.",
     )
     fresh: dict[Name, Name] = Field(
         default_factory=dict,
@@ -89,8 +90,9 @@ class RestRequest(Part):
 
     @property
     def in_body(self) -> bool:
-        """Whether filters and pages go into the body."""
-        return (self.parameters or (self.keys.place if self.keys else "query")) == "body"
+        """Whether filters, pages and what is fresh go into the body."""
+        with_keys = self.keys is not None and self.keys.place == "body" and self.keys.name is not None
+        return with_keys if self.parameters is None else self.parameters == "body"
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -118,7 +120,7 @@ class RestRequest(Part):
         styles = _STYLES["query" if keys.place == "query" else self.body_format]
         if keys.style not in styles:
             raise ValueError(f"keys.style: {keys.style} does not go there, but {', '.join(sorted(styles))}")
-        if keys.name is None and (self.body or (self.in_body and self.parameters)):
+        if keys.name is None and (self.body or self.in_body):
             raise ValueError("keys.name: where the list is the body, nothing else goes into it")
         if self.xml is not None and keys.place == "body" and f"{{{keys.name}}}" not in self.xml:
             raise ValueError(f"xml: has no {{{keys.name}}}")
@@ -241,6 +243,12 @@ class RestDataset(DatasetManifest):
     )
     request: RestRequest
     response: RestResponse = Field(default_factory=RestResponse)
+
+    @property
+    def is_idempotent(self) -> bool:
+        """What the manifest says, or else whether it is made of GETs (RFC 9110, section 9.2.2)."""
+        requests = (self.request, self.lookup.request) if self.lookup else (self.request,)
+        return all(one.method == "GET" for one in requests) if self.idempotent is None else self.idempotent
 
     @property
     def keyed_by_place(self) -> bool:

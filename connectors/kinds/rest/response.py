@@ -12,7 +12,7 @@ from connectors.http import bad_response, refuse_status
 from connectors.kinds.rest.layouts import from_arrays, from_columns, from_map, from_order, list_companies
 from connectors.kinds.rest.manifest import Layout, RestResponse
 from connectors.lane import OK, LaneAnswer
-from connectors.paths import MISSING, Listing, follow, list_rows, put
+from connectors.paths import MISSING, Listing, follow, list_rows
 
 _IDENTIFIER: Final = re.compile(r"\w[\w.:@-]{0,199}")
 """Nothing that would mean something in a template, whatever that is of."""
@@ -47,11 +47,11 @@ class ResponseReader:
             document = await self._document(answer.content)
         except (ValueError, ArithmeticError, RecursionError) as error:
             if answer.status != OK:
-                refuse_status(self._place, answer.status)
+                refuse_status(self._place, answer.status, answer.retry_after)
             raise bad_response(self._place, f"not {response.format.upper()} ({type(error).__name__})") from None
         said = self._judged(document)
         if said is Said.ROWS and answer.status != OK:
-            refuse_status(self._place, answer.status)
+            refuse_status(self._place, answer.status, answer.retry_after)
         return said, document
 
     async def rows_of(self, document: Any, keys: Sequence[str]) -> Listing:  # noqa: ANN401  (an agency's document has any shape)
@@ -98,12 +98,14 @@ class ResponseReader:
         response = self._response
         document = await read_document(content, response.format, response.encoding)
         text = response.text
-        if text is None or not isinstance(document, dict):
+        if text is None:
             return document
-        written = follow(document, text.path)
-        if isinstance(written, str) and written.strip():
+        around, _, name = text.path.rpartition(".")
+        place = follow(document, around) if around else document
+        written = place.get(name) if isinstance(place, dict) else None
+        if isinstance(place, dict) and isinstance(written, str) and written.strip():
             # Whatever it declares, it was decoded with what is around it.
-            put(document, text.path, await read_document(written.strip().encode(), text.format, "utf-8"))
+            place[name] = await read_document(written.strip().encode(), text.format, "utf-8")
         return document
 
     def _judged(self, document: object) -> Said:

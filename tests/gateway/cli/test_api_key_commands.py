@@ -12,7 +12,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from gateway import api_keys
+from gateway import followed
 from gateway.api_key_file import read_api_keys
 from gateway.api_keys import ApiKeys, load_api_keys
 from gateway.cli import app
@@ -111,20 +111,21 @@ async def test_a_running_gateway_takes_note_of_new_and_revoked_keys(run: Run) ->
     second = made(run)
     with pytest.raises(KeyUnknownError):
         running.verify(second["key"])
-    await running.look()
+    assert running.file is not None
+    await running.file.look()
     assert running.verify(second["key"])
     run("revoke", second["id"])
-    await running.look()
+    await running.file.look()
     with pytest.raises(KeyRevokedError):
         running.verify(second["key"])
     for spoil in (lambda file: file.write_text("keys: ["), Path.unlink):
         spoil(Path("keys.yaml"))
-        await running.look()
+        await running.file.look()
     assert running.verify(first["key"])
 
 
 async def test_the_file_is_looked_at_again_and_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api_keys, "LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(followed, "LOOK_SECONDS", 0.001)
     made(run)
     running = load_api_keys(load_settings())
     looked = 0
@@ -138,9 +139,10 @@ async def test_the_file_is_looked_at_again_and_again(run: Run, monkeypatch: pyte
         if looked == 3:
             raise Enough
 
-    monkeypatch.setattr(running, "look", look)
+    assert running.file is not None
+    monkeypatch.setattr(running.file, "look", look)
     with pytest.raises(Enough):
-        await running.follow()
+        await running.file.follow()
 
 
 def test_commands_at_the_same_time_lose_no_key(run: Run) -> None:

@@ -32,9 +32,12 @@ from gateway.limits import Limits
 from gateway.messages import Principal, Received
 from gateway.pipeline import Gateway, Secrets
 from gateway.prepare import Preparer
+from gateway.quotas.memory import MemoryCounters
+from gateway.quotas.quotas import Quotas
 from gateway.receipt import Salt
-from gateway.settings import CostSettings
+from gateway.settings import CostSettings, DocumentSettings, QuotaSettings
 from gateway.tables import Tables
+from gateway.trusted import TrustedDocuments
 from gateway.views import Views
 from policies.compile import compile_tables, openable
 from policies.consent import ConsentVerifier
@@ -251,6 +254,8 @@ def build_world(
         consents=FixedConsents(consents or ConsentVerifier({}, "xinqiao", policy.purposes)),
         audit=audit,
         shared=frozenset(),
+        trusted=TrustedDocuments(DocumentSettings()),
+        quotas=Quotas(QuotaSettings(), MemoryCounters()),
         tariff=tariff(CostSettings(), datasets),
         limits=limits or Limits(),
         secrets=Secrets(b"m" * 32, b"c" * 32, Salt(b"s" * 32)),

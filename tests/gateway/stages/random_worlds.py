@@ -41,9 +41,12 @@ from gateway.limits import Limits
 from gateway.messages import Principal
 from gateway.pipeline import Gateway, Secrets
 from gateway.prepare import Preparer
+from gateway.quotas.memory import MemoryCounters
+from gateway.quotas.quotas import Quotas
 from gateway.receipt import Salt
-from gateway.settings import CostSettings
+from gateway.settings import CostSettings, DocumentSettings, QuotaSettings
 from gateway.tables import Tables
+from gateway.trusted import TrustedDocuments
 from gateway.views import Views
 from policies.consent import ConsentVerifier
 from policies.decision import CallerClass, Decision, DecisionTable, Effect, Reason
@@ -330,7 +333,7 @@ def everything_said(
     for one in datasets:
         failure = chance.choice(list(FailureCode))
         for code in COMPANIES:
-            outcome = chance.choices([*Outcome, None], weights=[80, 5, 5, 5, 5])[0]
+            outcome = chance.choices([*Outcome, None], weights=[80, 5, 5, 5, 5, 5])[0]
             if outcome is Outcome.FAILED or (outcome is None and failure is not FailureCode.AGENCY_BAD_RESPONSE):
                 # Of one dataset all fail alike: which failure an error names of several as frequent is not fixed.
                 rows = CompanyRows(Outcome.FAILED, failure=failure, retryable=chance.random() < 0.5)
@@ -461,6 +464,8 @@ def worlds(draw) -> RandomWorld:
         consents=FixedConsents(ConsentVerifier({}, "xinqiao", policy.purposes)),
         audit=KeptAudit(),
         shared=frozenset(),
+        trusted=TrustedDocuments(DocumentSettings()),
+        quotas=Quotas(QuotaSettings(), MemoryCounters()),
         tariff=tariff(CostSettings(), by_id),
         limits=GENEROUS,
         secrets=SECRETS,

@@ -87,3 +87,19 @@ async def test_the_demonstrations_rules_are_cut_to_what_a_bank_really_asked_and_
     files["rules/nation.yaml"] = "".join(("rules:\n", texts, *kept)).encode()
     after = load_policy(files, catalogue(), policy.agencies)
     assert simulate(policy, after, cells, evidence.shapes).changes == ()
+
+
+async def test_where_a_request_is_of_several_classes_its_record_tells_which_company_was_of_which(
+    make_world, codes, principals
+) -> None:
+    world = make_world()
+    query = "query ($codes: [CreditCode!]!) { enterprises(codes: $codes) { penalties { status } } }"
+    asked = [codes.hangzhou, codes.shenzhen]
+    await world.ask(query, principals.regulator, purpose="supervision.inspection", codes=asked)
+    await world.ask(query, principals.regulator, purpose="supervision.inspection", codes=asked[:1])
+    several, one = (line["classes"] for line in world.audit.lines)
+    assert {(tuple(part["bases"]), tuple(part["codes"])) for part in several} == {
+        (("jurisdiction",), (codes.hangzhou,)),
+        ((), (codes.shenzhen,)),
+    }
+    assert [part.get("codes") for part in one] == [None]
