@@ -25,6 +25,7 @@ from benchmarks.tables import Effort, Section, Table, microseconds
 from connectors.cache import RowCache
 from connectors.contract import CompanyKey, CompanyRows, FetchRequest, Outcome, Row
 from connectors.entries import EntryFormat
+from connectors.lifetimes import Lifetimes
 from connectors.row_store import open_store
 from connectors.seal import Seal
 from connectors.second_level import DatasetEntries, SecondLevel
@@ -36,6 +37,7 @@ SIZES: Final = (1, 100, 1_000)
 COMPANIES: Final = 2_000
 AT_ONCE: Final = 64
 TIME_TO_LIVE: Final = 3_600.0
+LIFETIMES: Final = Lifetimes(TIME_TO_LIVE, TIME_TO_LIVE)
 DATASET: Final = "court/Penalty"
 FIELDS: Final = {
     "recordId": Kind.TEXT,
@@ -115,7 +117,7 @@ class Bench:
     async def _through(self, made: Callable[[], RowCache], chunks: Sequence[Sequence[CreditCode]]) -> None:
         cache = made()
         for chunk in chunks:
-            await cache.through(request(chunk), TIME_TO_LIVE, self._ask)
+            await cache.through(request(chunk), LIFETIMES, self._ask)
 
     async def _put(self, chunks: Sequence[Sequence[CreditCode]]) -> None:
         fresh_until = asyncio.get_running_loop().time() + TIME_TO_LIVE
@@ -130,7 +132,7 @@ class Bench:
     async def _at_once(self, *, same: bool) -> None:
         cache = RowCache(1_000_000)
         codes = self.codes[:1] * AT_ONCE if same else self.codes[:AT_ONCE]
-        await asyncio.gather(*(cache.through(request([code]), TIME_TO_LIVE, self._ask) for code in codes))
+        await asyncio.gather(*(cache.through(request([code]), LIFETIMES, self._ask) for code in codes))
 
     async def _measured(self, number: int, work: Callable[[], Awaitable[None]]) -> str:
         """Microseconds of one of so many: the median of some runs."""

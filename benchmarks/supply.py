@@ -19,6 +19,8 @@ from benchmarks.tables import Effort, Section, Table, microseconds
 from connectors.cache import RowCache
 from connectors.contract import Coverage, Dataset, FetchRequest, RecordShape, SourceAnswer, SourceCall
 from connectors.joining import Joiner
+from connectors.kindness.bounds import Bounds
+from connectors.kindness.declared import Treatment
 from connectors.line import Line
 from connectors.manifest import DatasetManifest, MissingMeans
 from connectors.mapping import compile_mapper
@@ -73,7 +75,7 @@ def supply(time_to_live: float, *, coalesce: bool = True) -> AgencySupply:
         time_to_live=time_to_live,
         shared=False,
     )
-    line = Line(dataset, Agency(), joiner, timeout=5, concurrency=8, calls=asyncio.Semaphore(8))
+    line = Line(dataset, Agency(), joiner, Bounds("agency", Treatment()), idempotent=True)
     return AgencySupply({dataset.id: line}, RowCache(1_000_000))
 
 

@@ -86,6 +86,7 @@ class Supplied:
             f"    key: {CODE_COLUMN}\n"
             f"    batch: {BATCH}\n"
             "    missingMeans: none\n"
+            "    idempotent: true\n"
             f"    coalesce: {str(coalesce).lower()}\n"
             f"    timeToLive: {time_to_live}\n"
             f"{coverage}"

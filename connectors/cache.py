@@ -17,11 +17,9 @@ from aiocache import SimpleMemoryCache  # type: ignore[import-untyped]
 from msgspec.structs import replace
 
 from connectors.contract import CompanyKey, CompanyRows, FetchRequest, Outcome
+from connectors.lifetimes import Lifetimes
 from connectors.second_level import SecondLevel
 from connectors.shelf import shelf_of
-
-_KEPT = frozenset({Outcome.ANSWERED, Outcome.UNKNOWN_COMPANY})
-"""What may be kept: a failure or an incomplete answer must be asked again."""
 
 Ask = Callable[[Sequence[CompanyKey]], Awaitable[Mapping[CompanyKey, CompanyRows]]]
 
@@ -31,6 +29,7 @@ class _Envelope:
     columns: frozenset[str]
     rows: CompanyRows
     fresh_until: float
+    kept_until: float
 
 
 @dataclass(eq=False, slots=True)
@@ -66,7 +65,7 @@ class RowCache:
         self._largest = largest
         self._flights: dict[str, _Flight] = {}
 
-    async def through(self, request: FetchRequest, time_to_live: float, ask: Ask) -> dict[CompanyKey, CompanyRows]:
+    async def through(self, request: FetchRequest, lifetimes: Lifetimes, ask: Ask) -> dict[CompanyKey, CompanyRows]:
         """What is kept of the asked companies, and what `ask` brings of the others.
 
         What another request of the same partition is asking is waited for, and asked only if that brought nothing to
@@ -79,14 +78,21 @@ class RowCache:
         flights = {code: flight for code in missing if (flight := self._flight(request, shelf + code))}
         own = [code for code in missing if code not in flights]
         if own:
-            answers.update(await self._fly(request, own, time_to_live, ask))
+            answers.update(await self._fly(request, own, lifetimes, ask))
         if flights:
             await _landed(flights.values(), request.deadline)
             landed, rest = self._look(request, shelf, flights)
             answers |= landed
             if rest:
-                answers.update(await self._fly(request, rest, time_to_live, ask))
+                answers.update(await self._fly(request, rest, lifetimes, ask))
         return answers
+
+    def or_stale(
+        self, request: FetchRequest, answers: Mapping[CompanyKey, CompanyRows]
+    ) -> Mapping[CompanyKey, CompanyRows]:
+        """The answers, and in place of failures rows that are fresh no more, for as long as they may stand in."""
+        shelf = shelf_of(request)
+        return {code: self._or_stale(request, shelf + code, rows) for code, rows in answers.items()}
 
     async def close(self) -> None:
         """Forgets everything that is in memory, and closes the second level."""
@@ -119,7 +125,7 @@ class RowCache:
         return flight if flight is not None and request.columns <= flight.columns else None
 
     async def _fly(
-        self, request: FetchRequest, codes: Sequence[CompanyKey], time_to_live: float, ask: Ask
+        self, request: FetchRequest, codes: Sequence[CompanyKey], lifetimes: Lifetimes, ask: Ask
     ) -> Mapping[CompanyKey, CompanyRows]:
         """Gets the companies' rows from behind memory, and keeps them there before those who wait for them go on."""
         flight = _Flight(request.columns, asyncio.get_running_loop().create_future())
@@ -127,9 +133,9 @@ class RowCache:
         keys = [shelf + code for code in codes]
         self._flights.update(dict.fromkeys(keys, flight))
         try:
-            found = await self._find(request, codes, time_to_live)
+            found = await self._find(request, codes, lifetimes)
             missing = [code for code in codes if code not in found] if found else codes
-            return {**found, **await self._ask(request, missing, time_to_live, ask)} if missing else found
+            return {**found, **await self._ask(request, missing, lifetimes, ask)} if missing else found
         finally:
             for key in keys:
                 if self._flights.get(key) is flight:
@@ -137,36 +143,53 @@ class RowCache:
             flight.landed.set_result(None)
 
     async def _find(
-        self, request: FetchRequest, codes: Sequence[CompanyKey], time_to_live: float
+        self, request: FetchRequest, codes: Sequence[CompanyKey], lifetimes: Lifetimes
     ) -> dict[CompanyKey, CompanyRows]:
         """What the second level holds of the companies."""
         if self._second is None:
             return {}
         shelf, now = shelf_of(request), asyncio.get_running_loop().time()
         envelopes = {
-            code: _Envelope(kept.columns, kept.rows, now + kept.left)
-            for code, kept in (await self._second.look(request, codes, time_to_live)).items()
+            code: _Envelope(kept.columns, kept.rows, now + kept.left, now + kept.left + lifetimes.stale)
+            for code, kept in (await self._second.look(request, codes, lifetimes)).items()
         }
         await self._keep([(shelf + code, envelope) for code, envelope in envelopes.items()])
-        return {code: _cut(envelope, request.columns) for code, envelope in envelopes.items()}
+        return {
+            code: _cut(envelope, request.columns) for code, envelope in envelopes.items() if envelope.fresh_until > now
+        }
 
     async def _ask(
-        self, request: FetchRequest, codes: Sequence[CompanyKey], time_to_live: float, ask: Ask
+        self, request: FetchRequest, codes: Sequence[CompanyKey], lifetimes: Lifetimes, ask: Ask
     ) -> Mapping[CompanyKey, CompanyRows]:
         """What the agency says of the companies; what may be kept of it is, at both levels."""
         # From before the call: rows are as old as the agency's look at them, which may be any time after.
-        asked_at, fresh_until = time.time(), asyncio.get_running_loop().time() + time_to_live
+        asked_at, began = time.time(), asyncio.get_running_loop().time()
         answers = await ask(codes)
         shelf = shelf_of(request)
-        kept = [(code, answers[code]) for code in codes if answers[code].outcome in _KEPT]
-        await self._keep([(shelf + code, _Envelope(request.columns, rows, fresh_until)) for code, rows in kept])
+        kept = [(code, answers[code]) for code in codes if lifetimes.keep(answers[code])]
+        envelopes: list[tuple[str, _Envelope]] = []
+        for code, rows in kept:
+            fresh_until = began + lifetimes.of(rows)
+            envelope = _Envelope(request.columns, rows, fresh_until, fresh_until + lifetimes.stale)
+            envelopes.append((shelf + code, envelope))
+        await self._keep(envelopes)
         if self._second is not None:
-            self._second.put(request, kept, asked_at, fresh_until)
+            self._second.put(request, kept, asked_at, began + lifetimes.longest)
         return answers
+
+    def _or_stale(self, request: FetchRequest, key: str, rows: CompanyRows) -> CompanyRows:
+        """The rows, or what stands in for them: not for a failure that tells that the agency gives them no more."""
+        if rows.outcome is not Outcome.FAILED or not rows.retryable:
+            return rows
+        kept = self._memory.look(key)
+        now = asyncio.get_running_loop().time()
+        if kept is None or kept.kept_until <= now or not request.columns <= kept.columns:
+            return rows
+        return replace(_cut(kept, request.columns), outcome=Outcome.STALE, failure=rows.failure, retryable=True)
 
     async def _keep(self, kept: Sequence[tuple[str, _Envelope]]) -> None:
         """Keeps these in memory, by key."""
-        left = max((envelope.fresh_until for _, envelope in kept), default=0) - asyncio.get_running_loop().time()
+        left = max((envelope.kept_until for _, envelope in kept), default=0) - asyncio.get_running_loop().time()
         if left <= 0:
             return
         await self._memory.multi_set(kept, ttl=left)

@@ -120,13 +120,21 @@ def _dataset(place: str, old: DatasetManifest | None, new: DatasetManifest | Non
         yield Change(place, "tells no more as of when its data is", breaking=True)
     if old.precedence != new.precedence:
         yield Change(place, f"its precedence is {new.precedence}, no more {old.precedence}", breaking=False)
+    yield from _kept(place, old, new)
+    for name, was, is_now in _pairs(old.fields, new.fields):
+        yield from _filled(f"{place}.{name}", was, is_now)
+
+
+def _kept(place: str, old: DatasetManifest, new: DatasetManifest) -> Iterator[Change]:
+    """For how long rows are kept, and for whom."""
     if old.time_to_live != new.time_to_live:
         yield Change(place, f"rows are kept for {new.time_to_live:g} s, no more {old.time_to_live:g} s", breaking=False)
+    if old.stale_if_error != new.stale_if_error:
+        what = f"rows stand in for {new.stale_if_error:g} s, no more {old.stale_if_error:g} s, where it fails"
+        yield Change(place, what, breaking=False)
     if old.shared != new.shared:
         what = "may" if new.shared else "no longer"
         yield Change(place, f"kept rows {what} serve other organisations", breaking=False)
-    for name, was, is_now in _pairs(old.fields, new.fields):
-        yield from _filled(f"{place}.{name}", was, is_now)
 
 
 def _filled(place: str, old: FieldMapping | None, new: FieldMapping | None) -> Iterator[Change]:

@@ -17,7 +17,8 @@ from typing import Final
 
 from connectors.contract import CompanyKey, CompanyRows, FailureCode
 from connectors.errors import AgencyFailure
-from connectors.line import Answers, Line, Question, Told, failed, late
+from connectors.kindness.bounds import late
+from connectors.line import Answers, Line, Question, Told, failed
 
 RETRIES: Final = 100
 """The most repeated calls to a dataset that stops answering."""

@@ -7,7 +7,7 @@ kinds.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -63,6 +63,7 @@ class Outcome(StrEnum):
     ANSWERED = "ANSWERED"
     UNKNOWN_COMPANY = "UNKNOWN_COMPANY"
     INCOMPLETE = "INCOMPLETE"
+    STALE = "STALE"
     FAILED = "FAILED"
 
 
@@ -141,8 +142,9 @@ class CompanyRows(msgspec.Struct, frozen=True):
     """What one dataset said of one company. A struct, as there is one for each company of each answer.
 
     `as_of` is the agency's own date of its data, `not_older_than` now less the dataset's time to live; both carry an
-    offset. `unmapped` counts values and rows that could not be mapped (they make the outcome INCOMPLETE);
-    `unreadable` names the fields of a row, by its index, whose values could not: they are None, and yet not absent.
+    offset. What is STALE stands in where the agency failed: it has the `failure` as well. `unmapped` counts values and
+    rows that could not be mapped (they make the outcome INCOMPLETE); `unreadable` names the fields of a row, by its
+    index, whose values could not: they are None, and yet not absent.
     """
 
     outcome: Outcome
@@ -196,10 +198,15 @@ class Supply(Protocol):
         ...
 
 
+async def _at_once() -> None:
+    """There is nothing to wait for."""
+
+
 class SourceCall(msgspec.Struct, frozen=True):
     """One call to an agency's system: `keys` as the agency writes them, `columns` the top-level names or paths of the
     agency's own fields that are needed, `filters` by the contract's argument names, `timeout` in seconds. There is an
-    `asker` where the manifest forwards it.
+    `asker` where the manifest forwards it. `further` is awaited before each request but the first that a call takes
+    (for another page, say): it waits as the agency's rate demands, and raises `AgencyFailure`.
     """
 
     keys: Sequence[str]
@@ -207,6 +214,7 @@ class SourceCall(msgspec.Struct, frozen=True):
     filters: Mapping[str, date]
     timeout: float
     asker: Asker | None = None
+    further: Callable[[], Awaitable[None]] = _at_once
 
 
 class SourceAnswer(msgspec.Struct, frozen=True):

@@ -21,10 +21,32 @@ class AgencyFailure(ConnectorError):
 
     code: ClassVar[str] = "AGENCY_FAILURE"
 
-    def __init__(self, failure: FailureCode, reason: str, *, retryable: bool) -> None:
+    def __init__(
+        self,
+        failure: FailureCode,
+        reason: str,
+        *,
+        retryable: bool,
+        throttled: bool = False,
+        retry_after: float | None = None,
+    ) -> None:
+        """`throttled` tells that the agency is well, and answered that it is asked too often; `retry_after` is in how
+        many seconds it wants to be asked again, where it said so.
+        """
         super().__init__(reason)
         self.failure = failure
         self.retryable = retryable
+        self.throttled = throttled
+        self.retry_after = retry_after
+
+
+class NotSent(AgencyFailure):
+    """A call that was not sent: the agency's own bounds forbid it, or it is left alone. Asking later may help."""
+
+    code: ClassVar[str] = "AGENCY_NOT_ASKED"
+
+    def __init__(self, failure: FailureCode, reason: str) -> None:
+        super().__init__(failure, reason, retryable=True)
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -61,18 +61,26 @@ class FastLane:
         self._idle: deque[tuple[float, Http1Connection]] = deque()
         self._closed = False
 
-    async def send(
-        self, method: str, target: str, headers: Mapping[str, str], body: bytes, deadline: float
+    async def send(  # noqa: PLR0913  (what a request is made of)
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        deadline: float,
+        *,
+        idempotent: bool = True,
     ) -> LaneAnswer:
         """As in `Lane`."""
         request = self._written(method, target, headers, body)
         await self._take_place(deadline)
         try:
-            connection = self._take_idle() or await self._connect(deadline)
+            idle = self._take_idle(idempotent=idempotent)
+            connection = idle or await self._connect(deadline)
             try:
                 return await self._exchange(connection, request, deadline)
             except (Garbled, Unreachable):
-                if connection.begun:
+                if idle is None or connection.begun or not idempotent:
                     raise
             return await self._exchange(await self._connect(deadline), request, deadline)
         finally:
@@ -141,15 +149,18 @@ class FastLane:
             else:
                 connection.close()
 
-    def _take_idle(self) -> Http1Connection | None:
-        """The connection that was used last; those that were idle for too long are closed."""
+    def _take_idle(self, *, idempotent: bool) -> Http1Connection | None:
+        """The connection that was used last; those that were idle for too long are closed. What must not be sent twice
+        gets none that the agency is closing.
+        """
         oldest = asyncio.get_running_loop().time() - KEEP_ALIVE_SECONDS
         while self._idle and self._idle[0][0] < oldest:
             self._idle.popleft()[1].close()
         while self._idle:
             connection = self._idle.pop()[1]
-            if connection.reusable:
+            if connection.reusable and (idempotent or connection.is_quiet):
                 return connection
+            connection.close()
         return None
 
 

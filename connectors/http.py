@@ -16,11 +16,13 @@ from connectors.errors import AgencyFailure
 from connectors.json_body import read_json
 from connectors.lane import OK, Lane, LaneAnswer, LaneError
 from connectors.manifest import Forward
+from connectors.retry_after import seconds_until
 from connectors.watch import Exchange, Watch
 
 _UNAUTHORISED: Final = 401
 _SERVER_ERRORS: Final = range(500, 600)
-_OVERLOADED: Final = frozenset({429, 503})
+_TOO_MANY: Final = 429
+_OVERLOADED: Final = frozenset({_TOO_MANY, 503})
 
 _PATH_CHARACTERS: Final = "/%:@!$&'()*+,;="
 """What stands in a path as it is, beside letters and digits (RFC 3986, section 3.3), and what is encoded already."""
@@ -32,7 +34,8 @@ class HttpRequest(msgspec.Struct, frozen=True):
     """One call.
 
     `place` names it in errors (`GET /companies/{key}`); `path` is appended to the client's address, unless it is
-    `at_root`. A `query` that is a text is sent as it is. `asker` is forwarded as the client was told.
+    `at_root`. A `query` that is a text is sent as it is. `asker` is forwarded as the client was told. `idempotent`
+    tells whether it may be sent twice.
     """
 
     place: str
@@ -41,6 +44,7 @@ class HttpRequest(msgspec.Struct, frozen=True):
     query: Sequence[tuple[str, str]] | str = ()
     body: object | None = None
     asker: Asker | None = None
+    idempotent: bool = True
     at_root: bool = False
 
 
@@ -107,7 +111,7 @@ class HttpClient:
             if request.asker is None:
                 raise bad_response(request.place, "not asked: the manifest forwards the caller, and there is none")
             headers = {**headers, **self._forward.told(request.asker)}
-        outgoing = Outgoing(request.method, *self._target(request), headers, body)
+        outgoing = Outgoing(request.method, *self._target(request), headers, body, request.idempotent)
         try:
             answer = await self._exchange(outgoing, deadline)
         except LaneError as error:
@@ -115,7 +119,7 @@ class HttpClient:
             raise AgencyFailure(error.failure, f"{request.place}: {error}", retryable=error.retryable) from None
         self._tell(request, outgoing, answer, "")
         if answer.status != OK and answer.status not in accept:
-            refuse_status(request.place, answer.status)
+            refuse_status(request.place, answer.status, answer.retry_after)
         return answer
 
     def at_root(self) -> HttpClient:
@@ -148,7 +152,9 @@ class HttpClient:
         self._watch.exchanged(Exchange(request.place, sent.method, sent.target, sent.body, status, content, failure))
 
     async def _sent(self, request: Outgoing, deadline: float) -> LaneAnswer:
-        return await self._lane.send(request.method, request.target, request.headers, request.body, deadline)
+        return await self._lane.send(
+            request.method, request.target, request.headers, request.body, deadline, idempotent=request.idempotent
+        )
 
     def _target(self, request: HttpRequest) -> tuple[str, str]:
         """Path and query, percent-encoded."""
@@ -163,9 +169,15 @@ def bad_response(place: str, what: str) -> AgencyFailure:
     return AgencyFailure(FailureCode.AGENCY_BAD_RESPONSE, f"{place}: {what}", retryable=False)
 
 
-def refuse_status(place: str, status: int) -> NoReturn:
-    """Raises the `AgencyFailure` that a status other than 200 means."""
+def refuse_status(place: str, status: int, retry_after: str = "") -> NoReturn:
+    """Raises the `AgencyFailure` that a status other than 200 means; `retry_after` is the header of that name."""
     reason = f"{place}: status {status}"
     if status in _OVERLOADED:
-        raise AgencyFailure(FailureCode.AGENCY_OVERLOADED, reason, retryable=True)
+        raise AgencyFailure(
+            FailureCode.AGENCY_OVERLOADED,
+            reason,
+            retryable=True,
+            throttled=status == _TOO_MANY,
+            retry_after=seconds_until(retry_after),
+        )
     raise AgencyFailure(FailureCode.AGENCY_BAD_RESPONSE, reason, retryable=status in _SERVER_ERRORS)

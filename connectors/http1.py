@@ -7,6 +7,7 @@ decided here: sizes, encodings, and what may follow an answer.
 from __future__ import annotations
 
 import asyncio
+import select
 from typing import Final, cast
 
 import httptools
@@ -30,6 +31,7 @@ class Http1Connection(asyncio.Protocol):
     _received: int
     _size: int
     _body: list[bytes]
+    _retry_after: str
     _framed: bool
     _plain: bool
     _head_read: bool
@@ -54,6 +56,15 @@ class Http1Connection(asyncio.Protocol):
     def reusable(self) -> bool:
         """Whether another request may be sent."""
         return self._waiting is None and self._transport is not None
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing lies at its socket, unread by the event loop yet: the agency's closing it, most likely."""
+        if self._transport is None:
+            return False
+        socket = select.poll()
+        socket.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return not socket.poll(0)
 
     @property
     def begun(self) -> bool:
@@ -119,6 +130,8 @@ class Http1Connection(asyncio.Protocol):
                 self._plain &= value.lower() == b"chunked"
             case b"content-encoding":
                 self._plain &= value.lower() == b"identity"
+            case b"retry-after":
+                self._retry_after = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         """The head is read."""
@@ -142,6 +155,7 @@ class Http1Connection(asyncio.Protocol):
         self._fault = None
         self._status = self._received = self._size = 0
         self._body = []
+        self._retry_after = ""
         self._head_read = self._complete = self._keep = self._framed = False
         self._plain = True
 
@@ -160,7 +174,7 @@ class Http1Connection(asyncio.Protocol):
             self.close()
         if waiting is not None and not waiting.done():
             content = b"".join(self._body) if self._status in self._bodies.statuses else b""
-            waiting.set_result(LaneAnswer(self._status, content))
+            waiting.set_result(LaneAnswer(self._status, content, self._retry_after))
 
     def _fail(self, error: LaneError) -> None:
         if self._head_read and self._status not in self._bodies.statuses:

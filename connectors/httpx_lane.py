@@ -10,7 +10,6 @@ import logging
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Final
 
 import httpx
 
@@ -25,9 +24,6 @@ from connectors.lane import (
     Unusable,
 )
 from connectors.reach import Reach, reachable
-
-_BROKEN: Final = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
-"""What comes of a connection that the agency closed."""
 
 # The client logs whole addresses at INFO, and headers at DEBUG: companies and keys are in them.
 for _name in ("httpx", "httpcore"):
@@ -62,8 +58,15 @@ class HttpxLane:
             trust_env=False,
         )
 
-    async def send(
-        self, method: str, target: str, headers: Mapping[str, str], body: bytes, deadline: float
+    async def send(  # noqa: PLR0913  (what a request is made of)
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        deadline: float,
+        *,
+        idempotent: bool = True,  # noqa: ARG002  (no connection is used twice, so none can be stale)
     ) -> LaneAnswer:
         """As in `Lane`."""
         try:
@@ -74,7 +77,7 @@ class HttpxLane:
             raise OutOfTime("no answer in time") from None
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict) as error:
             raise meaning_of(error) from None
-        return LaneAnswer(response.status_code, content)
+        return LaneAnswer(response.status_code, content, response.headers.get("retry-after", ""))
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -101,17 +104,11 @@ class HttpxLane:
         for left, address in enumerate(addresses, 1 - len(addresses)):
             request.url = request.url.copy_with(host=address)  # its header Host is set by now, to the name
             try:
-                return await self._sent(request)
+                return await self._client.send(request, stream=True)
             except httpx.ConnectError:
                 if not left:
                     raise
         raise Unreachable("no address")
-
-    async def _sent(self, request: httpx.Request) -> httpx.Response:
-        try:
-            return await self._client.send(request, stream=True)
-        except _BROKEN:
-            return await self._client.send(request, stream=True)
 
     async def _read(self, response: httpx.Response) -> bytes:
         content = bytearray()

@@ -21,10 +21,13 @@ _VALUE: Final = re.compile(r"[ -~]*")
 
 
 class LaneAnswer(msgspec.Struct, frozen=True):
-    """A status and its body, which is empty with a status whose bodies the lane does not read."""
+    """A status and its body, which is empty with a status whose bodies the lane does not read, and its header
+    `Retry-After`, where it has one.
+    """
 
     status: int
     content: bytes
+    retry_after: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +42,24 @@ class Lane(Protocol):
     """Connections to one address, with headers that go into each request.
 
     It reads the bodies that come with the statuses that it was told of, and leaves what comes with others.
-    No lane follows redirects or takes a proxy from the environment. Each asks once more where a connection breaks
-    before its answer begins: it may have been a stale one, and asking changes nothing at the agency.
+    No lane follows redirects or takes a proxy from the environment. Where a connection that was kept breaks
+    before its answer begins, it may have been a stale one: each asks once more, if that may be done twice.
     """
 
-    async def send(
-        self, method: str, target: str, headers: Mapping[str, str], body: bytes, deadline: float
+    async def send(  # noqa: PLR0913  (what a request is made of)
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        deadline: float,
+        *,
+        idempotent: bool = True,
     ) -> LaneAnswer:
         """Sends one request and reads its answer. May be cancelled at any time.
 
         `target` is path and query, percent-encoded; `headers` are this request's own; `deadline` is in seconds of the
-        event loop's clock. Raises `LaneError`.
+        event loop's clock; `idempotent` tells whether it may be sent twice. Raises `LaneError`.
         """
         ...
 

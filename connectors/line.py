@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 import msgspec
 import structlog
+from msgspec.structs import replace
 
 from connectors.contract import (
     Asker,
@@ -21,9 +24,11 @@ from connectors.contract import (
     SourceAnswer,
     SourceCall,
 )
-from connectors.errors import AgencyFailure
+from connectors.errors import AgencyFailure, NotSent
 from connectors.joining import Joiner
 from connectors.keys import Spelling, spell
+from connectors.kindness.bounds import Bounds
+from connectors.lifetimes import NOT_KEPT, Lifetimes
 
 _log = structlog.get_logger(__name__)
 
@@ -55,18 +60,16 @@ class Told(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One dataset: what it is, where it comes from, and the bounds of its agency.
+    """One dataset: what it is, where it comes from, and the bounds of its agency, which all its lines share.
 
-    `timeout` is in seconds, for one call. `calls` has a place for each call that the agency bears at once
-    (`concurrency`); all lines of the agency share it. `forwards` tells whether calls say for whom they are made.
+    `idempotent` tells whether a call may be made twice, `forwards` whether calls say for whom they are made.
     """
 
     dataset: Dataset
     source: Source
     joiner: Joiner
-    timeout: float
-    concurrency: int
-    calls: asyncio.Semaphore
+    bounds: Bounds
+    idempotent: bool
     forwards: bool = False
 
     @property
@@ -85,20 +88,23 @@ class Line:
 
         A failure is an entry of each of them.
         """
-        loop = asyncio.get_running_loop()
-        started = loop.time()
+        started = asyncio.get_running_loop().time()
         codes: Sequence[CompanyKey] = ()
+
+        def send(timeout: float) -> Awaitable[SourceAnswer]:
+            nonlocal codes
+            codes = wanted()
+            return self.source.fetch(self._call(question, codes, timeout))
+
         try:
-            await self._place(question.deadline)
-            try:
-                codes = wanted()
-                answer = await self._bounded(question, codes)
-            finally:
-                self.calls.release()
+            answer = await self.bounds.call(send, question.deadline, idempotent=self.idempotent)
+            limit = self.joiner.dataset.row_limit
+            if len(answer.rows) > limit:
+                answer = replace(answer, rows=answer.rows[:limit], truncated=True)
             joined = await self.joiner.join(codes, question.columns, answer)
             # Rows that may be kept are dated each time that they are given out, kept or not (`AgencySupply`).
             kept = self.dataset.time_to_live > 0
-            return Told(joined.companies if kept else dated(joined.companies, 0), spoilt=not joined.whole)
+            return Told(joined.companies if kept else dated(joined.companies, NOT_KEPT), spoilt=not joined.whole)
         except AgencyFailure as error:
             failure = error
         except Exception as error:  # noqa: BLE001  (a fault of one connector must not take the other agencies' answers along)
@@ -106,39 +112,27 @@ class Line:
             reason = f"fault in the connector: {type(error).__name__}"
             failure = AgencyFailure(FailureCode.AGENCY_BAD_RESPONSE, reason, retryable=False)
         codes = codes or wanted()
-        self.tell(failure, len(codes), loop.time() - started)
-        # An agency that has too much to do has it of whatever it is asked.
-        spoilt = failure.failure is not FailureCode.AGENCY_OVERLOADED
-        return Told(dict.fromkeys(codes, failed(failure)), spoilt=spoilt)
+        self.tell(failure, len(codes), asyncio.get_running_loop().time() - started)
+        return Told(dict.fromkeys(codes, failed(failure)), spoilt=self._is_spoilt(failure))
 
     async def close(self) -> None:
         """Closes the connection."""
         await self.source.close()
 
-    async def _place(self, deadline: float) -> None:
-        """Waits for a place at the agency; waiting counts against the deadline. Raises `AgencyFailure`."""
-        if not self.calls.locked():
-            await self.calls.acquire()
-            return
-        try:
-            async with asyncio.timeout_at(deadline):
-                await self.calls.acquire()
-        except TimeoutError:
-            raise AgencyFailure(
-                FailureCode.AGENCY_OVERLOADED, "all places for calls to the agency were taken", retryable=True
-            ) from None
+    def _call(self, question: Question, codes: Sequence[CompanyKey], seconds: float) -> SourceCall:
+        columns = self.joiner.columns(question.columns)
+        call = SourceCall(self._keys(codes), columns, question.filters, seconds, question.asker)
+        if not self.bounds.is_metered:
+            return call
+        further = partial(self.bounds.further, asyncio.get_running_loop().time() + seconds)
+        return replace(call, further=further)
 
-    async def _bounded(self, question: Question, codes: Sequence[CompanyKey]) -> SourceAnswer:
-        timeout = min(self.timeout, question.deadline - asyncio.get_running_loop().time())
-        if timeout > 0:
-            columns = self.joiner.columns(question.columns)
-            call = SourceCall(self._keys(codes), columns, question.filters, timeout, question.asker)
-            try:
-                async with asyncio.timeout(timeout):
-                    return await self.source.fetch(call)
-            except TimeoutError:
-                pass
-        raise late(timeout)
+    def _is_spoilt(self, failure: AgencyFailure) -> bool:
+        """Whether a call may have failed because of the companies in it, and those may be asked about again."""
+        if isinstance(failure, NotSent) or failure.failure is FailureCode.AGENCY_OVERLOADED:
+            return False
+        # What may come right by itself leaves open whether the agency did what it was asked.
+        return self.idempotent or not failure.retryable
 
     def _keys(self, codes: Sequence[CompanyKey]) -> list[str]:
         """The companies' keys as the agency writes them, each spelling once."""
@@ -148,8 +142,9 @@ class Line:
         return list(dict.fromkeys(keys))
 
     def tell(self, failure: AgencyFailure, companies: int, seconds: float) -> None:
-        """Logs a failure."""
-        _log.warning(
+        """Logs a failure. What was not sent tells nothing new of the agency: why it is not is logged once."""
+        _log.log(
+            logging.DEBUG if isinstance(failure, NotSent) else logging.WARNING,
             "agency call failed",
             dataset=self.dataset.id,
             failure=failure.failure.value,
@@ -159,10 +154,20 @@ class Line:
         )
 
 
-def dated(answers: Answers, time_to_live: float) -> Answers:
-    """The answers, told to be not older than the time to live, in seconds."""
-    limit = datetime.now(UTC) - timedelta(seconds=time_to_live)
-    return {code: rows if rows.outcome is Outcome.FAILED else _not_older(rows, limit) for code, rows in answers.items()}
+def dated(answers: Answers, lifetimes: Lifetimes) -> Answers:
+    """The answers, told to be not older than they may be kept: so nobody sees whether another asked before."""
+    now = datetime.now(UTC)
+    some = now - timedelta(seconds=lifetimes.rows)
+    none = some if lifetimes.none == lifetimes.rows else now - timedelta(seconds=lifetimes.none)
+    told: dict[CompanyKey, CompanyRows] = {}
+    for code, rows in answers.items():
+        if rows.outcome is Outcome.FAILED:
+            told[code] = rows
+        elif rows.outcome is Outcome.STALE:
+            told[code] = _not_older(rows, (some if rows.rows else none) - timedelta(seconds=lifetimes.stale))
+        else:
+            told[code] = _not_older(rows, some if rows.rows else none)
+    return told
 
 
 def _not_older(rows: CompanyRows, limit: datetime) -> CompanyRows:
@@ -175,8 +180,3 @@ def _not_older(rows: CompanyRows, limit: datetime) -> CompanyRows:
 def failed(error: AgencyFailure) -> CompanyRows:
     """What stands for a company about which there is no answer."""
     return CompanyRows(Outcome.FAILED, failure=error.failure, retryable=error.retryable)
-
-
-def late(seconds: float) -> AgencyFailure:
-    """The failure of a call that had `seconds`, and no answer by then."""
-    return AgencyFailure(FailureCode.AGENCY_TIMEOUT, f"no answer within {max(seconds, 0):.1f} s", retryable=True)

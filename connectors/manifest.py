@@ -28,6 +28,7 @@ from pydantic import (
 from connectors.contract import DEFAULT_PRECEDENCE, Asker, KeyKind
 from connectors.dates import CHINA_TIME, EPOCH_FORMATS, read_date, read_moment
 from connectors.keys import Spelling
+from connectors.kindness.declared import Treatment
 from connectors.own_record import OwnRecord
 from connectors.text import Unmappable
 
@@ -253,6 +254,8 @@ class DatasetManifest(Part):
     can_search: ClassVar[bool] = True
     any_spelling: ClassVar[bool] = False
     """Whether a look-up finds a key in any spelling, so that only its kinds matter."""
+    idempotent_by_nature: ClassVar[bool] = False
+    """Whether calls of this kind change nothing at the agency, however often they are made."""
 
     record: Name = Field(description="The canonical record type.")
     key: Annotated[Key, short("path", Key | str)] = Field(default_factory=Key)
@@ -272,9 +275,26 @@ class DatasetManifest(Part):
     time_to_live: float = Field(
         default=0, alias="timeToLive", ge=0, le=86_400, description="Seconds that rows may be kept."
     )
+    negative_time_to_live: float | None = Field(
+        default=None,
+        alias="negativeTimeToLive",
+        ge=0,
+        le=86_400,
+        description="The same of companies that have no rows or are unknown, if other than timeToLive.",
+    )
+    stale_if_error: float = Field(
+        default=0,
+        alias="staleIfError",
+        ge=0,
+        le=604_800,
+        description="For how many seconds longer kept rows stand in, as STALE, where the agency fails.",
+    )
     shared: bool = Field(default=False, description="Whether kept rows may serve other organisations.")
     coalesce: bool = Field(
         default=True, description="With a batch: whether one call may carry the companies of several requests."
+    )
+    idempotent: bool | None = Field(
+        default=None, description="Whether a call may be repeated: it changes nothing at the agency, and costs nothing."
     )
     row_limit: int = Field(default=10_000, alias="rowLimit", ge=1, le=1_000_000, description="Most rows of one call.")
     as_of: AsOf | None = Field(default=None, alias="asOf")
@@ -288,6 +308,11 @@ class DatasetManifest(Part):
     fields: dict[str, Annotated[FieldMapping, short("path", FieldMapping | str)]] = Field(
         min_length=1, description="Canonical field -> column, path or mapping."
     )
+
+    @property
+    def is_idempotent(self) -> bool:
+        """Whether a call may be repeated: what the manifest says, or else the nature of the call."""
+        return self.idempotent_by_nature if self.idempotent is None else self.idempotent
 
     @property
     def nested(self) -> bool:
@@ -307,6 +332,8 @@ class DatasetManifest(Part):
     def _consistent(self) -> Self:
         if self.batch > 1 and self.missing_means is None:
             raise ValueError("missingMeans is required with a batch: say none, unknown or error")
+        if not self.time_to_live and (self.negative_time_to_live or self.stale_if_error):
+            raise ValueError("negativeTimeToLive, staleIfError: need timeToLive, without which nothing is kept")
         if self.filters and not self.can_filter:
             raise ValueError("filters: this kind cannot filter")
         if self.batch == 1 and len(self.key.spellings) > 1:
@@ -346,7 +373,7 @@ class Forward(Part):
         return {name: quote(value, safe=_VISIBLE) for name, value in told if name and value is not None}
 
 
-class Manifest(Part):
+class Manifest(Part, Treatment):
     """One agency. Each kind narrows `kind`, `connection` and `datasets`."""
 
     can_forward: ClassVar[bool] = False
@@ -356,8 +383,6 @@ class Manifest(Part):
     name: Names
     kind: str
     connection: Part
-    timeout: float = Field(default=5, gt=0, le=600, description="Seconds that a call may take.")
-    concurrency: int = Field(default=8, ge=1, le=1000, description="Most calls at once to this agency.")
     none: tuple[str, ...] = Field(default=(), description="Texts that mean nothing in this agency's data.")
     forward: Forward | None = Field(
         default=None, description="What calls tell of the caller. Then they serve its organisation and purpose alone."

@@ -18,6 +18,7 @@ import structlog
 
 from connectors.contract import CompanyKey, CompanyRows, FetchRequest, RecordShape
 from connectors.entries import FORMAT, Entry, EntryFormat
+from connectors.lifetimes import Lifetimes
 from connectors.manifest import DatasetManifest, Manifest
 from connectors.row_store import RowStore
 from connectors.seal import Name, Seal
@@ -44,7 +45,9 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Rows that were found: the columns that they hold, and for how many seconds more they are fresh."""
+    """Rows that were found: the columns that they hold, and for how many seconds more they are fresh (none, where they
+    may only stand in for an agency that fails).
+    """
 
     columns: frozenset[str]
     rows: CompanyRows
@@ -53,7 +56,7 @@ class Kept:
 
 @dataclass(slots=True)
 class Counts:
-    """How many entries were found, fresh and whole; not found; found, but of no use; put; and left out."""
+    """How many entries were found, in time and whole; not found; found, but of no use; put; and left out."""
 
     found: int = 0
     absent: int = 0
@@ -72,12 +75,12 @@ class DatasetEntries:
 
 @dataclass(frozen=True, slots=True)
 class _Put:
-    """Answers that wait to be put: when they were asked for (Unix epoch), and are fresh until (the loop's clock)."""
+    """Answers that wait to be put: when they were asked for (Unix epoch), and are kept until (the loop's clock)."""
 
     request: FetchRequest
     answers: Sequence[tuple[CompanyKey, CompanyRows]]
     asked_at: float
-    fresh_until: float
+    kept_until: float
 
 
 class SecondLevel:
@@ -94,9 +97,9 @@ class SecondLevel:
         self._putting = asyncio.create_task(self._put_all(), name="puts to the cache's second level")
 
     async def look(
-        self, request: FetchRequest, codes: Sequence[CompanyKey], time_to_live: float
+        self, request: FetchRequest, codes: Sequence[CompanyKey], lifetimes: Lifetimes
     ) -> dict[CompanyKey, Kept]:
-        """What is kept of these companies, fresh and with all the asked columns."""
+        """What is kept of these companies, with all the asked columns: fresh, or of use where the agency fails."""
         if request.deadline - asyncio.get_running_loop().time() <= self._store.deadline:
             return {}
         name = self._name(request)
@@ -110,7 +113,7 @@ class SecondLevel:
                 continue
             if turn.is_over():
                 await turn.pass_on()
-            kept = self._read(request, entry_name, value, time_to_live)
+            kept = self._read(request, entry_name, value, lifetimes)
             if kept is None:
                 self.counts.unusable += 1
             else:
@@ -123,7 +126,7 @@ class SecondLevel:
         request: FetchRequest,
         answers: Iterable[tuple[CompanyKey, CompanyRows]],
         asked_at: float,
-        fresh_until: float,
+        kept_until: float,
     ) -> None:
         """Sees to it that the answers are put, without waiting for it."""
         kept = [(code, rows) for code, rows in answers if len(rows.rows) <= MOST_ROWS]
@@ -131,7 +134,7 @@ class SecondLevel:
             self.counts.left_out += len(kept)
         elif kept:
             self._waiting += len(kept)
-            self._puts.append(_Put(request, kept, asked_at, fresh_until))
+            self._puts.append(_Put(request, kept, asked_at, kept_until))
             self._wake.set()
 
     async def close(self) -> None:
@@ -142,13 +145,14 @@ class SecondLevel:
         failures = self._store.reading.failures + self._store.writing.failures
         _log.info("the cache's second level is closed", failures=failures, **asdict(self.counts))
 
-    def _read(self, request: FetchRequest, name: bytes, value: bytes, time_to_live: float) -> Kept | None:
+    def _read(self, request: FetchRequest, name: bytes, value: bytes, lifetimes: Lifetimes) -> Kept | None:
         content = self._seal.open(name, value)
         entry = self._datasets[request.dataset].format.read(content) if content is not None else None
         if entry is None or not request.columns <= entry.columns:
             return None
         age = time.time() - entry.asked_at
-        if not -SKEW <= age < time_to_live:
+        time_to_live = lifetimes.of(entry.rows)
+        if not -SKEW <= age < time_to_live + lifetimes.stale:
             return None
         # One set of columns for all entries alike, not one for each.
         columns = request.columns if entry.columns == request.columns else entry.columns
@@ -166,8 +170,8 @@ class SecondLevel:
                 await self._put_dataset(self._datasets[dataset], alike)
 
     async def _put_dataset(self, entries: DatasetEntries, puts: Sequence[_Put]) -> None:
-        """Puts answers of one dataset, which are fresh for about as long as each other, in few trips."""
-        fresh_until = min(put.fresh_until for put in puts)
+        """Puts answers of one dataset, which are kept for about as long as each other, in few trips."""
+        kept_until = min(put.kept_until for put in puts)
         chunk: list[tuple[bytes, bytes]] = []
         turn = Turn()
         for put in puts:
@@ -180,14 +184,14 @@ class SecondLevel:
                 entry_name = name(code)
                 chunk.append((entry_name, self._seal.close(entry_name, content)))
                 if len(chunk) == CHUNK:
-                    await self._put_chunk(chunk, fresh_until)
+                    await self._put_chunk(chunk, kept_until)
                     chunk, turn = [], Turn()
                 elif turn.is_over():
                     await turn.pass_on()
-        await self._put_chunk(chunk, fresh_until)
+        await self._put_chunk(chunk, kept_until)
 
-    async def _put_chunk(self, chunk: Sequence[tuple[bytes, bytes]], fresh_until: float) -> None:
-        left = fresh_until - asyncio.get_running_loop().time()
+    async def _put_chunk(self, chunk: Sequence[tuple[bytes, bytes]], kept_until: float) -> None:
+        left = kept_until - asyncio.get_running_loop().time()
         if chunk and left >= SHORTEST and await self._store.put(chunk, left):
             self.counts.put += len(chunk)
         else:

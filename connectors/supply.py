@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+import structlog
 from msgspec.structs import replace
 
 from connectors.cache import RowCache
@@ -14,7 +15,10 @@ from connectors.describe import describe
 from connectors.environment import resolve
 from connectors.errors import ConnectionNotConfigured, ConnectionUnusable, UnknownDataset
 from connectors.joining import Joiner
+from connectors.kindness.bounds import Bounds
+from connectors.kindness.share import Share
 from connectors.kinds import kinds
+from connectors.lifetimes import Lifetimes
 from connectors.line import Answers, Line, Question, dated
 from connectors.manifest import Manifest
 from connectors.mapping import compile_mapper
@@ -23,6 +27,8 @@ from connectors.seal import Seal
 from connectors.second_level import SecondLevel, dataset_entries
 from connectors.settings import SupplySettings
 from connectors.watch import watched
+
+_log = structlog.get_logger(__name__)
 
 _AskChunk = Callable[[Question, Sequence[CompanyKey]], Awaitable[Answers]]
 
@@ -35,7 +41,7 @@ async def open_supply(
     The manifests were checked against `shapes`. Raises `ConnectionNotConfigured` where the environment lacks an address
     or a secret, or holds an unusable one.
     """
-    resolved = resolve(manifests, settings.environment)
+    resolved = [_divided(manifest, settings.share) for manifest in resolve(manifests, settings.environment)]
     second = _open_second_level(resolved, shapes, settings)
     lines: dict[str, Line] = {}
     reasons: list[str] = []
@@ -58,12 +64,20 @@ class AgencySupply:
         self._lines = lines
         self._cache = cache
         self._datasets = {name: line.dataset for name, line in lines.items()}
+        self._lifetimes = {
+            name: Lifetimes.of_dataset(line.joiner.dataset, line.dataset.time_to_live) for name, line in lines.items()
+        }
         self._coalescers = {name: Coalescer(line) for name, line in lines.items() if line.coalesces}
 
     @property
     def datasets(self) -> Mapping[str, Dataset]:
         """Every dataset by id (`agency/Record`)."""
         return self._datasets
+
+    @property
+    def agencies(self) -> Mapping[str, Bounds]:
+        """The bounds of each agency, by its id: what was asked of it, and how it fares."""
+        return {line.dataset.agency: line.bounds for line in self._lines.values()}
 
     def fetch(self, request: FetchRequest) -> asyncio.Future[Answers]:
         """As in `Supply`. Raises `UnknownDataset` for a dataset, column or filter that no manifest declares."""
@@ -85,14 +99,16 @@ class AgencySupply:
         await self._cache.close()
 
     async def _through_cache(self, line: Line, question: Question, request: FetchRequest) -> Answers:
-        time_to_live = line.dataset.time_to_live
+        lifetimes = self._lifetimes[line.dataset.id]
 
         async def ask(codes: Sequence[CompanyKey]) -> Answers:
             return await self._ask(line, question, codes)
 
-        answers = await self._cache.through(request, time_to_live, ask)
+        answers: Answers = await self._cache.through(request, lifetimes, ask)
+        if lifetimes.stale:
+            answers = self._cache.or_stale(request, answers)
         # Now less the time to live, kept or not: nobody shall see from it whether another asked before.
-        return dated({code: answers[code] for code in request.codes}, time_to_live)
+        return dated({code: answers[code] for code in request.codes}, lifetimes)
 
     def _ask(self, line: Line, question: Question, codes: Sequence[CompanyKey]) -> Awaitable[Answers]:
         """All chunks, no more of them under way at once than the agency bears."""
@@ -121,21 +137,33 @@ async def _ask_chunks(ask: _AskChunk, line: Line, question: Question, codes: Seq
             answers.update(await ask(question, chunk))
 
     async with asyncio.TaskGroup() as workers:
-        for _ in range(min(line.concurrency, -(-len(codes) // batch))):
+        for _ in range(min(line.bounds.concurrency, -(-len(codes) // batch))):
             workers.create_task(work())
     return {code: answers[code] for code in codes}
+
+
+def _divided(manifest: Manifest, share: Share) -> Manifest:
+    """The manifest with the process's share of the calls that the agency bears at once: one, at the least."""
+    if manifest.concurrency < share.processes:
+        _log.warning(
+            "agency bears fewer calls at once than there are processes",
+            agency=manifest.agency,
+            concurrency=manifest.concurrency,
+            processes=share.processes,
+        )
+    return manifest.model_copy(update={"concurrency": max(1, share.of(manifest.concurrency))})
 
 
 async def _open_lines(manifest: Manifest, shapes: Mapping[str, RecordShape], settings: SupplySettings) -> list[Line]:
     opened = await kinds().usable[manifest.kind].open_sources(manifest, shapes, settings)
     sources = watched(opened, manifest.agency, settings.watch)
-    calls, forwards = asyncio.Semaphore(manifest.concurrency), manifest.forward is not None
+    bounds, forwards = Bounds(manifest.agency, manifest, settings.share), manifest.forward is not None
     lines: list[Line] = []
     for dataset, described in zip(manifest.datasets, describe(manifest), strict=True):
         source, shape = sources[dataset.record], shapes[dataset.record]
         mapper = compile_mapper(dataset, shape, manifest.none)
         joiner = Joiner(dataset, shape, mapper, whole_rows=not described.projection)
-        lines.append(Line(described, source, joiner, manifest.timeout, manifest.concurrency, calls, forwards))
+        lines.append(Line(described, source, joiner, bounds, dataset.is_idempotent, forwards))
     return lines
 
 

@@ -82,12 +82,19 @@ class CertificateLane:
         self._lane = lane
         self._certificate = certificate
 
-    async def send(
-        self, method: str, target: str, headers: Mapping[str, str], body: bytes, deadline: float
+    async def send(  # noqa: PLR0913  (what a request is made of)
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        deadline: float,
+        *,
+        idempotent: bool = True,
     ) -> LaneAnswer:
         """As in `Lane`."""
         await self._certificate.look()
-        return await self._lane.send(method, target, headers, body, deadline)
+        return await self._lane.send(method, target, headers, body, deadline, idempotent=idempotent)
 
     async def close(self) -> None:
         """Closes the connections."""

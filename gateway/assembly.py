@@ -7,13 +7,14 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 
 from connectors.contract import Dataset, RecordShape, Supply
 from connectors.describe import describe
+from connectors.kindness.share import Share
 from connectors.lookups import LOOKUPS
 from connectors.manifest import Manifest
 from connectors.manifest_file import load_manifests
@@ -87,18 +88,6 @@ class Installation:
             supplied[dataset.agency] |= supplied_coordinates(dataset)
         return {agency: frozenset(coordinates) for agency, coordinates in supplied.items()}
 
-    def share(self, number: int, workers: int) -> Installation:
-        """The part of one of several workers, which count from 1: they divide what an agency bears at once, and the
-        first of them have what is left over. Each may ask one call at a time, whatever the agency bears.
-        """
-        manifests = tuple(
-            manifest.model_copy(
-                update={"concurrency": max(1, (manifest.concurrency + workers - number) // workers)},
-            )
-            for manifest in self.manifests
-        )
-        return replace(self, manifests=manifests)
-
     def load(self, files: PolicyFiles) -> Loaded:
         """The policy in these files, checked against the manifests. Raises `PolicyInvalid`, `PublicityInvalid`."""
         return load_version(files, self.catalogue, tuple(manifest.agency for manifest in self.manifests))
@@ -134,6 +123,11 @@ def record_shapes(catalogue: Catalogue) -> Mapping[str, RecordShape]:
     return {**LOOKUPS, **{shape.name: shape for shape in canonical}}
 
 
+def share_of(settings: Settings, worker: int | None) -> Share:
+    """The part of what agencies bear that a process may ask of them; `worker` is its number where there are several."""
+    return Share.of_worker(worker or 1, settings.workers if worker else 1, settings.instances)
+
+
 @asynccontextmanager
 async def open_gateway(
     settings: Settings, installation: Installation, environment: Mapping[str, str], worker: int | None = None
@@ -149,6 +143,7 @@ async def open_gateway(
         cached_rows=settings.cache_entries,
         second_level=_second_level(settings),
         reach=Reach(settings.networks, settings.plain_networks),
+        share=share_of(settings, worker),
     )
     keys = load_signing_keys(settings.audit)
     async with AsyncExitStack() as stack:

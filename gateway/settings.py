@@ -384,7 +384,13 @@ class Settings(BaseSettings):
         default=1,
         ge=1,
         le=99,
-        description="How many processes `xinqiao serve` answers with; they divide what each agency bears at once.",
+        description="How many processes `xinqiao serve` answers with; they divide what each agency bears.",
+    )
+    instances: int = Field(
+        default=1,
+        ge=1,
+        le=999,
+        description="How many gateways, of as many workers each, ask the same agencies and divide what these bear.",
     )
     drain: float = Field(
         default=3.0,

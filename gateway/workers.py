@@ -152,7 +152,7 @@ def _work(settings: Settings, listener: socket.socket, number: int, pipe: Connec
 
 
 async def _answer(settings: Settings, listener: socket.socket, number: int, pipe: Connection) -> None:
-    installation = read_installation(settings).share(number, settings.workers)
+    installation = read_installation(settings)
     async with answering(listener, settings, installation, os.environ, number):
         pipe.send_bytes(_ANSWERS.encode())
         tasks = [asyncio.create_task(interrupted()), asyncio.create_task(_parent_ended())]

@@ -14,8 +14,8 @@ FORM: Final = "application/x-www-form-urlencoded"
 
 
 class Outgoing(msgspec.Struct, frozen=True):
-    """A request, ready to be sent: `path` and `query` percent-encoded, `headers` its own. Never shown: it may hold
-    secrets.
+    """A request, ready to be sent: `path` and `query` percent-encoded, `headers` its own; `idempotent` where it may be
+    sent twice. Never shown: it may hold secrets.
     """
 
     method: str
@@ -23,6 +23,7 @@ class Outgoing(msgspec.Struct, frozen=True):
     query: str
     headers: Mapping[str, str]
     body: bytes
+    idempotent: bool = True
 
     def __repr__(self) -> str:
         """Nothing of what it holds."""

@@ -139,7 +139,7 @@ class OAuth2Authenticator:
         except LaneError as error:
             raise AgencyFailure(error.failure, f"token: {error}", retryable=error.retryable) from None
         if answer.status != OK:
-            refuse_status("token", answer.status)
+            refuse_status("token", answer.status, answer.retry_after)
         try:
             document = await read_json(answer.content)
         except (ValueError, ArithmeticError, RecursionError) as error:

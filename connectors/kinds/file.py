@@ -54,6 +54,7 @@ class FileDataset(DatasetManifest):
     can_filter: ClassVar[bool] = False
     can_search: ClassVar[bool] = False
     any_spelling: ClassVar[bool] = True
+    idempotent_by_nature: ClassVar[bool] = True
 
     file: FileName = Field(description="A name, or a pattern (customs_*.csv): the last by name is the drop.")
     format: FileFormat = Field(default=FileFormat.DELIMITED, description="What the drop, or what it packs, is.")

@@ -83,7 +83,9 @@ class GraphqlErrors(Part):
 
 
 class GraphqlDataset(DatasetManifest):
-    """A dataset behind a GraphQL query."""
+    """A dataset behind a GraphQL query, which has no side effects (GraphQL specification, section 6.2.1)."""
+
+    idempotent_by_nature: ClassVar[bool] = True
 
     query: GraphqlQuery
     errors: GraphqlErrors = Field(default_factory=GraphqlErrors)
@@ -172,7 +174,10 @@ class GraphqlSource:
     async def _ask(self, call: SourceCall) -> tuple[Mapping[str, Any] | None, Told]:
         """The answer's data, and what its errors say of companies; no data where they say something of all of them."""
         body = {"query": self._document(call), "variables": self._variables(call)}
-        answer = await self._client.ask(HttpRequest(self._place, "POST", "", body=body, asker=call.asker), call.timeout)
+        request = HttpRequest(
+            self._place, "POST", "", body=body, asker=call.asker, idempotent=self._dataset.is_idempotent
+        )
+        answer = await self._client.ask(request, call.timeout)
         document = answer.document
         if not isinstance(document, Mapping):
             raise bad_response(self._place, "no GraphQL response")

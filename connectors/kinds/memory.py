@@ -25,6 +25,7 @@ class MemoryDataset(DatasetManifest):
 
     can_filter: ClassVar[bool] = False
     any_spelling: ClassVar[bool] = True
+    idempotent_by_nature: ClassVar[bool] = True
 
     rows: tuple[dict[str, Any], ...] = Field(description="The agency's rows, of all companies.")
     batch: int = Field(default=1000, ge=1, le=10_000, description="Most companies a call may carry.")

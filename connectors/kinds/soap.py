@@ -198,7 +198,9 @@ class SoapSource:
         """The rows of these companies. Raises `AgencyFailure`."""
         operation = await self._operation.get()
         message = operation.write(_values(self._dataset, call.keys, call.filters))
-        request = HttpRequest(self._place, "POST", self._dataset.request.path, asker=call.asker)
+        request = HttpRequest(
+            self._place, "POST", self._dataset.request.path, asker=call.asker, idempotent=self._dataset.is_idempotent
+        )
         answer = await self._client.send(request, message.headers, message.content, call.timeout, _FAULT_STATUSES)
         document = await self._opened(answer.status, answer.content)
         if isinstance(document, Fault):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from connectors.cache import RowCache
 from connectors.contract import CompanyRows, Coverage, Dataset, FetchRequest, SourceAnswer, SourceCall
 from connectors.joining import Joiner
+from connectors.kindness.bounds import Bounds
+from connectors.kindness.declared import Treatment
 from connectors.line import Line
 from connectors.manifest import DatasetManifest
 from connectors.mapping import compile_mapper
@@ -51,9 +54,16 @@ class MemoryAgency:
 
 
 def supply_of(
-    agency: MemoryAgency, *, timeout: float = 5, concurrency: int = 8, **dataset_options: Any
+    agency: MemoryAgency,
+    *,
+    timeout: float = 5,
+    concurrency: int = 8,
+    treatment: Mapping[str, Any] | None = None,
+    clock: Callable[[], float] = time.time,
+    **dataset_options: Any,
 ) -> AgencySupply:
-    options = {"batch": 10, "missingMeans": "none", "timeToLive": 0, **dataset_options}
+    options = {"batch": 10, "missingMeans": "none", "timeToLive": 0, "idempotent": True, **dataset_options}
+    declared = {"retries": {"most": 0}, "timeout": timeout, "concurrency": concurrency, **(treatment or {})}
     manifest = DatasetManifest.model_validate(
         {
             "record": "Penalty",
@@ -75,7 +85,8 @@ def supply_of(
         shared=False,
     )
     joiner = Joiner(manifest, SHAPES["Penalty"], compile_mapper(manifest, SHAPES["Penalty"], ()), whole_rows=True)
-    line = Line(dataset, agency, joiner, timeout, concurrency, asyncio.Semaphore(concurrency))
+    bounds = Bounds("court", Treatment.model_validate(declared), clock=clock)
+    line = Line(dataset, agency, joiner, bounds, manifest.is_idempotent)
     return AgencySupply({dataset.id: line}, RowCache(1_000))
 
 

@@ -113,6 +113,28 @@ async def test_rows_that_may_be_anybodys_trouble_only_the_request_that_brought_t
     assert (outcomes(own), outcomes(other)) == ([Outcome.INCOMPLETE], [Outcome.ANSWERED])
 
 
+@pytest.mark.parametrize(
+    ("idempotent", "retryable", "calls"), [(True, True, 3), (False, True, 1), (True, False, 3), (False, False, 3)]
+)
+async def test_what_may_not_be_made_twice_is_repeated_only_where_the_agency_refused_it(
+    *, idempotent: bool, retryable: bool, calls: int
+) -> None:
+    async def answer(_: Sequence[str]) -> SourceAnswer:
+        raise AgencyFailure(FailureCode.AGENCY_BAD_RESPONSE, "no", retryable=retryable)
+
+    agency = MemoryAgency(answer)
+    supply = supply_of(agency, idempotent=idempotent)
+    await asyncio.gather(fetch(supply, CODES[:1]), fetch(supply, CODES[1:2]))
+    assert len(agency.calls) == calls
+
+
+async def test_a_call_that_is_not_sent_is_not_repeated() -> None:
+    supply = supply_of(MemoryAgency(), treatment={"maintenance": [{"from": "00:00", "to": "00:00"}]})
+    first, second = await asyncio.gather(fetch(supply, CODES[:1]), fetch(supply, CODES[1:2]))
+    assert outcomes({**first, **second}) == [FailureCode.AGENCY_UNAVAILABLE] * 2
+    assert supply.agencies["court"].counts.refused.maintenance == 1
+
+
 async def test_an_overloaded_agency_is_not_asked_again() -> None:
     async def answer(_: Sequence[str]) -> SourceAnswer:
         raise AgencyFailure(FailureCode.AGENCY_OVERLOADED, "status 429", retryable=True)

@@ -167,8 +167,9 @@ async def opening(kind: type[FastLane | HttpxLane]) -> AsyncIterator[Open]:
         yield opened
 
 
-async def get(lane: Lane, target: str = "/", seconds: float = 20) -> LaneAnswer:
-    return await lane.send("GET", target, {}, b"", asyncio.get_running_loop().time() + seconds)
+async def get(lane: Lane, target: str = "/", seconds: float = 20, *, idempotent: bool = True) -> LaneAnswer:
+    deadline = asyncio.get_running_loop().time() + seconds
+    return await lane.send("GET", target, {}, b"", deadline, idempotent=idempotent)
 
 
 async def echo(call: Call) -> None:
@@ -363,14 +364,57 @@ async def test_a_connection_that_was_closed_while_idle_is_made_anew(
     assert len(server.calls) == 4
 
 
-async def test_one_that_closes_every_connection_is_asked_twice_and_no_more(serve: Any, open_lane: Open) -> None:
+async def test_a_new_connection_that_breaks_is_not_followed_by_another(serve: Any, open_lane: Open) -> None:
     async def script(call: Call) -> None:
         call.hang_up()
 
     server = await serve(script)
     with pytest.raises(Garbled):
         await get(open_lane(server.address))
+    assert len(server.calls) == 1
+
+
+@pytest.mark.parametrize("leave", [Call.hang_up, Call.reset])
+async def test_what_must_not_be_sent_twice_is_not(
+    serve: Any, open_lane: Open, leave: Callable[[Call], NoReturn]
+) -> None:
+    async def script(call: Call) -> None:
+        if call.number == 2:
+            leave(call)
+        await call.answer()
+
+    server = await serve(script)
+    lane = open_lane(server.address)
+    assert (await get(lane, idempotent=False)).status == 200
+    with pytest.raises((Garbled, Unreachable)):
+        await get(lane, idempotent=False)
     assert len(server.calls) == 2
+
+
+async def test_what_must_not_be_sent_twice_takes_no_connection_that_is_being_closed(
+    serve: Any, open_fast: Open
+) -> None:
+    async def script(call: Call) -> None:
+        await call.answer()
+        call.hang_up()
+
+    server = await serve(script)
+    lane = open_fast(server.address)
+    assert (await get(lane, idempotent=False)).status == 200
+    # Not through the event loop, which would tell the lane that the connection has ended.
+    while server.calls[0].writer.transport.get_extra_info("socket").fileno() != -1:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    assert (await get(lane, idempotent=False)).status == 200
+    assert len(server.calls) == 2
+
+
+async def test_when_to_ask_again_is_told(serve: Any, open_lane: Open) -> None:
+    async def script(call: Call) -> None:
+        await call.send(whole(b"", 429, "Retry-After: 7\r\n") if call.number == 1 else whole(b"{}"))
+
+    server = await serve(script)
+    lane = open_lane(server.address)
+    assert [await get(lane), await get(lane)] == [LaneAnswer(429, b"", "7"), LaneAnswer(200, b"{}")]
 
 
 async def test_an_answer_that_breaks_off_is_not_asked_again(serve: Any, open_lane: Open) -> None:

@@ -10,6 +10,7 @@ import pytest
 from connectors.cache import RowCache
 from connectors.contract import CompanyRows, FailureCode, FetchRequest, Outcome, SourceAnswer
 from connectors.errors import AgencyFailure, UnknownDataset
+from connectors.lifetimes import Lifetimes
 from schema.credit_code import CreditCode
 from tests.connectors.memory import BOTH, MemoryAgency, answered, fetch, settled, supply_of
 from tests.connectors.support import CODES, Agency, Asked, ask
@@ -77,7 +78,7 @@ async def test_a_failure_or_an_incomplete_answer_is_not_kept(agency: Agency, ope
         return replies.pop(0)
 
     agency.answer = answer
-    supply = await open_one(MANIFEST, agency.address)
+    supply = await open_one(MANIFEST + "\n    retries: {most: 0}\n", agency.address)
     outcomes = [(await ask(supply, CODES[:1]))[CODES[0]].outcome for _ in range(4)]
     assert outcomes == [Outcome.FAILED, Outcome.INCOMPLETE, Outcome.ANSWERED, Outcome.ANSWERED]
 
@@ -116,7 +117,9 @@ async def test_the_least_recently_used_rows_go_first_and_the_bound_counts_rows()
     async def through(*codes: CreditCode) -> None:
         asked.clear()
         deadline = asyncio.get_running_loop().time() + 1
-        await cache.through(FetchRequest("a/Penalty", codes, frozenset({"facts"}), {}, "", deadline), 30, ask)
+        await cache.through(
+            FetchRequest("a/Penalty", codes, frozenset({"facts"}), {}, "", deadline), Lifetimes(30, 30), ask
+        )
 
     asked: list[tuple[CreditCode, ...]] = []
     cache = RowCache(4)

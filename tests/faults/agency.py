@@ -104,7 +104,7 @@ async def forget_half(call: Call) -> None:
 
 
 async def be_busy(call: Call) -> None:
-    await call.send(head(0, "429 Too Many Requests", "Retry-After: 60\r\n"))
+    await call.send(head(0, "429 Too Many Requests", "Retry-After: 1\r\n"))
 
 
 async def fail(call: Call) -> None:

@@ -20,7 +20,8 @@ import psutil
 import pytest
 from joserfc.jwk import KeySet, OKPKey
 
-from gateway.assembly import read_installation
+from connectors.kindness.share import Share
+from gateway.assembly import share_of
 from gateway.audit.files import FileArchive
 from gateway.audit.ledger import FileLedger
 from gateway.audit.notary import Books
@@ -143,15 +144,10 @@ def test_workers_that_cannot_begin_are_an_error_that_says_why(environment: Mappi
     assert ended.stderr.decode().startswith("WORKER_ENDED: SETTINGS_INVALID: XINQIAO_SECRET is not set")
 
 
-@pytest.mark.parametrize(("workers", "shares"), [(1, [4]), (3, [2, 1, 1]), (5, [1, 1, 1, 1, 1])])
-def test_workers_divide_what_an_agency_bears_at_once(workers: int, shares: list[int]) -> None:
-    installation = read_installation(Settings())
-    numbers = range(1, workers + 1)
-    registries = [
-        next(manifest for manifest in installation.share(number, workers).manifests if manifest.agency == "registry")
-        for number in numbers
-    ]
-    assert [manifest.concurrency for manifest in registries] == shares
+def test_each_worker_of_each_instance_has_its_share() -> None:
+    settings = Settings(workers=3, instances=2)
+    assert [share_of(settings, number) for number in (1, 2, 3)] == [Share(4, 6), Share(5, 6), Share(6, 6)]
+    assert share_of(Settings(), None) == Share(1, 1)
 
 
 def test_the_logs_of_all_workers_are_under_one_signed_checkpoint_once_the_server_has_ended(

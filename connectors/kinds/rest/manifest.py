@@ -245,6 +245,12 @@ class RestDataset(DatasetManifest):
     response: RestResponse = Field(default_factory=RestResponse)
 
     @property
+    def is_idempotent(self) -> bool:
+        """What the manifest says, or else whether it is made of GETs (RFC 9110, section 9.2.2)."""
+        requests = (self.request, self.lookup.request) if self.lookup else (self.request,)
+        return all(one.method == "GET" for one in requests) if self.idempotent is None else self.idempotent
+
+    @property
     def keyed_by_place(self) -> bool:
         """Whether an answer tells by their place in it whose rows are."""
         return self.response.layout in {Layout.MAP, Layout.ORDER}

@@ -47,10 +47,13 @@ class Written(msgspec.Struct, frozen=True):
 
 
 class RequestWriter:
-    """How requests are written. `typed` tells that the connection says what bodies are."""
+    """How requests are written. `typed` tells that the connection says what bodies are, `idempotent` that they may be
+    sent twice.
+    """
 
-    def __init__(self, request: RestRequest, filters: Mapping[str, Filter], *, typed: bool) -> None:
+    def __init__(self, request: RestRequest, filters: Mapping[str, Filter], *, typed: bool, idempotent: bool) -> None:
         self._request = request
+        self._idempotent = idempotent
         self._filters = filters
         self.place = f"{request.method} {request.path}"
         # What Python calls it is what it reads as: there it says no byte order mark.
@@ -63,7 +66,17 @@ class RequestWriter:
         request = self._request
         if position.target is not None:
             path, _, query = position.target.partition("?")
-            return Written(HttpRequest(self.place, request.method, path, query, asker=call.asker, at_root=True))
+            return Written(
+                HttpRequest(
+                    self.place,
+                    request.method,
+                    path,
+                    query,
+                    asker=call.asker,
+                    idempotent=self._idempotent,
+                    at_root=True,
+                )
+            )
         in_query: list[Parameter] = list(request.query.items())
         in_body: list[Parameter] = []
         keys = request.keys
@@ -83,6 +96,7 @@ class RequestWriter:
             self.path(call.keys[0]),
             urlencode([(name, str(value)) for name, value in in_query], encoding=self._encoding),
             asker=call.asker,
+            idempotent=self._idempotent,
         )
         return Written(sent, self._headers, self._body(in_body)) if request.method == "POST" else Written(sent)
 

@@ -47,11 +47,11 @@ class ResponseReader:
             document = await self._document(answer.content)
         except (ValueError, ArithmeticError, RecursionError) as error:
             if answer.status != OK:
-                refuse_status(self._place, answer.status)
+                refuse_status(self._place, answer.status, answer.retry_after)
             raise bad_response(self._place, f"not {response.format.upper()} ({type(error).__name__})") from None
         said = self._judged(document)
         if said is Said.ROWS and answer.status != OK:
-            refuse_status(self._place, answer.status)
+            refuse_status(self._place, answer.status, answer.retry_after)
         return said, document
 
     async def rows_of(self, document: Any, keys: Sequence[str]) -> Listing:  # noqa: ANN401  (an agency's document has any shape)

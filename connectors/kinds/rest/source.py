@@ -50,7 +50,7 @@ class RestSource:
         """`address` is that of the connection; `typed` tells that its headers say what bodies are."""
 
         def exchange(request: RestRequest, filters: Mapping[str, Filter], response: RestResponse) -> Exchange:
-            writer = RequestWriter(request, filters, typed=typed)
+            writer = RequestWriter(request, filters, typed=typed, idempotent=dataset.is_idempotent)
             reader = ResponseReader(response, dataset.key.path, writer.place)
             return Exchange(client, writer, reader, response.statuses)
 
@@ -69,6 +69,7 @@ class RestSource:
         identifier = await self._identify(lookup, self._lookup, call)
         if identifier is None:
             return SourceAnswer((), unknown=frozenset(call.keys))
+        await call.further()
         return await self._fetch(call, structs.replace(call, keys=[identifier]))
 
     async def close(self) -> None:
@@ -93,6 +94,8 @@ class RestSource:
         short = False
         position: Position | None = pages.first() if pages else Position()
         for number in range(paging.pages if paging else 1):
+            if number:
+                await call.further()
             said, document = await exchange.ask(asked, position or Position())
             if said is Said.UNKNOWN:
                 return SourceAnswer((), unknown=frozenset(call.keys))

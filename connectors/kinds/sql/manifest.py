@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
@@ -35,6 +35,8 @@ class SqlConnection(Part):
 
 class SqlDataset(DatasetManifest):
     """A dataset in a table, in a view, or behind a statement."""
+
+    idempotent_by_nature: ClassVar[bool] = True
 
     table: Annotated[str, StringConstraints(pattern=_TABLE)] | None = Field(
         default=None, description="Table or view, also schema.table."

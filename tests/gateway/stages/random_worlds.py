@@ -333,7 +333,7 @@ def everything_said(
     for one in datasets:
         failure = chance.choice(list(FailureCode))
         for code in COMPANIES:
-            outcome = chance.choices([*Outcome, None], weights=[80, 5, 5, 5, 5])[0]
+            outcome = chance.choices([*Outcome, None], weights=[80, 5, 5, 5, 5, 5])[0]
             if outcome is Outcome.FAILED or (outcome is None and failure is not FailureCode.AGENCY_BAD_RESPONSE):
                 # Of one dataset all fail alike: which failure an error names of several as frequent is not fixed.
                 rows = CompanyRows(Outcome.FAILED, failure=failure, retryable=chance.random() < 0.5)

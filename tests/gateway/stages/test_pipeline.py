@@ -96,7 +96,7 @@ async def test_where_another_supplier_answered_the_failure_is_in_the_sources_and
     assert "errors" not in answer
 
 
-@pytest.mark.parametrize("outcome", [Outcome.INCOMPLETE, Outcome.UNKNOWN_COMPANY])
+@pytest.mark.parametrize("outcome", [Outcome.INCOMPLETE, Outcome.UNKNOWN_COMPANY, Outcome.STALE])
 async def test_an_agency_that_did_not_answer_whole_makes_the_answer_partial(make_world, codes, outcome) -> None:
     world = make_world(
         outcomes={

@@ -1,0 +1,122 @@
+"""An agency's budget of calls: when the next one may leave."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from math import ceil
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+from connectors.kindness.declared import Rate
+from connectors.kindness.share import Share
+
+_NEARLY = 1e-6
+"""Seconds by which a moment counts as one of the beats: they are sums of floating-point numbers."""
+
+
+class Pace(Protocol):
+    """When calls may leave. Times are in seconds of the event loop's clock."""
+
+    def next(self, now: float) -> float:
+        """The first moment, from now on, at which a call may leave."""
+        ...
+
+    def take(self, moment: float) -> None:
+        """A call leaves at this moment, which `next` gave."""
+        ...
+
+
+class MovingWindow:
+    """At most so many calls in any span of so many seconds."""
+
+    __slots__ = ("_seconds", "_taken")
+
+    def __init__(self, calls: int, seconds: float) -> None:
+        self._seconds = seconds
+        self._taken: deque[float] = deque(maxlen=calls)
+
+    def next(self, now: float) -> float:
+        """As in `Pace`."""
+        taken = self._taken
+        return max(now, taken[0] + self._seconds) if len(taken) == taken.maxlen else now
+
+    def take(self, moment: float) -> None:
+        """As in `Pace`."""
+        self._taken.append(moment)
+
+
+class Beat:
+    """One call in so many seconds, at moments at which no other process has its own.
+
+    For processes of one machine, which share the clock: with fewer calls in a second than processes, each would
+    otherwise ask in the same one.
+    """
+
+    __slots__ = ("_after", "_phase", "_seconds")
+
+    def __init__(self, seconds: float, phase: float) -> None:
+        self._seconds = seconds
+        self._phase = phase
+        self._after = float("-inf")
+
+    def next(self, now: float) -> float:
+        """As in `Pace`."""
+        first = max(now, self._after + self._seconds)
+        return self._phase + self._seconds * ceil((first - self._phase - _NEARLY) / self._seconds)
+
+    def take(self, moment: float) -> None:
+        """As in `Pace`."""
+        self._after = moment
+
+
+class DayBudget:
+    """So many calls from one midnight of the zone to the next.
+
+    Nobody knows how many were sent on the day on which the process began: of that day it has the part that is left.
+    """
+
+    __slots__ = ("_calls", "_ends", "_zone", "left")
+
+    def __init__(self, calls: int, zone: str, now: float) -> None:
+        """`now` is in seconds of the Unix epoch, as below."""
+        self._calls = calls
+        self._zone = ZoneInfo(zone)
+        begins, self._ends = day_around(now, self._zone)
+        self.left = ceil(calls * (self._ends - now) / (self._ends - begins))
+
+    def take(self, now: float) -> bool:
+        """Takes a call out of the day's, unless there is none left."""
+        if now >= self._ends:
+            _, self._ends = day_around(now, self._zone)
+            self.left = self._calls
+        if self.left <= 0:
+            return False
+        self.left -= 1
+        return True
+
+
+def day_around(now: float, zone: ZoneInfo) -> tuple[float, float]:
+    """The midnights of the zone around a moment, all in seconds of the Unix epoch."""
+    midnight = datetime.fromtimestamp(now, zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight.timestamp(), (midnight + timedelta(days=1)).timestamp()
+
+
+def paces(rate: Rate, share: Share) -> Sequence[Pace]:
+    """What one process may send in a second and in a minute."""
+    bounds = [(calls, seconds) for calls, seconds in ((rate.second, 1.0), (rate.minute, 60.0)) if calls is not None]
+    windows = [MovingWindow(share.of(calls), seconds) for calls, seconds in bounds if calls >= share.processes]
+    between = max((seconds / calls for calls, seconds in bounds if calls < share.processes), default=None)
+    if between is None:
+        return windows
+    # The slowest beat keeps the other bound as well; two of them might never meet.
+    return [*windows, Beat(between * share.processes, between * share.number)]
+
+
+def next_moment(paces: Sequence[Pace], now: float) -> float:
+    """The first moment, from now on, that suits all of them."""
+    moment = now
+    while (later := max((pace.next(moment) for pace in paces), default=moment)) > moment:
+        moment = later
+    return moment

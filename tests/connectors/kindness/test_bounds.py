@@ -1,0 +1,387 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from connectors.contract import FailureCode, SourceAnswer
+from connectors.errors import AgencyFailure, NotSent
+from connectors.kindness.bounds import LONGEST_PAUSE, Bounds
+from connectors.kindness.breaker import BreakerState
+from connectors.kindness.declared import Treatment
+from connectors.kindness.share import Share
+from tests.connectors.kindness.virtual_time import in_virtual_time, now, wall
+
+ANSWER = SourceAnswer([])
+BAD = AgencyFailure(FailureCode.AGENCY_BAD_RESPONSE, "status 400", retryable=False)
+ILL = AgencyFailure(FailureCode.AGENCY_BAD_RESPONSE, "status 500", retryable=True)
+DOWN = AgencyFailure(FailureCode.AGENCY_UNAVAILABLE, "no connection", retryable=True)
+
+
+def throttled(retry_after: float | None = None) -> AgencyFailure:
+    return AgencyFailure(
+        FailureCode.AGENCY_OVERLOADED, "status 429", retryable=True, throttled=True, retry_after=retry_after
+    )
+
+
+Step = AgencyFailure | float | tuple[float, AgencyFailure]
+"""An answer after so many seconds, or a failure, at once or then."""
+
+
+@dataclass
+class System:
+    """An agency's system: what it does with each call, in their order, and with all that come after; when they came."""
+
+    script: list[Step] = field(default_factory=list)
+    then: Step = 0.0
+    came: list[float] = field(default_factory=list)
+    under_way: int = 0
+    most_under_way: int = 0
+    cancelled: int = 0
+
+    async def answer(self, _: float) -> SourceAnswer:
+        self.came.append(now())
+        self.under_way += 1
+        self.most_under_way = max(self.most_under_way, self.under_way)
+        step = self.script.pop(0) if self.script else self.then
+        try:
+            seconds, failure = step if isinstance(step, tuple) else (step, None)
+            if isinstance(seconds, AgencyFailure):
+                raise seconds
+            await asyncio.sleep(seconds)
+            if failure is not None:
+                raise failure
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        finally:
+            self.under_way -= 1
+        return ANSWER
+
+
+def bounds(share: Share = Share(), **treatment: Any) -> Bounds:  # noqa: B008
+    return Bounds("court", Treatment.model_validate({"retries": {"most": 0}, **treatment}), share, wall)
+
+
+async def call(one: Bounds, system: System, seconds: float = 100, *, idempotent: bool = True) -> AgencyFailure | None:
+    """How a call fared: None where it was answered."""
+    try:
+        await one.call(system.answer, now() + seconds, idempotent=idempotent)
+    except AgencyFailure as error:
+        return error
+    return None
+
+
+async def calls(one: Bounds, system: System, number: int, **options: Any) -> list[AgencyFailure | None]:
+    return [await call(one, system, **options) for _ in range(number)]
+
+
+def code(error: AgencyFailure | None) -> FailureCode | None:
+    return error.failure if error else None
+
+
+@in_virtual_time
+async def test_no_more_calls_are_under_way_than_the_agency_bears() -> None:
+    one, system = bounds(concurrency=3), System(then=1)
+    assert await asyncio.gather(*(call(one, system) for _ in range(10))) == [None] * 10
+    assert system.most_under_way == 3
+
+
+@in_virtual_time
+async def test_a_call_that_gets_no_place_in_time_is_not_sent() -> None:
+    one, system = bounds(concurrency=1), System(then=3)
+    first, second = await asyncio.gather(call(one, system), call(one, system, 2))
+    assert (first, code(second)) == (None, FailureCode.AGENCY_OVERLOADED)
+    assert isinstance(second, NotSent)
+    assert (len(system.came), one.counts.refused.places) == (1, 1)
+
+
+@in_virtual_time
+async def test_calls_beyond_the_rate_wait_for_their_turn() -> None:
+    one, system = bounds(rate={"second": 2}), System()
+    assert await asyncio.gather(*(call(one, system) for _ in range(5))) == [None] * 5
+    assert system.came == [0, 0, 1, 1, 2]
+
+
+@in_virtual_time
+async def test_a_call_whose_turn_would_come_too_late_is_not_sent_and_costs_nothing() -> None:
+    one, system = bounds(rate={"second": 1}), System()
+    first, second, third = await asyncio.gather(call(one, system), call(one, system, 0.5), call(one, system))
+    assert (first, code(second), third) == (None, FailureCode.AGENCY_OVERLOADED, None)
+    assert system.came == [0, 1]
+    assert one.counts.refused.rate == 1
+
+
+@in_virtual_time
+async def test_the_days_calls_are_no_more_than_declared_until_midnight() -> None:
+    one, system = bounds(rate={"day": 3}), System()
+    assert [code(error) for error in await calls(one, system, 5)] == [None] * 3 + [FailureCode.AGENCY_OVERLOADED] * 2
+    await asyncio.sleep(24 * 3600)
+    assert await calls(one, system, 3) == [None] * 3
+    assert (len(system.came), one.counts.refused.day) == (6, 2)
+
+
+@in_virtual_time
+async def test_each_process_sends_its_share() -> None:
+    system = System()
+    every = [bounds(Share(number, 3), rate={"second": 100, "day": 10}) for number in (1, 2, 3)]
+    for one in every:
+        await calls(one, system, 10)
+    assert len(system.came) == 10
+    system = System()
+    await calls(bounds(Share(1, 3), rate={"second": 6}), system, 3)
+    assert [moment - system.came[0] for moment in system.came] == [0, 0, 1]
+
+
+@in_virtual_time
+async def test_further_requests_of_a_call_keep_to_the_rate_too() -> None:
+    one, came = bounds(rate={"second": 2}), []
+
+    async def three_pages(timeout: float) -> SourceAnswer:  # noqa: ASYNC109
+        deadline = now() + timeout
+        for page in range(3):
+            if page:
+                await one.further(deadline)
+            came.append(now())
+        return ANSWER
+
+    await one.call(three_pages, now() + 10, idempotent=True)
+    await one.call(three_pages, now() + 10, idempotent=True)
+    assert came == [0, 0, 1, 1, 2, 2]
+
+
+@in_virtual_time
+async def test_under_maintenance_nothing_is_sent() -> None:
+    one, system = bounds(maintenance=[{"from": "00:10", "to": "00:20"}], retries={"most": 2}), System()
+    assert await call(one, system) is None
+    await asyncio.sleep(600)
+    refused = await call(one, system)
+    assert isinstance(refused, NotSent)
+    assert (code(refused), now()) == (FailureCode.AGENCY_UNAVAILABLE, 600)
+    await asyncio.sleep(600)
+    assert await call(one, system) is None
+    assert (len(system.came), one.counts.refused.maintenance) == (2, 1)
+
+
+@in_virtual_time
+async def test_a_call_that_waited_into_the_maintenance_is_not_sent() -> None:
+    one, system = bounds(maintenance=[{"from": "00:01", "to": "00:20"}], concurrency=1, timeout=100), System(then=61)
+    first, second = await asyncio.gather(call(one, system), call(one, system))
+    assert (first, code(second), len(system.came)) == (None, FailureCode.AGENCY_UNAVAILABLE, 1)
+
+
+@in_virtual_time
+async def test_a_call_that_failed_is_repeated_where_it_may_be() -> None:
+    one = bounds(retries={"most": 2})
+    for failure in (ILL, DOWN):
+        system = System([failure, failure])
+        assert await call(one, system) is None
+        pauses = [later - earlier for earlier, later in pairwise(system.came)]
+        assert 0.05 <= pauses[0] <= 0.1 <= pauses[1] <= 0.2
+    assert (one.counts.calls, one.counts.retries, one.counts.failures) == (6, 4, 4)
+
+
+@in_virtual_time
+async def test_a_late_call_is_repeated_if_there_is_time() -> None:
+    one, system = bounds(retries={"most": 1}, timeout=2), System([60])
+    assert await call(one, system) is None
+    assert (len(system.came), system.cancelled, one.counts.timeouts) == (2, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("failure", "options"),
+    [
+        (ILL, {"idempotent": False}),
+        (BAD, {}),
+        (AgencyFailure(FailureCode.LIMIT, "too large", retryable=False), {}),
+        (ILL, {"seconds": 0.05}),
+        (throttled(20), {"seconds": 10}),
+    ],
+)
+@in_virtual_time
+async def test_a_call_that_may_not_be_repeated_or_not_in_time_is_not(
+    failure: AgencyFailure, options: dict[str, Any]
+) -> None:
+    one, system = bounds(retries={"most": 2}), System([failure])
+    assert await call(one, system, **options) is failure
+    assert len(system.came) == 1
+
+
+@in_virtual_time
+async def test_repetitions_are_a_part_of_all_calls() -> None:
+    one = bounds(retries={"most": 2, "percent": 10}, breaker={"failures": 100})
+    answered, failing = System(), System(then=ILL)
+    await calls(one, failing, 20)
+    assert one.counts.retries == 11  # what was saved up, and what these calls earned
+    await calls(one, answered, 50)
+    await calls(one, failing, 20)
+    assert one.counts.retries == 11 + 7
+    await calls(one, answered, 1000)
+    await calls(one, failing, 20)
+    assert one.counts.retries == 11 + 7 + 11
+
+
+@in_virtual_time
+async def test_an_agency_is_asked_again_when_it_said_and_meanwhile_by_nobody() -> None:
+    one, system = bounds(retries={"most": 1}), System([throttled(7)])
+    first = asyncio.create_task(call(one, system))
+    await asyncio.sleep(1)
+    patient, hasty = await asyncio.gather(call(one, system), call(one, system, 3))
+    assert (await first, patient, code(hasty)) == (None, None, FailureCode.AGENCY_OVERLOADED)
+    assert system.came == [0, 7, 7]
+    assert one.counts.refused.pause == 1
+
+
+@in_virtual_time
+async def test_an_agency_that_only_says_too_often_is_left_alone_for_a_second() -> None:
+    one, system = bounds(), System([throttled()])
+    assert [code(error) for error in await calls(one, system, 2)] == [FailureCode.AGENCY_OVERLOADED, None]
+    assert system.came == [0, 1]
+
+
+@in_virtual_time
+async def test_an_agency_that_wants_to_be_left_alone_for_ever_is_not() -> None:
+    one, system = bounds(), System([throttled(1e9)])
+    await call(one, system)
+    assert await call(one, system, 1e9) is None
+    assert system.came == [0, LONGEST_PAUSE]
+
+
+@in_virtual_time
+async def test_a_pause_that_begins_while_a_call_waits_for_its_turn_holds_for_it_too() -> None:
+    one, system = bounds(rate={"second": 1}), System([(0.5, throttled(9))])
+    await asyncio.gather(call(one, system), call(one, system))
+    assert system.came == [0, 9.5]
+
+
+@pytest.mark.parametrize(
+    "failure", [ILL, DOWN, 60.0, AgencyFailure(FailureCode.AGENCY_OVERLOADED, "status 503", retryable=True)]
+)
+@in_virtual_time
+async def test_an_agency_that_keeps_failing_is_left_alone_until_a_call_is_answered(
+    failure: AgencyFailure | float,
+) -> None:
+    one, system = bounds(breaker={"failures": 3, "seconds": 5}), System([failure] * 4)
+    await calls(one, system, 3)
+    refused = await call(one, system)
+    assert isinstance(refused, NotSent)
+    assert (code(refused), one.breaker.state(now())) == (FailureCode.AGENCY_UNAVAILABLE, BreakerState.OPEN)
+    await asyncio.sleep(5)
+    assert not isinstance(await call(one, system), NotSent)
+    assert isinstance(await call(one, system), NotSent)
+    await asyncio.sleep(5)
+    assert await calls(one, system, 2) == [None, None]
+    assert (len(system.came), one.counts.refused.breaker, one.breaker.state(now())) == (6, 2, BreakerState.CLOSED)
+
+
+@pytest.mark.parametrize("failure", [BAD, throttled(0), AgencyFailure(FailureCode.LIMIT, "too large", retryable=False)])
+@in_virtual_time
+async def test_an_agency_that_answers_though_not_as_it_should_is_asked_on(failure: AgencyFailure) -> None:
+    one, system = bounds(breaker={"failures": 3}), System(then=failure)
+    assert await calls(one, system, 20) == [failure] * 20
+
+
+@in_virtual_time
+async def test_impatient_callers_do_not_get_an_agency_left_alone() -> None:
+    one, system = bounds(breaker={"failures": 3}, timeout=5), System(then=3)
+    assert [code(error) for error in await calls(one, system, 20, seconds=2.4)] == [FailureCode.AGENCY_TIMEOUT] * 20
+    assert await call(one, system) is None
+    assert [code(error) for error in await calls(one, system, 3, seconds=2.6)] == [FailureCode.AGENCY_TIMEOUT] * 3
+    assert isinstance(await call(one, system), NotSent)
+
+
+@in_virtual_time
+async def test_a_cancelled_call_that_tried_lets_another_try() -> None:
+    one, system = bounds(breaker={"failures": 1, "seconds": 5}), System([ILL, 60])
+    await call(one, system)
+    await asyncio.sleep(5)
+    trying = asyncio.create_task(call(one, system))
+    await asyncio.sleep(1)
+    assert isinstance(await call(one, system), NotSent)
+    trying.cancel()
+    with suppress(asyncio.CancelledError):
+        await trying
+    assert await call(one, system) is None
+
+
+@in_virtual_time
+async def test_calls_that_wait_when_the_breaker_opens_are_not_sent() -> None:
+    one, system = bounds(breaker={"failures": 1}, concurrency=1), System(then=60)
+    fared = await asyncio.gather(*(call(one, system) for _ in range(4)))
+    assert [code(error) for error in fared] == [FailureCode.AGENCY_TIMEOUT] + [FailureCode.AGENCY_UNAVAILABLE] * 3
+    assert len(system.came) == 1
+
+
+@in_virtual_time
+async def test_a_slow_call_is_hedged_and_the_first_answer_counts() -> None:
+    one, system = bounds(hedgeAfter=0.5), System([4, 1])
+    assert await call(one, system) is None
+    assert (system.came, now(), system.cancelled) == ([0, 0.5], 1.5, 1)
+    assert (one.counts.calls, one.counts.hedges) == (2, 1)
+
+
+@in_virtual_time
+async def test_a_hedge_that_fails_leaves_the_call_to_answer() -> None:
+    one, system = bounds(hedgeAfter=0.5), System([4, ILL])
+    assert await call(one, system) is None
+    assert now() == 4
+
+
+@in_virtual_time
+async def test_where_both_fail_the_call_has_failed() -> None:
+    one, system = bounds(hedgeAfter=0.5, timeout=2), System([60, ILL])
+    assert code(await call(one, system)) is FailureCode.AGENCY_TIMEOUT
+    assert (len(system.came), system.under_way) == (2, 0)
+
+
+NOT_HEDGED: dict[str, Callable[[], dict[str, Any]]] = {
+    "which is quick": lambda: {"hedgeAfter": 2},
+    "where it is not declared": dict,
+    "beyond the places": lambda: {"concurrency": 1},
+    "beyond the rate": lambda: {"rate": {"second": 1}, "hedgeAfter": 0.2},
+    "beyond the budget": lambda: {"retries": {"percent": 0}},
+}
+
+
+@pytest.mark.parametrize("why", NOT_HEDGED)
+@in_virtual_time
+async def test_no_call_is_hedged(why: str) -> None:
+    declared = NOT_HEDGED[why]()
+    hedging = {} if why == "where it is not declared" else {"hedgeAfter": 0.5}
+    one, system = bounds(**{**hedging, **declared}), System(then=1.5)
+    assert await call(one, system) is None
+    assert len(system.came) == 1
+
+
+@in_virtual_time
+async def test_what_must_not_be_sent_twice_is_not_hedged() -> None:
+    one, system = bounds(hedgeAfter=0.5), System([4])
+    assert await call(one, system, idempotent=False) is None
+    assert system.came == [0]
+
+
+@in_virtual_time
+async def test_a_cancelled_call_takes_its_hedge_along() -> None:
+    one, system = bounds(hedgeAfter=0.5), System([60, 60])
+    asking = asyncio.create_task(call(one, system))
+    await asyncio.sleep(1)
+    assert system.under_way == 2
+    asking.cancel()
+    with suppress(asyncio.CancelledError):
+        await asking
+    assert (system.under_way, system.cancelled) == (0, 2)
+
+
+@in_virtual_time
+async def test_latencies_are_counted_in_classes() -> None:
+    one = bounds()
+    assert one.counts.latency(0.5) is None
+    await calls(one, System(then=0.02), 9)
+    await calls(one, System([3]), 1)
+    assert (one.counts.latency(0.5), one.counts.latency(0.9), one.counts.latency(0.99)) == (0.025, 0.025, 5)
+    assert one.counts.seconds == pytest.approx(3.18)

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from datetime import datetime
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.kindness.declared import Rate
+from connectors.kindness.rate import DayBudget, next_moment, paces
+from connectors.kindness.share import Share
+
+CHINA = "Asia/Shanghai"
+NOON = datetime(2026, 11, 27, 12, tzinfo=ZoneInfo(CHINA)).timestamp()
+HOUR = 3600
+
+
+def sent(rate: Rate, share: Share, wanted: list[float]) -> list[float]:
+    """When calls leave that are wanted at these moments."""
+    own, moments = paces(rate, share), []
+    for moment in wanted:
+        moments.append(next_moment(own, moment))
+        for pace in own:
+            pace.take(moments[-1])
+    return moments
+
+
+def most_in(seconds: float, moments: list[float]) -> int:
+    return max(sum(start <= moment < start + seconds - 1e-5 for moment in moments) for start in moments)
+
+
+@given(
+    second=st.none() | st.integers(1, 6),
+    minute=st.integers(1, 40),
+    processes=st.integers(1, 7),
+    wanted=st.lists(st.floats(0, 100), min_size=1, max_size=60).map(sorted),
+)
+def test_all_processes_together_keep_to_the_rate_in_any_second_and_minute(
+    second: int | None, minute: int, processes: int, wanted: list[float]
+) -> None:
+    rate = Rate(second=second, minute=minute)
+    moments = [sent(rate, Share(number, processes), wanted) for number in range(1, processes + 1)]
+    together = sorted(moment for own in moments for moment in own)
+    assert most_in(60, together) <= minute
+    if second is not None:
+        assert most_in(1, together) <= second
+    for own in moments:
+        assert all(wish <= moment for wish, moment in zip(wanted, own, strict=True))
+        assert all(earlier <= later for earlier, later in pairwise(own))
+
+
+def test_calls_leave_at_once_as_long_as_the_rate_allows() -> None:
+    assert sent(Rate(second=3), Share(), [0, 0, 0.5, 0.5, 0.5, 5]) == [0, 0, 0.5, 1, 1, 5]
+
+
+def test_fewer_calls_than_processes_leave_in_turn() -> None:
+    moments = [sent(Rate(second=1), Share(number, 4), [0, 0]) for number in (1, 2, 3, 4)]
+    assert moments == [[1, 5], [2, 6], [3, 7], [0, 4]]
+
+
+@pytest.mark.parametrize(("whole", "workers", "instances"), [(10, 1, 1), (10, 3, 1), (7, 2, 2), (5, 3, 4), (11, 4, 3)])
+def test_shares_never_add_up_to_more_than_the_whole(whole: int, workers: int, instances: int) -> None:
+    own = [Share.of_worker(number, workers, instances).of(whole) for number in range(1, workers + 1)]
+    assert sum(own) * instances <= whole
+    if instances == 1:
+        assert sum(own) == whole
+
+
+def test_a_day_begins_at_midnight_in_the_agencys_zone() -> None:
+    midnight = NOON + 12 * HOUR
+    budget = DayBudget(2, CHINA, midnight)
+    assert [budget.take(midnight + hour * HOUR) for hour in (0, 5, 23.9, 24, 30, 31)] == [
+        True,
+        True,
+        False,
+        True,
+        True,
+        False,
+    ]
+
+
+def test_a_process_that_begins_at_noon_has_half_of_the_day() -> None:
+    budget = DayBudget(10, CHINA, NOON)
+    assert [budget.take(NOON) for _ in range(7)] == [True] * 5 + [False] * 2
+    assert [budget.take(NOON + 12 * HOUR) for _ in range(11)] == [True] * 10 + [False]
