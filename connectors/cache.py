@@ -17,6 +17,7 @@ from aiocache import SimpleMemoryCache  # type: ignore[import-untyped]
 from msgspec.structs import replace
 
 from connectors.contract import CompanyKey, CompanyRows, FetchRequest, Outcome
+from connectors.kindness.shared_day import Add
 from connectors.lifetimes import Lifetimes
 from connectors.second_level import DatasetEntries, SecondLevel
 from connectors.shelf import shelf_of
@@ -66,6 +67,10 @@ class RowCache:
         self._largest = largest
         self._flights: dict[str, _Flight] = {}
         self._digests: dict[str, bytes] = {}
+
+    def counter(self, agency: str) -> Add | None:
+        """What counts an agency's calls of a day for all instances, where there is a second level."""
+        return self._second.counter(agency) if self._second is not None else None
 
     def name(self, dataset: str, entries: DatasetEntries) -> str:
         """The name under which these entries of a dataset are kept: rows that its manifest made before it changed are

@@ -18,6 +18,7 @@ from connectors.joining import Joiner
 from connectors.kindness.bounds import Bounds
 from connectors.kindness.declared import Treatment
 from connectors.kindness.share import Share
+from connectors.kindness.shared_day import Add
 from connectors.kinds import kinds
 from connectors.line import Line
 from connectors.manifest import Manifest, Part
@@ -78,9 +79,12 @@ def origin_of(manifest: Manifest, shapes: Mapping[str, RecordShape], settings: S
     return Origin(resolved, used, {path: stamp_or_none(path) for path in _read_once(resolved)})
 
 
-async def open_agency(origin: Origin, settings: SupplySettings, before: OpenAgency | None = None) -> OpenAgency:
+async def open_agency(
+    origin: Origin, settings: SupplySettings, before: OpenAgency | None = None, count: Add | None = None
+) -> OpenAgency:
     """Opens the connections; the agency is not asked yet, and may be down. What bounds calls `before`, where the same
-    agency was open and may be asked for a while yet, bounds them together.
+    agency was open and may be asked for a while yet, bounds them together. `count` counts its calls of a day for all
+    instances, where they have a store in common.
 
     Raises `ConnectionNotConfigured` where the connection cannot be opened.
     """
@@ -91,7 +95,10 @@ async def open_agency(origin: Origin, settings: SupplySettings, before: OpenAgen
         raise ConnectionNotConfigured([f"agency {manifest.agency}: {error}"]) from None
     sources = watched(opened, manifest.agency, settings.watch)
     bounds = before.bounds if before is not None and _alike(before.origin, origin) else None
-    bounds, forwards = bounds or Bounds(manifest.agency, manifest, settings.share), manifest.forward is not None
+    bounds, forwards = (
+        bounds or Bounds(manifest.agency, manifest, settings.share, add=count),
+        manifest.forward is not None,
+    )
     lines: dict[str, Line] = {}
     for dataset, described in zip(manifest.datasets, describe(manifest), strict=True):
         source, shape = sources[dataset.record], shapes[dataset.record]

@@ -18,6 +18,7 @@ import structlog
 
 from connectors.contract import CompanyKey, CompanyRows, FetchRequest, RecordShape
 from connectors.entries import FORMAT, Entry, EntryFormat
+from connectors.kindness.shared_day import Add
 from connectors.lifetimes import Lifetimes
 from connectors.manifest import DatasetManifest, Manifest
 from connectors.row_store import RowStore
@@ -144,6 +145,15 @@ class SecondLevel:
             self._waiting += len(kept)
             self._puts.append(_Put(request, self._datasets[request.dataset], kept, asked_at, kept_until))
             self._wake.set()
+
+    def counter(self, what: str) -> Add:
+        """What counts days in the store, for whatever has this name."""
+        name = self._seal.names(f"calls of {what}".encode())
+
+        async def add(day: str, number: int, seconds: float) -> int | None:
+            return await self._store.add(name(day), number, seconds)
+
+        return add
 
     async def close(self) -> None:
         """Gives up what waits to be put, and closes the store."""

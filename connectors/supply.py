@@ -12,6 +12,7 @@ from connectors.contract import Asker, CompanyKey, CompanyRows, Dataset, FetchRe
 from connectors.environment import missing_references
 from connectors.errors import ConnectionNotConfigured, UnknownDataset
 from connectors.kindness.bounds import Bounds
+from connectors.kindness.shared_day import Add
 from connectors.lifetimes import Lifetimes
 from connectors.line import Answers, Line, Question, dated
 from connectors.manifest import Manifest
@@ -35,15 +36,16 @@ async def open_supply(
     missing = [reason for manifest in manifests for reason in missing_references(manifest, settings.environment)]
     if missing:
         raise ConnectionNotConfigured(missing)
-    second = _open_second_level(settings)
+    cache = RowCache(settings.cached_rows, _open_second_level(settings))
     agencies: list[OpenAgency] = []
     reasons: list[str] = []
     for manifest in manifests:
         try:
-            agencies.append(await open_agency(origin_of(manifest, shapes, settings), settings))
+            origin, count = origin_of(manifest, shapes, settings), cache.counter(manifest.agency)
+            agencies.append(await open_agency(origin, settings, count=count))
         except ConnectionNotConfigured as error:
             reasons += error.reasons
-    supply = AgencySupply(agencies, RowCache(settings.cached_rows, second))
+    supply = AgencySupply(agencies, cache)
     if reasons:
         await supply.close()
         raise ConnectionNotConfigured(reasons)
@@ -90,6 +92,10 @@ class AgencySupply:
                 request = replace(request, dataset=kept_as)
             return asyncio.ensure_future(self._through_cache(line, question, request))
         return asyncio.ensure_future(self._ask(line, question, request.codes))
+
+    def counter(self, agency: str) -> Add | None:
+        """What counts an agency's calls of a day for all instances, where they have a store in common."""
+        return self._cache.counter(agency)
 
     def renewed(self, agencies: Collection[OpenAgency]) -> AgencySupply:
         """A supply of these agencies, which may be in this one as well, with the rows that are kept."""

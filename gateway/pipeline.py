@@ -180,7 +180,9 @@ class Gateway:
             deadline=received.deadline,
         )
         turn = Turn()
-        answers = replace(await federation.run(operation, companies, question.slices, turn), looked=looked)
+        answers = await federation.run(operation, companies, question.slices, turn)
+        if looked:
+            answers = replace(answers, looked=looked)
         local, local_errors = question.local
         data = None
         if local is not None:

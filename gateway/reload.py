@@ -215,7 +215,8 @@ class Reload:
         before = _by_id(self._provisions.supply.opened).get(manifest.agency)
         if before is not None and before.origin == origin:
             return before
-        return await open_agency(origin, settings, before)
+        count = self._provisions.supply.counter(manifest.agency)
+        return await open_agency(origin, settings, before, count)
 
     async def _change(self, placed: Mapping[Path, _Placed], successor: AgencySupply) -> Mapping[Path, Reasons]:
         """Puts other agencies in the places of those in force, and gives the reasons against it, where there are."""

@@ -12,8 +12,9 @@ from typing import Any, Final
 from connectors.conformance.bad_days import PATIENT, QUICK, expect_failure, expect_truth
 from connectors.conformance.stand_in import Behaviour, Heard, StandIn, head, reset, standing_in
 from connectors.conformance.stand_in import repeat as as_ever
-from connectors.conformance.trial import Broken, Case, Subject, Trial, Unfit
+from connectors.conformance.trial import PATIENT_BREAKER, Broken, Case, Subject, Trial, Unfit
 from connectors.contract import FailureCode, Supply
+from connectors.kindness.declared import Breaker
 from connectors.kinds import Transport
 from connectors.tls import Tls
 
@@ -22,6 +23,9 @@ _CHUNK: Final = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
 """A chunk of spaces, which any format may begin with."""
 
 _ELSEWHERE: Final = "/elsewhere"
+_WAIT_SECONDS: Final = 1
+_LATER: Final = f"Retry-After: {_WAIT_SECONDS}\r\n"
+_BREAKER: Final = Breaker(failures=3, seconds=1)
 
 _TIMEOUT: Final = frozenset({FailureCode.AGENCY_TIMEOUT})
 _UNAVAILABLE: Final = frozenset({FailureCode.AGENCY_UNAVAILABLE})
@@ -154,7 +158,7 @@ FAULTS: Final = (
     Fault(
         "too-many-requests",
         "wants to be asked later (429, Retry-After)",
-        status(429, "Retry-After: 30\r\n"),
+        status(429, _LATER),
         _OVERLOADED,
     ),
 )
@@ -193,20 +197,62 @@ async def redirected(trial: Trial) -> None:
             raise Broken("a redirect was followed")
 
 
+async def asked_later(trial: Trial) -> None:
+    """After a 429 with `Retry-After` there is a pause, whoever asks."""
+    async with _stand_in(trial, PATIENT) as (stand_in, subject, supply):
+        await stand_in.listen()
+        stand_in.behaviour = _once(status(429, _LATER), stand_in)
+        await expect_truth(trial, subject, supply)
+        await expect_truth(trial, subject, supply)
+        first, second, *_ = (heard.moment for heard in stand_in.heard)
+        if second - first < _WAIT_SECONDS:
+            raise Broken("it was asked again before it wanted to be")
+
+
+async def left_alone(trial: Trial) -> None:
+    """The breaker opens, and closes again."""
+    async with _stand_in(trial, PATIENT, _BREAKER) as (stand_in, subject, supply):
+        await stand_in.listen()
+        stand_in.behaviour = status(500)
+        for _ in range(2 * _BREAKER.failures):
+            await expect_failure(trial, subject, supply, _BAD | _UNAVAILABLE)
+        before = len(stand_in.heard)
+        await expect_failure(trial, subject, supply, _UNAVAILABLE)
+        if len(stand_in.heard) > before:
+            raise Broken("it keeps failing, and is asked all the same")
+        stand_in.behaviour = as_ever
+        await expect_truth(trial, subject, supply)
+        await expect_truth(trial, subject, supply)
+
+
+def _once(behaviour: Behaviour, stand_in: StandIn) -> Behaviour:
+    """Behaves so once, and then as ever."""
+
+    async def behave(heard: Heard, writer: asyncio.StreamWriter) -> bool:
+        stand_in.behaviour = as_ever
+        return await behaviour(heard, writer)
+
+    return behave
+
+
 CASES: Final = (
     *map(_case, FAULTS),
     Case("refused", "a system that is not there has failed, and is back when it is back", refused, Transport.HTTP),
+    Case("asked-later", "a system that wants to be asked later is left alone until then", asked_later, Transport.HTTP),
+    Case("left-alone", "a system that keeps failing is left alone, and tried again", left_alone, Transport.HTTP),
     Case("redirected", "a redirect is a failure, and is not followed", redirected, Transport.HTTP),
 )
 
 
 @asynccontextmanager
-async def _stand_in(trial: Trial, seconds: float) -> AsyncIterator[tuple[StandIn, Subject, Supply]]:
+async def _stand_in(
+    trial: Trial, seconds: float, breaker: Breaker = PATIENT_BREAKER
+) -> AsyncIterator[tuple[StandIn, Subject, Supply]]:
     """A stand-in, and the supply that asks it instead of the system."""
     if not trial.has_records():
         raise Unfit("none of the companies has a record that could be lost")
     connection: Any = trial.subject.manifest.connection
     async with standing_in(trial.exchanges, connection.url) as stand_in:
-        subject = trial.subject.changed({"url": stand_in.url, "auth": None, "tls": Tls()}, seconds)
+        subject = trial.subject.changed({"url": stand_in.url, "auth": None, "tls": Tls()}, seconds, breaker)
         async with subject.opened() as supply:
             yield stand_in, subject, supply

@@ -31,6 +31,7 @@ from connectors.contract import (
 from connectors.environment import resolve
 from connectors.errors import AgencyFailure, ConnectorError
 from connectors.keys import LEGACY_KINDS, is_some_company
+from connectors.kindness.declared import Breaker
 from connectors.kinds import SystemKind, Transport, kinds
 from connectors.manifest import DatasetManifest, Manifest
 from connectors.settings import SupplySettings
@@ -49,6 +50,10 @@ INDEXING_SECONDS: Final = 600.0
 """How long the first index of a drop may take."""
 
 _THIS_MACHINE: Final = ip_network("127.0.0.1")
+
+PATIENT_BREAKER: Final = Breaker(failures=100)
+"""Of a stand-in: it fails for other reasons than those that are looked at."""
+
 _partitions: Final = count()
 
 
@@ -176,12 +181,20 @@ class Subject:
         self,
         connection: Mapping[str, object],
         timeout: float,
+        breaker: Breaker = PATIENT_BREAKER,
     ) -> Subject:
-        """The same dataset with other keys of its connection and another timeout, asked on this machine."""
+        """The same dataset with other keys of its connection and another timeout, asked on this machine.
+
+        Without the manifest's rates and times of maintenance, which are the real system's.
+        """
         manifest = self.manifest.model_copy(
             update={
                 "connection": self.manifest.connection.model_copy(update=dict(connection)),
                 "timeout": timeout,
+                "rate": None,
+                "maintenance": (),
+                "hedge_after": None,
+                "breaker": breaker,
             }
         )
         reach = replace(self.settings.reach, plain=(*self.settings.reach.plain, _THIS_MACHINE))

@@ -158,13 +158,14 @@ def _key(kind: str, evidence: Mapping[str, Evidence], key: str | None) -> Iterat
     else:
         found = evidence[key]
         parts = [f"path: {written(key)}"]
-        if found.key == KeyKind.ORGANISATION_CODE:
-            parts.append("kind: organisationCode")
+        if found.key in {KeyKind.ORGANISATION_CODE, KeyKind.REGISTRATION_NUMBER}:
+            parts.append(f"kind: {found.key}")
         spellings = () if kind == "file" else found.spellings
         if spellings and spellings != ("upper",) and (must or len(spellings) == 1):
             parts.append(f"spellings: [{', '.join(spellings)}]")
         text = written(key) if len(parts) == 1 else f"{{{', '.join(parts)}}}"
-        why = "" if isinstance(found.key, KeyKind) else f" # TODO it holds {found.key}s: say so in kind"
+        numbers = found.key is KeyKind.REGISTRATION_NUMBER
+        why = " # TODO an agency has to supply which company has which number: a crosswalk" if numbers else ""
         yield f"    key: {text}{why}"
     if must:
         yield "    missingMeans: none # TODO no row of a company: it has none; or unknown, or error?"
@@ -228,7 +229,7 @@ def _key_column(evidence: Mapping[str, Evidence]) -> str | None:
     def rank(name: str) -> tuple[int, int, bool, int]:
         found = evidence[name]
         usual = re.search(r"usc|xydm|信用代码|credit", name, re.IGNORECASE) is not None
-        return ranks.get(found.key, 2), not usual, not name.startswith(AROUND), held.index(name)  # type: ignore[call-overload]
+        return ranks.get(found.key or KeyKind.NAME, 2), not usual, not name.startswith(AROUND), held.index(name)
 
     return min(held, key=rank, default=None)
 

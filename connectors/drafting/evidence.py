@@ -74,7 +74,7 @@ class Evidence:
     values: int
     different: int
     kinds: frozenset[Kind]
-    key: KeyKind | str | None = None
+    key: KeyKind | None = None
     spellings: tuple[Spelling, ...] = ()
     formats: tuple[str, ...] = ()
     few: bool = False
@@ -134,7 +134,7 @@ def _reads(text: str, read: Callable[[str], object]) -> bool:
     return True
 
 
-def _key(texts: Sequence[str]) -> tuple[KeyKind | str | None, tuple[Spelling, ...]]:
+def _key(texts: Sequence[str]) -> tuple[KeyKind | None, tuple[Spelling, ...]]:
     """The identifier that the texts are, and how it is written."""
     keys = [normal_key(text) or "" for text in texts]
     if sum(map(_is_credit_code, keys)) >= MOST * len(keys):
@@ -147,7 +147,7 @@ def _key(texts: Sequence[str]) -> tuple[KeyKind | str | None, tuple[Spelling, ..
             Spelling.HYPHENATED if hyphens else Spelling.LOWER if lower else Spelling.UPPER,
         )
     if sum(map(is_registration_number, keys)) >= MOST * len(keys):
-        return "registrationNumber", ()
+        return KeyKind.REGISTRATION_NUMBER, ()
     return None, ()
 
 

@@ -17,6 +17,7 @@ from msgspec import structs
 
 from connectors.cache import RowCache
 from connectors.contract import CompanyRows, Dataset, FetchRequest, Row
+from connectors.lifetimes import Lifetimes
 from gateway.app import create_app
 from gateway.identity import load_authenticator
 from gateway.limits import Limits
@@ -50,7 +51,10 @@ class CachingSupply(MemorySupply):
 
     async def fetch(self, request: FetchRequest) -> Mapping[CreditCode, CompanyRows]:
         reach = super().fetch
-        return await self.cache.through(request, 60, lambda codes: reach(structs.replace(request, codes=tuple(codes))))
+        lifetimes = Lifetimes(60, 60)
+        return await self.cache.through(
+            request, lifetimes, lambda codes: reach(structs.replace(request, codes=tuple(codes)))
+        )
 
 
 @cache

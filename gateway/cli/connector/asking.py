@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Final
 from uuid import uuid4
@@ -48,6 +48,18 @@ def good_manifest(path: Path) -> Manifest:
     except ManifestInvalid as error:
         show_faults(faults_of(error))
         raise typer.Exit(FAILED) from None
+
+
+def chosen(manifest: Manifest, records: Collection[str] | None) -> Manifest:
+    """The manifest with its datasets of these record types alone, where some are named. Ends the command where one has
+    no dataset.
+    """
+    supplied = [dataset.record for dataset in manifest.datasets]
+    missing = next((record for record in records or () if record not in supplied), None)
+    if missing is not None:
+        raise typer.BadParameter(f"no dataset of {missing}: there are {', '.join(supplied)}", param_hint="--record")
+    datasets = tuple(dataset for dataset in manifest.datasets if not records or dataset.record in records)
+    return manifest.model_copy(update={"datasets": datasets})
 
 
 def shapes_of(manifest: Manifest) -> Mapping[str, RecordShape]:

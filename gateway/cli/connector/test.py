@@ -20,6 +20,7 @@ from gateway.cli.connector.asking import (
     Organisation,
     Purpose,
     asker,
+    chosen,
     company_keys,
     good_manifest,
     nobody_known_by,
@@ -42,6 +43,7 @@ def run_tests(  # noqa: PLR0913 - the options of a command
     unknown: Annotated[
         list[str] | None, typer.Option(help="Credit code of a company that it does not know; made up otherwise.")
     ] = None,
+    record: Annotated[list[str] | None, typer.Option(help="Only this record type; may be repeated.")] = None,
     only: Annotated[list[str] | None, typer.Option(help="Only this case; may be repeated.")] = None,
     organisation: Organisation = "xinqiao-connector-test",
     purpose: Purpose = None,
@@ -57,7 +59,7 @@ def run_tests(  # noqa: PLR0913 - the options of a command
     if strange:
         raise typer.BadParameter(f"no case {strange[0]!r}: there are {', '.join(_NAMES)}", param_hint="--only")
     with failing_plainly():
-        read, settings = good_manifest(manifest), supply_settings()
+        read, settings = chosen(good_manifest(manifest), record), supply_settings()
         known, strangers = company_keys(code), company_keys(unknown or [])
         who = asker(organisation, purpose)
         try:

@@ -112,6 +112,26 @@ class Sulking(Swallowing):
             raise
 
 
+class Hasty(Swallowing):
+    '''Asks again at once, whatever the agency wants.'''
+
+    async def fetch(self, call):
+        try:
+            return await self._source.fetch(call)
+        except AgencyFailure:
+            return await self._source.fetch(call)
+
+
+class Stubborn(Swallowing):
+    '''Takes every failure for one that says nothing of the agency's health.'''
+
+    async def fetch(self, call):
+        try:
+            return await self._source.fetch(call)
+        except AgencyFailure as failure:
+            raise AgencyFailure(FailureCode.AGENCY_BAD_RESPONSE, str(failure), retryable=False) from None
+
+
 def over(kind, base, wrapper, transport):
     class Over(base):
         kind: str
@@ -131,6 +151,8 @@ SWALLOWREST = over("swallowrest", rest.RestManifest, Swallowing, Transport.HTTP)
 SWALLOWSQL = over("swallowsql", sql.SqlManifest, Swallowing, Transport.TCP)
 SWALLOWFILE = over("swallowfile", file.FileManifest, Swallowing, Transport.DROP)
 SULK = over("sulk", rest.RestManifest, Sulking, Transport.HTTP)
+HASTY = over("hasty", rest.RestManifest, Hasty, Transport.HTTP)
+STUBBORN = over("stubborn", rest.RestManifest, Stubborn, Transport.HTTP)
 """
 MANIFEST = """
     agency: loft
@@ -153,7 +175,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     about = site / "flawed-1.0.dist-info"
     about.mkdir(parents=True)
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: flawed\nVersion: 1.0\n")
-    names = ("flawed", "swallowrest", "swallowsql", "swallowfile", "sulk")
+    names = ("flawed", "swallowrest", "swallowsql", "swallowfile", "sulk", "hasty", "stubborn")
     points = "".join(f"{name} = flawed_kinds:{name.upper()}\n" for name in names)
     (about / "entry_points.txt").write_text(f"[xinqiao.kinds]\n{points}")
     plain = [{**row, "code": str(row["code"])} for row in ROWS]
@@ -200,7 +222,23 @@ async def test_an_outage_read_as_a_clean_record_fails_every_case_of_a_bad_day_by
     agency.answer = court
     found = await failed(conforming, REST_SINGLE.replace("kind: rest", "kind: swallowrest"), agency.address)
     assert found.keys() == OF_HTTP
+    assert found.pop("asked-later") == "the system is back: 0 rows instead of 3"
     assert set(found.values()) == {"it passes for ANSWERED, with 0 rows"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "case", "reason"),
+    [
+        ("hasty", "asked-later", "it was asked again before it wanted to be"),
+        ("stubborn", "left-alone", "AGENCY_BAD_RESPONSE instead of AGENCY_UNAVAILABLE"),
+    ],
+)
+async def test_an_agency_that_is_pressed_is_found(
+    agency: Agency, conforming: Any, kind: str, case: str, reason: str
+) -> None:
+    agency.answer = court
+    manifest = REST_SINGLE.replace("kind: rest", f"kind: {kind}")
+    assert await failed(conforming, manifest, agency.address, only={case}) == {case: reason}
 
 
 async def test_an_outage_read_as_a_clean_record_fails_every_case_of_a_bad_day_of_a_database(

@@ -280,11 +280,13 @@ def test_an_address_that_may_not_be_reached_names_the_setting(run: Run, manifest
     assert "XINQIAO_PLAIN_NETWORKS" in said.output
 
 
-def test_nothing_that_was_asked_or_came_is_logged(
+def test_nothing_is_logged(
     run: Run, manifest: Path, court: tuple[str, list[str]], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    run("probe", manifest, CODES[0], COURT_URL=court[0], COURT_KEY=SECRET, XINQIAO_PLAIN_NETWORKS='["127.0.0.0/8"]')
-    run("test", manifest, "--code", CODES[0], "--only", "silence")
+    variables = {"COURT_URL": court[0], "COURT_KEY": SECRET, "XINQIAO_PLAIN_NETWORKS": '["127.0.0.0/8"]'}
+    said = run("test", manifest, "--code", CODES[0], "--only", "reset", **variables)
+    assert "pass" in said.output
+    assert "agency call failed" not in said.output
     assert capfd.readouterr() == ("", "")
 
 
@@ -350,3 +352,13 @@ datasets:
     refused = run("probe", path, key, "--record", "Honour")
     assert refused.exit_code == 2
     assert "no dataset of the manifest knows companies by such keys" in " ".join(refused.output.split())
+
+
+def test_test_asks_for_the_named_record_types_alone(run: Run) -> None:
+    path = ROOT / "connectors/agencies/tax.yaml"
+    said = run("test", path, "--code", CODES[0], "--record", "TaxPaid", "--only", "answers")
+    assert said.exit_code == 2
+    assert "no dataset of TaxPaid" in " ".join(said.output.replace("│", " ").split())
+    variables = {"TAX_URL": "http://127.0.0.1:9", "XINQIAO_PLAIN_NETWORKS": '["127.0.0.0/8"]'}
+    arguments = ("test", path, "--code", CODES[0], "--record", "TaxCredit", "--only", "answers", "--json")
+    assert [verdict["dataset"] for verdict in orjson.loads(run(*arguments, **variables).output)] == ["tax/TaxCredit"]
