@@ -82,7 +82,9 @@ async def looks_at(tmp_path: Path, log: str, *codes: CreditCode, manifest: str =
     (tmp_path / "manifests" / "access-log.yaml").write_text(manifest)
     shapes = record_shapes(catalogue())
     supply = await open_supply(
-        load_manifests(tmp_path / "manifests", shapes), shapes, SupplySettings({"AUDIT_LOG": log}, cached_rows=0)
+        tuple(load_manifests(tmp_path / "manifests", shapes).values()),
+        shapes,
+        SupplySettings({"AUDIT_LOG": log}, cached_rows=0),
     )
     columns = frozenset({"lookedOn", "organisation", "purpose", "basis", "requests"})
     seconds = asyncio.get_running_loop().time() + 20
