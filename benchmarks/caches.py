@@ -151,7 +151,8 @@ class Bench:
 async def _tables(runs: int) -> list[Table]:
     with ValkeyServer() as server:
         store = open_store(f"redis://{server.host}:{server.port}", {}, deadline=5)
-        second = SecondLevel(store, Seal(os.urandom(32)), {DATASET: DatasetEntries(EntryFormat(FIELDS), b"")})
+        second = SecondLevel(store, Seal(os.urandom(32)))
+        second.know(DATASET, DatasetEntries(EntryFormat(FIELDS), b""))
         try:
             bench = Bench(second, runs)
             sizes = tuple(f"{size:,} at once: CPU µs" for size in SIZES)

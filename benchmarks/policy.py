@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import math
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import Final
 
 from benchmarks.large_policy import AGENCIES, ORGANISATIONS, RULES, large_policy, supplied
 from benchmarks.tables import Effort, Section, Table, milliseconds
+from connectors.cache import RowCache
+from connectors.supply import AgencySupply
 from gateway.compiler import Compiler
+from gateway.cost import Tariff
+from gateway.document import Documents
 from gateway.editions import Editions
-from gateway.prepare import Preparer
+from gateway.limits import Limits
+from gateway.provision import Provision
 from gateway.tables import TableSource, announce
-from gateway.workshop import Announced, open_workshop
+from gateway.views import Views
+from gateway.workshop import Announced, Offered, open_workshop
 from policies.decision import Basis, CallerClass
 from policies.load import PolicyFiles, read_directory
 from policies.store.contract import Store
 from policies.store.initial import initialise
 from policies.store.model import authored, new_version
 from policies.store.open import open_store
+from schema.contract import national
 from schema.records import catalogue
 
 CONSENT: Final = frozenset({"AUTHORISED", "RESTRICTED"})
@@ -70,17 +77,27 @@ async def opened() -> AsyncIterator[tuple[Editions, Store, PolicyFiles]]:
     demonstration = read_directory(Path(__file__).parents[1] / "policies")
     publicity = {name: content for name, content in demonstration.items() if name.startswith("publicity/")}
     files = {**large_policy(made), **publicity}
-    begin = partial(open_workshop, made, AGENCIES, supplied(made))
+    offered = Offered(made, supplied(made))
+    provision = Provision(
+        offered=offered,
+        datasets={},
+        agencies={},
+        shared=frozenset(),
+        tariff=Tariff({}, math.inf, {}),
+        supply=AgencySupply([], RowCache(0)),
+        views=Views(national()),
+        documents=Documents(made, Limits()),
+    )
     with tempfile.TemporaryDirectory() as folder:
         store = await open_store(f"{folder}/store")
         await initialise(store, authored(files), by="benchmark", why="to measure", at=dt.datetime.now(dt.UTC))
-        async with Compiler(begin) as compiler:
+        async with Compiler(open_workshop) as compiler:
             await compiler.run(int)
 
-            async def load(given: PolicyFiles) -> tuple[Announced, TableSource]:
-                return await announce(compiler, given, dt.datetime.now(dt.UTC))
+            async def load(given: PolicyFiles, of: Offered) -> tuple[Announced, TableSource]:
+                return await announce(compiler, given, of, dt.datetime.now(dt.UTC))
 
-            yield Editions(load=load, prepare=partial(Preparer, {}, {}), max_staleness=60), store, files
+            yield Editions(load=load, provision=provision, max_staleness=60), store, files
         await store.close()
 
 

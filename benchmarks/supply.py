@@ -24,6 +24,7 @@ from connectors.kindness.declared import Treatment
 from connectors.line import Line
 from connectors.manifest import DatasetManifest, MissingMeans
 from connectors.mapping import compile_mapper
+from connectors.open_agency import OpenAgency
 from connectors.supply import AgencySupply
 from gateway.demo.identifiers import credit_code, organisation_code
 from schema.credit_code import CreditCode
@@ -76,7 +77,7 @@ def supply(time_to_live: float, *, coalesce: bool = True) -> AgencySupply:
         shared=False,
     )
     line = Line(dataset, Agency(), joiner, Bounds("agency", Treatment()), idempotent=True)
-    return AgencySupply({dataset.id: line}, RowCache(1_000_000))
+    return AgencySupply([OpenAgency({dataset.id: line})], RowCache(1_000_000))
 
 
 def request(codes: Sequence[CreditCode]) -> FetchRequest:

@@ -17,8 +17,9 @@ from aiocache import SimpleMemoryCache  # type: ignore[import-untyped]
 from msgspec.structs import replace
 
 from connectors.contract import CompanyKey, CompanyRows, FetchRequest, Outcome
+from connectors.kindness.shared_day import Add
 from connectors.lifetimes import Lifetimes
-from connectors.second_level import SecondLevel
+from connectors.second_level import DatasetEntries, SecondLevel
 from connectors.shelf import shelf_of
 
 Ask = Callable[[Sequence[CompanyKey]], Awaitable[Mapping[CompanyKey, CompanyRows]]]
@@ -53,7 +54,8 @@ class RowCache:
     """At most `largest` rows (a company without rows counts as one), by dataset, company, filters and partition.
 
     Times are in seconds of the event loop's clock. `second` is looked into for what memory does not hold, and closed
-    with the cache.
+    with the cache. Both keep rows of a dataset under its name (`FetchRequest.dataset`), or under another that `name`
+    gave.
     """
 
     def __init__(self, largest: int, second: SecondLevel | None = None) -> None:
@@ -64,6 +66,21 @@ class RowCache:
         self._weight = 0
         self._largest = largest
         self._flights: dict[str, _Flight] = {}
+        self._digests: dict[str, bytes] = {}
+
+    def counter(self, agency: str) -> Add | None:
+        """What counts an agency's calls of a day for all instances, where there is a second level."""
+        return self._second.counter(agency) if self._second is not None else None
+
+    def name(self, dataset: str, entries: DatasetEntries) -> str:
+        """The name under which these entries of a dataset are kept: rows that its manifest made before it changed are
+        others.
+        """
+        first = self._digests.setdefault(dataset, entries.digest)
+        name = dataset if first == entries.digest else f"{dataset}@{entries.digest.hex()}"
+        if self._second is not None:
+            self._second.know(name, entries)
+        return name
 
     async def through(self, request: FetchRequest, lifetimes: Lifetimes, ask: Ask) -> dict[CompanyKey, CompanyRows]:
         """What is kept of the asked companies, and what `ask` brings of the others.

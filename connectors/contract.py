@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 import msgspec
 
@@ -244,4 +244,13 @@ class Source(Protocol):
 
     async def close(self) -> None:
         """Gives back what it holds (connections, files)."""
+        ...
+
+
+@runtime_checkable
+class Preparing(Protocol):
+    """A source that cannot answer before it has prepared itself (read a large file, say), which it does unasked."""
+
+    async def ready(self) -> None:
+        """Returns once it can answer, or cannot for some other reason."""
         ...

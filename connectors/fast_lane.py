@@ -119,6 +119,8 @@ class FastLane:
             raise OutOfTime("no connection in time") from None
         except OSError as error:
             raise Unreachable(f"no connection ({type(error).__name__})") from None
+        except ValueError as error:
+            raise Unusable(f"no connection ({type(error).__name__})") from None
 
     async def _connect_to(self, addresses: Sequence[str]) -> Http1Connection:
         """A connection to the first of the addresses that takes one. Raises `OSError`."""

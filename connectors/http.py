@@ -12,7 +12,7 @@ import msgspec
 
 from connectors.authentication.contract import Authenticator, Outgoing
 from connectors.contract import Asker, FailureCode
-from connectors.errors import AgencyFailure
+from connectors.errors import AgencyFailure, ConnectorError
 from connectors.json_body import read_json
 from connectors.lane import OK, Lane, LaneAnswer, LaneError
 from connectors.manifest import Forward
@@ -139,10 +139,10 @@ class HttpClient:
         authenticator = self._authenticator
         if authenticator is None:
             return await self._sent(request, deadline)
-        signed = await authenticator.sign(request, deadline)
+        signed = await _signed(authenticator, request, deadline)
         answer = await self._sent(signed, deadline)
         if answer.status == _UNAUTHORISED and authenticator.renew(signed):
-            return await self._sent(await authenticator.sign(request, deadline), deadline)
+            return await self._sent(await _signed(authenticator, request, deadline), deadline)
         return answer
 
     def _tell(self, request: HttpRequest, sent: Outgoing, answer: LaneAnswer | None, failure: str) -> None:
@@ -162,6 +162,16 @@ class HttpClient:
         path = quote(path, safe=_PATH_CHARACTERS) or "/"
         query = request.query if isinstance(request.query, str) else urlencode(request.query)
         return path, query
+
+
+async def _signed(authenticator: Authenticator, request: Outgoing, deadline: float) -> Outgoing:
+    try:
+        return await authenticator.sign(request, deadline)
+    except ConnectorError:
+        raise
+    except Exception as error:  # noqa: BLE001  (whatever the libraries beneath make of a key; its message may hold it)
+        reason = f"not signed ({type(error).__name__})"
+        raise AgencyFailure(FailureCode.AGENCY_UNAVAILABLE, reason, retryable=False) from None
 
 
 def bad_response(place: str, what: str) -> AgencyFailure:

@@ -75,7 +75,9 @@ class HttpxLane:
                 content = await self._read(response) if response.status_code in self._bodies.statuses else b""
         except TimeoutError:
             raise OutOfTime("no answer in time") from None
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict) as error:
+        except LaneError:
+            raise
+        except Exception as error:  # noqa: BLE001  (what the libraries beneath httpx raise, it hands on in part)
             raise meaning_of(error) from None
         return LaneAnswer(response.status_code, content, response.headers.get("retry-after", ""))
 
@@ -120,12 +122,12 @@ class HttpxLane:
 
 
 def meaning_of(error: Exception) -> LaneError:
-    """What an error of httpx means. Its own message is left out: it may hold values."""
+    """What an error of httpx, or of a library beneath it, means. Its own message is left out: it may hold values."""
     name = type(error).__name__
     match error:
         case httpx.TimeoutException():
             return OutOfTime(name)
-        case httpx.NetworkError() | httpx.ProxyError():
+        case httpx.NetworkError() | httpx.ProxyError() | OSError():
             return Unreachable(name)
         case httpx.RemoteProtocolError():
             return Garbled(name)

@@ -34,10 +34,15 @@ _Tell = Callable[[str, tuple[Row, ...], datetime | None, Mapping[int, frozenset[
 
 
 class Joined(msgspec.Struct, frozen=True):
-    """One call's answer by company. `whole` tells that nothing is missing from it that may be of any of them."""
+    """One call's answer by company. `whole` tells that nothing is missing from it that may be of any of them. `mapped`
+    and `dropped` are numbers of rows, `unreadable` of values.
+    """
 
     companies: Mapping[CompanyKey, CompanyRows]
     whole: bool
+    mapped: int = 0
+    dropped: int = 0
+    unreadable: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +90,8 @@ class Joiner:
                     joined[code] = tell(code, found[start:end], as_of, _between(unreadable, start, end))
             if turn.is_over():
                 await turn.pass_on()
-        return Joined(joined, whole)
+        unread = sum(map(len, unreadable.values())) if unreadable else 0
+        return Joined(joined, whole, len(found), unkeyed + answer.dropped, unread)
 
     def _teller(
         self, asked: Asked, answer: SourceAnswer, unkeyed: int, there: Collection[str], unclear: Mapping[str, int]

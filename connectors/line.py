@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 
@@ -29,6 +29,8 @@ from connectors.joining import Joiner
 from connectors.keys import Spelling, spell
 from connectors.kindness.bounds import Bounds
 from connectors.lifetimes import NOT_KEPT, Lifetimes
+from connectors.row_counts import RowCounts
+from connectors.second_level import DatasetEntries
 
 _log = structlog.get_logger(__name__)
 
@@ -62,7 +64,9 @@ class Told(msgspec.Struct, frozen=True):
 class Line:
     """One dataset: what it is, where it comes from, and the bounds of its agency, which all its lines share.
 
-    `idempotent` tells whether a call may be made twice, `forwards` whether calls say for whom they are made.
+    `idempotent` tells whether a call may be made twice, `forwards` whether calls say for whom they are made. `entries`
+    tells rows that are kept of this dataset from those that another manifest of the agency made; `rows` counts what
+    becomes of them.
     """
 
     dataset: Dataset
@@ -71,6 +75,8 @@ class Line:
     bounds: Bounds
     idempotent: bool
     forwards: bool = False
+    entries: DatasetEntries | None = None
+    rows: RowCounts = field(default_factory=RowCounts)
 
     @property
     def coalesces(self) -> bool:
@@ -102,6 +108,10 @@ class Line:
             if len(answer.rows) > limit:
                 answer = replace(answer, rows=answer.rows[:limit], truncated=True)
             joined = await self.joiner.join(codes, question.columns, answer)
+            counts = self.rows
+            counts.mapped += joined.mapped
+            counts.dropped += joined.dropped
+            counts.unreadable += joined.unreadable
             # Rows that may be kept are dated each time that they are given out, kept or not (`AgencySupply`).
             kept = self.dataset.time_to_live > 0
             return Told(joined.companies if kept else dated(joined.companies, NOT_KEPT), spoilt=not joined.whole)

@@ -6,6 +6,7 @@ record types is in `connectors.manifest_checks`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import StrEnum
@@ -107,6 +108,12 @@ class Part(BaseModel):
     """What every part of a manifest has in common: nothing unknown in it, and it never changes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+
+    def read_once(self) -> Iterator[Path]:
+        """The files that this part names, its references resolved, that are read when the agency is opened and not
+        looked at again. Blocks.
+        """
+        yield from ()
 
 
 class Names(Part):

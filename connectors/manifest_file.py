@@ -54,10 +54,10 @@ def check_manifest(path: Path, shapes: Mapping[str, RecordShape]) -> Manifest:
     return manifest
 
 
-def load_manifests(directory: Path, shapes: Mapping[str, RecordShape]) -> tuple[Manifest, ...]:
+def load_manifests(directory: Path, shapes: Mapping[str, RecordShape]) -> Mapping[Path, Manifest]:
     """Every manifest of a directory, in the order of their files. Raises `ManifestInvalid` for the first bad one."""
-    manifests = tuple(load_manifest(path, shapes) for path in manifest_paths(directory))
-    for path, finding in clashes(directory, manifests):
+    manifests = {path: load_manifest(path, shapes) for path in manifest_paths(directory)}
+    for path, finding in clashes(directory, tuple(manifests.values())):
         raise ManifestInvalid(str(path), [finding])
     return manifests
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Any, Final, TypeVar
 
 from aiocache.backends.redis import RedisCache  # type: ignore[import-untyped]
@@ -106,6 +107,17 @@ class RowStore:
             return True
 
         return await self._travel(self.writing, put, otherwise=False)
+
+    async def add(self, name: bytes, number: int, seconds: float) -> int | None:
+        """Adds to the number under a name, and keeps it for so long; the sum, None where the store does not answer."""
+
+        async def add() -> int:
+            async with self._cache.client.pipeline(transaction=True) as together:
+                together.incrby(name, number)
+                together.expire(name, ceil(seconds))
+                return int((await together.execute())[0])
+
+        return await self._travel(self.writing, add, otherwise=None)
 
     async def close(self) -> None:
         """Ends every trip and closes every connection."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from typing import Final
@@ -18,11 +18,12 @@ import structlog
 
 from connectors.contract import CompanyKey, CompanyRows, FetchRequest, RecordShape
 from connectors.entries import FORMAT, Entry, EntryFormat
+from connectors.kindness.shared_day import Add
 from connectors.lifetimes import Lifetimes
 from connectors.manifest import DatasetManifest, Manifest
 from connectors.row_store import RowStore
-from connectors.seal import Name, Seal
-from connectors.shelf import shelf_of
+from connectors.seal import Seal
+from connectors.shelf import question_of
 from connectors.turns import Turn
 
 SKEW: Final = 1.0
@@ -67,7 +68,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class DatasetEntries:
-    """A dataset's entries: their format, and a digest of all that makes an agency's rows what they are."""
+    """A dataset's entries: their format, and a digest of all that makes the dataset's rows what they are."""
 
     format: EntryFormat
     digest: bytes
@@ -75,9 +76,12 @@ class DatasetEntries:
 
 @dataclass(frozen=True, slots=True)
 class _Put:
-    """Answers that wait to be put: when they were asked for (Unix epoch), and are kept until (the loop's clock)."""
+    """Answers that wait to be put, as these entries: when they were asked for (Unix epoch), and are kept until (the
+    loop's clock).
+    """
 
     request: FetchRequest
+    entries: DatasetEntries
     answers: Sequence[tuple[CompanyKey, CompanyRows]]
     asked_at: float
     kept_until: float
@@ -86,15 +90,19 @@ class _Put:
 class SecondLevel:
     """Rows in a store that is shared. Whoever made it closes it, inside the loop in which it was made."""
 
-    def __init__(self, store: RowStore, seal: Seal, datasets: Mapping[str, DatasetEntries]) -> None:
+    def __init__(self, store: RowStore, seal: Seal) -> None:
         self.counts = Counts()
         self._store = store
         self._seal = seal
-        self._datasets = datasets
+        self._datasets: dict[str, DatasetEntries] = {}
         self._puts: list[_Put] = []
         self._waiting = 0
         self._wake = asyncio.Event()
         self._putting = asyncio.create_task(self._put_all(), name="puts to the cache's second level")
+
+    def know(self, name: str, entries: DatasetEntries) -> None:
+        """Keeps rows under this name (`FetchRequest.dataset`) from now on."""
+        self._datasets[name] = entries
 
     async def look(
         self, request: FetchRequest, codes: Sequence[CompanyKey], lifetimes: Lifetimes
@@ -102,7 +110,8 @@ class SecondLevel:
         """What is kept of these companies, with all the asked columns: fresh, or of use where the agency fails."""
         if request.deadline - asyncio.get_running_loop().time() <= self._store.deadline:
             return {}
-        name = self._name(request)
+        entries = self._datasets[request.dataset]
+        name = self._seal.names(entries.digest + question_of(request).encode())
         names = [name(code) for code in codes]
         values = await self._store.get(names)
         found: dict[CompanyKey, Kept] = {}
@@ -113,7 +122,7 @@ class SecondLevel:
                 continue
             if turn.is_over():
                 await turn.pass_on()
-            kept = self._read(request, entry_name, value, lifetimes)
+            kept = self._read(request, entries.format, entry_name, value, lifetimes)
             if kept is None:
                 self.counts.unusable += 1
             else:
@@ -134,8 +143,17 @@ class SecondLevel:
             self.counts.left_out += len(kept)
         elif kept:
             self._waiting += len(kept)
-            self._puts.append(_Put(request, kept, asked_at, kept_until))
+            self._puts.append(_Put(request, self._datasets[request.dataset], kept, asked_at, kept_until))
             self._wake.set()
+
+    def counter(self, what: str) -> Add:
+        """What counts days in the store, for whatever has this name."""
+        name = self._seal.names(f"calls of {what}".encode())
+
+        async def add(day: str, number: int, seconds: float) -> int | None:
+            return await self._store.add(name(day), number, seconds)
+
+        return add
 
     async def close(self) -> None:
         """Gives up what waits to be put, and closes the store."""
@@ -145,9 +163,11 @@ class SecondLevel:
         failures = self._store.reading.failures + self._store.writing.failures
         _log.info("the cache's second level is closed", failures=failures, **asdict(self.counts))
 
-    def _read(self, request: FetchRequest, name: bytes, value: bytes, lifetimes: Lifetimes) -> Kept | None:
+    def _read(
+        self, request: FetchRequest, form: EntryFormat, name: bytes, value: bytes, lifetimes: Lifetimes
+    ) -> Kept | None:
         content = self._seal.open(name, value)
-        entry = self._datasets[request.dataset].format.read(content) if content is not None else None
+        entry = form.read(content) if content is not None else None
         if entry is None or not request.columns <= entry.columns:
             return None
         age = time.time() - entry.asked_at
@@ -166,18 +186,21 @@ class SecondLevel:
             by_dataset: dict[str, list[_Put]] = {}
             for put in puts:
                 by_dataset.setdefault(put.request.dataset, []).append(put)
-            for dataset, alike in by_dataset.items():
-                await self._put_dataset(self._datasets[dataset], alike)
+            for alike in by_dataset.values():
+                try:
+                    await self._put_dataset(alike)
+                except Exception as error:  # noqa: BLE001  (whatever it is, the next answers must be put)
+                    _log.warning("rows are not put to the cache's second level", reason=type(error).__name__)
 
-    async def _put_dataset(self, entries: DatasetEntries, puts: Sequence[_Put]) -> None:
+    async def _put_dataset(self, puts: Sequence[_Put]) -> None:
         """Puts answers of one dataset, which are kept for about as long as each other, in few trips."""
         kept_until = min(put.kept_until for put in puts)
         chunk: list[tuple[bytes, bytes]] = []
         turn = Turn()
         for put in puts:
-            name = self._name(put.request)
+            name = self._seal.names(put.entries.digest + question_of(put.request).encode())
             for code, rows in put.answers:
-                content = entries.format.write(Entry(put.asked_at, put.request.columns, rows))
+                content = put.entries.format.write(Entry(put.asked_at, put.request.columns, rows))
                 if content is None:
                     self.counts.left_out += 1
                     continue
@@ -197,15 +220,12 @@ class SecondLevel:
         else:
             self.counts.left_out += len(chunk)
 
-    def _name(self, request: FetchRequest) -> Name:
-        return self._seal.names(self._datasets[request.dataset].digest + shelf_of(request).encode())
-
 
 def dataset_entries(manifest: Manifest, dataset: DatasetManifest, shape: RecordShape) -> DatasetEntries:
     """A dataset's entries. The manifest's connection is resolved: rows of another address or credential are others."""
     kinds = sorted((name, kind.value) for name, kind in shape.fields.items())
     parts = (
-        f"{FORMAT} {manifest.kind} {manifest.none} {kinds}",
+        f"{FORMAT} {manifest.agency} {manifest.kind} {manifest.none} {kinds}",
         manifest.connection.model_dump_json(),
         dataset.model_dump_json(),
     )

@@ -6,6 +6,11 @@ from connectors.contract import FetchRequest
 
 
 def shelf_of(request: FetchRequest) -> str:
-    """What tells kept rows apart beside the company: the partition, the dataset and the filters."""
+    """What tells kept rows apart beside the company: the dataset, the partition and the filters."""
+    return f"{request.dataset}\x1f{question_of(request)}"
+
+
+def question_of(request: FetchRequest) -> str:
+    """What tells kept rows of one dataset apart beside the company."""
     filters = ",".join(f"{name}={day.isoformat()}" for name, day in sorted(request.filters.items()))
-    return f"{request.partition}\x1f{request.dataset}\x1f{filters}\x1f"
+    return f"{request.partition}\x1f{filters}\x1f"

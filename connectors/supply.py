@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
-import structlog
 from msgspec.structs import replace
 
 from connectors.cache import RowCache
-from connectors.coalesce import Coalescer
 from connectors.contract import Asker, CompanyKey, CompanyRows, Dataset, FetchRequest, RecordShape
-from connectors.describe import describe
-from connectors.environment import resolve
-from connectors.errors import ConnectionNotConfigured, ConnectionUnusable, UnknownDataset
-from connectors.joining import Joiner
+from connectors.environment import missing_references
+from connectors.errors import ConnectionNotConfigured, UnknownDataset
 from connectors.kindness.bounds import Bounds
-from connectors.kindness.share import Share
-from connectors.kinds import kinds
+from connectors.kindness.shared_day import Add
 from connectors.lifetimes import Lifetimes
 from connectors.line import Answers, Line, Question, dated
 from connectors.manifest import Manifest
-from connectors.mapping import compile_mapper
+from connectors.open_agency import OpenAgency, open_agency, origin_of
 from connectors.row_store import open_store
 from connectors.seal import Seal
-from connectors.second_level import SecondLevel, dataset_entries
+from connectors.second_level import SecondLevel
 from connectors.settings import SupplySettings
-from connectors.watch import watched
-
-_log = structlog.get_logger(__name__)
 
 _AskChunk = Callable[[Question, Sequence[CompanyKey]], Awaitable[Answers]]
 
@@ -41,16 +33,19 @@ async def open_supply(
     The manifests were checked against `shapes`. Raises `ConnectionNotConfigured` where the environment lacks an address
     or a secret, or holds an unusable one.
     """
-    resolved = [_divided(manifest, settings.share) for manifest in resolve(manifests, settings.environment)]
-    second = _open_second_level(resolved, shapes, settings)
-    lines: dict[str, Line] = {}
+    missing = [reason for manifest in manifests for reason in missing_references(manifest, settings.environment)]
+    if missing:
+        raise ConnectionNotConfigured(missing)
+    cache = RowCache(settings.cached_rows, _open_second_level(settings))
+    agencies: list[OpenAgency] = []
     reasons: list[str] = []
-    for manifest in resolved:
+    for manifest in manifests:
         try:
-            lines |= {line.dataset.id: line for line in await _open_lines(manifest, shapes, settings)}
-        except ConnectionUnusable as error:
-            reasons.append(f"agency {manifest.agency}: {error}")
-    supply = AgencySupply(lines, RowCache(settings.cached_rows, second))
+            origin, count = origin_of(manifest, shapes, settings), cache.counter(manifest.agency)
+            agencies.append(await open_agency(origin, settings, count=count))
+        except ConnectionNotConfigured as error:
+            reasons += error.reasons
+    supply = AgencySupply(agencies, cache)
     if reasons:
         await supply.close()
         raise ConnectionNotConfigured(reasons)
@@ -58,16 +53,21 @@ async def open_supply(
 
 
 class AgencySupply:
-    """The `Supply` of the contract. Made by `open_supply`; whoever opened it closes it."""
+    """The `Supply` of the contract. Made by `open_supply`, or out of another one; whoever opened it closes it."""
 
-    def __init__(self, lines: Mapping[str, Line], cache: RowCache) -> None:
-        self._lines = lines
+    def __init__(self, agencies: Collection[OpenAgency], cache: RowCache) -> None:
+        self.opened = frozenset(agencies)
         self._cache = cache
-        self._datasets = {name: line.dataset for name, line in lines.items()}
+        self._lines = {name: line for agency in agencies for name, line in agency.lines.items()}
+        self._coalescers = {name: one for agency in agencies for name, one in agency.coalescers.items()}
+        self._datasets = {name: line.dataset for name, line in self._lines.items()}
         self._lifetimes = {
-            name: Lifetimes.of_dataset(line.joiner.dataset, line.dataset.time_to_live) for name, line in lines.items()
+            name: Lifetimes.of_dataset(line.joiner.dataset, line.dataset.time_to_live)
+            for name, line in self._lines.items()
         }
-        self._coalescers = {name: Coalescer(line) for name, line in lines.items() if line.coalesces}
+        self._kept_as = {
+            name: cache.name(name, line.entries) if line.entries else name for name, line in self._lines.items()
+        }
 
     @property
     def datasets(self) -> Mapping[str, Dataset]:
@@ -87,21 +87,34 @@ class AgencySupply:
             request = replace(request, partition=_own_partition(request.partition, asker))
         question = Question(request.columns, request.filters, request.deadline, asker)
         if line.dataset.time_to_live:
+            kept_as = self._kept_as[request.dataset]
+            if kept_as != request.dataset:
+                request = replace(request, dataset=kept_as)
             return asyncio.ensure_future(self._through_cache(line, question, request))
         return asyncio.ensure_future(self._ask(line, question, request.codes))
 
-    async def close(self) -> None:
-        """Ends every call, closes every connection and forgets every row."""
-        for coalescer in self._coalescers.values():
-            await coalescer.close()
-        for line in self._lines.values():
-            await line.close()
-        await self._cache.close()
+    def counter(self, agency: str) -> Add | None:
+        """What counts an agency's calls of a day for all instances, where they have a store in common."""
+        return self._cache.counter(agency)
+
+    def renewed(self, agencies: Collection[OpenAgency]) -> AgencySupply:
+        """A supply of these agencies, which may be in this one as well, with the rows that are kept."""
+        return AgencySupply(agencies, self._cache)
+
+    async def close(self, successor: AgencySupply | None = None) -> None:
+        """Ends every call, closes every connection and forgets every row, but for what a successor has of them."""
+        for agency in self.opened - (successor.opened if successor else frozenset()):
+            await agency.close()
+        if successor is None:
+            await self._cache.close()
 
     async def _through_cache(self, line: Line, question: Question, request: FetchRequest) -> Answers:
         lifetimes = self._lifetimes[line.dataset.id]
 
+        line.rows.wanted += len(request.codes)
+
         async def ask(codes: Sequence[CompanyKey]) -> Answers:
+            line.rows.asked += len(codes)
             return await self._ask(line, question, codes)
 
         answers: Answers = await self._cache.through(request, lifetimes, ask)
@@ -142,46 +155,13 @@ async def _ask_chunks(ask: _AskChunk, line: Line, question: Question, codes: Seq
     return {code: answers[code] for code in codes}
 
 
-def _divided(manifest: Manifest, share: Share) -> Manifest:
-    """The manifest with the process's share of the calls that the agency bears at once: one, at the least."""
-    if manifest.concurrency < share.processes:
-        _log.warning(
-            "agency bears fewer calls at once than there are processes",
-            agency=manifest.agency,
-            concurrency=manifest.concurrency,
-            processes=share.processes,
-        )
-    return manifest.model_copy(update={"concurrency": max(1, share.of(manifest.concurrency))})
-
-
-async def _open_lines(manifest: Manifest, shapes: Mapping[str, RecordShape], settings: SupplySettings) -> list[Line]:
-    opened = await kinds().usable[manifest.kind].open_sources(manifest, shapes, settings)
-    sources = watched(opened, manifest.agency, settings.watch)
-    bounds, forwards = Bounds(manifest.agency, manifest, settings.share), manifest.forward is not None
-    lines: list[Line] = []
-    for dataset, described in zip(manifest.datasets, describe(manifest), strict=True):
-        source, shape = sources[dataset.record], shapes[dataset.record]
-        mapper = compile_mapper(dataset, shape, manifest.none)
-        joiner = Joiner(dataset, shape, mapper, whole_rows=not described.projection)
-        lines.append(Line(described, source, joiner, bounds, dataset.is_idempotent, forwards))
-    return lines
-
-
 def _own_partition(partition: str, asker: Asker) -> str:
     """The partition of what the agency told this organisation for this purpose: it may tell others otherwise."""
     return "\x1e".join((partition, asker.organisation, asker.purpose or ""))
 
 
-def _open_second_level(
-    manifests: Sequence[Manifest], shapes: Mapping[str, RecordShape], settings: SupplySettings
-) -> SecondLevel | None:
+def _open_second_level(settings: SupplySettings) -> SecondLevel | None:
     chosen = settings.second_level
     if chosen is None:
         return None
-    datasets = {
-        described.id: dataset_entries(manifest, dataset, shapes[dataset.record])
-        for manifest in manifests
-        for dataset, described in zip(manifest.datasets, describe(manifest), strict=True)
-    }
-    store = open_store(chosen.address, settings.environment, chosen.deadline)
-    return SecondLevel(store, Seal(chosen.key), datasets)
+    return SecondLevel(open_store(chosen.address, settings.environment, chosen.deadline), Seal(chosen.key))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +32,11 @@ class Tls(Part):
     )
     key: SecretReference | None = Field(default=None, description="Its key. Default: in the certificate's file.")
     password: SecretReference | None = Field(default=None, description="The key's password.")
+
+    def read_once(self) -> Iterator[Path]:
+        """The file of the authorities."""
+        if self.authority is not None:
+            yield _path(self.authority)
 
 
 class ClientCertificate:

@@ -83,7 +83,7 @@ async def read_xml(content: bytes, encoding: str | None = None) -> Any:  # noqa:
         parser.Parse(decode(b"", final=True), True)  # noqa: FBT003
     except expat.ExpatError as error:
         raise XmlRefused(expat.errors.messages[error.code]) from None
-    except UnicodeDecodeError:
+    except UnicodeError:
         raise XmlRefused("not in its encoding") from None
     return builder.document
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 
@@ -20,8 +19,8 @@ from connectors.manifest import Manifest
 from connectors.manifest_file import load_manifests
 from connectors.reach import Reach
 from connectors.settings import SecondLevelSettings, SupplySettings
-from connectors.supply import open_supply
-from gateway.agencies import AgencyProfile, told_of
+from connectors.supply import AgencySupply, open_supply
+from gateway.agencies import AgencyProfile
 from gateway.audit.keys import load_signing_keys
 from gateway.audit.open import audit_log, worker_part
 from gateway.compiler import Compiler
@@ -31,20 +30,21 @@ from gateway.cost import tariff
 from gateway.document import Documents
 from gateway.editions import Editions, Loaded
 from gateway.errors import SettingsInvalidError
-from gateway.own_records import contract_of
+from gateway.own_records import contract_of, own_clashes
 from gateway.pipeline import GRACE, Gateway, Secrets
-from gateway.prepare import Preparer
+from gateway.provision import Provision, Provisions
 from gateway.quotas.contract import Counters
 from gateway.quotas.fair import FairSupply
 from gateway.quotas.memory import MemoryCounters
 from gateway.quotas.quotas import Quotas
 from gateway.quotas.shared import open_shared
 from gateway.receipt import Receipts, Salt
+from gateway.reload import Reload, Terms
 from gateway.settings import PREFIX, Settings
 from gateway.tables import TableSource, announce
 from gateway.trusted import TrustedDocuments
 from gateway.views import Views
-from gateway.workshop import Announced, Cells, open_workshop
+from gateway.workshop import Announced, Cells, Offered, open_workshop
 from policies.consent import ConsentVerifier
 from policies.load import PolicyFiles, load_policy, read_directory
 from policies.publicity import load_publicity
@@ -56,11 +56,21 @@ from schema.contract import Contract, national
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """The manifests of an installation, checked against the catalogue, and what they supply."""
+    """The manifests of an installation by their files, checked against the catalogue, and what they supply."""
 
     contract: Contract
-    manifests: tuple[Manifest, ...]
+    files: Mapping[Path, Manifest]
     datasets: Mapping[str, Dataset]
+
+    @property
+    def manifests(self) -> tuple[Manifest, ...]:
+        """The manifests, in the order of their files."""
+        return tuple(self.files.values())
+
+    @property
+    def offered(self) -> Offered:
+        """What policies are about."""
+        return Offered(self.catalogue, self.cells)
 
     @property
     def catalogue(self) -> Catalogue:
@@ -88,6 +98,10 @@ class Installation:
             supplied[dataset.agency] |= supplied_coordinates(dataset)
         return {agency: frozenset(coordinates) for agency, coordinates in supplied.items()}
 
+    def renewed(self, files: Mapping[Path, Manifest]) -> Installation:
+        """The installation with these manifests. Raises `CatalogueInvalidError`."""
+        return replace(self, contract=contract_of(files.values()), files=files, datasets=_datasets(files.values()))
+
     def load(self, files: PolicyFiles) -> Loaded:
         """The policy in these files, checked against the manifests. Raises `PolicyInvalid`, `PublicityInvalid`."""
         return load_version(files, self.catalogue, tuple(manifest.agency for manifest in self.manifests))
@@ -104,9 +118,12 @@ def read_installation(settings: Settings) -> Installation:
     """Reads and checks the manifests. Raises `ManifestInvalid` with every mistake found, and `CatalogueInvalidError`
     where record types that they declare clash.
     """
-    manifests = load_manifests(settings.manifests, record_shapes(national().catalogue))
-    datasets = {dataset.id: dataset for manifest in manifests for dataset in describe(manifest)}
-    return Installation(contract_of(manifests), manifests, datasets)
+    files = load_manifests(settings.manifests, record_shapes(national().catalogue))
+    return Installation(contract_of(files.values()), files, _datasets(files.values()))
+
+
+def _datasets(manifests: Iterable[Manifest]) -> Mapping[str, Dataset]:
+    return {dataset.id: dataset for manifest in manifests for dataset in describe(manifest)}
 
 
 def record_shapes(catalogue: Catalogue) -> Mapping[str, RecordShape]:
@@ -149,9 +166,13 @@ async def open_gateway(
     async with AsyncExitStack() as stack:
         audit = await stack.enter_async_context(audit_log(settings, worker_part(worker)))
         supply = await open_supply(installation.manifests, record_shapes(installation.catalogue), supply_settings)
-        stack.push_async_callback(supply.close)
-        compiler = await stack.enter_async_context(Compiler(_workshop(installation)))
-        editions = await stack.enter_async_context(_policy_in_force(settings, installation, compiler))
+        provisions = Provisions(supply)
+        stack.push_async_callback(provisions.close)
+        compiler = await stack.enter_async_context(Compiler(open_workshop))
+        provision = _provision(installation, supply, settings, supply_settings.share)
+        editions = await stack.enter_async_context(_policy_in_force(settings, provision, compiler))
+        reload = _reload(settings, installation, supply_settings, provisions, editions)
+        stack.push_async_callback(_cancel, [asyncio.create_task(reload.follow(), name="manifests")])
         verifier = ConsentVerifier({}, settings.audience, editions.current.policy.purposes)
         consents = ConsentIssuers(settings.consent_issuers, verifier)
         await consents.look()
@@ -163,41 +184,73 @@ async def open_gateway(
             stack.push_async_callback(_cancel, [asyncio.create_task(trusted.file.follow(), name="trusted documents")])
         yield Gateway(
             editions=editions,
-            views=Views(installation.contract),
-            documents=Documents(installation.catalogue, settings.limits.operation()),
             trusted=trusted,
-            supply=_shared_out(supply, settings, installation),
-            agencies=installation.agencies,
             consents=consents,
             audit=audit,
-            shared=shared_datasets(installation.datasets.values(), installation.catalogue),
             limits=settings.limits.operation(),
             quotas=Quotas(settings.quotas, counters),
-            tariff=tariff(settings.cost, installation.datasets),
             secrets=secrets,
             receipts=Receipts(settings.audience, keys) if keys else None,
+            reload=reload,
         )
 
 
+def _provision(
+    installation: Installation,
+    supply: AgencySupply,
+    settings: Settings,
+    share: Share,
+    before: Provision | None = None,
+) -> Provision:
+    """What an installation supplies, with what `before` had read of callers' operations where that still holds."""
+    contract, catalogue = installation.contract, installation.catalogue
+    same = before is not None and before.views.contract == contract
+    return Provision(
+        offered=installation.offered,
+        datasets=installation.datasets,
+        agencies=installation.agencies,
+        shared=shared_datasets(installation.datasets.values(), catalogue),
+        tariff=tariff(settings.cost, installation.datasets),
+        supply=_shared_out(supply, settings, installation, share),
+        views=before.views if before and same else Views(contract),
+        documents=before.documents if before and same else Documents(catalogue, settings.limits.operation()),
+    )
+
+
+def _reload(
+    settings: Settings,
+    installation: Installation,
+    supply_settings: SupplySettings,
+    provisions: Provisions,
+    editions: Editions,
+) -> Reload:
+    def provide(files: Mapping[Path, Manifest], supply: AgencySupply) -> Provision:
+        return _provision(
+            installation.renewed(files), supply, settings, supply_settings.share, editions.current.provision
+        )
+
+    terms = Terms(
+        directory=settings.manifests,
+        national=record_shapes(national().catalogue),
+        settings=supply_settings,
+        clashes=lambda manifests: {clash.agency: clash.reason for clash in own_clashes(manifests)},
+        shapes=lambda manifests: record_shapes(contract_of(manifests).catalogue),
+        provide=provide,
+    )
+    return Reload(terms, installation.files, provisions, editions)
+
+
 @asynccontextmanager
-async def _policy_in_force(
-    settings: Settings, installation: Installation, compiler: Compiler
-) -> AsyncIterator[Editions]:
+async def _policy_in_force(settings: Settings, provision: Provision, compiler: Compiler) -> AsyncIterator[Editions]:
     """The policy of the settings, followed for as long as the context lasts.
 
     A plain directory stays as it was read, but for the dates in it; a store's versions come into force as published.
     """
 
-    async def load(files: PolicyFiles) -> tuple[Announced, TableSource]:
-        return await announce(compiler, files, dt.datetime.now(dt.UTC))
+    async def load(files: PolicyFiles, offered: Offered) -> tuple[Announced, TableSource]:
+        return await announce(compiler, files, offered, dt.datetime.now(dt.UTC))
 
-    editions = Editions(
-        load=load,
-        prepare=lambda told: Preparer(
-            installation.datasets, told_of(installation.agencies, told.policy.unreleased), told.publicity
-        ),
-        max_staleness=settings.policy_max_staleness,
-    )
+    editions = Editions(load=load, provision=provision, max_staleness=settings.policy_max_staleness)
     async with AsyncExitStack() as stack:
         if is_plain(settings.policies):
             files = read_directory(Path(settings.policies))
@@ -211,12 +264,6 @@ async def _policy_in_force(
         tasks = [asyncio.create_task(work, name="policy") for work in following]
         stack.push_async_callback(_cancel, tasks)
         yield editions
-
-
-def _workshop(installation: Installation) -> Callable[[], None]:
-    """What opens the workshop of the process that compiles."""
-    agencies = tuple(manifest.agency for manifest in installation.manifests)
-    return partial(open_workshop, installation.catalogue, agencies, installation.cells)
 
 
 def is_plain(policies: str) -> bool:
@@ -281,12 +328,15 @@ def _counters(settings: Settings, environment: Mapping[str, str]) -> Counters:
     return open_shared(quotas.url.get_secret_value(), environment, key, lease=lease, deadline=quotas.deadline)
 
 
-def _shared_out(supply: Supply, settings: Settings, installation: Installation) -> Supply:
-    """The supply, of which no organisation may have more than its share, where there is one."""
-    share = settings.quotas.agency_share
-    if share is None:
+def _shared_out(supply: Supply, settings: Settings, installation: Installation, share: Share) -> Supply:
+    """The supply, of which no organisation may have more than its part, where there is one. `share` is that of this
+    process.
+    """
+    part = settings.quotas.agency_share
+    if part is None:
         return supply
-    return FairSupply(supply, {manifest.agency: manifest.concurrency for manifest in installation.manifests}, share)
+    concurrency = {manifest.agency: share.of(manifest.concurrency) for manifest in installation.manifests}
+    return FairSupply(supply, concurrency, part)
 
 
 def _second_level(settings: Settings) -> SecondLevelSettings | None:

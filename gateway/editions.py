@@ -1,4 +1,5 @@
-"""The policy version in force, with all that is made of it; a new one takes its place as a whole.
+"""The policy version in force and what agencies supply, with all that is made of both; a new one takes its place as a
+whole.
 
 A request takes the edition in force when it begins and keeps it to its end.
 """
@@ -15,10 +16,12 @@ from typing import Final
 
 import structlog
 
+from gateway.agencies import told_of
 from gateway.errors import PolicyNotLoadedError
 from gateway.prepare import Preparer
+from gateway.provision import Provision
 from gateway.tables import Tables, TableSource
-from gateway.workshop import Announced
+from gateway.workshop import Announced, Offered
 from policies.errors import PolicyError, StoreUnavailable
 from policies.load import PolicyFiles
 from policies.policy import Outline, Policy
@@ -52,33 +55,34 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Edition:
-    """One policy version at work."""
+    """One policy version at work on what agencies supply."""
 
     policy: Outline
     publicity: Publicity
     tables: Tables
     preparer: Preparer
+    provision: Provision
 
 
 class Editions:
     """Makes editions, and holds the one in force.
 
-    `load` reads a version's files. Where the store of versions has not confirmed for longer than `max_staleness`
-    seconds that the version in force is the latest, whatever is not PUBLIC is withheld: a deny that was published
-    meanwhile must reach this instance or stop it, also one in a version that cannot be loaded here. `clock` is
-    monotonic, in seconds.
+    `load` reads a version's files, for what the agencies offer; `provision` is what they supply at first. Where the
+    store of versions has not confirmed for longer than `max_staleness` seconds that the version in force is the latest,
+    whatever is not PUBLIC is withheld: a deny that was published meanwhile must reach this instance or stop it, also
+    one in a version that cannot be loaded here. `clock` is monotonic, in seconds.
     """
 
     def __init__(
         self,
         *,
-        load: Callable[[PolicyFiles], Awaitable[tuple[Announced, TableSource]]],
-        prepare: Callable[[Announced], Preparer],
+        load: Callable[[PolicyFiles, Offered], Awaitable[tuple[Announced, TableSource]]],
+        provision: Provision,
         max_staleness: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._load = load
-        self._prepare = prepare
+        self._provision = provision
         self._max_staleness = max_staleness
         self._clock = clock
         self._adopting = asyncio.Lock()
@@ -87,6 +91,8 @@ class Editions:
         self._current: Edition | None = None
         self._public: Edition | None = None
         self._confirmed: float | None = None
+        self._files: PolicyFiles = {}
+        self._left_out: tuple[int, Provision] | None = None
 
     @property
     def current(self) -> Edition:
@@ -110,7 +116,15 @@ class Editions:
         Raises `PolicyError`, and changes nothing, where the files are no sound policy.
         """
         async with self._adopting:
-            await self._adopt(files)
+            await self._adopt(files, self._provision)
+
+    async def provide(self, provision: Provision) -> None:
+        """Puts what agencies supply now into force, under the policy that is in force.
+
+        Raises `PolicyError`, and changes nothing, where the policy does not go with it.
+        """
+        async with self._adopting:
+            await self._adopt(self._files, provision)
 
     async def reached(self, number: int) -> None:
         """Returns once the version in force has this number, or a later one."""
@@ -141,11 +155,12 @@ class Editions:
             except TimeoutError:
                 await self._adopt_again(files)
 
-    async def _adopt(self, files: PolicyFiles) -> None:
-        told, source = await self._load(files)
-        edition, public = (self._edition(told, source, public=public) for public in (False, True))
+    async def _adopt(self, files: PolicyFiles, provision: Provision) -> None:
+        told, source = await self._load(files, provision.offered)
+        edition, public = (_edition(told, source, provision, public=public) for public in (False, True))
         await self._warm(edition)
         self._current, self._public = edition, public
+        self._files, self._provision = files, provision
         self._changed.set()
         async with self._adopted:
             self._adopted.notify_all()
@@ -155,7 +170,7 @@ class Editions:
         try:
             async with self._adopting:
                 # Read in here: a version that is adopted meanwhile must not give way to the one before it.
-                await self._adopt(await files())
+                await self._adopt(await files(), self._provision)
         except Exception:  # noqa: BLE001  # whatever it is, the next rule's day must not be missed for it
             _log.exception("policy cannot be loaded again")
             await asyncio.sleep(RETRY_SECONDS)
@@ -176,10 +191,11 @@ class Editions:
             if self._current and number <= self._current.policy.number:
                 return
             try:
-                await self._adopt((await store.version(number)).files)
+                await self._adopt((await store.version(number)).files, self._provision)
             except StoreUnavailable:
                 raise
             except PolicyError as error:
+                self._left_out = number, self._provision
                 _log.error("policy version cannot be loaded", version=number, code=error.code)
 
     async def _beat(self, store: Store) -> None:
@@ -187,6 +203,9 @@ class Editions:
         while True:
             try:
                 latest = await store.latest_number()
+                if self._left_out and self._left_out[0] == latest and self._left_out[1] is not self._provision:
+                    # It may be about an agency that has come since.
+                    await self._adopt_version(store, latest)
                 if self._current and latest <= self._current.policy.number:
                     self._confirmed = self._clock()
             except StoreUnavailable:
@@ -194,10 +213,6 @@ class Editions:
             except Exception:  # noqa: BLE001  # whatever it is, the store must be asked again
                 _log.exception("policy store does not answer")
             await asyncio.sleep(HEARTBEAT_SECONDS)
-
-    def _edition(self, told: Announced, source: TableSource, *, public: bool) -> Edition:
-        tables = Tables(told.policy.organisations, told.representatives, source, public=public)
-        return Edition(told.policy, told.publicity, tables, self._prepare(told))
 
     async def _warm(self, edition: Edition) -> None:
         """Makes the tables that are in use, as many as the time allows; the rest are made when they are asked for."""
@@ -211,3 +226,10 @@ class Editions:
     def _stale(self) -> bool:
         """Whether the store, if there is one, has not confirmed the version in force for too long."""
         return self._confirmed is not None and self._clock() - self._confirmed > self._max_staleness
+
+
+def _edition(told: Announced, source: TableSource, provision: Provision, *, public: bool) -> Edition:
+    tables = Tables(told.policy.organisations, told.representatives, source, public=public)
+    agencies = told_of(provision.agencies, told.policy.unreleased)
+    preparer = Preparer(provision.datasets, agencies, told.publicity)
+    return Edition(told.policy, told.publicity, tables, preparer, provision)

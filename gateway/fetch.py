@@ -105,11 +105,11 @@ class LevelRequests(msgspec.Struct, frozen=True):
     keyed: Sequence[Keyed] = ()
     tellers: Crosswalks = msgspec.field(default_factory=dict)
 
-    def all(self) -> Iterator[FetchRequest]:
+    def all(self) -> Sequence[FetchRequest]:
         """Each of them, by credit code."""
-        yield from self.at_once
-        yield from self.before
-        yield from (keyed.request for keyed in self.keyed)
+        if not self.keyed:
+            return self.at_once
+        return [*self.at_once, *self.before, *(keyed.request for keyed in self.keyed)]
 
 
 NO_REQUESTS: Final = LevelRequests(())

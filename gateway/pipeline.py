@@ -12,15 +12,14 @@ from typing import Any, Final
 from graphql import GraphQLError
 from msgspec.structs import replace
 
-from connectors.contract import Asker, Supply
+from connectors.contract import Asker
+from connectors.health import AgencyHealth, health_of
 from connectors.turns import Turn
 from gateway.arguments import slices
 from gateway.audit.log import AuditLog
 from gateway.caller import Caller, check_caller
 from gateway.consents import Consents
-from gateway.cost import Tariff
 from gateway.cursor import record_digests
-from gateway.document import Documents
 from gateway.editions import Edition, Editions
 from gateway.encode import encode, encode_refusal, failure_errors
 from gateway.enterprise import Enterprises
@@ -43,12 +42,11 @@ from gateway.refusals import (
     ReceiptUnavailable,
     RequestRefused,
 )
+from gateway.reload import Reload
 from gateway.resolve import resolve
 from gateway.roots import root_companies
-from gateway.shape import Agencies
 from gateway.trusted import TrustedDocuments
 from gateway.viewer import local_roots
-from gateway.views import Views
 from policies.masks import MaskContext, Masks, masking
 from policies.publicity import CHINA
 from schema.values import Value
@@ -71,39 +69,43 @@ class Secrets:
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """Everything that answering a request needs. One request sees one policy version from its start to its end.
+    """Everything that answering a request needs. One request sees one edition from its start to its end.
 
-    `shared` names the datasets whose cached rows may serve every organisation. `receipts` is None where there is no key
-    to sign any.
+    `receipts` is None where there is no key to sign any; `reload` follows the manifests, where there are files of them.
     """
 
     editions: Editions
-    views: Views
-    documents: Documents
     trusted: TrustedDocuments
-    supply: Supply
-    agencies: Agencies
     consents: Consents
     audit: AuditLog
-    shared: frozenset[str]
     limits: Limits
-    tariff: Tariff
     quotas: Quotas
     secrets: Secrets
     receipts: Receipts | None = None
+    reload: Reload | None = None
+
+    def health(self) -> tuple[AgencyHealth, ...]:
+        """How the agencies fare that are asked now."""
+        return health_of(self.reload.supply) if self.reload else ()
+
+    def refused_manifests(self) -> int:
+        """How many manifests are not in force, for a mistake."""
+        return len(self.reload.refused) if self.reload else 0
 
     async def answer(self, received: Received) -> Answered:
         """The answer to one request, its audit line durable. Raises `DeadlineExceededError` where even saying that the
         agencies are late takes too long, and `AuditUnavailableError`.
         """
+        edition = self.editions.current
         try:
-            async with asyncio.timeout_at(received.deadline + GRACE):
-                return await self._answer(received)
+            with edition.provision.users:
+                async with asyncio.timeout_at(received.deadline + GRACE):
+                    return await self._answer(received, edition)
         except TimeoutError:
             raise DeadlineExceededError from None
 
-    async def _answer(self, received: Received) -> Answered:
-        started, edition = _now(), self.editions.current
+    async def _answer(self, received: Received, edition: Edition) -> Answered:
+        started = _now()
         try:
             question = await self._read(received, edition, started)
         except OperationUnsupported as refused:
@@ -135,11 +137,12 @@ class Gateway:
             raise ReceiptUnavailable(GraphQLError("This gateway has no key to sign receipts; ask without X-Receipt."))
         caller = check_caller(received, edition.policy, self.consents.current, now)
         openable = await edition.tables.openable(received.principal.roles, received.principal.organisation)
-        view = self.views.view(openable, edition.policy.unreleased)
-        operation, variables = await self.documents.read(
+        provision = edition.provision
+        view = provision.views.view(openable, edition.policy.unreleased)
+        operation, variables = await provision.documents.read(
             view, self.trusted.text(received), received.operation_name, received.variables
         )
-        roots = self._roots(caller, edition, openable) if operation.local else {}
+        roots = _roots(caller, edition, openable) if operation.local else {}
         return Question(
             caller,
             operation,
@@ -148,49 +151,50 @@ class Gateway:
             await run_local(operation, view.shown, received.variables, roots),
         )
 
-    def _roots(self, caller: Caller, edition: Edition, openable: frozenset[str]) -> Mapping[str, Any]:
-        sdl = partial(self.views.subgraph_sdl, edition.policy.unreleased)
-        return local_roots(caller, edition.tables, self.agencies, openable, sdl)
-
     async def _execute(
         self, received: Received, edition: Edition, question: Question, started: dt.datetime
     ) -> Answered:
         caller, operation, companies = question.caller, question.operation, question.companies
-        masks, bill = self._masks(caller), self.tariff.bill(caller.principal.organisation)
+        provision = edition.provision
+        masks, bill = self._masks(caller), provision.tariff.bill(caller.principal.organisation)
         audience = f"{caller.principal.organisation}\0{caller.purpose or ''}"
         asker = Asker(caller.principal.organisation, caller.purpose, received.request_id)
         looked: tuple[Looked, ...] = ()
         if companies.lookups():
             table = await edition.tables.table(caller.class_for_all())
-            asking = Asking(self.supply, table, partition(caller, self.shared), asker, received.deadline, bill)
+            asking = Asking(
+                provision.supply, table, partition(caller, provision.shared), asker, received.deadline, bill
+            )
             companies, looked = await resolve(companies, asking)
         federation = Federation(
-            supply=self.supply,
+            supply=provision.supply,
             tables=edition.tables,
             preparer=edition.preparer,
             joiner=Joiner(started.astimezone(CHINA).date(), masks, record_digests(self.secrets.cursors, audience)),
             caller=caller,
             asker=asker,
-            shared=self.shared,
+            shared=provision.shared,
             bill=bill,
             quotas=self.quotas,
             limit=self.limits.companies,
             deadline=received.deadline,
         )
         turn = Turn()
-        answers = replace(await federation.run(operation, companies, question.slices, turn), looked=looked)
+        answers = await federation.run(operation, companies, question.slices, turn)
+        if looked:
+            answers = replace(answers, looked=looked)
         local, local_errors = question.local
         data = None
         if local is not None:
             found = {
                 **local,
-                **await Enterprises(answers, masks, self.agencies, self.limits.written).roots(companies, turn),
+                **await Enterprises(answers, masks, provision.agencies, self.limits.written).roots(companies, turn),
             }
             data = {key: found[key] for key in operation.keys}
         errors = [*companies.errors, *local_errors, *failure_errors(answers.settled)]
         sources, nonce = list(outcomes(answers)), self.secrets.salt.nonce(received.request_id)
         stated = self._stated(received, question, sources, nonce, started)
-        cost = {"cost": bill.told()} if received.tell_cost or self.tariff.told else {}
+        cost = {"cost": bill.told()} if received.tell_cost or provision.tariff.told else {}
         notices = {**cost, **caller.notices(), **self.trusted.notices(received), **stated}
         body = encode(data, errors, {"requestId": received.request_id, **notices})
         receipt = await self.receipts.sign(body) if stated and self.receipts else None
@@ -237,6 +241,11 @@ class Gateway:
             return masking(name, MaskContext(organisation, purpose, coordinate, secrets.masks, secrets.generation))
 
         return masks
+
+
+def _roots(caller: Caller, edition: Edition, openable: frozenset[str]) -> Mapping[str, Any]:
+    sdl = partial(edition.provision.views.subgraph_sdl, edition.policy.unreleased)
+    return local_roots(caller, edition.tables, edition.provision.agencies, openable, sdl)
 
 
 def _now() -> dt.datetime:

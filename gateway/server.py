@@ -9,7 +9,7 @@ import gc
 import signal
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from typing import Final
 
 import uvicorn
@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from gateway import serving
 from gateway.admin.desk import Desk
 from gateway.admin.open import admin_route, open_desk
 from gateway.app import create_app
@@ -25,10 +26,11 @@ from gateway.assembly import Installation, open_gateway, read_installation
 from gateway.audit.open import certifying, watching, worker_part
 from gateway.console import console_routes
 from gateway.draining import Draining
-from gateway.errors import HttpError, SettingsInvalidError
+from gateway.errors import HttpError
 from gateway.health import Check
 from gateway.identity import Authenticator, open_authenticator
 from gateway.messages import Principal
+from gateway.metrics import AgencyCollector, serving_metrics
 from gateway.pipeline import Gateway
 from gateway.quotas.quotas import Admission
 from gateway.receipt import Receipts
@@ -79,7 +81,7 @@ async def answering(
     draining = Draining(settings.drain)
     async with (
         open_gateway(settings, installation, environment, worker) as gateway,
-        open_desk(settings, installation, gateway) as desk,
+        open_desk(settings, gateway) as desk,
         watching(settings, worker_part(worker), gateway.audit) as checks,
         open_authenticator(settings, lambda: gateway.editions.current.policy.organisations) as authenticator,
         following(certificate),
@@ -96,16 +98,13 @@ async def answering(
             lifespan="off",
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
-        server = _Server(config)
-        serving = asyncio.create_task(server.serve([listener]), name="server")
-        try:
-            await _started(server, serving)
+        async with (
+            serving_metrics(settings, worker, AgencyCollector(gateway.health, gateway.refused_manifests)),
+            serving.serving(config, listener),
+        ):
             with _frozen():
                 yield
             await draining.drain()
-        finally:
-            server.should_exit = True
-            await serving
 
 
 @contextlib.contextmanager
@@ -176,33 +175,6 @@ async def interrupted() -> None:
     await told.wait()
 
 
-class _Server(uvicorn.Server):
-    """uvicorn's server, but the signals are ours: it would raise them again on its way out, and a SIGTERM would then
-    end the process before whatever was opened around it is closed.
-    """
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-async def _started(server: uvicorn.Server, serving: asyncio.Task[None]) -> None:
-    while not server.started:
-        if serving.done():
-            await serving
-            raise SettingsInvalidError("the server ended before it answered")
-        await asyncio.sleep(0.01)
-
-
-@contextlib.contextmanager
-def listening(settings: Settings) -> Iterator[socket.socket]:
+def listening(settings: Settings) -> AbstractContextManager[socket.socket]:
     """A socket that listens where the settings say. Raises `SettingsInvalidError`."""
-    try:
-        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-        listener = socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        raise SettingsInvalidError(
-            f"{PREFIX}HOST and {PREFIX}PORT: {settings.host}:{settings.port} cannot be listened on: {error.strerror}."
-        ) from None
-    with listener:
-        yield listener
+    return serving.listening(settings.host, settings.port, BACKLOG, f"{PREFIX}HOST and {PREFIX}PORT")

@@ -399,7 +399,8 @@ class Settings(BaseSettings):
         description="Seconds between being told to end and listening no more, in which it says that it is not ready.",
     )
     manifests: Path = Field(
-        default=Path(str(files("connectors") / "agencies")), description="The directory with one manifest per agency."
+        default=Path(str(files("connectors") / "agencies")),
+        description="The directory with one manifest per agency, followed as it changes.",
     )
     policies: str = Field(
         default=str(files("policies")),
@@ -451,6 +452,13 @@ class Settings(BaseSettings):
     )
     audit_file: Path = Field(default=Path("var/audit.jsonl"), description="The audit log: one JSON line a request.")
     audit: AuditSettings = Field(default=AuditSettings(), description="How the audit log is kept, signed and anchored.")
+    metrics_host: str = Field(default="127.0.0.1", description="The address to listen on for Prometheus.")
+    metrics_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65_535,
+        description="The port for Prometheus, of the first worker; each further one has the next; none: no metrics.",
+    )
     networks: tuple[IPvAnyNetwork, ...] = Field(
         default=(), description="The networks in which agencies may be asked by https; none: any, but this machine."
     )

@@ -14,7 +14,7 @@ from cachetools import LRUCache
 
 from gateway.compiler import Compiler
 from gateway.errors import VersionNotHeldError
-from gateway.workshop import Announced, Workshop, in_workshop
+from gateway.workshop import Announced, Offered, Workshop, in_workshop
 from policies.decision import CallerClass, DecisionTable
 from policies.load import PolicyFiles
 from policies.policy import Organisation
@@ -35,12 +35,13 @@ class TableSource(Protocol):
 @dataclass(frozen=True, slots=True, eq=False)
 class CompiledVersion:
     """A version in the compiling process, held there under `key`. A process that does not know it, because it was
-    started anew or has seen too many others, is given the files again, as they stood at `now`.
+    started anew or has seen too many others, is given the files again, as they stood at `now` for what was `offered`.
     """
 
     compiler: Compiler
     key: str
     files: PolicyFiles
+    offered: Offered
     now: datetime
 
     async def table(self, caller: CallerClass, *, public: bool) -> DecisionTable:
@@ -55,17 +56,21 @@ class CompiledVersion:
         try:
             return await self.compiler.run(in_workshop, make, self.key, *args)
         except VersionNotHeldError:
-            await self.compiler.run(in_workshop, Workshop.hold, self.key, self.files, self.now, urgent=True)
+            await self.compiler.run(
+                in_workshop, Workshop.hold, self.key, self.files, self.offered, self.now, urgent=True
+            )
             return await self.compiler.run(in_workshop, make, self.key, *args, urgent=True)
 
 
-async def announce(compiler: Compiler, files: PolicyFiles, now: datetime) -> tuple[Announced, CompiledVersion]:
-    """What the version in these files says at `now`, and the source of its tables.
+async def announce(
+    compiler: Compiler, files: PolicyFiles, offered: Offered, now: datetime
+) -> tuple[Announced, CompiledVersion]:
+    """What the version in these files says at `now` of what is offered, and the source of its tables.
 
     Raises `PolicyInvalid`, `PublicityInvalid`.
     """
-    version = CompiledVersion(compiler, token_hex(8), files, now)
-    told = await compiler.run(in_workshop, Workshop.announce, version.key, files, now, urgent=True)
+    version = CompiledVersion(compiler, token_hex(8), files, offered, now)
+    told = await compiler.run(in_workshop, Workshop.announce, version.key, files, offered, now, urgent=True)
     return told, version
 
 

@@ -6,7 +6,7 @@ Jobs name a version by its key, so that neither they nor their results carry its
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeVar
@@ -25,6 +25,15 @@ from schema.catalogue import Catalogue, Tier
 
 Cells = Mapping[str, frozenset[str]]
 """The coordinates (`Penalty`, `Penalty.amount`) that each agency supplies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What policies are about: the record types, and the coordinates that each agency supplies."""
+
+    catalogue: Catalogue
+    cells: Cells
+
 
 KEPT: Final = 4
 """How many versions are kept: that in force, that which comes, and those that requests under way may still have."""
@@ -46,22 +55,26 @@ class Announced:
 class Workshop:
     """Loads versions, keeps the last of them, and makes tables."""
 
-    def __init__(self, catalogue: Catalogue, agencies: Collection[str], cells: Cells) -> None:
-        self._catalogue = catalogue
-        self._reader = PolicyReader(catalogue, agencies)
-        self._cells = cells
-        self._versions: LRUCache[str, Policy] = LRUCache(KEPT)
+    def __init__(self) -> None:
+        self._offered: Offered | None = None
+        self._reader: PolicyReader | None = None
+        self._versions: LRUCache[str, tuple[Policy, Cells]] = LRUCache(KEPT)
 
-    def announce(self, key: str, files: PolicyFiles, now: datetime) -> Announced:
+    def announce(self, key: str, files: PolicyFiles, offered: Offered, now: datetime) -> Announced:
         """Holds the version, and tells of it. Raises `PolicyInvalid`, `PublicityInvalid`."""
-        publicity = load_publicity(files, self._catalogue)
-        self.hold(key, files, now)
-        policy = self._versions[key]
+        publicity = load_publicity(files, offered.catalogue)
+        self.hold(key, files, offered, now)
+        policy, _ = self._versions[key]
         return Announced(policy.outline(), publicity, representatives(policy))
 
-    def hold(self, key: str, files: PolicyFiles, now: datetime) -> None:
-        """Holds the version in these files, as it stands at `now`, under this key. Raises `PolicyInvalid`."""
-        self._versions[key] = self._reader.load(files, now)
+    def hold(self, key: str, files: PolicyFiles, offered: Offered, now: datetime) -> None:
+        """Holds the version in these files, as it stands at `now` for what is offered, under this key.
+
+        Raises `PolicyInvalid`.
+        """
+        if self._reader is None or offered != self._offered:
+            self._offered, self._reader = offered, PolicyReader(offered.catalogue, offered.cells)
+        self._versions[key] = self._reader.load(files, now), offered.cells
         # What a version consists of lives long. Looking through it for garbage would take longer than compiling.
         gc.collect()
         gc.freeze()
@@ -70,37 +83,38 @@ class Workshop:
         """Every decision for this class of caller (`public`: on coordinates of tier PUBLIC alone, so that the others
         are withheld). Raises `VersionNotHeldError`.
         """
-        policy = self._version(key)
-        return compile_tables(policy, self._supplied(policy, public=public), caller)
+        policy, cells = self._version(key)
+        return compile_tables(policy, _shown(policy, cells, public=public), caller)
 
     def openable(self, key: str, roles: frozenset[str], organisation: str, *, public: bool) -> frozenset[str]:
         """The coordinates that some purpose and basis could open to these callers, whichever agency supplies them.
 
         Raises `VersionNotHeldError`.
         """
-        policy = self._version(key)
-        cells = {**self._supplied(policy, public=public), ROOT: frozenset(policy.tiers)}
-        return openable(policy, cells, roles, organisation)
+        policy, cells = self._version(key)
+        everything = {**_shown(policy, cells, public=public), ROOT: frozenset(policy.tiers)}
+        return openable(policy, everything, roles, organisation)
 
-    def _version(self, key: str) -> Policy:
-        policy = self._versions.get(key)
-        if policy is None:
+    def _version(self, key: str) -> tuple[Policy, Cells]:
+        version = self._versions.get(key)
+        if version is None:
             raise VersionNotHeldError
-        return policy
+        return version
 
-    def _supplied(self, policy: Policy, *, public: bool) -> Cells:
-        if not public:
-            return self._cells
-        shown = frozenset(name for name, tier in policy.tiers.items() if tier is Tier.PUBLIC)
-        return {agency: coordinates & shown for agency, coordinates in self._cells.items()}
+
+def _shown(policy: Policy, cells: Cells, *, public: bool) -> Cells:
+    if not public:
+        return cells
+    shown = frozenset(name for name, tier in policy.tiers.items() if tier is Tier.PUBLIC)
+    return {agency: coordinates & shown for agency, coordinates in cells.items()}
 
 
 _opened: list[Workshop] = []
 
 
-def open_workshop(catalogue: Catalogue, agencies: Collection[str], cells: Cells) -> None:
+def open_workshop() -> None:
     """Opens the workshop of this process, which has but one."""
-    _opened[:] = [Workshop(catalogue, agencies, cells)]
+    _opened[:] = [Workshop()]
 
 
 def in_workshop(make: Callable[..., Made], *args: object) -> Made:

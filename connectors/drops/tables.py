@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -33,15 +34,17 @@ def is_table(form: DropForm) -> bool:
 
 def write_lines(file: BinaryIO, form: DropForm, target: Path) -> tuple[BinaryIO, DropForm]:
     """The table's rows as lines, written to `target`, and the form of these. Raises `DropUnusable`, `OSError`."""
-    written = target.open("w+b")
-    try:
-        for row in _READERS[form.format](file, form):
-            written.write(_encode(row) + b"\n")
-    except (DropUnusable, OSError):
-        raise
-    except Exception as error:  # noqa: BLE001  (for a damaged file the libraries raise anything)
-        raise DropUnusable(f"no {form.format} that can be read ({type(error).__name__})") from None
-    written.seek(0)
+    with ExitStack() as stack:
+        written = stack.enter_context(target.open("w+b"))
+        try:
+            for row in _READERS[form.format](file, form):
+                written.write(_encode(row) + b"\n")
+        except (DropUnusable, OSError):
+            raise
+        except Exception as error:  # noqa: BLE001  (for a damaged file the libraries raise anything)
+            raise DropUnusable(f"no {form.format} that can be read ({type(error).__name__})") from None
+        written.seek(0)
+        stack.pop_all()
     return written, replace(form, format=FileFormat.JSON_LINES, encoding="utf-8")
 
 

@@ -5,6 +5,8 @@ bounds, as a small file may hold a boundless one.
 from __future__ import annotations
 
 import gzip
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -25,7 +27,17 @@ SMALL: Final = 16 * 1024**2
 """Up to so many bytes, the ratio does not matter."""
 
 _PIECE: Final = 1024 * 1024
-_BROKEN: Final = (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, NotImplementedError, RuntimeError)
+_BROKEN: Final = (
+    EOFError,
+    zlib.error,
+    lzma.LZMAError,
+    gzip.BadGzipFile,
+    zipfile.BadZipFile,
+    zipfile.LargeZipFile,
+    struct.error,
+    NotImplementedError,
+    RuntimeError,
+)
 """What the standard library raises for archives that are cut off, damaged, encrypted, or packed in some other way."""
 
 _Content = AbstractContextManager[gzip.GzipFile | IO[bytes]]

@@ -149,7 +149,7 @@ def main() -> None:
         result = index(job)
     except DropUnusable as error:
         result = Refused(str(error))
-    except (OSError, sqlite3.Error, MemoryError) as error:
+    except Exception as error:  # noqa: BLE001  (for a foreign file the libraries raise anything)
         result = Refused(type(error).__name__)
     sys.stdout.buffer.write(msgspec.json.encode(result))
 

@@ -18,6 +18,7 @@ from connectors.kindness.maintenance import Maintenance
 from connectors.kindness.rate import DayBudget, next_moment, paces
 from connectors.kindness.retries import RetryBudget, pause_before
 from connectors.kindness.share import WHOLE, Share
+from connectors.kindness.shared_day import Add, SharedDay
 
 PAUSE: Final = 1.0
 """Seconds for which an agency is not asked that said that it is asked too often, and not when to ask again."""
@@ -40,10 +41,15 @@ class Bounds:
     """What one process may ask of an agency; every call to it goes through here."""
 
     def __init__(
-        self, agency: str, treatment: Treatment, share: Share = WHOLE, clock: Callable[[], float] = time.time
+        self,
+        agency: str,
+        treatment: Treatment,
+        share: Share = WHOLE,
+        clock: Callable[[], float] = time.time,
+        add: Add | None = None,
     ) -> None:
-        """`treatment.concurrency` is this process's own; the rest is divided by its `share`. `clock` gives the seconds
-        of the Unix epoch.
+        """`treatment.concurrency` is this process's own; the rest is divided by its `share`, but for the day's calls
+        where there is a store that counts them (`add`). `clock` gives the seconds of the Unix epoch.
         """
         self.agency = agency
         self.timeout = treatment.timeout
@@ -56,12 +62,20 @@ class Bounds:
         self._maintenance = Maintenance(treatment.maintenance, treatment.zone) if treatment.maintenance else None
         self._paces = paces(rate, share) if rate else ()
         self.day = DayBudget(share.of(rate.day), treatment.zone, clock()) if rate and rate.day else None
+        self._shared_day = (
+            SharedDay(rate.day, treatment.zone, self.day, add) if rate and rate.day and self.day and add else None
+        )
         self._day_is_spent = False
         self.is_metered = rate is not None
         self._paused_until = float("-inf")
         self._repetitions = treatment.retries.most
         self._budget = RetryBudget(treatment.retries, share)
         self._hedge_after = treatment.hedge_after
+
+    @property
+    def is_under_maintenance(self) -> bool:
+        """Whether the agency is not asked now, for it is being maintained."""
+        return self._maintenance is not None and self._maintenance.is_under_way(self._clock())
 
     async def call(self, send: Send, deadline: float, *, idempotent: bool) -> SourceAnswer:
         """Sends a call within all bounds; one that is idempotent is repeated, and hedged, where it may help and the
@@ -192,7 +206,7 @@ class Bounds:
                 raise _overloaded("the agency wants not to be asked now")
             self.counts.refused.rate += 1
             raise _overloaded("the agency's rate is used up")
-        self._take_of_day()
+        await self._take_of_day()
         for pace in self._paces:
             pace.take(moment)
         while (now := loop.time()) < (moment := max(moment, self._paused_until)):
@@ -201,10 +215,11 @@ class Bounds:
                 raise _overloaded("the agency wants not to be asked now")
             await asyncio.sleep(moment - now)
 
-    def _take_of_day(self) -> None:
+    async def _take_of_day(self) -> None:
         if self.day is None:
             return
-        spent = not self.day.take(self._clock())
+        now = self._clock()
+        spent = not (await self._shared_day.take(now) if self._shared_day else self.day.take(now))
         if spent != self._day_is_spent:
             self._day_is_spent = spent
             if spent:

@@ -160,14 +160,14 @@ class FileSource:
             return await self._look_up(call)
         except DropUnusable:
             # The first drop is still being indexed, or the drop was written over in place.
-            await self.indexed()
+            await self.ready()
         try:
             return await self._look_up(call)
         except DropUnusable as error:
             reason = f"drop {self._dataset.file}: {error}"
             raise AgencyFailure(FailureCode.AGENCY_UNAVAILABLE, reason, retryable=True) from None
 
-    async def indexed(self) -> None:
+    async def ready(self) -> None:
         """Waits until the newest drop is indexed, or refused."""
         if self._fetching is not None:
             await self._fetching.looked()
@@ -232,7 +232,7 @@ class FileSource:
             as_of = await asyncio.to_thread(
                 drop_moment, self._dataset.as_of, path, self._marker(path), index.stamp.moment
             )
-        except (DropUnusable, OSError) as error:
+        except Exception as error:  # noqa: BLE001  (whatever comes of a foreign file, the next one must not be missed)
             self._refused = stamp
             reason = str(error) if isinstance(error, DropUnusable) else type(error).__name__
             _log.warning("drop refused", drop=path.name, record=self._dataset.record, reason=reason)
@@ -244,7 +244,9 @@ class FileSource:
 def _read_rows(index: DropIndex, call: SourceCall) -> list[RawRow]:
     try:
         return index.rows(normal_key(key) or "" for key in call.keys)
-    except OSError as error:
+    except DropUnusable:
+        raise
+    except Exception as error:  # noqa: BLE001  (what the file system or SQLite says of the index)
         raise DropUnusable(type(error).__name__) from None
 
 

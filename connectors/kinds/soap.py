@@ -30,7 +30,7 @@ from connectors.xml_body import XmlRefused, read_xml
 KEY_MARK: Final = "{key}"
 
 if TYPE_CHECKING:
-    from connectors.soap_envelope import SoapOperation
+    from connectors.soap_envelope import SoapMessage, SoapOperation
 
 _FAULT_STATUSES: Final = frozenset({400, 500})
 """What faults come with (SOAP 1.1, section 6.2; SOAP 1.2 part 2, table 20), unless an agency sends them with 200."""
@@ -80,6 +80,12 @@ class Wsdl(Part):
         if (self.file is None) == (self.fetch is None):
             raise ValueError("needs exactly one of file and fetch")
         return self
+
+    def read_once(self) -> Iterator[Path]:
+        """The copy, and whatever it may import: what lies beside it and below, but for manifests."""
+        if self.file is not None:
+            beside = Path(self.file).parent.rglob("*")
+            yield from (path for path in beside if path.suffix != ".yaml" and path.is_file())
 
 
 class SoapKeys(Part):
@@ -197,7 +203,7 @@ class SoapSource:
     async def fetch(self, call: SourceCall) -> SourceAnswer:
         """The rows of these companies. Raises `AgencyFailure`."""
         operation = await self._operation.get()
-        message = operation.write(_values(self._dataset, call.keys, call.filters))
+        message = self._written(operation, call)
         request = HttpRequest(
             self._place, "POST", self._dataset.request.path, asker=call.asker, idempotent=self._dataset.is_idempotent
         )
@@ -258,6 +264,12 @@ class SoapSource:
         except (ValueError, ArithmeticError, RecursionError) as error:
             raise bad_response(self._place, f"no {text.format} at {text.path} ({type(error).__name__})") from None
         return inner if isinstance(inner, dict) else {"#text": inner}
+
+    def _written(self, operation: SoapOperation, call: SourceCall) -> SoapMessage:
+        try:
+            return operation.write(_values(self._dataset, call.keys, call.filters))
+        except Exception as error:  # noqa: BLE001  (zeep and lxml raise what they like; their messages hold values)
+            raise bad_response(self._place, f"cannot be written ({type(error).__name__})") from None
 
     def _told_by(self, fault: Fault, call: SourceCall) -> SourceAnswer:
         """What a fault says of the company. Raises `AgencyFailure` for one that says nothing of it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,7 +13,8 @@ from gateway.audit.log import AuditLog
 from gateway.compiler import Compiler
 from gateway.errors import PolicyStoreMissingError
 from gateway.evidence import LogPlace
-from gateway.workshop import Cells
+from gateway.reload import Refusal
+from gateway.workshop import Cells, Offered
 from policies.administration import Administration
 from policies.delegation import Actor, reaches
 from policies.judgement import Judgement
@@ -38,8 +39,8 @@ class Reference:
 @dataclass(frozen=True, slots=True)
 class Running:
     """A running gateway, as far as administrators change it: where versions are kept, the audit log, what gives the
-    version that this instance decides by and what returns once that has a number, and a process for emergencies alone:
-    none waits for somebody's analysis.
+    version that this instance decides by and what returns once that has a number, a process for emergencies alone (none
+    waits for somebody's analysis), and what gives the manifests that were refused.
     """
 
     store: Store
@@ -47,21 +48,31 @@ class Running:
     in_force: Callable[[], Outline]
     reached: Callable[[int], Awaitable[None]]
     emergencies: Compiler
+    refused: Callable[[], Sequence[Refusal]] = tuple
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
     """What administrators work with.
 
-    `cells` are the coordinates that each agency supplies; `log` tells what was really asked. `process` does what
+    `offered` gives what agencies supply now; `log` tells what was really asked. `process` does what
     takes long. `running` is None where there is no store of versions: files alone can be looked into.
     """
 
-    catalogue: Catalogue
-    cells: Cells
+    offered: Callable[[], Offered]
     process: Compiler
     log: LogPlace
     running: Running | None
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The record types."""
+        return self.offered().catalogue
+
+    @property
+    def cells(self) -> Cells:
+        """The coordinates that each agency supplies."""
+        return self.offered().cells
 
     def live(self) -> Running:
         """The running gateway. Raises `PolicyStoreMissingError`."""
@@ -106,6 +117,16 @@ class Desk:
             return self.cells
         tree = self.live().in_force().agencies
         return {agency: names for agency, names in self.cells.items() if tree.covers(actor.agency, agency)}
+
+    def refused(self, actor: Actor) -> Sequence[Refusal]:
+        """The manifests that were refused, as far as an administrator may know: an agency's, those of its reach."""
+        live = self.live()
+        tree = live.in_force().agencies
+        return [
+            refusal
+            for refusal in live.refused()
+            if actor.agency is None or (refusal.agency is not None and tree.covers(actor.agency, refusal.agency))
+        ]
 
     def may_change(self, actor: Actor, file: str) -> bool:
         """Whether an administrator may change a file of the policy."""

@@ -23,7 +23,7 @@ async def ask_here(document: str, variables: Mapping[str, Any]) -> dict[str, Any
     settings = load_settings()
     installation = read_installation(settings)
     async with Compiler() as process:
-        desk = Desk(installation.catalogue, installation.cells, process, log_place(settings), None)
+        desk = Desk(lambda: installation.offered, process, log_place(settings), None)
         work = Work(desk, Actor("here", "", None, frozenset({ADMINISTRATOR})), [])
         result = await SCHEMA.execute(document, dict(variables), work)
     response: dict[str, Any] = {"data": result.data}

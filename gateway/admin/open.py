@@ -11,7 +11,7 @@ from starlette.routing import Route
 from gateway.admin.desk import Desk, Running
 from gateway.admin.endpoint import AdminGateway
 from gateway.app import GraphQLEndpoint, RecordRefusal
-from gateway.assembly import Installation, is_plain
+from gateway.assembly import is_plain
 from gateway.audit.open import log_place
 from gateway.compiler import Compiler
 from gateway.identity import Authenticator
@@ -23,7 +23,7 @@ PATH: Final = "/admin/graphql"
 
 
 @asynccontextmanager
-async def open_desk(settings: Settings, installation: Installation, gateway: Gateway) -> AsyncIterator[Desk]:
+async def open_desk(settings: Settings, gateway: Gateway) -> AsyncIterator[Desk]:
     """The administrators' desk, open for as long as the context lasts. Its processes start with their first work.
 
     Raises `StoreUnavailable`.
@@ -35,9 +35,16 @@ async def open_desk(settings: Settings, installation: Installation, gateway: Gat
             stack.push_async_callback(store.close)
             emergencies = await stack.enter_async_context(Compiler())
             editions = gateway.editions
-            running = Running(store, gateway.audit, lambda: editions.current.policy, editions.reached, emergencies)
+            running = Running(
+                store,
+                gateway.audit,
+                lambda: editions.current.policy,
+                editions.reached,
+                emergencies,
+                lambda: gateway.reload.refused if gateway.reload else (),
+            )
         process = await stack.enter_async_context(Compiler())
-        yield Desk(installation.catalogue, installation.cells, process, log_place(settings), running)
+        yield Desk(lambda: gateway.editions.current.provision.offered, process, log_place(settings), running)
 
 
 def admin_route(desk: Desk, authenticator: Authenticator, settings: Settings, record_refusal: RecordRefusal) -> Route:

@@ -80,6 +80,32 @@ async def workbook(info: AdminInfo, policy: PolicyReference | None = None) -> st
     return await workbook_of(info.context.desk, policy.reference() if policy else Reference())
 
 
+@strawberry.type(
+    description=bilingual(
+        "A manifest's file that is not in force; what it replaces, if anything, stays.",
+        "未生效的机构清单文件；其先前内容（如有）继续有效。",
+    )
+)
+class RefusedManifest:
+    """A refused manifest."""
+
+    file: str = strawberry.field(description="Its name.")
+    agency: str | None = strawberry.field(
+        description="The agency whose earlier manifest stays in its place; null: none."
+    )
+    reasons: list[str] = strawberry.field(description="What is wrong with it.")
+    since: dt.datetime = strawberry.field(description="When this instance refused it.")
+
+
+def refused_manifests(info: AdminInfo) -> list[RefusedManifest]:
+    """The refused manifests within the administrator's reach."""
+    work = info.context
+    return [
+        RefusedManifest(file=one.file, agency=one.agency, reasons=list(one.reasons), since=one.since)
+        for one in work.desk.refused(work.actor)
+    ]
+
+
 async def lint(info: AdminInfo, policy: PolicyReference | None = None) -> list[Finding]:
     """The findings."""
     work = info.context
@@ -169,6 +195,11 @@ Query: Final = create_type(
         root(drafts, "The drafts, the oldest first.", "各草案，最早在前。"),
         root(draft, "One draft.", "某一草案。"),
         root(workbook, "A policy as a workbook (xlsx, in Base64).", "策略工作簿（xlsx，Base64）。"),
+        root(
+            refused_manifests,
+            "The manifests of agencies that this instance has refused, as they are now.",
+            "本实例当前拒绝的机构清单。",
+        ),
         root(
             lint,
             "What is wrong with a policy, or worth a look; without one, with the latest.",

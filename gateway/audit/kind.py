@@ -47,6 +47,7 @@ class AuditLogDataset(DatasetManifest):
 
     can_filter: ClassVar[bool] = False
     any_spelling: ClassVar[bool] = True
+    idempotent_by_nature: ClassVar[bool] = True
 
     days: int = Field(default=365, ge=1, le=3_660, description="How many days are looked back over.")
     purposes: tuple[str, ...] = Field(default=(), description="Looks for these purposes alone are told; empty: all.")

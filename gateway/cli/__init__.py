@@ -13,6 +13,7 @@ from gateway.cli.lazy import lazy_group
 _NAMES = (
     "serve",
     "demo",
+    "agencies",
     "query",
     "plan",
     "check",

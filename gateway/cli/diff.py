@@ -40,5 +40,5 @@ def diff(
 def _manifests(path: Path) -> dict[str, Manifest]:
     """The manifests of a file or a directory, by agency. Raises `ManifestInvalid`."""
     shapes = record_shapes(national().catalogue)
-    loaded = load_manifests(path, shapes) if path.is_dir() else (load_manifest(path, shapes),)
+    loaded = load_manifests(path, shapes).values() if path.is_dir() else (load_manifest(path, shapes),)
     return {manifest.agency: manifest for manifest in loaded}

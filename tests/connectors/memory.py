@@ -16,6 +16,7 @@ from connectors.kindness.declared import Treatment
 from connectors.line import Line
 from connectors.manifest import DatasetManifest
 from connectors.mapping import compile_mapper
+from connectors.open_agency import OpenAgency
 from connectors.supply import AgencySupply
 from schema.credit_code import CreditCode
 from tests.connectors.support import SHAPES
@@ -87,7 +88,7 @@ def supply_of(
     joiner = Joiner(manifest, SHAPES["Penalty"], compile_mapper(manifest, SHAPES["Penalty"], ()), whole_rows=True)
     bounds = Bounds("court", Treatment.model_validate(declared), clock=clock)
     line = Line(dataset, agency, joiner, bounds, manifest.is_idempotent)
-    return AgencySupply({dataset.id: line}, RowCache(1_000))
+    return AgencySupply([OpenAgency({dataset.id: line})], RowCache(1_000))
 
 
 async def fetch(

@@ -230,7 +230,7 @@ async def test_an_unpacked_drop_goes_on_serving_while_a_broken_one_takes_its_pla
     supply = await open_one(manifest(), str(tmp_path))
     assert (await ask(supply, CODES[:1]))[CODES[0]].rows == (ROWS,)
     path.write_bytes(b"broken")
-    await supply._lines["customs/Registration"].source.indexed()
+    await supply._lines["customs/Registration"].source.ready()
     assert (await ask(supply, CODES[:1]))[CODES[0]].rows == (ROWS,)
 
 
@@ -255,7 +255,7 @@ async def test_a_reader_that_comes_to_an_end_over_a_drop_takes_nothing_along(
     assert (await ask(supply, CODES[:1]))[CODES[0]].rows == (ROWS,)
     monkeypatch.setattr("sys.executable", "/bin/false")
     (tmp_path / "customs_2.csv").write_text(TEXT.replace("甲", "乙"), encoding="utf-8")
-    await supply._lines["customs/Registration"].source.indexed()
+    await supply._lines["customs/Registration"].source.ready()
     assert (await ask(supply, CODES[:1]))[CODES[0]].rows == (ROWS,)
 
 

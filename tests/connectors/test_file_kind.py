@@ -42,7 +42,7 @@ async def name_of(supply: Any, number: int) -> Any:
 
 
 async def indexed(supply: Any) -> None:
-    await supply._lines["customs/Registration"].source.indexed()
+    await supply._lines["customs/Registration"].source.ready()
 
 
 async def test_rows_are_found_in_any_spelling_and_carry_the_files_date(tmp_path: Path, open_one: Any) -> None:

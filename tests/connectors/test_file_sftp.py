@@ -135,7 +135,7 @@ async def said(supply: AgencySupply) -> Any:
 async def said_after_a_look(supply: AgencySupply) -> Any:
     source: Any = supply._lines["customs/Registration"].source
     await source._fetching._look()
-    await source.indexed()
+    await source.ready()
     return await said(supply)
 
 

@@ -14,6 +14,7 @@ from connectors.kindness.share import Share
 from connectors.kinds.memory import MemoryDataset
 from connectors.manifest import DatasetManifest
 from tests.connectors.memory import MemoryAgency, fetch, supply_of
+from tests.connectors.redis_server import RedisServer
 from tests.connectors.support import CODES, Agency, Asked, ask
 
 MANIFEST = """
@@ -176,3 +177,18 @@ def test_a_call_may_be_made_twice_where_the_manifest_says_so_or_else_by_its_natu
     given = {name: value for name, value in form.items() if kind is MemoryDataset or name != "rows"}
     natures = [kind.model_validate({**given, "idempotent": declared}).is_idempotent for declared in (None, True, False)]
     assert natures == [nature, True, False]
+
+
+async def test_processes_count_the_days_calls_together_in_the_store_they_share(
+    agency: Agency, open_one: Any, redis: RedisServer
+) -> None:
+    agency.answer = answering()
+    bears = MANIFEST + "\n    rate: {day: 5}\n"
+    supplies = [
+        await open_one(bears, agency.address, share=Share(number, 2), second_level=redis.level()) for number in (1, 2)
+    ]
+    outcomes = [await fared(supply, code) for supply in supplies for code in CODES[:4]]
+    assert outcomes == [Outcome.ANSWERED] * 5 + [FailureCode.AGENCY_OVERLOADED] * 3
+    assert len(agency.asked) == 5
+    redis.kill()
+    assert await fared(supplies[0]) is FailureCode.AGENCY_OVERLOADED

@@ -207,7 +207,7 @@ async def test_what_the_environment_lacks_is_named_all_at_once_and_never_its_val
 def test_a_directory_is_read_in_the_order_of_names(tmp_path: Path) -> None:
     for name in ("b", "a"):
         (tmp_path / f"{name}.yaml").write_text(GOOD.replace("standards", name, 1), encoding="utf-8")
-    assert [manifest.agency for manifest in load_manifests(tmp_path, SHAPES)] == ["a", "b"]
+    assert [manifest.agency for manifest in load_manifests(tmp_path, SHAPES).values()] == ["a", "b"]
 
 
 def test_the_json_schema_for_editors_is_the_one_checked_in() -> None:

@@ -23,6 +23,7 @@ HEAD = """
     name: {en: Odd, zh: 怪}
     kind: rest
     connection: {url: "${ADDRESS}"}
+    retries: {most: 0}
     datasets:
 """
 

@@ -54,7 +54,7 @@ CROSSWALK: Final = "registry/LegacyIdentifiers"
 
 @pytest.fixture(scope="session")
 def manifests() -> Sequence[Manifest]:
-    return load_manifests(MANIFESTS, SHAPES)
+    return tuple(load_manifests(MANIFESTS, SHAPES).values())
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

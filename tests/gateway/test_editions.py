@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
 import pytest
 
+from connectors.cache import RowCache
+from connectors.supply import AgencySupply
+from gateway.cost import Tariff
+from gateway.document import Documents
 from gateway.editions import Editions
-from gateway.workshop import Workshop
+from gateway.limits import Limits
+from gateway.provision import Provision
+from gateway.views import Views
+from gateway.workshop import Offered, Workshop
 from policies.decision import CallerClass, DecisionTable, Effect
 from policies.errors import PolicyInvalid, StoreUnavailable
 from policies.load import PolicyFiles, read_directory
 from policies.store.initial import initialise
 from policies.store.model import Version, new_version
 from policies.store.open import open_store
+from schema.catalogue import Catalogue
+from schema.contract import national
 from schema.records import catalogue
 
 FILES = read_directory(Path(__file__).parents[2] / "policies")
-AGENCIES = ("registry", "court", "tax", "customs", "environment", "zhejiang-penalties", "guangdong-penalties")
-CELLS = {"registry": frozenset({"Registration", "Registration.name", "Registration.paidInCapital"})}
+REGISTRY = {"registry": frozenset({"Registration", "Registration.name", "Registration.paidInCapital"})}
 ANYBODY = CallerClass(frozenset({"anonymous"}), "public", None)
 COMPANY = CallerClass(frozenset({"company"}), "company", None)
 NOW = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
@@ -59,18 +67,30 @@ def this_moment() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
-def make_editions(clock: Clock | None = None, now: Callable[[], dt.datetime] = this_moment) -> Editions:
-    workshop = Workshop(catalogue(), AGENCIES, CELLS)
+def make_editions(
+    clock: Clock | None = None, now: Callable[[], dt.datetime] = this_moment, made: Catalogue | None = None
+) -> Editions:
+    workshop = Workshop()
 
-    async def load(files: PolicyFiles) -> Any:
+    async def load(files: PolicyFiles, offered: Offered) -> Any:
         key = token_hex(8)
-        return workshop.announce(key, files, now()), Here(workshop, key)
+        return workshop.announce(key, files, offered, now()), Here(workshop, key)
 
-    return Editions(
-        load=load,
-        prepare=lambda _publicity: None,
-        max_staleness=60,
-        clock=clock or Clock(),
+    return Editions(load=load, provision=provision(REGISTRY, made), max_staleness=60, clock=clock or Clock())
+
+
+def provision(cells: Mapping[str, frozenset[str]], made: Catalogue | None = None) -> Provision:
+    """What some agencies supply, though none can be asked for it."""
+    made = made or catalogue()
+    return Provision(
+        offered=Offered(made, cells),
+        datasets={},
+        agencies={},
+        shared=frozenset(),
+        tariff=Tariff({}, 1.0, {}),
+        supply=AgencySupply([], RowCache(0)),
+        views=Views(national()),
+        documents=Documents(made, Limits()),
     )
 
 
@@ -276,6 +296,48 @@ async def test_without_word_of_the_store_only_public_data_is_shown_and_the_insta
     clock.now = 61.0
     assert await seen() == (Effect.CLEAR, Effect.WITHHELD)
     assert "store" in (await editions.check() or "")
+    following.cancel()
+
+
+async def test_what_agencies_supply_changes_as_a_whole_and_a_request_keeps_what_it_began_with() -> None:
+    editions = make_editions()
+    await editions.adopt(FILES)
+    begun = editions.current
+    await editions.provide(provision({"court": frozenset({"JudgmentDefault"})}))
+    assert editions.current.policy == begun.policy
+    assert (await editions.current.tables.table(ANYBODY)).cells.keys() == {"court"}
+    assert (await begun.tables.table(ANYBODY)).cells.keys() == {"registry"}
+    await editions.adopt(with_rule(DENY))
+    assert (await editions.current.tables.table(ANYBODY)).cells.keys() == {"court"}
+
+
+async def test_where_the_policy_does_not_go_with_what_agencies_supply_nothing_changes() -> None:
+    editions = make_editions()
+    await editions.adopt(FILES)
+    before = editions.current
+    with pytest.raises(PolicyInvalid, match="stranger"):
+        await editions.provide(provision({"stranger": frozenset({"Penalty"})}))
+    assert editions.current is before
+    await editions.adopt(FILES)
+    assert (await editions.current.tables.table(ANYBODY)).cells.keys() == {"registry"}
+
+
+async def test_a_version_that_came_before_the_manifest_that_it_needs_is_taken_once_that_is_there(
+    store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.editions.HEARTBEAT_SECONDS", 0.01)
+    whole = catalogue()
+    poorer = replace(whole, records={name: one for name, one in whole.records.items() if name != "Certification"})
+    editions = make_editions(made=poorer)
+    await editions.adopt((await store.latest()).files)
+    following = asyncio.create_task(editions.follow(store))
+    rule = DENY.replace(b"Registration.name", b"Certification.number")
+    await store.publish(new_version(2, with_rule(rule), published_at=NOW, by="someone", why="early"), expected=1)
+    async with asyncio.timeout(20):
+        while editions._left_out is None:  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.01)
+    await editions.provide(provision(REGISTRY, whole))
+    await in_force(editions, 2)
     following.cancel()
 
 

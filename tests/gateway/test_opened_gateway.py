@@ -98,7 +98,7 @@ async def test_raising_the_generation_replaces_pseudonyms_and_leaves_cursors(set
 
 
 def level_of(gateway: Gateway) -> Any:
-    return gateway.supply._cache._second  # type: ignore[attr-defined]
+    return gateway.editions.current.provision.supply._cache._second
 
 
 async def test_a_gateway_whose_second_level_is_down_opens_and_leaves_nothing_behind(settings_of, environment) -> None:

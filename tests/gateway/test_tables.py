@@ -9,7 +9,6 @@ import pickle
 import signal
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +16,16 @@ import pytest
 
 from gateway.compiler import Compiler
 from gateway.tables import Tables, announce
-from gateway.workshop import KEPT, Announced, Workshop, open_workshop
+from gateway.workshop import KEPT, Announced, Offered, Workshop, open_workshop
 from policies.decision import CallerClass, DecisionTable, Effect
 from policies.load import PolicyFiles, read_directory
 from policies.policy import Outline
 from schema.records import catalogue
 
 FILES = read_directory(Path(__file__).parents[2] / "policies")
-AGENCIES = ("registry", "court", "tax", "customs", "environment", "zhejiang-penalties", "guangdong-penalties")
-CELLS = {"registry": frozenset({"Registration", "Registration.name", "Registration.paidInCapital"})}
+OFFERED = Offered(
+    catalogue(), {"registry": frozenset({"Registration", "Registration.name", "Registration.paidInCapital"})}
+)
 NOW = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
 ANYBODY = CallerClass(frozenset({"anonymous"}), "public", None)
 BANKS = b"""
@@ -51,7 +51,7 @@ def denying(id_: str) -> PolicyFiles:
 
 @pytest.fixture(scope="module")
 def begin() -> Callable[[], None]:
-    return partial(open_workshop, catalogue(), AGENCIES, CELLS)
+    return open_workshop
 
 
 @pytest.fixture
@@ -77,8 +77,8 @@ class Counting:
 
 
 def tables_here(files: PolicyFiles, failures: int = 0) -> tuple[Tables, Counting]:
-    workshop = Workshop(catalogue(), AGENCIES, CELLS)
-    told = workshop.announce("key", files, NOW)
+    workshop = Workshop()
+    told = workshop.announce("key", files, OFFERED, NOW)
     source = Counting(workshop, "key", failures=failures)
     return Tables(told.policy.organisations, told.representatives, source), source
 
@@ -88,7 +88,7 @@ def officer(organisation: str, purpose: str | None = "credit.underwriting") -> C
 
 
 async def test_a_table_is_compiled_after_the_process_was_killed(compiler: Compiler) -> None:
-    _, version = await announce(compiler, denying("stop"), NOW)
+    _, version = await announce(compiler, denying("stop"), OFFERED, NOW)
     os.kill(await compiler.run(os.getpid), signal.SIGKILL)
     table = await version.table(ANYBODY, public=False)
     assert table.at("registry", "Registration.name").rule == "stop"
@@ -97,9 +97,9 @@ async def test_a_table_is_compiled_after_the_process_was_killed(compiler: Compil
 async def test_a_version_that_requests_under_way_have_answers_as_it_did_however_many_came_after_it(
     compiler: Compiler,
 ) -> None:
-    _, first = await announce(compiler, denying("stop-0"), NOW)
+    _, first = await announce(compiler, denying("stop-0"), OFFERED, NOW)
     for number in range(1, KEPT + 1):
-        await announce(compiler, denying(f"stop-{number}"), NOW)
+        await announce(compiler, denying(f"stop-{number}"), OFFERED, NOW)
     table = await first.table(ANYBODY, public=False)
     assert table.at("registry", "Registration.name").rule == "stop-0"
 
@@ -116,7 +116,7 @@ async def test_jobs_and_what_is_told_of_a_version_carry_no_rows(begin: Callable[
             told.extend([made] if isinstance(made, Announced) else [])
             return made
 
-    _, version = await announce(Recording(), denying("one-of-the-rows"), NOW)
+    _, version = await announce(Recording(), denying("one-of-the-rows"), OFFERED, NOW)
     await version.table(ANYBODY, public=False)
     await version.openable(ANYBODY.roles, ANYBODY.organisation, public=False)
     assert [len(pickle.dumps(job)) < 1_000 for job in jobs] == [False, True, True]
@@ -125,7 +125,7 @@ async def test_jobs_and_what_is_told_of_a_version_carry_no_rows(begin: Callable[
 
 
 async def test_what_is_told_of_a_version_is_all_that_requests_need_beside_decisions(compiler: Compiler) -> None:
-    told, _ = await announce(compiler, denying("stop"), NOW)
+    told, _ = await announce(compiler, denying("stop"), OFFERED, NOW)
     policy = told.policy
     assert policy.number == 1
     assert policy.organisations["one-bank"].roles == {"bank.officer"}

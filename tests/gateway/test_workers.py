@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -126,6 +127,26 @@ def test_workers_share_a_socket_one_that_dies_is_replaced_and_told_to_end_all_en
         assert not [child for child in everybody if child.is_running()]
         with pytest.raises(httpx.ConnectError):
             asks(url)
+
+
+def test_every_worker_follows_the_manifests(environment: Mapping[str, str], tmp_path: Path) -> None:
+    agencies = tmp_path / "agencies"
+    shutil.copytree(Settings().manifests, agencies)
+    with served({**environment, "XINQIAO_MANIFESTS": str(agencies)}) as (_, url), ThreadPoolExecutor(8) as callers:
+
+        def names() -> set[str]:
+            """What the workers call the court, each asked about as often as the other."""
+            return set(callers.map(name_of_the_court, [url] * 16))
+
+        assert names() == {"Court (demonstration)"}
+        court = agencies / "court.yaml"
+        court.write_text(court.read_text().replace("Court (demonstration)", "High Court"))
+        until(lambda: names() == {"High Court"})
+
+
+def name_of_the_court(url: str) -> str:
+    answer = httpx.post(url, json={"query": "{ agencies { id name } }"}, timeout=30, trust_env=False).json()
+    return next(agency["name"] for agency in answer["data"]["agencies"] if agency["id"] == "court")
 
 
 def test_workers_end_when_what_began_them_is_killed(environment: Mapping[str, str]) -> None:

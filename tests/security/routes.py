@@ -17,6 +17,7 @@ from msgspec import structs
 
 from connectors.cache import RowCache
 from connectors.contract import CompanyRows, Dataset, FetchRequest, Row
+from connectors.lifetimes import Lifetimes
 from gateway.app import create_app
 from gateway.identity import load_authenticator
 from gateway.limits import Limits
@@ -50,13 +51,15 @@ class CachingSupply(MemorySupply):
 
     async def fetch(self, request: FetchRequest) -> Mapping[CreditCode, CompanyRows]:
         reach = super().fetch
-        return await self.cache.through(request, 60, lambda codes: reach(structs.replace(request, codes=tuple(codes))))
+        lifetimes = Lifetimes(60, 60)
+        return await self.cache.through(
+            request, lifetimes, lambda codes: reach(structs.replace(request, codes=tuple(codes)))
+        )
 
 
 @cache
 def _built(more_rules: str, limits: Limits | None) -> World:
-    world = build_world(more_rules=more_rules, limits=limits)
-    return replace(world, gateway=replace(world.gateway, views=VIEWS))
+    return build_world(more_rules=more_rules, limits=limits).provided(views=VIEWS)
 
 
 VIEWS = Views(national())
@@ -67,8 +70,8 @@ def guarded_world(
 ) -> World:
     """A gateway whose rows and cache are shared by everybody: nothing but the decisions stands between two callers."""
     whole = {key: tuple(_whole(key[0], row) for row in found) for key, found in {**rows, **OWNERSHIP}.items()}
-    supply, built = CachingSupply(DATASETS, whole), _built(more_rules, limits)
-    return replace(built, supply=supply, gateway=replace(built.gateway, supply=supply, shared=frozenset(DATASETS)))
+    supply = CachingSupply(DATASETS, whole)
+    return replace(_built(more_rules, limits).provided(supply=supply, shared=frozenset(DATASETS)), supply=supply)
 
 
 def _whole(dataset: str, row: Row) -> Row:

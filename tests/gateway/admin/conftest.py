@@ -24,6 +24,7 @@ from gateway.errors import HttpError
 from gateway.identity import load_authenticator
 from gateway.messages import Principal
 from gateway.record import refusal_record
+from gateway.reload import Refusal
 from gateway.settings import Settings
 from policies.load import load_policy, read_directory
 from policies.store.contract import Store
@@ -31,6 +32,11 @@ from policies.store.initial import initialise
 from policies.store.open import open_store
 
 ROOT = Path(__file__).parents[3]
+REFUSED = (
+    Refusal("tax.yaml", "tax", ("line 3: kind: unknown kind 'rset'",), datetime(2026, 11, 1, tzinfo=UTC)),
+    Refusal("court.yaml", "court", ("not UTF-8",), datetime(2026, 11, 1, tzinfo=UTC)),
+    Refusal("new.yaml", None, ("not YAML",), datetime(2026, 11, 1, tzinfo=UTC)),
+)
 
 
 @dataclass
@@ -101,8 +107,8 @@ async def administrators(make_signer: Callable[..., Any], tmp_path: Path) -> Asy
         async def reached(_number: int) -> None:
             """No gateway here decides by what is published."""
 
-        running = Running(store, audit, lambda: policy, reached, emergencies)
-        desk = Desk(installation.catalogue, installation.cells, process, log_place(settings), running)
+        running = Running(store, audit, lambda: policy, reached, emergencies, lambda: REFUSED)
+        desk = Desk(lambda: installation.offered, process, log_place(settings), running)
         app: Starlette = create_app(
             pipeline=None,
             authenticator=authenticator,

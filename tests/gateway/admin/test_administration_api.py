@@ -272,3 +272,18 @@ async def test_a_diff_tells_what_opens_later_and_what_publicity_shows_longer(adm
     assert found["publicity"] == ["publicity/2026-04-01.yaml"]
     assert "zhejiang-penalties" in found["widens"]
     assert found["changes"] == []
+
+
+async def test_administrators_are_told_of_refused_manifests_within_their_reach(administrators) -> None:
+    query = "{ refusedManifests { file agency reasons since } }"
+    everything = (await administrators.ask("al", query))["data"]["refusedManifests"]
+    assert [refused["file"] for refused in everything] == ["tax.yaml", "court.yaml", "new.yaml"]
+    own = (await administrators.ask("tess", query))["data"]["refusedManifests"]
+    assert own == [
+        {
+            "file": "tax.yaml",
+            "agency": "tax",
+            "reasons": ["line 3: kind: unknown kind 'rset'"],
+            "since": "2026-11-01T00:00:00+00:00",
+        }
+    ]

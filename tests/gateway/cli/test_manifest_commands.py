@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import orjson
 import pytest
+import structlog
 from click.testing import Result
 from typer.testing import CliRunner
 
@@ -31,7 +33,7 @@ datasets:
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Result]:
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., Result]]:
     """Runs a command where the shipped manifests and policies are, and two agencies more."""
     shutil.copytree(ROOT / "connectors/agencies", tmp_path / "agencies")
     shutil.copytree(ROOT / "policies", tmp_path / "policies")
@@ -39,7 +41,11 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Result
         trees.write("  wu-xi: market-regulation\n  wu: market-regulation\n")
     monkeypatch.setenv("XINQIAO_MANIFESTS", str(tmp_path / "agencies"))
     monkeypatch.setenv("XINQIAO_POLICIES", str(tmp_path / "policies"))
-    return lambda *arguments: CliRunner().invoke(app, list(map(str, arguments)))
+    level = logging.getLogger().level
+    yield lambda *arguments: CliRunner().invoke(app, list(map(str, arguments)))
+    # Some commands turn the logs off.
+    structlog.reset_defaults()
+    logging.getLogger().setLevel(level)
 
 
 def declare(tmp_path: Path, agency: str, name: str) -> Path:

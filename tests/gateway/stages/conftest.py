@@ -4,6 +4,7 @@ import asyncio
 import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from dataclasses import replace as replace_part
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -32,6 +33,7 @@ from gateway.limits import Limits
 from gateway.messages import Principal, Received
 from gateway.pipeline import Gateway, Secrets
 from gateway.prepare import Preparer
+from gateway.provision import Provision
 from gateway.quotas.memory import MemoryCounters
 from gateway.quotas.quotas import Quotas
 from gateway.receipt import Salt
@@ -39,6 +41,7 @@ from gateway.settings import CostSettings, DocumentSettings, QuotaSettings
 from gateway.tables import Tables
 from gateway.trusted import TrustedDocuments
 from gateway.views import Views
+from gateway.workshop import Offered
 from policies.compile import compile_tables, openable
 from policies.consent import ConsentVerifier
 from policies.decision import CallerClass, DecisionTable
@@ -223,6 +226,12 @@ class World:
         )
         return orjson.loads(answered.body)
 
+    def provided(self, **parts: Any) -> World:
+        """The world with some other parts of what is supplied."""
+        edition = self.gateway.editions.current
+        changed = FixedEdition(replace_part(edition, provision=replace_part(edition.provision, **parts)))
+        return replace_part(self, gateway=replace_part(self.gateway, editions=changed))
+
 
 def build_world(
     rows: Mapping[tuple[str, str], tuple[Row, ...]] | None = None,
@@ -238,26 +247,26 @@ def build_world(
     files["rules/nation.yaml"] += more_rules.encode()
     policy = load_policy(files, CATALOGUE, [*AGENCIES, "customs", "environment"])
     publicity = load_publicity(files, CATALOGUE)
-    gateway = Gateway(
-        editions=FixedEdition(
-            Edition(
-                policy,
-                publicity,
-                Tables(policy.organisations, representatives(policy), CompiledHere(policy, cells(datasets))),
-                Preparer(datasets, AGENCIES, publicity),
-            )
-        ),
+    supplied = cells(datasets)
+    provision = Provision(
+        offered=Offered(CATALOGUE, supplied),
+        datasets=datasets,
+        agencies=AGENCIES,
+        shared=frozenset(),
+        tariff=tariff(CostSettings(), datasets),
+        supply=memory,
         views=Views(national()),
         documents=Documents(CATALOGUE, limits or Limits()),
-        supply=memory,
-        agencies=AGENCIES,
+    )
+    tables = Tables(policy.organisations, representatives(policy), CompiledHere(policy, supplied))
+    edition = Edition(policy, publicity, tables, Preparer(datasets, AGENCIES, publicity), provision)
+    gateway = Gateway(
+        editions=FixedEdition(edition),
         consents=FixedConsents(consents or ConsentVerifier({}, "xinqiao", policy.purposes)),
         audit=audit,
-        shared=frozenset(),
+        limits=limits or Limits(),
         trusted=TrustedDocuments(DocumentSettings()),
         quotas=Quotas(QuotaSettings(), MemoryCounters()),
-        tariff=tariff(CostSettings(), datasets),
-        limits=limits or Limits(),
         secrets=Secrets(b"m" * 32, b"c" * 32, Salt(b"s" * 32)),
     )
     return World(memory, audit, gateway)

@@ -41,6 +41,7 @@ from gateway.limits import Limits
 from gateway.messages import Principal
 from gateway.pipeline import Gateway, Secrets
 from gateway.prepare import Preparer
+from gateway.provision import Provision
 from gateway.quotas.memory import MemoryCounters
 from gateway.quotas.quotas import Quotas
 from gateway.receipt import Salt
@@ -48,6 +49,7 @@ from gateway.settings import CostSettings, DocumentSettings, QuotaSettings
 from gateway.tables import Tables
 from gateway.trusted import TrustedDocuments
 from gateway.views import Views
+from gateway.workshop import Offered
 from policies.consent import ConsentVerifier
 from policies.decision import CallerClass, Decision, DecisionTable, Effect, Reason
 from policies.masks import MASKS
@@ -421,7 +423,7 @@ class RandomWorld:
         return Reference(
             catalogue=self.catalogue,
             datasets=self.supply.datasets,
-            agencies=self.gateway.agencies,
+            agencies=self.gateway.editions.current.provision.agencies,
             said=self.supply.said,
             tables={code: self.drawn.based if held else self.drawn.unbased for code, held in based.items()},
             unbased=self.drawn.unbased,
@@ -453,24 +455,27 @@ def worlds(draw) -> RandomWorld:
         for id_ in AGENCIES
         if (supplied := [one.record for one in datasets if one.agency == id_])
     }
-    gateway = Gateway(
-        editions=FixedEdition(
-            Edition(policy, publicity, Tables(policy.organisations, {}, drawn), Preparer(by_id, agencies, publicity))
-        ),
+    provision = Provision(
+        offered=Offered(catalogue, {}),
+        datasets=by_id,
+        agencies=agencies,
+        shared=frozenset(),
+        tariff=tariff(CostSettings(), by_id),
+        supply=supply,
         views=Views(schema),
         documents=Documents(catalogue, GENEROUS),
-        supply=supply,
-        agencies=agencies,
+    )
+    made, preparer = Tables(policy.organisations, {}, drawn), Preparer(by_id, agencies, publicity)
+    gateway = Gateway(
+        editions=FixedEdition(Edition(policy, publicity, made, preparer, provision)),
         consents=FixedConsents(ConsentVerifier({}, "xinqiao", policy.purposes)),
         audit=KeptAudit(),
-        shared=frozenset(),
+        limits=GENEROUS,
         trusted=TrustedDocuments(DocumentSettings()),
         quotas=Quotas(QuotaSettings(), MemoryCounters()),
-        tariff=tariff(CostSettings(), by_id),
-        limits=GENEROUS,
         secrets=SECRETS,
     )
-    view = gateway.views.view(drawn.opened, frozenset())
+    view = provision.views.view(drawn.opened, frozenset())
     return RandomWorld(catalogue, gateway, view, drawn, supply, policy, publicity, today)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import ceil
 from typing import Any
 
@@ -32,7 +31,7 @@ query ($codes: [CreditCode!]!, $first: Int = 100) {
 
 def priced(world: World, **settings: Any) -> World:
     costs = tariff(CostSettings(**settings), world.supply.datasets)
-    return replace(world, gateway=replace(world.gateway, tariff=costs))
+    return world.provided(tariff=costs)
 
 
 async def cost(world: World, query: str, **variables: Any) -> dict[str, Any]:
@@ -124,10 +123,10 @@ def linked_world(make_world: Any) -> World:
 
 async def test_a_level_that_the_budget_does_not_cover_is_a_limit_and_the_answer_partial(make_world, codes) -> None:
     world = priced(linked_world(make_world), budget=100, told="always")
-    bill = world.gateway.tariff.bill("first-bank")
+    bill = world.gateway.editions.current.provision.tariff.bill("first-bank")
     # More to ask behind the link than was reckoned: as if its companies had opened further datasets.
     bill.begin = lambda *_: setattr(bill, "actual", 98.0)  # type: ignore[method-assign]
-    world = replace(world, gateway=replace(world.gateway, tariff=FixedBill(bill)))
+    world = world.provided(tariff=FixedBill(bill))
     answer = await world.ask(HOLDERS, codes=[codes.hangzhou])
     (holder,) = answer["data"]["enterprises"][0]["shareholders"]["records"]
     penalties = holder["holder"]["penalties"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -91,8 +91,7 @@ def test_every_company_gets_what_it_would_get_alone(make_world, codes, datasets,
     @given(given_answers, st.sampled_from(["bank", "regulator", "anybody"]))
     @settings(max_examples=60, deadline=None)
     def holds(answers: dict[tuple[str, str], CompanyRows], who: str) -> None:
-        gateway = replace(world.gateway, supply=GivenSupply(world.supply.datasets, answers))
-        asked = replace(world, gateway=gateway)
+        asked = world.provided(supply=GivenSupply(world.supply.datasets, answers))
         purpose = {"bank": "credit.underwriting", "regulator": "supervision.inspection"}.get(who)
 
         def ask(*names: str) -> list[Any]:

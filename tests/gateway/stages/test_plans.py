@@ -35,23 +35,19 @@ def made(world, path: Path) -> bytes:
     who = CallerClass(
         frozenset({role}), organisation, purpose, bases, frozenset({"AUTHORISED", "RESTRICTED"} if bases else ())
     )
-    gateway = world.gateway
-    opened = asyncio.run(gateway.editions.current.tables.openable(who.roles, who.organisation))
-    view = gateway.views.view(opened, frozenset())
-    operation, variables = asyncio.run(gateway.documents.read(view, text, None, {"codes": []}))
+    edition = world.gateway.editions.current
+    opened = asyncio.run(edition.tables.openable(who.roles, who.organisation))
+    view = edition.provision.views.view(opened, frozenset())
+    operation, variables = asyncio.run(edition.provision.documents.read(view, text, None, {"codes": []}))
     wanted = slices(operation, variables, Limits())
     plan, beyond = (
-        gateway.editions.current.preparer.prepare(
-            operation, wanted, asyncio.run(gateway.editions.current.tables.table(one))
-        ).plan
+        edition.preparer.prepare(operation, wanted, asyncio.run(edition.tables.table(one))).plan
         for one in (who, replace(who, bases=frozenset(), consent_scope=frozenset()))
     )
     asked = asyncio.run(root_companies(operation, variables, Limits())).asked
     roots = {enterprise: COMPANIES for one in asked for enterprise in one.root.enterprises}
     companies = companies_at(roots, wanted, Limits().companies)
-    table = asyncio.run(
-        gateway.editions.current.tables.table(replace(who, bases=frozenset(), consent_scope=frozenset()))
-    )
+    table = asyncio.run(edition.tables.table(replace(who, bases=frozenset(), consent_scope=frozenset())))
     lookups = {
         one.root.selection.key: finders(one.lookup, world.supply.datasets.values(), table)
         for one in asked

@@ -189,7 +189,7 @@ def whole_of(make_world, codes, principals) -> Callable[[str], Whole]:
         principal = getattr(principals, who)
         purpose = PURPOSES.get(who)
         hidden = asyncio.run(world.gateway.editions.current.tables.openable(principal.roles, principal.organisation))
-        schema = world.gateway.views.view(hidden, frozenset()).schema
+        schema = world.gateway.editions.current.provision.views.view(hidden, frozenset()).schema
         query = f"""query ($codes: [CreditCode!]!) {{ enterprises(codes: $codes)
                     {everything(schema, schema.type_map["Enterprise"], LEVELS)} }}"""
         answer = asyncio.run(world.ask(query, principal, purpose=purpose, codes=[codes.hangzhou, codes.shenzhen]))
@@ -225,10 +225,10 @@ def reference_of(world, codes, principals) -> Callable[[str], tuple[SchemaView, 
             for code in (codes.hangzhou, codes.shenzhen)
         }
         unbased = CallerClass(principal.roles, principal.organisation, purpose)
-        return world.gateway.views.view(openable, frozenset()), Reference(
+        return edition.provision.views.view(openable, frozenset()), Reference(
             catalogue=catalogue(),
             datasets=supply.datasets,
-            agencies=world.gateway.agencies,
+            agencies=edition.provision.agencies,
             said={(id_, code): supply.said(id_, code) for id_ in supply.datasets for code in of_code},
             tables=of_code,
             unbased=asyncio.run(edition.tables.table(unbased)),

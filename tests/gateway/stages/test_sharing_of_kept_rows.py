@@ -37,9 +37,7 @@ async def partitions(world, principal: Principal, codes) -> set[str]:
 
 
 async def test_only_datasets_that_may_be_shared_are(make_world, codes, principals) -> None:
-    world = make_world()
-    gateway = replace(world.gateway, shared=frozenset({"zhejiang-penalties/Penalty"}))
-    world = replace(world, gateway=gateway)
+    world = make_world().provided(shared=frozenset({"zhejiang-penalties/Penalty"}))
     await world.ask(QUERY, principals.regulator, codes=[codes.hangzhou])
     shared = {request.dataset for request in world.supply.requests if not request.partition}
     assert shared == {"zhejiang-penalties/Penalty"}

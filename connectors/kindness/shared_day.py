@@ -1,0 +1,63 @@
+"""A day's calls, counted by all processes together in the store that they share."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from connectors.kindness.rate import DayBudget, day_around
+
+PARTS: Final = 1_000
+"""Calls are taken out of the store in such parts of the day's: few trips there, and little is lost with a process."""
+
+LONGER: Final = 3_600.0
+"""Seconds for which a day's count is kept after its end."""
+
+Add = Callable[[str, int, float], Awaitable[int | None]]
+"""Adds to a day's count, which is kept for so many seconds; the sum, None where the store does not answer."""
+
+
+class SharedDay:
+    """So many calls from one midnight of the zone to the next, of all processes together.
+
+    While the store does not answer, this process has its `own` share, less what it sent.
+    """
+
+    def __init__(self, calls: int, zone: str, own: DayBudget, add: Add) -> None:
+        self._calls = calls
+        self._zone = ZoneInfo(zone)
+        self._own = own
+        self._add = add
+        self._ends = float("-inf")
+        self._taken = 0
+        self._used_up = False
+
+    async def take(self, now: float) -> bool:
+        """Takes a call out of the day's, unless there is none left; `now` is in seconds of the Unix epoch."""
+        if now >= self._ends:
+            _, self._ends = day_around(now, self._zone)
+            self._taken, self._used_up = 0, False
+        if not self._taken and not self._used_up:
+            answers = await self._take_part(now, self._ends)
+            if not answers:
+                return self._own.take(now)
+        if not self._taken:
+            return False
+        self._taken -= 1
+        self._own.take(now)
+        return True
+
+    async def _take_part(self, now: float, ends: float) -> bool:
+        """Takes a part out of the store; whether that answers."""
+        part = max(1, self._calls // PARTS)
+        day = datetime.fromtimestamp(now, self._zone).date().isoformat()
+        total = await self._add(day, part, ends - now + LONGER)
+        if total is None:
+            return False
+        granted = min(part, self._calls - (total - part))
+        if ends == self._ends:
+            self._taken += max(granted, 0)
+            self._used_up = granted < part
+        return True

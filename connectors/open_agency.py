@@ -1,0 +1,147 @@
+"""One agency, open: its connections, what bounds the calls over them, and what they were opened from."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from connectors.coalesce import Coalescer
+from connectors.contract import Preparing, RecordShape
+from connectors.describe import describe
+from connectors.environment import resolve
+from connectors.errors import ConnectionNotConfigured, ConnectionUnusable
+from connectors.joining import Joiner
+from connectors.kindness.bounds import Bounds
+from connectors.kindness.declared import Treatment
+from connectors.kindness.share import Share
+from connectors.kindness.shared_day import Add
+from connectors.kinds import kinds
+from connectors.line import Line
+from connectors.manifest import Manifest, Part
+from connectors.mapping import compile_mapper
+from connectors.second_level import dataset_entries
+from connectors.secret import Stamp, stamp_of
+from connectors.settings import SupplySettings
+from connectors.watch import watched
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What an agency was opened from: where all of it is the same, there is no reason to open it again.
+
+    The manifest's references are resolved. `files` has the stamps of the files that are read only at the opening (None
+    for one that is not there).
+    """
+
+    manifest: Manifest
+    shapes: Mapping[str, RecordShape]
+    files: Mapping[Path, Stamp | None]
+
+
+class OpenAgency:
+    """An agency's lines, by dataset, and what it was opened from. Whoever opened it closes it, once no supply has it
+    any more.
+    """
+
+    def __init__(self, lines: Mapping[str, Line], origin: Origin | None = None) -> None:
+        self.lines = lines
+        self.origin = origin
+        self.coalescers = {name: Coalescer(line) for name, line in lines.items() if line.coalesces}
+
+    @property
+    def bounds(self) -> Bounds:
+        """What bounds the calls to it."""
+        return next(iter(self.lines.values())).bounds
+
+    async def ready(self) -> None:
+        """Returns once it answers as well as it may: an agency whose files have to be read first takes that long."""
+        sources = [line.source for line in self.lines.values() if isinstance(line.source, Preparing)]
+        await asyncio.gather(*(source.ready() for source in sources))
+
+    async def close(self) -> None:
+        """Ends every call and closes every connection."""
+        for coalescer in self.coalescers.values():
+            await coalescer.close()
+        for line in self.lines.values():
+            await line.close()
+
+
+def origin_of(manifest: Manifest, shapes: Mapping[str, RecordShape], settings: SupplySettings) -> Origin:
+    """What the agency would be opened from now. Blocks. Raises `ConnectionNotConfigured`."""
+    (resolved,) = resolve((manifest,), settings.environment)
+    used = {dataset.record: shapes[dataset.record] for dataset in manifest.datasets}
+    return Origin(resolved, used, {path: stamp_or_none(path) for path in _read_once(resolved)})
+
+
+async def open_agency(
+    origin: Origin, settings: SupplySettings, before: OpenAgency | None = None, count: Add | None = None
+) -> OpenAgency:
+    """Opens the connections; the agency is not asked yet, and may be down. What bounds calls `before`, where the same
+    agency was open and may be asked for a while yet, bounds them together. `count` counts its calls of a day for all
+    instances, where they have a store in common.
+
+    Raises `ConnectionNotConfigured` where the connection cannot be opened.
+    """
+    manifest, shapes = _divided(origin.manifest, settings.share), origin.shapes
+    try:
+        opened = await kinds().usable[manifest.kind].open_sources(manifest, shapes, settings)
+    except ConnectionUnusable as error:
+        raise ConnectionNotConfigured([f"agency {manifest.agency}: {error}"]) from None
+    sources = watched(opened, manifest.agency, settings.watch)
+    bounds = before.bounds if before is not None and _alike(before.origin, origin) else None
+    bounds, forwards = (
+        bounds or Bounds(manifest.agency, manifest, settings.share, add=count),
+        manifest.forward is not None,
+    )
+    lines: dict[str, Line] = {}
+    for dataset, described in zip(manifest.datasets, describe(manifest), strict=True):
+        source, shape = sources[dataset.record], shapes[dataset.record]
+        mapper = compile_mapper(dataset, shape, manifest.none)
+        joiner = Joiner(dataset, shape, mapper, whole_rows=not described.projection)
+        entries = dataset_entries(manifest, dataset, shape)
+        lines[described.id] = Line(described, source, joiner, bounds, dataset.is_idempotent, forwards, entries)
+    return OpenAgency(lines, origin)
+
+
+def _divided(manifest: Manifest, share: Share) -> Manifest:
+    """The manifest with the process's share of the calls that the agency bears at once: one, at the least."""
+    if manifest.concurrency < share.processes:
+        _log.warning(
+            "agency bears fewer calls at once than there are processes",
+            agency=manifest.agency,
+            concurrency=manifest.concurrency,
+            processes=share.processes,
+        )
+    return manifest.model_copy(update={"concurrency": max(1, share.of(manifest.concurrency))})
+
+
+def _alike(before: Origin | None, origin: Origin) -> bool:
+    """Whether the agency wants to be treated as before: then its bounds stay, with all that they have learnt."""
+    if before is None:
+        return False
+    return all(getattr(before.manifest, name) == getattr(origin.manifest, name) for name in Treatment.model_fields)
+
+
+def _read_once(value: object) -> Iterator[Path]:
+    """The files that any part of a manifest names, and that are read only at the opening."""
+    if isinstance(value, Part):
+        yield from value.read_once()
+        value = tuple(inner for _, inner in value)
+    if isinstance(value, Mapping):
+        value = tuple(value.values())
+    for inner in value if isinstance(value, tuple | list) else ():
+        yield from _read_once(inner)
+
+
+def stamp_or_none(path: Path) -> Stamp | None:
+    """The file's stamp; None where there is none."""
+    try:
+        return stamp_of(path)
+    except OSError:
+        return None

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from connectors.kindness.rate import DayBudget
+from connectors.kindness.shared_day import SharedDay
+from tests.connectors.kindness.virtual_time import MIDNIGHT
+
+CHINA = "Asia/Shanghai"
+DAY = 24 * 3600
+
+
+class Store:
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+        self.trips = 0
+        self.is_down = False
+
+    async def add(self, day: str, number: int, seconds: float) -> int | None:
+        self.trips += 1
+        assert DAY * 2 >= seconds > 0
+        if self.is_down:
+            return None
+        self.counts[day] = self.counts.get(day, 0) + number
+        return self.counts[day]
+
+
+def process(store: Store, calls: int, share: int) -> SharedDay:
+    return SharedDay(calls, CHINA, DayBudget(share, CHINA, MIDNIGHT), store.add)
+
+
+async def taken(day: SharedDay, number: int, now: float = MIDNIGHT) -> int:
+    return sum([await day.take(now) for _ in range(number)])
+
+
+async def test_all_processes_share_one_days_calls_however_unevenly_they_ask() -> None:
+    store = Store()
+    busy, idle = process(store, 10, 5), process(store, 10, 5)
+    assert (await taken(busy, 8), await taken(idle, 5), await taken(busy, 5)) == (8, 2, 0)
+
+
+async def test_a_process_that_begins_anew_has_no_more_than_is_left() -> None:
+    store = Store()
+    assert await taken(process(store, 10, 10), 7) == 7
+    assert await taken(process(store, 10, 10), 7) == 3
+
+
+async def test_the_next_day_has_calls_of_its_own() -> None:
+    store = Store()
+    day = process(store, 10, 10)
+    assert (await taken(day, 20), await taken(day, 20, MIDNIGHT + DAY)) == (10, 10)
+    assert store.counts.keys() == {"2026-11-27", "2026-11-28"}
+
+
+async def test_few_trips_are_made_and_none_once_the_days_calls_are_used_up() -> None:
+    store = Store()
+    day = process(store, 50_000, 50_000)
+    assert (await taken(day, 500), store.trips) == (500, 10)
+    assert (await taken(day, 60_000), store.trips) == (49_500, 1_001)
+    await taken(day, 100)
+    assert store.trips == 1_001
+
+
+async def test_while_the_store_does_not_answer_each_has_its_share_less_what_it_sent() -> None:
+    store = Store()
+    day = process(store, 10, 5)
+    assert await taken(day, 3) == 3
+    store.is_down = True
+    assert await taken(day, 10) == 2
+    store.is_down = False
+    assert await taken(day, 10) == 7
