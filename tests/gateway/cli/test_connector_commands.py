@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -15,7 +14,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import orjson
 import pytest
-import structlog
 import yaml
 from click.testing import Result
 from typer.testing import CliRunner
@@ -58,8 +56,7 @@ Run = Callable[..., Result]
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    level = logging.getLogger().level
+def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     for name in ("COURT_URL", "COURT_KEY", "XINQIAO_PLAIN_NETWORKS"):
         monkeypatch.delenv(name, raising=False)
 
@@ -68,9 +65,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
             monkeypatch.setenv(name, value)
         return CliRunner().invoke(app, ["connector", *map(str, arguments)], input=given)
 
-    yield invoke
-    structlog.reset_defaults()
-    logging.getLogger().setLevel(level)
+    return invoke
 
 
 @pytest.fixture
