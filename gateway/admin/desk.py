@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from connectors.health import AgencyHealth
 from gateway.audit.log import AuditLog
 from gateway.compiler import Compiler
 from gateway.errors import PolicyStoreMissingError
@@ -40,7 +41,7 @@ class Reference:
 class Running:
     """A running gateway, as far as administrators change it: where versions are kept, the audit log, what gives the
     version that this instance decides by and what returns once that has a number, a process for emergencies alone (none
-    waits for somebody's analysis), and what gives the manifests that were refused.
+    waits for somebody's analysis), and what gives the manifests that were refused, and how the agencies fare.
     """
 
     store: Store
@@ -49,6 +50,7 @@ class Running:
     reached: Callable[[int], Awaitable[None]]
     emergencies: Compiler
     refused: Callable[[], Sequence[Refusal]] = tuple
+    health: Callable[[], Sequence[AgencyHealth]] = tuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,12 @@ class Desk:
             for refusal in live.refused()
             if actor.agency is None or (refusal.agency is not None and tree.covers(actor.agency, refusal.agency))
         ]
+
+    def health(self, actor: Actor) -> Sequence[AgencyHealth]:
+        """How the agencies fare that are within an administrator's reach."""
+        live = self.live()
+        tree = live.in_force().agencies
+        return [one for one in live.health() if actor.agency is None or tree.covers(actor.agency, one.agency)]
 
     def may_change(self, actor: Actor, file: str) -> bool:
         """Whether an administrator may change a file of the policy."""

@@ -42,6 +42,7 @@ async def open_desk(settings: Settings, gateway: Gateway) -> AsyncIterator[Desk]
                 editions.reached,
                 emergencies,
                 lambda: gateway.reload.refused if gateway.reload else (),
+                gateway.health,
             )
         process = await stack.enter_async_context(Compiler())
         yield Desk(lambda: gateway.editions.current.provision.offered, process, log_place(settings), running)

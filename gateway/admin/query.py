@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Final
+import math
+from typing import Final, Self
 
 import strawberry
 from strawberry.tools import create_type
 
+from connectors.health import AgencyHealth, AgencyState
+from connectors.row_counts import RowCounts
 from gateway.admin import analyses
 from gateway.admin.desk import Reference
 from gateway.admin.effects import Difference, Simulation, Suggestion
@@ -28,6 +31,9 @@ MOST_VERSIONS: Final = 100
 
 MOST_DAYS: Final = 36_500
 """The longest time to look back over."""
+
+
+strawberry.enum(AgencyState, description=bilingual("Whether an agency is asked.", "是否向该机构查询。"))
 
 
 @strawberry.type(description=bilingual("Who is asking.", "当前管理员。"))
@@ -95,6 +101,66 @@ class RefusedManifest:
     )
     reasons: list[str] = strawberry.field(description="What is wrong with it.")
     since: dt.datetime = strawberry.field(description="When this instance refused it.")
+
+
+@strawberry.type(
+    description=bilingual(
+        "How an agency fares, as this process has counted it since it began, or since the agency's manifest changed.",
+        "某机构的运行状况：自本进程启动或其清单更改以来的计数。",
+    )
+)
+class AgencyFares:
+    """How an agency fares."""
+
+    agency: str = strawberry.field(description="Its id.")
+    state: AgencyState = strawberry.field(description="Whether it is asked.")
+    calls: int = strawberry.field(description="Calls that were sent.")
+    failures: int = strawberry.field(description="Those of them that failed.")
+    timeouts: int = strawberry.field(description="Those that failed by their time.")
+    openings: int = strawberry.field(description="How often its breaker has opened.")
+    p50: float | None = strawberry.field(description="Seconds within which half of the calls were answered, at most.")
+    p95: float | None = strawberry.field(
+        description="The same of 95 in a hundred; null: none, or above the last bound."
+    )
+    p99: float | None = strawberry.field(description="The same of 99 in a hundred.")
+    rows: int = strawberry.field(description="Rows that were mapped.")
+    dropped: int = strawberry.field(description="Rows that were dropped, for their company was not told.")
+    unreadable: int = strawberry.field(description="Values that could not be read.")
+    wanted: int = strawberry.field(description="Companies that were wanted where rows may be kept.")
+    kept: int = strawberry.field(description="Those of them whose rows were kept.")
+
+    @classmethod
+    def of(cls, health: AgencyHealth) -> Self:
+        """The same as it is told."""
+        p50, p95, p99 = (health.calls.latency(share) for share in (0.5, 0.95, 0.99))
+        total = {name: sum(getattr(one, name) for one in health.rows.values()) for name in RowCounts.__slots__}
+        return cls(
+            agency=health.agency,
+            state=health.state,
+            calls=health.calls.calls,
+            failures=health.calls.failures,
+            timeouts=health.calls.timeouts,
+            openings=health.opened,
+            p50=_finite(p50),
+            p95=_finite(p95),
+            p99=_finite(p99),
+            rows=total["mapped"],
+            dropped=total["dropped"],
+            unreadable=total["unreadable"],
+            wanted=total["wanted"],
+            kept=max(total["wanted"] - total["asked"], 0),
+        )
+
+
+def _finite(seconds: float | None) -> float | None:
+    """JSON knows no infinity."""
+    return None if seconds == math.inf else seconds
+
+
+def agencies(info: AdminInfo) -> list[AgencyFares]:
+    """How the agencies within the administrator's reach fare."""
+    work = info.context
+    return [AgencyFares.of(one) for one in work.desk.health(work.actor)]
 
 
 def refused_manifests(info: AdminInfo) -> list[RefusedManifest]:
@@ -195,6 +261,11 @@ Query: Final = create_type(
         root(drafts, "The drafts, the oldest first.", "各草案，最早在前。"),
         root(draft, "One draft.", "某一草案。"),
         root(workbook, "A policy as a workbook (xlsx, in Base64).", "策略工作簿（xlsx，Base64）。"),
+        root(
+            agencies,
+            "How the agencies fare, as this process has counted it.",
+            "各机构的运行状况（本进程的计数）。",
+        ),
         root(
             refused_manifests,
             "The manifests of agencies that this instance has refused, as they are now.",

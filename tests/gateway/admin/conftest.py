@@ -14,6 +14,9 @@ import orjson
 import pytest
 from starlette.applications import Starlette
 
+from connectors.health import AgencyHealth, AgencyState
+from connectors.kindness.counts import Counts
+from connectors.row_counts import RowCounts
 from gateway.admin.desk import Desk, Running
 from gateway.admin.open import admin_route
 from gateway.app import create_app
@@ -36,6 +39,11 @@ REFUSED = (
     Refusal("tax.yaml", "tax", ("line 3: kind: unknown kind 'rset'",), datetime(2026, 11, 1, tzinfo=UTC)),
     Refusal("court.yaml", "court", ("not UTF-8",), datetime(2026, 11, 1, tzinfo=UTC)),
     Refusal("new.yaml", None, ("not YAML",), datetime(2026, 11, 1, tzinfo=UTC)),
+)
+
+HEALTH = tuple(
+    AgencyHealth(agency, state, 1, Counts(calls=9, failures=2, timeouts=1), {"TaxCredit": RowCounts(8, 1, 2, 10, 4)})
+    for agency, state in (("tax", AgencyState.LEFT_ALONE), ("court", AgencyState.ASKED))
 )
 
 
@@ -107,7 +115,7 @@ async def administrators(make_signer: Callable[..., Any], tmp_path: Path) -> Asy
         async def reached(_number: int) -> None:
             """No gateway here decides by what is published."""
 
-        running = Running(store, audit, lambda: policy, reached, emergencies, lambda: REFUSED)
+        running = Running(store, audit, lambda: policy, reached, emergencies, lambda: REFUSED, lambda: HEALTH)
         desk = Desk(lambda: installation.offered, process, log_place(settings), running)
         app: Starlette = create_app(
             pipeline=None,

@@ -287,3 +287,12 @@ async def test_administrators_are_told_of_refused_manifests_within_their_reach(a
             "since": "2026-11-01T00:00:00+00:00",
         }
     ]
+
+
+async def test_administrators_are_told_how_the_agencies_within_their_reach_fare(administrators) -> None:
+    query = "{ agencies { agency state calls failures timeouts openings p50 rows dropped unreadable wanted kept } }"
+    everything = (await administrators.ask("al", query))["data"]["agencies"]
+    assert [one["agency"] for one in everything] == ["tax", "court"]
+    (own,) = (await administrators.ask("tess", query))["data"]["agencies"]
+    assert (own.pop("agency"), own.pop("state"), own.pop("p50")) == ("tax", "LEFT_ALONE", None)
+    assert list(own.values()) == [9, 2, 1, 1, 8, 1, 2, 10, 6]
