@@ -32,6 +32,7 @@ class Http1Connection(asyncio.Protocol):
     _size: int
     _body: list[bytes]
     _retry_after: str
+    _link: list[bytes]
     _framed: bool
     _plain: bool
     _head_read: bool
@@ -117,6 +118,7 @@ class Http1Connection(asyncio.Protocol):
         if self._complete:
             raise ValueError
         self._framed, self._plain = False, True
+        self._link = []
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header, or a trailer, which changes nothing: what the head said of the body was acted on."""
@@ -132,6 +134,8 @@ class Http1Connection(asyncio.Protocol):
                 self._plain &= value.lower() == b"identity"
             case b"retry-after":
                 self._retry_after = value.decode("latin-1")
+            case b"link" if not self._head_read:
+                self._link.append(value)
 
     def on_headers_complete(self) -> None:
         """The head is read."""
@@ -156,6 +160,7 @@ class Http1Connection(asyncio.Protocol):
         self._status = self._received = self._size = 0
         self._body = []
         self._retry_after = ""
+        self._link = []
         self._head_read = self._complete = self._keep = self._framed = False
         self._plain = True
 
@@ -174,7 +179,9 @@ class Http1Connection(asyncio.Protocol):
             self.close()
         if waiting is not None and not waiting.done():
             content = b"".join(self._body) if self._status in self._bodies.statuses else b""
-            waiting.set_result(LaneAnswer(self._status, content, self._retry_after))
+            waiting.set_result(
+                LaneAnswer(self._status, content, self._retry_after, b",".join(self._link).decode("latin-1"))
+            )
 
     def _fail(self, error: LaneError) -> None:
         if self._head_read and self._status not in self._bodies.statuses:

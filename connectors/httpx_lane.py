@@ -79,7 +79,9 @@ class HttpxLane:
             raise
         except Exception as error:  # noqa: BLE001  (what the libraries beneath httpx raise, it hands on in part)
             raise meaning_of(error) from None
-        return LaneAnswer(response.status_code, content, response.headers.get("retry-after", ""))
+        return LaneAnswer(
+            response.status_code, content, response.headers.get("retry-after", ""), response.headers.get("link", "")
+        )
 
     async def close(self) -> None:
         """Closes the connections."""

@@ -21,13 +21,14 @@ _VALUE: Final = re.compile(r"[ -~]*")
 
 
 class LaneAnswer(msgspec.Struct, frozen=True):
-    """A status and its body, which is empty with a status whose bodies the lane does not read, and its header
-    `Retry-After`, where it has one.
+    """A status and its body, which is empty with a status whose bodies the lane does not read, and its headers
+    `Retry-After` and `Link`, where it has them.
     """
 
     status: int
     content: bytes
     retry_after: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True)

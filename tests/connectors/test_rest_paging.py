@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from connectors.contract import CompanyRows, FailureCode, Outcome
 from connectors.kinds.rest.paging import target_within
-from tests.connectors.support import CODES, Agency, Asked, ask
+from tests.connectors.support import CODES, Agency, Asked, ask, http_reply
 
 HEAD = """
     agency: court
@@ -170,6 +170,32 @@ async def test_links_are_followed_over_tls_and_never_out_of_it(
     supply = await open_one(manifest + request, agency.address, environment={"CA": str(authority)})
     found = (await ask(supply, [CODE]))[CODE]
     assert ((found.outcome, found.failure), len(agency.asked)) == (expected, calls)
+
+
+@pytest.mark.parametrize("lane", ["fast", "httpx"])
+@pytest.mark.parametrize(
+    ("header", "number", "outcome"),
+    [
+        ('Link: </api/p?page=1>; rel="prev", </api/p?page=2>; title="a, b"; rel="last NEXT"', 3, Outcome.ANSWERED),
+        ("Link: </api/p?page=1>; rel=first\r\nlink: <?page=2>; rel=next", 3, Outcome.ANSWERED),
+        ("Link: </api/p?page=2>; rel=last", 2, Outcome.ANSWERED),
+        ("X-Link: </api/p?page=2>; rel=next", 2, Outcome.ANSWERED),
+        ("Link: <http://127.0.0.2/p>; rel=next", 0, Outcome.FAILED),
+    ],
+)
+async def test_links_may_stand_in_a_header(  # noqa: PLR0913, PLR0917
+    agency: Agency, open_one: Any, lane: str, header: str, number: int, outcome: Outcome
+) -> None:
+    async def answer(asked: Asked) -> Any:
+        if dict(asked.query).get("page") == "2":
+            return {"rows": rows(2, 3)}
+        return http_reply({"rows": rows(0, 2)}).replace(b"\r\n\r\n", f"\r\n{header}\r\n\r\n".encode(), 1)
+
+    agency.answer = answer
+    manifest = HEAD.replace('url: "${ADDRESS}/api/"', f'url: "${{ADDRESS}}/api/", lane: {lane}')
+    request = "        request: {path: /p, keys: {in: query, name: c, style: comma}, paging: {linkHeader: true}}\n"
+    found = (await ask(await open_one(manifest + request, agency.address), [CODE]))[CODE]
+    assert (found.outcome, len(found.rows)) == (outcome, number)
 
 
 async def test_links_that_go_round_in_circles_end(agency: Agency, open_one: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final, Self
 from urllib.parse import quote, urljoin, urlsplit
@@ -17,6 +18,8 @@ from connectors.paths import MISSING, Listing, follow
 
 _QUERY_CHARACTERS: Final = "/?%:@!$&'()*+,;="
 """What stands in a query as it is, beside letters and digits (RFC 3986, section 3.4), and what is encoded already."""
+_LINK: Final = re.compile(r"<([^<>]*)>([^<]*)")
+_RELATION: Final = re.compile(r';\s*rel\s*=\s*"?([^";,]*)', re.IGNORECASE)
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -28,6 +31,9 @@ class Paging(Part):
     cursor: Name | None = Field(default=None, description="Parameter with what the answer before had at next.")
     next: Name | None = Field(default=None, description="cursor: path to the next page's; nothing there on the last.")
     link: Name | None = Field(default=None, description="Path to the address of the next page; nothing on the last.")
+    link_header: bool = Field(
+        default=False, alias="linkHeader", description="The header Link has the address of the next page."
+    )
     size: Name | None = Field(default=None, description="Parameter with the rows of a page.")
     items: int = Field(default=100, ge=1, le=10_000, description="Rows of a page.")
     first: int | str | None = Field(
@@ -42,7 +48,7 @@ class Paging(Part):
     @property
     def follows_links(self) -> bool:
         """Whether each page but the first is asked by an address that the one before gave."""
-        return self.link is not None
+        return self.link is not None or self.link_header
 
     @property
     def parameters(self) -> frozenset[str]:
@@ -51,11 +57,11 @@ class Paging(Part):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if sum(way is not None for way in (self.page, self.offset, self.cursor, self.link)) != 1:
-            raise ValueError("needs exactly one of page, offset, cursor and link")
+        if sum(map(bool, (self.page, self.offset, self.cursor, self.link, self.link_header))) != 1:
+            raise ValueError("needs exactly one of page, offset, cursor, link and linkHeader")
         if (self.cursor is None) != (self.next is None):
             raise ValueError("next: goes with cursor, which needs it")
-        if self.link is not None and self.first is not None:
+        if self.follows_links and self.first is not None:
             raise ValueError("first: does not go with link")
         if self.cursor is None and isinstance(self.first, str):
             raise ValueError("first: is a number, unless it is a cursor")
@@ -92,16 +98,18 @@ class Pages:
         """The first page."""
         return self._position()
 
-    def after(self, document: object, listing: Listing) -> Position | None:
-        """The page after the one that brought this; None where that was the last.
+    def after(self, document: object, listing: Listing, link: str) -> Position | None:
+        """The page after the one that brought this, with this header `Link`; None where that was the last.
 
         Raises `AgencyFailure` where it cannot be told.
         """
         self._number += 1
         self._read += listing.items
         paging = self._paging
+        if paging.link_header:
+            return self._linked(next_link(link), "the header Link")
         if paging.link is not None:
-            return self._linked(follow(document, paging.link))
+            return self._linked(follow(document, paging.link), paging.link)
         if paging.next is not None:
             return self._pointed(follow(document, paging.next), listing)
         return None if self._is_last(document, listing) else self._position()
@@ -153,16 +161,16 @@ class Pages:
         self._cursor = cursor
         return self._position()
 
-    def _linked(self, link: object) -> Position | None:
+    def _linked(self, link: object, where: str) -> Position | None:
         if _is_nothing(link):
             return None
         if not isinstance(link, str):
-            raise bad_response(self._place, f"no link at {self._paging.link}")
+            raise bad_response(self._place, f"no link at {where}")
         target = target_within(self._address, link)
         if target is None:
-            raise bad_response(self._place, f"the link at {self._paging.link} leads elsewhere")
+            raise bad_response(self._place, f"the link at {where} leads elsewhere")
         if target == self._cursor:
-            raise bad_response(self._place, f"the link at {self._paging.link} stays where it is")
+            raise bad_response(self._place, f"the link at {where} stays where it is")
         self._cursor = target
         return Position(target=target)
 
@@ -182,6 +190,15 @@ class Pages:
 
 def _is_nothing(found: object) -> bool:
     return found is MISSING or found is None or found == ""
+
+
+def next_link(header: str) -> str | None:
+    """The address in a header `Link` (RFC 8288, section 3) whose relation is `next`, None where there is none."""
+    for found in _LINK.finditer(header):
+        relation = _RELATION.search(found[2])
+        if relation and "next" in relation[1].lower().split():
+            return found[1]
+    return None
 
 
 def target_within(address: str, link: str) -> str | None:

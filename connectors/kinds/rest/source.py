@@ -36,11 +36,11 @@ class Exchange:
         self._client = client
         self._statuses = statuses
 
-    async def ask(self, call: SourceCall, position: Position) -> tuple[Said, Any]:
-        """What the answer says, and its document. Raises `AgencyFailure`."""
+    async def ask(self, call: SourceCall, position: Position) -> tuple[Said, Any, str]:
+        """What the answer says, its document, and its header `Link`. Raises `AgencyFailure`."""
         written = self.writer.write(call, position)
         answer = await self._client.send(written.request, written.headers, written.body, call.timeout, self._statuses)
-        return await self.reader.open(answer)
+        return *await self.reader.open(answer), answer.link
 
 
 class RestSource:
@@ -78,7 +78,7 @@ class RestSource:
 
     async def _identify(self, lookup: Lookup, exchange: Exchange, call: SourceCall) -> str | None:
         """The agency's own identifier of the company, None where it does not know it. Raises `AgencyFailure`."""
-        said, document = await exchange.ask(call, Position())
+        said, document, _ = await exchange.ask(call, Position())
         return exchange.reader.identifier(document, lookup.id) if said is Said.ROWS else None
 
     async def _fetch(self, call: SourceCall, asked: SourceCall) -> SourceAnswer:
@@ -96,7 +96,7 @@ class RestSource:
         for number in range(paging.pages if paging else 1):
             if number:
                 await call.further()
-            said, document = await exchange.ask(asked, position or Position())
+            said, document, link = await exchange.ask(asked, position or Position())
             if said is Said.UNKNOWN:
                 return SourceAnswer((), unknown=frozenset(call.keys))
             as_of = as_of or moment_at(document, self._dataset.as_of)
@@ -109,7 +109,7 @@ class RestSource:
             rows += page.rows
             seen |= page.seen
             unknown |= reader.unknown_keys(document)
-            position = pages.after(document, page) if pages else None
+            position = pages.after(document, page, link) if pages else None
             if position is None or len(rows) > limit:
                 short = pages is not None and pages.falls_short(document)
                 break
