@@ -17,7 +17,10 @@ from schema.catalogue import Catalogue, Tier
 from schema.records import catalogue
 
 SUPPLIES = {
-    "registry": ("Registration", "RegistrationChange", "Shareholder", "AbnormalListing"),
+    "registry": (
+        *("Registration", "RegistrationChange", "Shareholder", "AbnormalListing", "SpotCheck"),
+        *("EnterpriseByLegacyId", "EnterpriseMatch", "Verification"),
+    ),
     "court": ("JudgmentDefault",),
     "tax": ("TaxCredit", "TaxArrears", "TaxPayment"),
     "customs": ("CustomsStanding",),
