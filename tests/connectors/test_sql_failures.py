@@ -148,7 +148,7 @@ def test_pymssql_s_errors_by_their_number(kind: type[Exception]) -> None:
 
 
 @pytest.mark.parametrize("kind", errors_in(sqlalchemy.exc), ids=lambda kind: kind.__name__)
-@pytest.mark.parametrize("dialect", dict.fromkeys(DIALECTS.values()), ids=lambda dialect: dialect.open_database.__module__)
+@pytest.mark.parametrize("dialect", dict.fromkeys(DIALECTS.values()), ids=lambda one: one.open_database.__module__)
 def test_sqlalchemy_s_own_errors(kind: type[Exception], dialect: Dialect) -> None:
     error = made(kind, SECRET)
     if isinstance(error, sqlalchemy.exc.DBAPIError):
