@@ -21,6 +21,7 @@ ASKED_KEY: Final = "^key"
 """The key under which a row carries the company's code as it was asked, where rows do not name their company."""
 
 _FIRST: Final = "0"
+_TEXT: Final = "#text"
 
 MISSING: Final = object()
 """What a path leads to where the document does not go on: not the same as a null."""
@@ -125,7 +126,8 @@ def _step(document: Any, step: str) -> object:  # noqa: ANN401  (an agency's doc
         return _named(document, step) if found is MISSING and step.endswith("]") else found
     if isinstance(document, list) and step.isdecimal() and step.isascii() and int(step) < len(document):
         return document[int(step)]
-    return document if step == _FIRST and isinstance(document, str) else MISSING
+    # An element of XML without attributes comes as its text alone.
+    return document if step in {_FIRST, _TEXT} and isinstance(document, str) else MISSING
 
 
 def _named(document: Mapping[str, Any], step: str) -> object:

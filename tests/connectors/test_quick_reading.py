@@ -15,12 +15,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from connectors.amounts import read_decimal, read_integer, read_money
+from connectors.columns import values_at
 from connectors.contract import Outcome, RecordShape, SourceAnswer
 from connectors.dates import NO_DATES, NO_YEAR, read_date, read_moment
 from connectors.joining import Joiner
 from connectors.keys import normal_key
 from connectors.manifest import DatasetManifest, FieldMapping
 from connectors.mapping import compile_field, compile_mapper
+from connectors.paths import reader
 from connectors.text import NOTHINGS, Nothings, Unmappable, read_text
 from schema.credit_code import CreditCode
 from schema.values import Code, Kind
@@ -219,3 +221,9 @@ async def test_others_have_their_turn_while_a_large_answer_is_joined(
     counting.cancel()
     assert turns > 1
     assert sum(len(told.rows) for told in joined.companies.values()) == len(rows)
+
+
+@pytest.mark.parametrize("fine", ["12", {"#text": "12", "@unit": "元"}])
+def test_the_text_of_an_element_is_its_text_whether_it_has_attributes_or_not(fine: object) -> None:
+    assert reader("fine.#text", nested=True)({"fine": fine}) == "12"
+    assert list(values_at("fine.#text", nested=True)([{"fine": fine}] * 20)) == ["12"] * 20
