@@ -25,7 +25,7 @@ from gateway.audit.proof import Proof, check_proof, prove
 from gateway.audit.reading import Found, Sought, find
 from gateway.audit.verify import Report
 from gateway.audit.verify import verify as verify_log
-from gateway.cli.key_files import add_public_key, new_key_file
+from gateway.cli.key_files import KeySetFile, NewKey, make_key_pair
 from gateway.cli.output import FAILED, Json, counted, failing_plainly, print_json, print_table
 from gateway.errors import AuditUnavailableError, ProofInvalidError
 from gateway.receipt import salted_digest
@@ -53,19 +53,9 @@ Keys = Annotated[Path | None, typer.Option(help="The public keys (JWKS); by defa
 
 
 @audit.command()
-def keys(
-    key: Annotated[Path, typer.Option(help="Where the private key goes: a new file, for its owner's eyes alone.")],
-    jwks: Annotated[Path, typer.Option(help="The public key set: made, or the new key added to it.")],
-    *,
-    json: Json = False,
-) -> None:
+def keys(key: NewKey, jwks: KeySetFile, *, json: Json = False) -> None:
     """Make a key pair (Ed25519) for checkpoints and receipts. The set keeps its old keys, for what they signed."""
-    made = new_key_file(key, "Ed25519")
-    number = add_public_key(jwks, made)
-    if json:
-        print_json({"kid": made.kid, "keys": number})
-    else:
-        typer.echo(f"{key} is the private key {made.kid}; public keys in {jwks}: {number}.")
+    make_key_pair(key, jwks, "Ed25519", json=json)
 
 
 @audit.command()

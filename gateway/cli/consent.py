@@ -14,7 +14,7 @@ import typer
 
 from gateway.assembly import policy_files, read_installation
 from gateway.cli.consent_files import existing_list, signing_key
-from gateway.cli.key_files import add_public_key, new_key_file
+from gateway.cli.key_files import KeySetFile, NewKey, make_key_pair
 from gateway.cli.output import FAILED, Json, failing_plainly, print_json, print_table
 from gateway.consents import read_issuer
 from gateway.settings import Settings, load_settings
@@ -37,19 +37,9 @@ Issuer = Annotated[str, typer.Option(help="The issuer's id: its `iss`.")]
 
 
 @consent.command()
-def keys(
-    key: Annotated[Path, typer.Option(help="Where the private key goes: a new file, for its owner's eyes alone.")],
-    jwks: Annotated[Path, typer.Option(help="The public key set: made, or the new key added to it.")],
-    *,
-    json: Json = False,
-) -> None:
+def keys(key: NewKey, jwks: KeySetFile, *, json: Json = False) -> None:
     """Make a key pair (P-256). The old keys of the set stay, for the consents that they signed."""
-    made = new_key_file(key, "P-256")
-    number = add_public_key(jwks, made)
-    if json:
-        print_json({"kid": made.kid, "keys": number})
-    else:
-        typer.echo(f"{key} is the private key {made.kid}; public keys in {jwks}: {number}.")
+    make_key_pair(key, jwks, "P-256", json=json)
 
 
 @consent.command()

@@ -4,17 +4,32 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import orjson
 import typer
 from joserfc.jwk import ECKey, OKPKey
 
-from gateway.cli.output import failing_plainly
+from gateway.cli.output import failing_plainly, print_json
 from gateway.key_sets import load_key_set
 from gateway.settings import SignerSettings
 
+NewKey = Annotated[
+    Path, typer.Option("--key", help="Where the private key goes: a new file, for its owner's eyes alone.")
+]
+KeySetFile = Annotated[Path, typer.Option("--jwks", help="The public key set: made, or the new key added to it.")]
+
 _ALGORITHMS = {"EC": "ES256", "OKP": "Ed25519"}
+
+
+def make_key_pair(key: Path, jwks: Path, curve: Literal["P-256", "Ed25519"], *, json: bool) -> None:
+    """Makes a key pair, and tells so: what the commands `keys` do."""
+    made = new_key_file(key, curve)
+    number = add_public_key(jwks, made)
+    if json:
+        print_json({"kid": made.kid, "keys": number})
+    else:
+        typer.echo(f"{key} is the private key {made.kid}; public keys in {jwks}: {number}.")
 
 
 def new_key_file(path: Path, curve: Literal["P-256", "Ed25519"]) -> ECKey | OKPKey:
