@@ -24,6 +24,7 @@ from benchmarks.tables import Effort, Section, Table, number
 from connectors.fast_lane import FastLane
 from connectors.httpx_lane import HttpxLane
 from connectors.lane import Bodies, Lane
+from connectors.outgoing import Outgoing
 from connectors.reach import Reach
 
 CALLS: Final = {"fast": 3000, "httpx": 300}
@@ -79,7 +80,7 @@ def _agency() -> Iterator[str]:
 async def _call(lane: Lane, number: int) -> None:
     """One call. Raises `RuntimeError` for an answer that is not whole."""
     deadline = asyncio.get_running_loop().time() + 30
-    answer = await lane.send("GET", f"/companies/{number:018}", {}, b"", deadline)
+    answer = await lane.send(Outgoing("GET", f"/companies/{number:018}", "", {}, b""), deadline)
     if answer.content != CONTENT:
         raise RuntimeError("the answer is not whole")
 

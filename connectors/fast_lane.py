@@ -21,6 +21,7 @@ from connectors.lane import (
     can_be_header,
     with_defaults,
 )
+from connectors.outgoing import Outgoing
 from connectors.reach import Reach, reachable
 
 KEEP_ALIVE_SECONDS: Final = 2.0
@@ -61,28 +62,19 @@ class FastLane:
         self._idle: deque[tuple[float, Http1Connection]] = deque()
         self._closed = False
 
-    async def send(  # noqa: PLR0913  (what a request is made of)
-        self,
-        method: str,
-        target: str,
-        headers: Mapping[str, str],
-        body: bytes,
-        deadline: float,
-        *,
-        idempotent: bool = True,
-    ) -> LaneAnswer:
+    async def send(self, request: Outgoing, deadline: float) -> LaneAnswer:
         """As in `Lane`."""
-        request = self._written(method, target, headers, body)
+        written, idempotent = self._written(request), request.idempotent
         await self._take_place(deadline)
         try:
             idle = self._take_idle(idempotent=idempotent)
             connection = idle or await self._connect(deadline)
             try:
-                return await self._exchange(connection, request, deadline)
+                return await self._exchange(connection, written, deadline)
             except (Garbled, Unreachable):
                 if idle is None or connection.begun or not idempotent:
                     raise
-            return await self._exchange(await self._connect(deadline), request, deadline)
+            return await self._exchange(await self._connect(deadline), written, deadline)
         finally:
             self._places.release()
 
@@ -92,12 +84,13 @@ class FastLane:
         while self._idle:
             self._idle.pop()[1].close()
 
-    def _written(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> bytes:
+    def _written(self, request: Outgoing) -> bytes:
+        target, body = request.target, request.body
         if not _TARGET.fullmatch(target):
             raise Unusable("target is not printable ASCII")
-        own = _header_lines(headers) if headers else ""
+        own = _header_lines(request.headers) if request.headers else ""
         length = f"Content-Length: {len(body)}\r\n" if body else ""
-        return f"{method} {target} HTTP/1.1\r\n{self._head}{own}{length}\r\n".encode("ascii") + body
+        return f"{request.method} {target} HTTP/1.1\r\n{self._head}{own}{length}\r\n".encode("ascii") + body
 
     async def _take_place(self, deadline: float) -> None:
         if not self._places.locked():
@@ -138,12 +131,12 @@ class FastLane:
     def _new(self) -> Http1Connection:
         return Http1Connection(self._bodies)
 
-    async def _exchange(self, connection: Http1Connection, request: bytes, deadline: float) -> LaneAnswer:
+    async def _exchange(self, connection: Http1Connection, written: bytes, deadline: float) -> LaneAnswer:
         """Asks, and keeps the connection where it may be asked again. A cancelled call closes it."""
         loop = asyncio.get_running_loop()
         timer = loop.call_at(deadline, connection.expire)
         try:
-            return await connection.ask(request)
+            return await connection.ask(written)
         finally:
             timer.cancel()
             if connection.reusable and not self._closed:

@@ -10,12 +10,13 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from connectors.authentication.contract import Authenticator, Outgoing
+from connectors.authentication.contract import Authenticator
 from connectors.contract import Asker, FailureCode
 from connectors.errors import AgencyFailure, ConnectorError
 from connectors.json_body import read_json
 from connectors.lane import OK, Lane, LaneAnswer, LaneError
 from connectors.manifest import Forward
+from connectors.outgoing import Outgoing
 from connectors.retry_after import seconds_until
 from connectors.watch import Exchange, Watch
 
@@ -138,11 +139,11 @@ class HttpClient:
         """Sends the request signed; where the agency refuses it, and another signature may help, once more."""
         authenticator = self._authenticator
         if authenticator is None:
-            return await self._sent(request, deadline)
+            return await self._lane.send(request, deadline)
         signed = await _signed(authenticator, request, deadline)
-        answer = await self._sent(signed, deadline)
+        answer = await self._lane.send(signed, deadline)
         if answer.status == _UNAUTHORISED and authenticator.renew(signed):
-            return await self._sent(await _signed(authenticator, request, deadline), deadline)
+            return await self._lane.send(await _signed(authenticator, request, deadline), deadline)
         return answer
 
     def _tell(self, request: HttpRequest, sent: Outgoing, answer: LaneAnswer | None, failure: str) -> None:
@@ -150,11 +151,6 @@ class HttpClient:
             return
         status, content = (answer.status, answer.content) if answer else (None, b"")
         self._watch.exchanged(Exchange(request.place, sent.method, sent.target, sent.body, status, content, failure))
-
-    async def _sent(self, request: Outgoing, deadline: float) -> LaneAnswer:
-        return await self._lane.send(
-            request.method, request.target, request.headers, request.body, deadline, idempotent=request.idempotent
-        )
 
     def _target(self, request: HttpRequest) -> tuple[str, str]:
         """Path and query, percent-encoded."""

@@ -23,6 +23,7 @@ from connectors.lane import (
     Unreachable,
     Unusable,
 )
+from connectors.outgoing import Outgoing
 from connectors.reach import Reach, reachable
 
 # The client logs whole addresses at INFO, and headers at DEBUG: companies and keys are in them.
@@ -58,20 +59,13 @@ class HttpxLane:
             trust_env=False,
         )
 
-    async def send(  # noqa: PLR0913  (what a request is made of)
-        self,
-        method: str,
-        target: str,
-        headers: Mapping[str, str],
-        body: bytes,
-        deadline: float,
-        *,
-        idempotent: bool = True,  # noqa: ARG002  (no connection is used twice, so none can be stale)
-    ) -> LaneAnswer:
+    async def send(self, request: Outgoing, deadline: float) -> LaneAnswer:
         """As in `Lane`."""
         try:
-            request = self._client.build_request(method, self._address + target, headers=headers, content=body or None)
-            async with asyncio.timeout_at(deadline), self._response(request) as response:
+            built = self._client.build_request(
+                request.method, self._address + request.target, headers=request.headers, content=request.body or None
+            )
+            async with asyncio.timeout_at(deadline), self._response(built) as response:
                 content = await self._read(response) if response.status_code in self._bodies.statuses else b""
         except TimeoutError:
             raise OutOfTime("no answer in time") from None

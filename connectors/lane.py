@@ -11,6 +11,7 @@ import msgspec
 
 from connectors.contract import FailureCode
 from connectors.errors import ConnectorError
+from connectors.outgoing import Outgoing
 
 OK: Final = 200
 OWN_HEADERS: Final = frozenset({"accept-encoding", "connection", "content-length", "transfer-encoding"})
@@ -47,20 +48,10 @@ class Lane(Protocol):
     before its answer begins, it may have been a stale one: each asks once more, if that may be done twice.
     """
 
-    async def send(  # noqa: PLR0913  (what a request is made of)
-        self,
-        method: str,
-        target: str,
-        headers: Mapping[str, str],
-        body: bytes,
-        deadline: float,
-        *,
-        idempotent: bool = True,
-    ) -> LaneAnswer:
+    async def send(self, request: Outgoing, deadline: float) -> LaneAnswer:
         """Sends one request and reads its answer. May be cancelled at any time.
 
-        `target` is path and query, percent-encoded; `headers` are this request's own; `deadline` is in seconds of the
-        event loop's clock; `idempotent` tells whether it may be sent twice. Raises `LaneError`.
+        `deadline` is in seconds of the event loop's clock. Raises `LaneError`.
         """
         ...
 

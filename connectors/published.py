@@ -12,6 +12,7 @@ from connectors.fast_lane import FastLane
 from connectors.http_connection import parse_address
 from connectors.json_body import read_json
 from connectors.lane import OK, Bodies, Garbled, Unusable
+from connectors.outgoing import Outgoing
 from connectors.reach import Reach
 
 LARGEST: Final = 256 * 1024
@@ -51,7 +52,7 @@ class Publications:
         )
         try:
             deadline = asyncio.get_running_loop().time() + DOCUMENT_SECONDS
-            answer = await lane.send("GET", address.path or "/", {}, b"", deadline)
+            answer = await lane.send(Outgoing("GET", address.path or "/", "", {}, b""), deadline)
         finally:
             await lane.close()
         if answer.status != OK:

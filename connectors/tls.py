@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +14,7 @@ from pydantic import Field
 from connectors.errors import AddressInvalid
 from connectors.lane import Lane, LaneAnswer
 from connectors.manifest import Part, SecretReference
+from connectors.outgoing import Outgoing
 from connectors.secret import FILE, LOOK_SECONDS, Secret, Stamp, stamp_of
 
 _log = structlog.get_logger(__name__)
@@ -87,19 +88,10 @@ class CertificateLane:
         self._lane = lane
         self._certificate = certificate
 
-    async def send(  # noqa: PLR0913  (what a request is made of)
-        self,
-        method: str,
-        target: str,
-        headers: Mapping[str, str],
-        body: bytes,
-        deadline: float,
-        *,
-        idempotent: bool = True,
-    ) -> LaneAnswer:
+    async def send(self, request: Outgoing, deadline: float) -> LaneAnswer:
         """As in `Lane`."""
         await self._certificate.look()
-        return await self._lane.send(method, target, headers, body, deadline, idempotent=idempotent)
+        return await self._lane.send(request, deadline)
 
     async def close(self) -> None:
         """Closes the connections."""

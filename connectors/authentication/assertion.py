@@ -15,10 +15,10 @@ from joserfc.errors import JoseError
 from joserfc.jwk import Key, import_key
 from pydantic import Field
 
-from connectors.authentication.contract import Outgoing
 from connectors.authentication.place import BEARER, Place
 from connectors.errors import AddressInvalid
 from connectors.manifest import Name, Part, SecretReference
+from connectors.outgoing import Outgoing
 from connectors.secret import Secret
 
 _log = structlog.get_logger(__name__)

@@ -11,7 +11,6 @@ from urllib.parse import quote_plus, urlencode
 from pydantic import Field, model_validator
 
 from connectors.authentication.assertion import Assertion, Signer
-from connectors.authentication.contract import Outgoing
 from connectors.authentication.password import basic_credentials
 from connectors.authentication.place import BEARER, Place
 from connectors.contract import FailureCode
@@ -20,6 +19,7 @@ from connectors.http import bad_response, refuse_status
 from connectors.json_body import read_json
 from connectors.lane import OK, Lane, LaneError, can_be_header
 from connectors.manifest import Name, Part, Reference, SecretReference
+from connectors.outgoing import Outgoing
 from connectors.paths import follow
 from connectors.secret import Secret
 
@@ -135,7 +135,8 @@ class OAuth2Authenticator:
         headers, form = await self._credentials()
         headers |= {"Content-Type": _FORM}
         try:
-            answer = await self._lane.send("POST", self._path, headers, urlencode(form).encode(), now + self._timeout)
+            request = Outgoing("POST", self._path, "", headers, urlencode(form).encode())
+            answer = await self._lane.send(request, now + self._timeout)
         except LaneError as error:
             raise AgencyFailure(error.failure, f"token: {error}", retryable=error.retryable) from None
         if answer.status != OK:

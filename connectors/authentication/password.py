@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 from typing import Literal
 
-from connectors.authentication.contract import Fixed, Outgoing
+from connectors.authentication.contract import Fixed
 from connectors.authentication.place import Place
 from connectors.errors import AddressInvalid
 from connectors.manifest import Name, Part, SecretReference
+from connectors.outgoing import Outgoing
 from connectors.secret import Secret
 
 

@@ -8,10 +8,10 @@ from typing import Final, Literal
 from msgspec.structs import replace
 from pydantic import BaseModel, Field
 
-from connectors.authentication.contract import Outgoing
 from connectors.errors import AddressInvalid
 from connectors.lane import OWN_HEADERS, can_be_header
 from connectors.manifest import Name, Part
+from connectors.outgoing import Outgoing
 
 
 class Place(Part):

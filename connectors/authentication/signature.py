@@ -14,10 +14,11 @@ from urllib.parse import parse_qsl, quote
 from cryptography.hazmat.primitives import hashes, hmac
 from pydantic import Field, model_validator
 
-from connectors.authentication.contract import FORM, Fixed, Outgoing
+from connectors.authentication.contract import FORM, Fixed
 from connectors.authentication.place import Place
 from connectors.dates import CHINA_TIME, EPOCH_FORMATS
 from connectors.manifest import Name, Part, SecretReference
+from connectors.outgoing import Outgoing
 from connectors.secret import Secret
 
 _HASHES: Final[Mapping[str, Callable[[], hashes.HashAlgorithm]]] = {

@@ -10,6 +10,7 @@ import uvloop
 from connectors.errors import ConnectionNotConfigured
 from connectors.fast_lane import FastLane
 from connectors.lane import Bodies, LaneAnswer, OutOfTime
+from connectors.outgoing import Outgoing
 from tests.connectors.certificates import Authority
 from tests.connectors.support import CODES, LOOPBACK, Agency, Asked, ask
 
@@ -97,7 +98,9 @@ async def _over_uvloop(server_tls: ssl.SSLContext | None, client_tls: ssl.SSLCon
     answers: list[object] = []
     for number, seconds in enumerate((20.0, 0.2, 20.0)):
         try:
-            answers.append(await lane.send("GET", f"/{number}", {}, b"", asyncio.get_running_loop().time() + seconds))
+            answers.append(
+                await lane.send(Outgoing("GET", f"/{number}", "", {}, b""), asyncio.get_running_loop().time() + seconds)
+            )
         except OutOfTime:
             answers.append("late")
     await lane.close()

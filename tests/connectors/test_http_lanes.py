@@ -19,6 +19,7 @@ from connectors.fast_lane import FastLane
 from connectors.http import HttpClient, HttpRequest
 from connectors.httpx_lane import HttpxLane
 from connectors.lane import Bodies, Garbled, Lane, LaneAnswer, LaneError, OutOfTime, TooLarge, Unreachable, Unusable
+from connectors.outgoing import Outgoing
 from tests.connectors.certificates import Authority
 from tests.connectors.support import LOOPBACK
 
@@ -169,7 +170,7 @@ async def opening(kind: type[FastLane | HttpxLane]) -> AsyncIterator[Open]:
 
 async def get(lane: Lane, target: str = "/", seconds: float = 20, *, idempotent: bool = True) -> LaneAnswer:
     deadline = asyncio.get_running_loop().time() + seconds
-    return await lane.send("GET", target, {}, b"", deadline, idempotent=idempotent)
+    return await lane.send(Outgoing("GET", target, "", {}, b"", idempotent), deadline)
 
 
 async def echo(call: Call) -> None:
@@ -181,7 +182,7 @@ async def test_requests_arrive_as_they_were_asked(serve: Any, open_lane: Open) -
     lane = open_lane(server.address, Accept="application/json")
     assert await get(lane, "/a/%E4%BF%A1?q=1&q=%0A") == LaneAnswer(200, b"/a/%E4%BF%A1?q=1&q=%0A")
     deadline = asyncio.get_running_loop().time() + 20
-    await lane.send("POST", "/b", {"Content-Type": "application/json"}, b'{"x": 1}', deadline)
+    await lane.send(Outgoing("POST", "/b", "", {"Content-Type": "application/json"}, b'{"x": 1}'), deadline)
     first, second = server.calls
     assert first.head.startswith("GET /a/%E4%BF%A1?q=1&q=%0A HTTP/1.1\r\n")
     assert f"host: {server.address.removeprefix('http://')}\r\n" in first.head.lower()
