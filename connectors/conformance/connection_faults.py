@@ -12,8 +12,8 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError
 
 from connectors.conformance.bad_days import PATIENT, QUICK, expect_failure, expect_truth
+from connectors.conformance.listener import HOST
 from connectors.conformance.proxy import Dial, Mood, Proxy, proxied
-from connectors.conformance.stand_in import HOST
 from connectors.conformance.trial import Case, Subject, Trial, Unfit
 from connectors.contract import FailureCode, Supply
 from connectors.kinds import Transport

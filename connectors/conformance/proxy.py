@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from enum import StrEnum
 from typing import Final
 
-from connectors.conformance.stand_in import HOST, reset
+from connectors.conformance.listener import Listener
+from connectors.conformance.stand_in import reset
 
 _READ: Final = 1 << 16
 _ANOTHER_PROTOCOL: Final = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"
@@ -34,42 +34,25 @@ class Proxy:
 
     def __init__(self, dial: Dial) -> None:
         self._dial = dial
-        self._socket = socket.socket()
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._socket.bind((HOST, 0))
-        self.port: Final[int] = self._socket.getsockname()[1]
-        self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._listener = Listener(self._converse)
+        self.port: Final[int] = self._listener.port
         self._mood = Mood.FAITHFUL
 
     async def listen(self) -> None:
         """From now on connections are taken."""
-        self._server = await asyncio.start_server(self._serve, sock=self._socket)
+        await self._listener.listen()
 
     async def turn(self, mood: Mood) -> None:
         """Changes what becomes of what the server says. A connection that suffered before is gone."""
         if mood is Mood.FAITHFUL:
-            await self._end_all()
+            await self._listener.end_all()
         self._mood = mood
 
     async def close(self) -> None:
         """Ends every connection."""
-        if self._server is None:
-            self._socket.close()
-        else:
-            self._server.close()
-            await self._end_all()
+        await self._listener.close()
 
-    async def _end_all(self) -> None:
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task is not None:
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         server: asyncio.StreamWriter | None = None
         try:
             answers, server = await self._dial()

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
+from connectors.conformance.listener import HOST, Listener
 from connectors.watch import Exchange
 
-HOST: Final = "127.0.0.1"
 WSDL: Final = "WSDL"
 """The place of calls that fetch what describes the system: these are always answered as the system did."""
 
@@ -44,37 +44,23 @@ class StandIn:
     def __init__(self, exchanges: Sequence[Exchange], url: str) -> None:
         """`url` is the system's own, in place of which the stand-in has `self.url`."""
         parts = urlsplit(url)
-        self._socket = socket.socket()
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._socket.bind((HOST, 0))
-        origin = f"http://{HOST}:{self._socket.getsockname()[1]}"
+        self._listener = Listener(self._converse)
+        origin = f"http://{HOST}:{self._listener.port}"
         self.url = origin + parts.path
         self._exchanges = exchanges
         self._origins = (f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}".encode(), origin.encode())
-        self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
         self.behaviour: Behaviour = repeat
         self.heard: list[Heard] = []
 
     async def listen(self) -> None:
         """From now on connections are taken."""
-        self._server = await asyncio.start_server(self._serve, sock=self._socket)
+        await self._listener.listen()
 
     async def close(self) -> None:
         """Ends every conversation."""
-        if self._server is None:
-            self._socket.close()
-            return
-        self._server.close()
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._listener.close()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task is not None:
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while await self._answer_one(reader, writer):
                 pass
