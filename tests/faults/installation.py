@@ -162,11 +162,3 @@ async def serving(
         if process.returncode is None:
             process.kill()
             await process.wait()
-
-
-async def until(holds: Any, seconds: float = PATIENCE) -> Any:
-    """What `holds` gives once it gives something, which it does in time or never."""
-    async with asyncio.timeout(seconds):
-        while not (found := await holds()):  # noqa: ASYNC110  # another process wakes nobody
-            await asyncio.sleep(0.02)
-        return found

@@ -10,7 +10,8 @@ import pytest_asyncio
 from tests.connectors.support import CODES
 from tests.faults import agency as faulty
 from tests.faults.agency import Agency, Behaviour, agency
-from tests.faults.installation import Gateway, defaults, penalties, serving, until
+from tests.faults.installation import Gateway, defaults, penalties, serving
+from tests.waiting import until
 
 ASKED = [str(code) for code in CODES[:20]]
 FAILED = "FAILED"

@@ -15,7 +15,8 @@ import pytest
 from tests.connectors.support import CODES
 from tests.faults import agency as faulty
 from tests.faults.agency import Agency, agency
-from tests.faults.installation import QUERY, Gateway, penalties, serving, until
+from tests.faults.installation import QUERY, Gateway, penalties, serving
+from tests.waiting import until
 
 ASKED = [str(code) for code in CODES[:3]]
 IDLE = 2_000

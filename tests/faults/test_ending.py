@@ -11,7 +11,8 @@ import pytest
 
 from tests.connectors.support import CODES
 from tests.faults.agency import Call, agency, behave
-from tests.faults.installation import penalties, serving, until
+from tests.faults.installation import penalties, serving
+from tests.waiting import until
 
 ASKED = [str(code) for code in CODES[:3]]
 COMPLETE = {"COMPLETE"}

@@ -17,7 +17,8 @@ from policies.store.open import open_store
 from tests.connectors.redis_server import RedisServer
 from tests.connectors.support import CODES
 from tests.faults.agency import agency
-from tests.faults.installation import COMMAND, Gateway, penalties, serving, until
+from tests.faults.installation import COMMAND, Gateway, penalties, serving
+from tests.waiting import until
 
 ASKED = [str(code) for code in CODES[:3]]
 ROOM = 20_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ from gateway.server import running_server
 from gateway.settings import Settings
 from policies.errors import Finding, PolicyInvalid
 from tests.connectors.support import Agency, Asked
+from tests.waiting import PATIENCE, until
 
 ROOT = Path(__file__).parents[2]
 COMPANY = "91331002XQYP0GH1XC"
@@ -76,7 +77,6 @@ datasets:
     missingMeans: none
     fields: {number: no}
 """
-PATIENCE = 30.0
 
 
 @dataclass
@@ -151,12 +151,6 @@ class Running:
     async def number(self) -> tuple[str, Any]:
         answer = (await self.ask())["enterprise"]["certifications"]
         return answer["status"], answer["records"] and answer["records"][0]["number"]
-
-
-async def until(done: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not await done():  # noqa: ASYNC110  (a changed file wakes nobody)
-            await asyncio.sleep(0.01)
 
 
 @pytest.fixture
