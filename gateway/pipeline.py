@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -33,7 +33,7 @@ from gateway.lookup import Asking, Looked
 from gateway.messages import Answered, Received
 from gateway.question import Question
 from gateway.quotas.quotas import Quotas
-from gateway.receipt import Receipts, Salt, salted_digest, statement
+from gateway.receipt import Receipts, Salt, salted_digest
 from gateway.record import answer_record, asked_record, outcomes, refusal_record
 from gateway.refusals import (
     CostExceeded,
@@ -45,6 +45,7 @@ from gateway.refusals import (
 from gateway.reload import Reload
 from gateway.resolve import resolve
 from gateway.roots import root_companies
+from gateway.statement import statement
 from gateway.trusted import TrustedDocuments
 from gateway.viewer import local_roots
 from policies.masks import MaskContext, Masks, masking
@@ -193,11 +194,15 @@ class Gateway:
             data = {key: found[key] for key in operation.keys}
         errors = [*companies.errors, *local_errors, *failure_errors(answers.settled)]
         sources, nonce = list(outcomes(answers)), self.secrets.salt.nonce(received.request_id)
-        stated = self._stated(received, question, sources, nonce, started)
+        signer = self.receipts if received.receipt else None
+        stated: Mapping[str, Any] = {}
+        if signer:
+            issuer = signer.issuer
+            stated = {"receipt": statement(question, issuer=issuer, at=started, nonce=nonce, sources=sources)}
         cost = {"cost": bill.told()} if received.tell_cost or provision.tariff.told else {}
         notices = {**cost, **caller.notices(), **self.trusted.notices(received), **stated}
         body = encode(data, errors, {"requestId": received.request_id, **notices})
-        receipt = await self.receipts.sign(body) if stated and self.receipts else None
+        receipt = await signer.sign(body) if signer else None
         response = salted_digest(nonce, body)
         await self.audit.append(
             answer_record(
@@ -205,29 +210,6 @@ class Gateway:
             )
         )
         return Answered(body, executed=True, receipt=receipt)
-
-    def _stated(
-        self,
-        received: Received,
-        question: Question,
-        sources: Sequence[Mapping[str, Any]],
-        nonce: bytes,
-        started: dt.datetime,
-    ) -> Mapping[str, Any]:
-        """What the response's extensions state for a receipt, where one is asked for."""
-        if not received.receipt or self.receipts is None:
-            return {}
-        stated = statement(
-            issuer=self.receipts.issuer,
-            at=started,
-            nonce=nonce,
-            organisation=received.principal.organisation,
-            subject=received.principal.subject,
-            purpose=question.caller.purpose,
-            operation=question.operation.id,
-            sources=sources,
-        )
-        return {"receipt": stated}
 
     async def _refuse(self, received: Received, refused: RequestRefused, started: dt.datetime) -> Answered:
         await self.audit.append(refusal_record(received.request_id, received.principal, refused.code, started))

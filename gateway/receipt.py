@@ -7,9 +7,8 @@ The body carries the statement under `extensions.receipt`, so that it is signed 
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, ClassVar, Final
@@ -97,29 +96,3 @@ def verify_receipt(receipt: str, body: bytes, keys: KeySet) -> Mapping[str, Any]
     if kind != TYPE or not isinstance(statement, dict):
         raise ReceiptInvalidError("it is signed, and no receipt")
     return statement
-
-
-def statement(  # noqa: PLR0913  # what it states
-    *,
-    issuer: str,
-    at: dt.datetime,
-    nonce: bytes,
-    organisation: str,
-    subject: str,
-    purpose: str | None,
-    operation: str,
-    sources: Sequence[Mapping[str, Any]],
-) -> Mapping[str, Any]:
-    """What a receipt states beside the answer: who answered whom, when and for which purpose, out of which sources as
-    of when, and the nonce with which the log's digest of the response is salted.
-    """
-    return {
-        "issuer": issuer,
-        "at": at,
-        "organisation": organisation,
-        "subject": subject,
-        "purpose": purpose,
-        "operation": operation,
-        "sources": sources,
-        "nonce": nonce.hex(),
-    }
