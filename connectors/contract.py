@@ -96,9 +96,9 @@ class Coverage(msgspec.Struct, frozen=True):
 
     def may_know(self, code: CreditCode) -> bool:
         """Whether the dataset can hold this company. An unknown division counts as covered."""
-        return self.known(code)[0]
+        return self.known((code,))[0]
 
-    def known(self, *codes: CreditCode) -> Sequence[bool]:
+    def known(self, codes: Sequence[CreditCode]) -> Sequence[bool]:
         """Of each of the companies, whether the dataset can hold it."""
         if not self.registered:
             return [True] * len(codes)

@@ -39,7 +39,7 @@ class Place(msgspec.Struct, frozen=True):
         """
         found = self._covered.get(coverage)
         if found is None:
-            found = self._covered[coverage] = coverage.known(*self.codes)
+            found = self._covered[coverage] = coverage.known(self.codes)
         return found
 
 
