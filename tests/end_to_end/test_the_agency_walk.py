@@ -12,10 +12,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
-from typing import Any
 
 import httpx
 import pytest
@@ -23,6 +20,7 @@ import pytest
 from connectors.conformance import CASES
 from gateway.demo.supervisor import Nation, running_nation
 from tests.connectors.soap_support import WSDL, answered, penalty
+from tests.http_service import serving
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs/agencies.md"
@@ -64,29 +62,11 @@ def plain(lines: list[str]) -> list[str]:
 def court(company: str) -> Iterator[str]:
     """A web service that knows one company; gives its address."""
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def answer(_: str, asked: bytes) -> bytes:
+        return envelope(company if f"<code>{company}</code>".encode() in asked else None).encode()
 
-        def do_POST(self) -> None:
-            asked = self.rfile.read(int(self.headers["Content-Length"]))
-            known = f"<code>{company}</code>".encode() in asked
-            content = envelope(company if known else None).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "text/xml; charset=utf-8")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(answer, "text/xml; charset=utf-8") as address:
+        yield address
 
 
 def envelope(company: str | None) -> str:

@@ -6,10 +6,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import orjson
@@ -22,6 +19,7 @@ from gateway.cli import app
 from gateway.cli.connector import new as new_command
 from tests.connectors.soap_support import BATCH, WSDL
 from tests.connectors.support import CODES
+from tests.http_service import serving
 
 ROOT = Path(__file__).parents[3]
 SECRET = 's3cret/+&"<'
@@ -73,30 +71,15 @@ def court() -> Iterator[tuple[str, list[str]]]:
     """The address of a system, and the targets that it was asked for."""
     asked: list[str] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def answer(path: str, _: bytes) -> bytes:
+        asked.append(path)
+        query = parse_qs(urlsplit(path).query)
+        codes = query["codes"][0].split(",")
+        rows = [row for row in ROWS if row["code"] in codes or row["id"] == "2"]
+        return json.dumps({"rows": rows, "echo": query["key"][0]}).encode()
 
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            query = parse_qs(urlsplit(self.path).query)
-            codes = query["codes"][0].split(",")
-            rows = [row for row in ROWS if row["code"] in codes or row["id"] == "2"]
-            content = json.dumps({"rows": rows, "echo": query["key"][0]}).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/token-of-ours", asked
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(answer) as address:
+        yield f"{address}/token-of-ours", asked
 
 
 @pytest.fixture
