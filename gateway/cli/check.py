@@ -18,7 +18,7 @@ from connectors.manifest_file import clashes, manifest_json_schema, manifest_pat
 from gateway.assembly import policy_files
 from gateway.cli.manifests import Fault, faults_of, read_manifests, show_faults, show_unset
 from gateway.cli.output import FAILED, Json, failing_plainly, print_json
-from gateway.own_records import contract_of, own_clashes
+from gateway.own_records import contract_of, without_clashes
 from gateway.settings import load_settings
 from policies.errors import PolicyInvalid
 from policies.load import PolicyFiles, load_policy
@@ -63,8 +63,7 @@ def check_manifests(directory: Path) -> tuple[list[Manifest], list[Fault]]:
 
 def check_policies(files: PolicyFiles, manifests: Sequence[Manifest]) -> list[Fault]:
     """The mistakes of a version, as rules over what these manifests supply."""
-    clashing = {clash.agency for clash in own_clashes(manifests)}
-    catalogue = contract_of(one for one in manifests if one.agency not in clashing).catalogue
+    catalogue = contract_of(without_clashes(manifests)).catalogue
     agencies = [manifest.agency for manifest in manifests]
     faults: list[Fault] = []
     for load in (lambda: load_policy(files, catalogue, agencies), lambda: load_publicity(files, catalogue)):

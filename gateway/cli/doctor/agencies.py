@@ -3,34 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from time import monotonic
 from typing import Final
 
 from connectors.contract import RecordShape
 from connectors.environment import missing_references
-from connectors.errors import ConnectorError
 from connectors.manifest import Manifest
 from connectors.open_agency import try_agency
 from connectors.reach import Reach
 from connectors.settings import SupplySettings
-from gateway.assembly import read_installation, record_shapes
+from gateway.assembly import record_shapes
 from gateway.cli.doctor.finding import Finding, Trouble, attempt, fault, good
+from gateway.own_records import contract_of
 from gateway.settings import PREFIX, Settings
-from schema.errors import SchemaError
 
 _UNSET: Final = "give the gateway's environment what the manifest refers to"
 
 
-async def agencies(settings: Settings, environment: Mapping[str, str]) -> list[Finding]:
+async def agencies(settings: Settings, manifests: Sequence[Manifest], environment: Mapping[str, str]) -> list[Finding]:
     """What is found of each agency: it is connected to as calls would be, and asked nothing."""
-    try:
-        installation = await asyncio.to_thread(read_installation, settings)
-    except (ConnectorError, SchemaError):
-        return [fault("agencies", "not looked for: the manifests cannot be used", "mend the manifests first")]
-    shapes = record_shapes(installation.catalogue)
+    shapes = record_shapes(contract_of(manifests).catalogue)
     supply = SupplySettings(environment, reach=Reach(settings.networks, settings.plain_networks))
-    return list(await asyncio.gather(*(_agency(one, shapes, supply) for one in installation.manifests)))
+    return list(await asyncio.gather(*(_agency(one, shapes, supply) for one in manifests)))
 
 
 async def _agency(manifest: Manifest, shapes: Mapping[str, RecordShape], settings: SupplySettings) -> Finding:

@@ -14,7 +14,7 @@ from gateway.cli.doctor.agencies import agencies
 from gateway.cli.doctor.entrance import entrance
 from gateway.cli.doctor.finding import Finding, Verdict, fault, good
 from gateway.cli.doctor.machine import machine
-from gateway.cli.doctor.rules import rules
+from gateway.cli.doctor.rules import read_manifests, rules
 from gateway.cli.doctor.stores import stores
 from gateway.cli.output import FAILED, Json, counted, print_json, print_table
 from gateway.errors import SettingsInvalidError
@@ -47,14 +47,15 @@ async def _examined(environment: Mapping[str, str]) -> Sequence[Finding]:
 
 async def examine(settings: Settings, environment: Mapping[str, str], now: dt.datetime) -> Sequence[Finding]:
     """All that is found of an installation; `environment` holds the manifests' `${NAME}`."""
+    manifests, found = await asyncio.to_thread(read_manifests, settings)
     parts = await asyncio.gather(
         machine(settings),
-        rules(settings),
+        rules(settings, manifests),
         entrance(settings, now),
         stores(settings, environment, now),
-        agencies(settings, environment),
+        agencies(settings, manifests, environment),
     )
-    return [good("settings", "they can be read"), *(finding for part in parts for finding in part)]
+    return [good("settings", "they can be read"), *found, *(finding for part in parts for finding in part)]
 
 
 def _show(found: Sequence[Finding], verdicts: Mapping[Verdict, int]) -> None:

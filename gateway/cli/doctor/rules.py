@@ -12,22 +12,26 @@ from gateway.cli.check import check_manifests, check_policies
 from gateway.cli.doctor.finding import Finding, Trouble, attempt, fault, good, warning
 from gateway.cli.manifests import Fault
 from gateway.cli.output import counted
-from gateway.own_records import contract_of
+from gateway.own_records import contract_of, without_clashes
 from gateway.settings import PREFIX, Settings
 from policies.load import PolicyFiles
 from policies.policy import Policy
 
 
-async def rules(settings: Settings) -> list[Finding]:
-    """What is found of the files that say who supplies what, and who sees it."""
-    manifests, faults = await asyncio.to_thread(check_manifests, settings.manifests)
-    found = [*_mistakes("manifests", faults), *_shipped(settings)]
-    if not faults:
-        found.append(good("manifests", f"{counted(len(manifests), 'manifest')} can be used"))
+async def rules(settings: Settings, manifests: Sequence[Manifest]) -> list[Finding]:
+    """What is found of the policy, over what these manifests supply."""
+    found = list(_shipped(settings, "policies"))
     files = await attempt(policy_files(settings.policies))
     if isinstance(files, Trouble):
         return [*found, fault("policies", files, f"see to {PREFIX}POLICIES; xinqiao policy init begins a store")]
     return [*found, *await asyncio.to_thread(_policy, settings, files, manifests)]
+
+
+def read_manifests(settings: Settings) -> tuple[Sequence[Manifest], list[Finding]]:
+    """The manifests that can be used, and what is found of all of them. Blocks."""
+    manifests, faults = check_manifests(settings.manifests)
+    found = [*_mistakes("manifests", faults), *_shipped(settings, "manifests")]
+    return without_clashes(manifests), [*found, good("manifests", f"{counted(len(manifests), 'manifest')} can be used")]
 
 
 def _mistakes(subject: str, faults: Iterable[Fault]) -> Iterator[Finding]:
@@ -35,12 +39,11 @@ def _mistakes(subject: str, faults: Iterable[Fault]) -> Iterator[Finding]:
         yield fault(subject, f"{one['file']}:{one['line']}: {one['message']}", one["hint"] or "mend the file")
 
 
-def _shipped(settings: Settings) -> Iterator[Finding]:
+def _shipped(settings: Settings, subject: str) -> Iterator[Finding]:
     """What nobody has set is the demonstration's."""
-    for subject in ("manifests", "policies"):
-        if subject not in settings.model_fields_set:
-            variable = f"{PREFIX}{subject.upper()}"
-            yield warning(subject, f"{variable} is not set: they are the demonstration's", f"set {variable}")
+    if subject not in settings.model_fields_set:
+        variable = f"{PREFIX}{subject.upper()}"
+        yield warning(subject, f"{variable} is not set: they are the demonstration's", f"set {variable}")
 
 
 def _policy(settings: Settings, files: PolicyFiles, manifests: Sequence[Manifest]) -> Iterator[Finding]:
