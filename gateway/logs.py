@@ -17,6 +17,9 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 REQUEST_ID: Final[ContextVar[str | None]] = ContextVar("request_id", default=None)
 """The id of the request that is being answered, for every line of the log that it causes."""
 
+TRACE_ID: Final[ContextVar[str | None]] = ContextVar("trace_id", default=None)
+"""The id of its trace (W3C Trace Context, 32 hexadecimal digits), where requests are traced."""
+
 
 def configure_logging(form: Literal["json", "console"], level: str) -> None:
     """Sets up the log of this process. `level` is the least level logged, in lower case."""
@@ -50,8 +53,10 @@ def configure_logging(form: Literal["json", "console"], level: str) -> None:
 
 
 def name_request(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """A structlog processor that adds the id of the request, unless the line names one itself."""
-    request_id = REQUEST_ID.get()
+    """A structlog processor that adds the ids of the request and of its trace, unless the line names one itself."""
+    request_id, trace_id = REQUEST_ID.get(), TRACE_ID.get()
+    if trace_id is not None:
+        event = {"trace_id": trace_id, **event}
     return event if request_id is None else {"request_id": request_id, **event}
 
 
