@@ -13,7 +13,7 @@ from graphql import GraphQLError
 from msgspec.structs import replace
 
 from connectors.contract import Asker
-from connectors.health import AgencyHealth, health_of
+from connectors.health import AgencyHealth, CacheHealth, cache_health_of, health_of
 from connectors.turns import Turn
 from gateway.activity import Activity, Stage
 from gateway.arguments import slices
@@ -91,6 +91,10 @@ class Gateway:
     def health(self) -> tuple[AgencyHealth, ...]:
         """How the agencies fare that are asked now."""
         return health_of(self.reload.supply) if self.reload else ()
+
+    def cache(self) -> CacheHealth | None:
+        """How the cache of agencies' rows fares, where there is one."""
+        return cache_health_of(self.reload.supply) if self.reload else None
 
     def refused_manifests(self) -> int:
         """How many manifests are not in force, for a mistake."""

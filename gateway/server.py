@@ -30,7 +30,9 @@ from gateway.errors import HttpError
 from gateway.health import Check
 from gateway.identity import Authenticator, open_authenticator
 from gateway.messages import Principal
-from gateway.metrics import AgencyCollector, serving_metrics
+from gateway.metrics.agencies import AgencyCollector
+from gateway.metrics.gateway import GatewayCollector
+from gateway.metrics.serving import serving_metrics
 from gateway.pipeline import Gateway
 from gateway.quotas.quotas import Admission
 from gateway.receipt import Receipts
@@ -101,8 +103,9 @@ async def answering(
             lifespan="off",
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
+        collectors = AgencyCollector(gateway.health, gateway.refused_manifests), GatewayCollector(gateway)
         async with (
-            serving_metrics(settings, worker, AgencyCollector(gateway.health, gateway.refused_manifests)),
+            serving_metrics(settings, worker, collectors),
             serving.serving(config, listener),
         ):
             with _frozen():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from math import inf
@@ -22,6 +23,9 @@ from gateway.tracing.spans import AGENCY, COMPANIES, DATASET, INNERMOST, METHOD,
 from gateway.tracing.supply import TracedSupply
 
 _PROPAGATOR: Final = TraceContextTextMapPropagator()
+
+# It warns of headers that are too long: whoever calls could fill the log.
+logging.getLogger(TraceContextTextMapPropagator.__module__).setLevel(logging.ERROR)
 
 
 class Tracer:
