@@ -123,7 +123,8 @@ class GraphQLEndpoint:
         if isinstance(refusal, AuditUnavailableError):
             return refusal
         try:
-            await self._record_refusal(request_id, principal, refusal)
+            with self._activity.stage(Stage.RECORD):
+                await self._record_refusal(request_id, principal, refusal)
         except AuditUnavailableError as error:
             return error
         return refusal

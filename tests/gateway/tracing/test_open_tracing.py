@@ -54,7 +54,7 @@ def test_the_log_says_once_that_traces_do_not_leave_and_once_that_they_do() -> N
     outcomes = iter("sffs")
 
     class Exporter(SpanExporter):
-        def export(self, spans: Any) -> SpanExportResult:
+        def export(self, spans: Any) -> SpanExportResult:  # noqa: ARG002  # named so by its library
             return SpanExportResult.SUCCESS if next(outcomes) == "s" else SpanExportResult.FAILURE
 
     exporter = TellingExporter(Exporter())
