@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from structlog.testing import capture_logs
 
 from gateway.errors import SettingsInvalidError
-from gateway.logs import configure_logging
+from gateway.logs import OURS, configure_logging
 from gateway.server import running_server
 from gateway.settings import Settings, TracingSettings
 from gateway.tracing import open as opening
@@ -70,6 +70,9 @@ def _restored() -> Iterator[None]:
     handlers, level = root.handlers, root.level
     yield
     root.handlers, root.level = handlers, level
+    for name in OURS:
+        logging.getLogger(name).setLevel(logging.NOTSET)
+    logging.captureWarnings(capture=False)
     structlog.reset_defaults()
 
 
