@@ -8,6 +8,7 @@ import re
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -176,6 +177,16 @@ async def test_requests_stages_policy_audit_and_cache_are_told_of_and_nobody_wit
     assert "process_cpu_seconds_total" in text
     for planted in (COMPANY, ANOTHER, OFFICER, "first-bank", "underwriting", "planted", token, signer.settings.id):
         assert planted.lower() not in text.lower(), planted
+
+
+async def test_every_metric_is_in_the_documentation(
+    settings: Settings, offices: tuple[Office, Office], redis: RedisServer
+) -> None:
+    documented = (Path(__file__).parents[2] / "docs/observing.md").read_text()
+    async with running_as(settings, offices, cache_url=SecretStr(redis.address)) as running:
+        names = re.findall(r"^# TYPE (xinqiao_\w+)", (await running.client.get(running.metrics)).text, re.MULTILINE)
+    assert len(names) > 30
+    assert [name for name in names if f"`{name}`" not in documented] == []
 
 
 async def test_how_many_series_there_are_does_not_depend_on_what_is_asked(running: Running) -> None:
