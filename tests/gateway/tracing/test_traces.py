@@ -243,4 +243,4 @@ async def test_a_collector_that_takes_nothing_harms_no_request_and_no_end(tmp_pa
                 began = time.monotonic()
                 gateway.told(signal.SIGTERM)
                 assert await gateway.ended() == 0
-                assert time.monotonic() - began < 8
+                assert time.monotonic() - began < 20
