@@ -115,6 +115,7 @@ class Gateway:
             return await self._refuse(received, refused, started)
         except RequestRefused as refused:
             return await self._refuse(received, refused, started)
+        await self.quotas.check_question(received.principal, question.companies)
         try:
             return await self._execute(received, edition, question, started)
         except TooManyRequestsError:
