@@ -21,9 +21,9 @@ LATER = dt.date(2026, 12, 27)
 # --- Licences ---------------------------------------------------------------------------------------------------------
 
 FREE = frozenset(
-    """MIT, MIT-0, MIT License, ISC, ISC License (ISCL), PSF-2.0, PSFL, Python Software Foundation License, BSD-2-Clause,
-    BSD-3-Clause, BSD License, 3-Clause BSD License, Apache-2.0, Apache Software License, UPL-1.0, EPL-2.0, MPL-2.0,
-    Mozilla Public License 2.0 (MPL 2.0), GNU Lesser General Public License v2 or later (LGPLv2+),
+    """MIT, MIT-0, MIT License, ISC, ISC License (ISCL), PSF-2.0, PSFL, Python Software Foundation License,
+    BSD-2-Clause, BSD-3-Clause, BSD License, 3-Clause BSD License, Apache-2.0, Apache Software License, UPL-1.0,
+    EPL-2.0, MPL-2.0, Mozilla Public License 2.0 (MPL 2.0), GNU Lesser General Public License v2 or later (LGPLv2+),
     GNU LESSER GENERAL PUBLIC LICENSE""".replace("\n    ", " ").split(", ")
 )
 """The names of licences approved by the OSI that leave what uses a library under its own, as packages write them."""
