@@ -147,3 +147,18 @@ def stamp_or_none(path: Path) -> Stamp | None:
         return stamp_of(path)
     except OSError:
         return None
+
+
+async def try_agency(manifest: Manifest, shapes: Mapping[str, RecordShape], settings: SupplySettings) -> bool:
+    """Opens the agency, connects to it as calls would, asks it nothing, and lets go; False where agencies of its kind
+    are not connected to.
+
+    Raises `ConnectionNotConfigured`, and what keeps it from connecting: a `ConnectorError`, or what a library raises.
+    """
+    origin = await asyncio.to_thread(origin_of, manifest, shapes, settings)
+    connect = kinds().usable[manifest.kind].connect
+    await (await open_agency(origin, settings)).close()
+    if connect is None:
+        return False
+    await connect(origin.manifest, settings)
+    return True
