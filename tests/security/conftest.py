@@ -6,9 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.connectors.conftest import agency, names, open_one
 from tests.faults.installation import defaults, penalties
 from tests.http_service import serving
 from tests.security.running import Attacked, a_row_for_each, attacked
+
+__all__ = ["agency", "gateway", "names", "open_one"]
 
 
 @pytest.fixture(scope="session")
