@@ -131,11 +131,8 @@ class Line:
 
     def _call(self, question: Question, codes: Sequence[CompanyKey], seconds: float) -> SourceCall:
         columns = self.joiner.columns(question.columns)
-        call = SourceCall(self._keys(codes), columns, question.filters, seconds, question.asker)
-        if not self.bounds.is_metered:
-            return call
         further = partial(self.bounds.further, asyncio.get_running_loop().time() + seconds)
-        return replace(call, further=further)
+        return SourceCall(self._keys(codes), columns, question.filters, seconds, question.asker, further)
 
     def _is_spoilt(self, failure: AgencyFailure) -> bool:
         """Whether a call may have failed because of the companies in it, and those may be asked about again."""
