@@ -161,6 +161,7 @@ async def open_gateway(
         second_level=_second_level(settings),
         reach=Reach(settings.networks, settings.plain_networks),
         share=share_of(settings, worker),
+        patience=settings.deadline.default,
     )
     keys = load_signing_keys(settings.audit)
     async with AsyncExitStack() as stack:

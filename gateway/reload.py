@@ -87,6 +87,8 @@ class Reload:
         self._editions = editions
         agencies = _by_id(provisions.supply.opened)
         self._placed = {path: _Placed(manifest, agencies[manifest.agency]) for path, manifest in files.items()}
+        # Of all agencies that there ever were: one that goes and comes again was asked as often as it was asked.
+        self._bounds = {name: agency.bounds for name, agency in agencies.items()}
         self._refused: Mapping[Path, Refusal] = {}
         self._folder = Folder()
         self._seen: Mapping[Path, Stamp | None] | None = None
@@ -216,7 +218,7 @@ class Reload:
         if before is not None and before.origin == origin:
             return before
         count = self._provisions.supply.counter(manifest.agency)
-        return await open_agency(origin, settings, before, count)
+        return await open_agency(origin, settings, self._bounds.get(manifest.agency), count)
 
     async def _change(self, placed: Mapping[Path, _Placed], successor: AgencySupply) -> Mapping[Path, Reasons]:
         """Puts other agencies in the places of those in force, and gives the reasons against it, where there are."""
@@ -234,6 +236,9 @@ class Reload:
             return {path: reasons for path in (*placed, *gone) if path in gone or placed[path].agency in new}
         self._placed = dict(placed)
         self._provisions.replace(users, successor)
+        for agency in new:
+            agency.bind()
+        self._bounds |= {name: agency.bounds for name, agency in _by_id(new).items()}
         _log.info(
             "manifests in force",
             opened=sorted(_by_id(new)),

@@ -62,6 +62,7 @@ class Bounds:
         self.counts = Counts()
         self.breaker = CircuitBreaker(agency, treatment.breaker)
         self._treatment = treatment
+        self._system: object = None
         self._share = share
         self._clock = clock
         self._add = add
@@ -75,9 +76,15 @@ class Bounds:
         self._day_is_spent = False
         self._bound_days()
 
-    def change(self, treatment: Treatment) -> None:
-        """The agency is to be treated so from now on; what it was asked, and how it fared, counts as before."""
+    def change(self, treatment: Treatment, system: object) -> None:
+        """The agency is to be treated so from now on, and what it was asked counts as before. How it fared does, unless
+        it has another `system` from now on: that tells nothing of it.
+        """
         before, self._treatment = self._treatment, treatment
+        if self._system is not None and system != self._system:
+            self.breaker.forget()
+            self._schedule.paused_until = float("-inf")
+        self._system = system
         self.breaker.change(treatment.breaker)
         self._budget.change(treatment.retries, self._share)
         self._maintenance = Maintenance(treatment.maintenance, treatment.zone)
@@ -86,11 +93,6 @@ class Bounds:
             self._schedule.change(treatment.rate, self._share, treatment.concurrency)
         if (before.rate, before.zone) != (treatment.rate, treatment.zone):
             self._bound_days()
-
-    def forget(self) -> None:
-        """The agency has another system from now on: how the one before fared tells nothing of it."""
-        self.breaker.forget()
-        self._schedule.paused_until = float("-inf")
 
     @property
     def concurrency(self) -> int:

@@ -471,11 +471,11 @@ async def test_latencies_are_counted_in_classes() -> None:
 async def test_what_was_sent_of_the_day_stays_sent_when_its_bound_changes() -> None:
     one, system = bounds(rate={"day": 5}), System()
     await calls(one, system, 3)
-    one.change(declared(rate={"day": 6, "second": 1000}))
+    one.change(declared(rate={"day": 6, "second": 1000}), "system")
     assert [code(error) for error in await calls(one, system, 4)] == [None] * 3 + [FailureCode.AGENCY_OVERLOADED]
-    one.change(declared(rate={"day": 2}))
+    one.change(declared(rate={"day": 2}), "system")
     assert code(await call(one, system)) is FailureCode.AGENCY_OVERLOADED
-    one.change(declared(rate={"day": 2}, zone="Asia/Tokyo"))
+    one.change(declared(rate={"day": 2}, zone="Asia/Tokyo"), "system")
     assert code(await call(one, system)) is FailureCode.AGENCY_OVERLOADED
     await asyncio.sleep(24 * 3600)
     assert await calls(one, system, 2) == [None] * 2
@@ -485,7 +485,7 @@ async def test_what_was_sent_of_the_day_stays_sent_when_its_bound_changes() -> N
 async def test_what_was_sent_within_the_second_counts_when_the_rate_changes() -> None:
     one, system = bounds(rate={"second": 2}), System()
     await calls(one, system, 2)
-    one.change(declared(rate={"second": 3, "minute": 5}))
+    one.change(declared(rate={"second": 3, "minute": 5}), "system")
     assert await asyncio.gather(*(call(one, system) for _ in range(5))) == [None] * 5
     assert system.came == [0, 0, 0, 1, 1, 60, 60]
 
@@ -494,10 +494,13 @@ async def test_what_was_sent_within_the_second_counts_when_the_rate_changes() ->
 async def test_a_breaker_that_is_open_and_a_pause_stay_when_a_bound_changes_and_go_with_another_system() -> None:
     for failure, refusal in ((ILL, FailureCode.AGENCY_UNAVAILABLE), (throttled(30), FailureCode.AGENCY_OVERLOADED)):
         one, system = bounds(breaker={"failures": 2, "seconds": 60}), System([failure] * 2)
+        one.change(declared(breaker={"failures": 2, "seconds": 60}), "system")
         await calls(one, system, 2)
-        one.change(declared(breaker={"failures": 4, "seconds": 50}, rate={"second": 9}, concurrency=2, timeout=1))
+        one.change(
+            declared(breaker={"failures": 4, "seconds": 50}, rate={"second": 9}, concurrency=2, timeout=1), "system"
+        )
         assert code(await call(one, system, 10)) is refusal
-        one.forget()
+        one.change(declared(), "another system")
         assert await call(one, system, 10) is None
 
 
@@ -506,10 +509,10 @@ async def test_calls_under_way_count_when_the_agency_bears_fewer_or_more() -> No
     one, system = bounds(timeout=100, concurrency=4), System(then=10)
     first = [asyncio.create_task(call(one, system)) for _ in range(8)]
     await asyncio.sleep(1)
-    one.change(declared(timeout=100, concurrency=2))
+    one.change(declared(timeout=100, concurrency=2), "system")
     await asyncio.sleep(10)
     assert (system.under_way, one.concurrency) == (2, 2)
-    one.change(declared(timeout=100, concurrency=3))
+    one.change(declared(timeout=100, concurrency=3), "system")
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert system.under_way == 3
