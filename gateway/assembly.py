@@ -212,7 +212,7 @@ def _provision(
         agencies=installation.agencies,
         shared=shared_datasets(installation.datasets.values(), catalogue),
         tariff=tariff(settings.cost, installation.datasets),
-        supply=_shared_out(supply, settings, installation, share),
+        supply=_shared_out(supply, settings, installation, share, before),
         views=before.views if before and same else Views(contract),
         documents=before.documents if before and same else Documents(catalogue, settings.limits.operation()),
     )
@@ -329,15 +329,18 @@ def _counters(settings: Settings, environment: Mapping[str, str]) -> Counters:
     return open_shared(quotas.url.get_secret_value(), environment, key, lease=lease, deadline=quotas.deadline)
 
 
-def _shared_out(supply: Supply, settings: Settings, installation: Installation, share: Share) -> Supply:
-    """The supply, of which no organisation may have more than its part, where there is one. `share` is that of this
-    process.
+def _shared_out(
+    supply: Supply, settings: Settings, installation: Installation, share: Share, before: Provision | None
+) -> Supply:
+    """The supply, of which no organisation may have more than its part, where there is one, together with what it has
+    of that `before`. `share` is that of this process.
     """
     part = settings.quotas.agency_share
     if part is None:
         return supply
     concurrency = {manifest.agency: share.of(manifest.concurrency) for manifest in installation.manifests}
-    return FairSupply(supply, concurrency, part)
+    former = before.supply if before is not None and isinstance(before.supply, FairSupply) else None
+    return FairSupply(supply, concurrency, part, former)
 
 
 def _second_level(settings: Settings) -> SecondLevelSettings | None:

@@ -12,7 +12,7 @@ class Places:
     are free again.
     """
 
-    __slots__ = ("_taken", "_waiting", "most")
+    __slots__ = ("__weakref__", "_taken", "_waiting", "most")
 
     def __init__(self, most: int) -> None:
         self.most = most

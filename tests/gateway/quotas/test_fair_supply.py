@@ -81,6 +81,22 @@ async def test_a_question_that_takes_several_calls_has_no_more_of_them_at_once()
     assert agencies.most[("greedy", "tax")] == 2
 
 
+async def test_calls_of_before_and_after_a_change_are_an_organisations_share_together() -> None:
+    agencies = Agencies()
+    before = FairSupply(agencies, {"tax": 8}, 0.5)
+    tasks = await ask(before, *(question("greedy") for _ in range(3)))
+    after = FairSupply(agencies, {"tax": 4}, 0.5, before)
+    tasks += await ask(after, *(question("greedy") for _ in range(3)), question("other"))
+    assert agencies.under_way == {("greedy", "tax"): 3, ("other", "tax"): 1}
+    agencies.go_on.set()
+    await asyncio.gather(*tasks)
+    agencies.go_on.clear()
+    tasks = await ask(after, *(question("greedy") for _ in range(3)))
+    assert agencies.under_way[("greedy", "tax")] == 2
+    agencies.go_on.set()
+    await asyncio.gather(*tasks)
+
+
 @pytest.mark.parametrize(("concurrency", "share", "calls"), [(1, 0.1, 1), (3, 0.5, 1), (10, 0.25, 2), (8, 1.0, 8)])
 async def test_everybody_has_one_call_whatever_the_share(concurrency: int, share: float, calls: int) -> None:
     agencies = Agencies()
@@ -121,4 +137,4 @@ async def test_nothing_is_kept_of_organisations_that_ask_no_more() -> None:
     supply = FairSupply(agencies, {"tax": 2}, 1.0)
     for number in range(50):
         await supply.fetch(question(f"bank-{number}"))
-    assert len(supply._places) == 0
+    assert len(supply.places) == 0
