@@ -94,7 +94,7 @@ class Line:
 
         A failure is an entry of each of them.
         """
-        started = asyncio.get_running_loop().time()
+        began, started = datetime.now(UTC), asyncio.get_running_loop().time()
         codes: Sequence[CompanyKey] = ()
 
         def send(timeout: float) -> Awaitable[SourceAnswer]:
@@ -114,7 +114,8 @@ class Line:
             counts.unreadable += joined.unreadable
             # Rows that may be kept are dated each time that they are given out, kept or not (`AgencySupply`).
             kept = self.dataset.time_to_live > 0
-            return Told(joined.companies if kept else dated(joined.companies, NOT_KEPT), spoilt=not joined.whole)
+            answers = joined.companies if kept else dated(joined.companies, NOT_KEPT, began)
+            return Told(answers, spoilt=not joined.whole)
         except AgencyFailure as error:
             failure = error
         except Exception as error:  # noqa: BLE001  (a fault of one connector must not take the other agencies' answers along)
@@ -161,11 +162,13 @@ class Line:
         )
 
 
-def dated(answers: Answers, lifetimes: Lifetimes) -> Answers:
-    """The answers, told to be not older than they may be kept: so nobody sees whether another asked before."""
-    now = datetime.now(UTC)
-    some = now - timedelta(seconds=lifetimes.rows)
-    none = some if lifetimes.none == lifetimes.rows else now - timedelta(seconds=lifetimes.none)
+def dated(answers: Answers, lifetimes: Lifetimes, began: datetime) -> Answers:
+    """The answers to a question, told to be not older than they may be kept: so nobody sees whether another asked
+    before. What is kept no longer when the question `began` is no answer to it, and what the agency says to it, it says
+    later: it is from then that they are not older.
+    """
+    some = began - timedelta(seconds=lifetimes.rows)
+    none = some if lifetimes.none == lifetimes.rows else began - timedelta(seconds=lifetimes.none)
     told: dict[CompanyKey, CompanyRows] = {}
     for code, rows in answers.items():
         if rows.outcome is Outcome.FAILED:
