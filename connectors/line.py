@@ -85,6 +85,11 @@ class Line:
         """
         return self.dataset.batch > 1 and self.joiner.dataset.coalesce and not self.forwards
 
+    @property
+    def may_be_asked_again(self) -> bool:
+        """Whether each of several requests that share a call may be asked again, alone, where another spoils it."""
+        return self.idempotent and self.bounds.may_share
+
     async def ask(self, question: Question, codes: Sequence[CompanyKey]) -> Answers:
         """One call for one request: no more companies than a batch."""
         return (await self.call(question, lambda: codes)).answers
@@ -124,7 +129,7 @@ class Line:
             failure = AgencyFailure(FailureCode.AGENCY_BAD_RESPONSE, reason, retryable=False)
         codes = codes or wanted()
         self.tell(failure, len(codes), asyncio.get_running_loop().time() - started)
-        return Told(dict.fromkeys(codes, failed(failure)), spoilt=self._is_spoilt(failure))
+        return Told(dict.fromkeys(codes, failed(failure)), spoilt=_is_spoilt(failure))
 
     async def close(self) -> None:
         """Closes the connection."""
@@ -134,13 +139,6 @@ class Line:
         columns = self.joiner.columns(question.columns)
         further = partial(self.bounds.further, asyncio.get_running_loop().time() + seconds)
         return SourceCall(self._keys(codes), columns, question.filters, seconds, question.asker, further)
-
-    def _is_spoilt(self, failure: AgencyFailure) -> bool:
-        """Whether a call may have failed because of the companies in it, and those may be asked about again."""
-        if isinstance(failure, NotSent) or failure.failure is FailureCode.AGENCY_OVERLOADED:
-            return False
-        # What may come right by itself leaves open whether the agency did what it was asked.
-        return self.idempotent or not failure.retryable
 
     def _keys(self, codes: Sequence[CompanyKey]) -> list[str]:
         """The companies' keys as the agency writes them, each spelling once."""
@@ -178,6 +176,11 @@ def dated(answers: Answers, lifetimes: Lifetimes, began: datetime) -> Answers:
         else:
             told[code] = _not_older(rows, some if rows.rows else none)
     return told
+
+
+def _is_spoilt(failure: AgencyFailure) -> bool:
+    """Whether a call may have failed because of the companies in it."""
+    return not isinstance(failure, NotSent) and failure.failure is not FailureCode.AGENCY_OVERLOADED
 
 
 def _not_older(rows: CompanyRows, limit: datetime) -> CompanyRows:

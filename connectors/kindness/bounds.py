@@ -132,14 +132,13 @@ class Bounds:
 
     @property
     def may_share(self) -> bool:
-        """Whether requests may share a call: each of them could be asked again, alone, where it fails."""
+        """Whether requests may share a call, and be asked again, each alone, where that was in vain."""
         return self._treatment.retries.most > 0 and self._budget.left >= 1
 
-    def take_repetition(self) -> bool:
-        """Takes the repetition of a call that requests shared out of the budget, unless there is none left."""
-        taken = self._treatment.retries.most > 0 and self._budget.take()
-        self.counts.retries += taken
-        return taken
+    def owe_repetition(self) -> None:
+        """Takes a call that requests shared in vain out of the budget, also where that has none left: it is owed."""
+        self._budget.left -= 1
+        self.counts.retries += 1
 
     def _may_repeat(self, error: AgencyFailure, pause: float, deadline: float) -> bool:
         """Whether a call that failed is sent again after the pause; then it is taken out of the budget."""
