@@ -13,6 +13,7 @@ from connectors.contract import FailureCode, SourceAnswer
 from connectors.errors import AgencyFailure, NotSent
 from connectors.kindness.breaker import CircuitBreaker
 from connectors.kindness.counts import Counts
+from connectors.kindness.days import Days
 from connectors.kindness.declared import Treatment
 from connectors.kindness.maintenance import Maintenance
 from connectors.kindness.places import Places
@@ -65,16 +66,13 @@ class Bounds:
         self._system: object = None
         self._share = share
         self._clock = clock
-        self._add = add
         self._patience = patience
         self._maintenance = Maintenance(treatment.maintenance, treatment.zone)
         self._places = Places(treatment.concurrency)
         self._schedule = Schedule(treatment.rate, share, treatment.concurrency)
         self._budget = RetryBudget(treatment.retries, share)
-        self.day: DayBudget | None = None
-        self._shared_day: SharedDay | None = None
+        self._days = Days(treatment, share, clock(), add)
         self._day_is_spent = False
-        self._bound_days()
 
     def change(self, treatment: Treatment, system: object) -> None:
         """The agency is to be treated so from now on, and what it was asked counts as before. How it fared does, unless
@@ -92,7 +90,12 @@ class Bounds:
         if (before.rate, before.concurrency) != (treatment.rate, treatment.concurrency):
             self._schedule.change(treatment.rate, self._share, treatment.concurrency)
         if (before.rate, before.zone) != (treatment.rate, treatment.zone):
-            self._bound_days()
+            self._days.change(treatment, self._clock())
+
+    @property
+    def day(self) -> DayBudget | None:
+        """What this process has of the day's calls by itself, where they are bounded."""
+        return self._days.own
 
     @property
     def concurrency(self) -> int:
@@ -238,7 +241,6 @@ class Bounds:
         """Waits until a call may leave by the agency's rate, and what it asked for; whatever keeps it from leaving
         costs the day nothing. `check` raises where it may not after all. Raises `NotSent`.
         """
-        self._check_turn(self._schedule.next(asyncio.get_running_loop().time()), deadline)
         taken_at = self._clock()
         taken_from = await self._take_of_day(taken_at)
         try:
@@ -278,12 +280,9 @@ class Bounds:
 
     async def _take_of_day(self, now: float) -> SharedDay | DayBudget | None:
         """Takes a call out of the day's, where these are bounded. Raises `NotSent`."""
-        if self.day is None:
+        if self._days.own is None:
             return None
-        if self._shared_day is not None:
-            taken_from = await self._shared_day.take(now)
-        else:
-            taken_from = self.day if self.day.take(now) else None
+        taken_from = await self._days.take(now)
         spent = taken_from is None
         if spent != self._day_is_spent:
             self._day_is_spent = spent
@@ -293,21 +292,6 @@ class Bounds:
             self.counts.refused.day += 1
             raise _overloaded("the day's calls are used up")
         return taken_from
-
-    def _bound_days(self) -> None:
-        """Bounds the day's calls as is declared, by what was sent."""
-        rate, zone = self._treatment.rate, self._treatment.zone
-        self._shared_day = None
-        if rate is None or rate.day is None:
-            self.day = None
-            return
-        own, now = self._share.of(rate.day), self._clock()
-        if self.day is None:
-            self.day = DayBudget(own, zone, now)
-        else:
-            self.day.change(own, zone, now)
-        if self._add is not None:
-            self._shared_day = SharedDay(rate.day, zone, self.day, self._add)
 
     def _learn(self, failure: AgencyFailure, timeout: float, *, probe: bool) -> None:
         """Keeps what a failure tells of the agency."""
