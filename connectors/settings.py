@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from connectors.kindness.bounds import PATIENCE
 from connectors.kindness.share import WHOLE, Share
 from connectors.reach import Reach
+from connectors.tracing import CallTracer
 from connectors.watch import Watch
 
 
@@ -32,6 +33,7 @@ class SupplySettings:
     has the addresses that manifests may reach. `watch` looks on at every call, where there is anybody. `share` is
     the part of what each agency bears that is this process's. `patience` is for how many seconds requests wait that do
     not say for how long.
+    the part of what each agency bears that is this process's. `tracer` traces the calls, where requests are traced.
     """
 
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
@@ -42,3 +44,4 @@ class SupplySettings:
     watch: Watch | None = None
     share: Share = WHOLE
     patience: float = PATIENCE
+    tracer: CallTracer | None = None

@@ -15,20 +15,22 @@ Answers = Mapping[CompanyKey, CompanyRows]
 """What a dataset said of each company."""
 
 
+Held = WeakValueDictionary[tuple[str, str], Places]
+"""The places at an agency, by organisation and agency, of those that have some or wait for some."""
+
+
 class FairSupply:
     """As `Supply`. What an organisation asks beyond its `share` of an agency's `concurrency` waits for its own earlier
     calls, inside its deadline; the calls of others go ahead.
     """
 
-    def __init__(
-        self, supply: Supply, concurrency: Mapping[str, int], share: float, before: FairSupply | None = None
-    ) -> None:
-        """`concurrency` is how many calls each agency bears at once from this process; one is everybody's due. Calls
-        that are under way in the supply of `before` count in this one.
+    def __init__(self, supply: Supply, concurrency: Mapping[str, int], share: float, held: Held) -> None:
+        """`concurrency` is how many calls each agency bears at once from this process; one is everybody's due. What is
+        `held`, in other supplies as well, counts.
         """
         self._supply = supply
         self._most = {agency: max(1, int(calls * share)) for agency, calls in concurrency.items()}
-        self.places: WeakValueDictionary[tuple[str, str], Places] = before.places if before else WeakValueDictionary()
+        self._held = held
 
     @property
     def datasets(self) -> Mapping[str, Dataset]:
@@ -40,9 +42,9 @@ class FairSupply:
         dataset = self.datasets[request.dataset]
         key = (request.asker.organisation if request.asker else "", dataset.agency)
         most = self._most[dataset.agency]
-        places = self.places.get(key)
+        places = self._held.get(key)
         if places is None:
-            places = self.places[key] = Places(most)
+            places = self._held[key] = Places(most)
         elif places.most != most:
             places.change(most)
         if len(request.codes) <= dataset.batch:
