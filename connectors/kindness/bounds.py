@@ -81,7 +81,7 @@ class Bounds:
         before, self._treatment = self._treatment, treatment
         if self._system is not None and system != self._system:
             self.breaker.forget()
-            self._schedule.paused_until = float("-inf")
+            self._schedule.resume(asyncio.get_running_loop().time())
         self._system = system
         self.breaker.change(treatment.breaker)
         self._budget.change(treatment.retries, self._share)

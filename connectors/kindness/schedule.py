@@ -29,12 +29,17 @@ class Schedule:
 
     def change(self, rate: Rate | None, share: Share, places: int) -> None:
         """Calls leave at this rate from now on; those that have their moments count, and keep them."""
-        taken = max((tuple(pace.taken) for pace in self._paces), key=len, default=())
-        self._paces = paces(rate, share) if rate else ()
+        taken = self._taken()
+        self._declared = rate, share
         self._resuming = MovingWindow(1, RESUMPTION / places)
-        for moment in taken:
-            for pace in self._paces:
-                pace.take(moment)
+        self._begin(taken)
+
+    def resume(self, now: float) -> None:
+        """The pause is over before its time, and nobody waits any more for what was reserved after `now`."""
+        self.paused_until = float("-inf")
+        self._last = min(self._last, now)
+        self._free = []
+        self._begin([moment for moment in self._taken() if moment <= now])
 
     def next(self, now: float) -> float:
         """The moment that a call would get."""
@@ -56,6 +61,17 @@ class Schedule:
     def give_back(self, moment: float) -> None:
         """A call does not leave at the moment that was reserved for it."""
         heappush(self._free, moment)
+
+    def _taken(self) -> Sequence[float]:
+        """The last moments that were reserved."""
+        return max((tuple(pace.taken) for pace in self._paces), key=len, default=())
+
+    def _begin(self, taken: Sequence[float]) -> None:
+        rate, share = self._declared
+        self._paces = paces(rate, share) if rate else ()
+        for moment in taken:
+            for pace in self._paces:
+                pace.take(moment)
 
     def _paces_at(self, now: float) -> Sequence[Pace]:
         return (*self._paces, self._resuming) if self.paused_until > now else self._paces

@@ -505,6 +505,17 @@ async def test_a_breaker_that_is_open_and_a_pause_stay_when_a_bound_changes_and_
 
 
 @in_virtual_time
+async def test_another_system_is_asked_at_once_at_the_rate_whatever_was_to_wait_for_the_one_before() -> None:
+    one, system = bounds(rate={"second": 1}), System([throttled(200)])
+    one.change(declared(rate={"second": 1}), "system")
+    await call(one, system)
+    assert code(await call(one, system, 10)) is FailureCode.AGENCY_OVERLOADED
+    one.change(declared(rate={"second": 1}), "another system")
+    assert await asyncio.gather(*(call(one, system, 10) for _ in range(3))) == [None] * 3
+    assert system.came[1:] == [0, 1, 2]
+
+
+@in_virtual_time
 async def test_calls_under_way_count_when_the_agency_bears_fewer_or_more() -> None:
     one, system = bounds(timeout=100, concurrency=4), System(then=10)
     first = [asyncio.create_task(call(one, system)) for _ in range(8)]
