@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from connectors.contract import RawRow
@@ -52,12 +52,14 @@ def from_arrays(header: Sequence[str] | None, found: Any) -> Listing | None:  # 
     return Listing(rows, items=len(rows))
 
 
-def from_columns(found: Any) -> Listing | None:  # noqa: ANN401
-    """Rows out of lists that are as long as each other, one a column; what else is beside them is left out."""
+def from_columns(found: Any, names: Collection[str]) -> Listing | None:  # noqa: ANN401
+    """Rows out of lists that are as long as each other, one a column; what else is beside them is left out. One of
+    them at least has one of the names that are read.
+    """
     if not isinstance(found, Mapping):
         return None
     lists = {name: values for name, values in found.items() if isinstance(values, list)}
-    if len({len(values) for values in lists.values()}) != 1:
+    if len({len(values) for values in lists.values()}) != 1 or lists.keys().isdisjoint(names):
         return None
     rows: list[RawRow] = [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]
     return Listing(rows, items=len(rows))
