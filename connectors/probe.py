@@ -32,7 +32,7 @@ _WHY: Final[Mapping[Kind, str]] = {
     Kind.BOOLEAN: "neither yes nor no: list what it means in codes",
     Kind.DATE: "no date in a usual form: say how it is written in formats, or list it in none",
     Kind.DATE_SPAN: "no date in a usual form: say how it is written in formats, or list it in none",
-    Kind.MONEY: "no sum",
+    Kind.MONEY: "no sum of money: list it in none if it means nothing",
     Kind.COUNT: "no whole number",
     Kind.CODE: "no code",
     Kind.CREDIT_CODE: "no credit code",
