@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -24,13 +26,30 @@ from schema.legacy_id import is_registration_number
 LARGEST: Final = 64 * 1024 * 1024
 """Bytes of a sample."""
 
+_TOO_LARGE: Final = f"it is larger than {LARGEST >> 20} MB: a few rows are enough"
+
 MOST_ROWS: Final = 2000
 """Rows that are looked at."""
 
 _ENCODINGS: Final = ("utf-8-sig", "gb18030")
 _MARKS: Final = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _DELIMITERS: Final = ",\t|;"
-_ZIP: Final = b"PK\x03\x04"
+_ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")
+_GZIP: Final = b"\x1f\x8b"
+_WORKBOOK: Final = "[Content_Types].xml"
+"""What a workbook, which is an archive, has, and other archives have not (ECMA-376, part 2)."""
+
+_OTHERS: Final = {
+    b"PAR1": "a Parquet file: name its table's columns in a small CSV file",
+    b"\xd0\xcf\x11\xe0": "a workbook of Excel 97-2003 (.xls): save it as .xlsx or CSV",
+    b"7z\xbc\xaf": "packed by 7z: unpack it",
+    b"Rar!": "packed as RAR: unpack it",
+    b"BZh": "packed by bzip2: unpack it, or pack it by gzip",
+    b"\xfd7zXZ": "packed by xz: unpack it, or pack it by gzip",
+    b"\x28\xb5\x2f\xfd": "packed by zstd: unpack it, or pack it by gzip",
+    b"%PDF": "a PDF file: take what the system answers, or a drop",
+}
+"""How other files begin that are given as samples, and what to do with them."""
 _DEEPEST: Final = 8
 
 Document = Mapping[str, Any]
@@ -78,11 +97,19 @@ class Sample:
 
 
 async def read_sample(content: bytes) -> Sample:
-    """The sample, recognised by what it holds. Raises `SampleUnreadable`."""
+    """The sample, recognised by what it holds; packed by gzip or zip as well. Raises `SampleUnreadable`."""
     if len(content) > LARGEST:
-        raise SampleUnreadable(f"it is larger than {LARGEST >> 20} MB: a few rows are enough")
+        raise SampleUnreadable(_TOO_LARGE)
+    if content.startswith(_GZIP):
+        content = _ungzipped(content)
     if content.startswith(_ZIP):
-        return _workbook(content)
+        member = _member(content)
+        if member is None:
+            return _workbook(content)
+        content = member
+    for mark, what in _OTHERS.items():
+        if content.startswith(mark):
+            raise SampleUnreadable(f"it is {what}")
     text, encoding = _decoded(content)
     beginning = text.lstrip()[:1]
     if beginning == "<":
@@ -134,6 +161,37 @@ def _is_value(text: str) -> bool:
             continue
         return True
     return False
+
+
+def _ungzipped(content: bytes) -> bytes:
+    unpacking = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    try:
+        found = unpacking.decompress(content, LARGEST + 1)
+    except zlib.error:
+        raise SampleUnreadable("it is packed by gzip, and damaged") from None
+    if len(found) > LARGEST:
+        raise SampleUnreadable(_TOO_LARGE)
+    if not unpacking.eof:
+        raise SampleUnreadable("it is packed by gzip, and cut off")
+    return found
+
+
+def _member(content: bytes) -> bytes | None:
+    """The one file in an archive; None where that is a workbook."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content), metadata_encoding="gb18030") as archive:
+            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+            if any(entry.filename == _WORKBOOK for entry in entries):
+                return None
+            if len(entries) != 1:
+                raise SampleUnreadable(f"its archive has {len(entries)} files: give the one that is meant, unpacked")
+            with archive.open(entries[0]) as file:
+                found = file.read(LARGEST + 1)
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise SampleUnreadable(f"it is an archive that cannot be unpacked ({type(error).__name__})") from None
+    if len(found) > LARGEST:
+        raise SampleUnreadable(_TOO_LARGE)
+    return found
 
 
 def _decoded(content: bytes) -> tuple[str, str]:

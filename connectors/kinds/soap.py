@@ -20,6 +20,7 @@ from connectors.http import HttpClient, HttpRequest, bad_response, refuse_status
 from connectors.http_connection import HttpConnection, open_client
 from connectors.lane import OK
 from connectors.manifest import DatasetManifest, FileBeside, Manifest, Name, Part, Reference, Within, short
+from connectors.misread import misread
 from connectors.paths import ASKED_KEY, follow, list_rows, put
 from connectors.settings import SupplySettings
 from connectors.soap_operation import LateOperation, ReadOperation, read_at_agency, read_checked
@@ -262,7 +263,11 @@ class SoapSource:
         response = self._dataset.response
         try:
             found = await open_envelope(await read_xml(content, response.encoding))
-        except (XmlRefused, NoEnvelope) as error:
+        except XmlRefused as error:
+            if status != OK:
+                refuse_status(self._place, status)
+            raise bad_response(self._place, misread(content, "xml", response.encoding, error)) from None
+        except NoEnvelope as error:
             if status != OK:
                 refuse_status(self._place, status)
             raise bad_response(self._place, f"no SOAP ({error})") from None

@@ -13,6 +13,7 @@ from connectors.http import bad_response, refuse_status
 from connectors.kinds.rest.layouts import from_arrays, from_columns, from_map, from_order, list_companies
 from connectors.kinds.rest.manifest import Layout, RestResponse
 from connectors.lane import OK, LaneAnswer
+from connectors.misread import misread
 from connectors.paths import MISSING, Listing, follow, list_rows
 from connectors.telling import Telling
 
@@ -53,7 +54,8 @@ class ResponseReader:
         except (ValueError, ArithmeticError, RecursionError) as error:
             if answer.status != OK:
                 refuse_status(self._place, answer.status, answer.retry_after)
-            raise bad_response(self._place, f"not {response.format.upper()} ({type(error).__name__})") from None
+            what = misread(answer.content, response.format, response.encoding, error)
+            raise bad_response(self._place, what) from None
         said = self._judged(document)
         if said is Said.ROWS and answer.status != OK:
             refuse_status(self._place, answer.status, answer.retry_after)

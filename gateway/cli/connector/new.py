@@ -41,7 +41,7 @@ def new(  # noqa: PLR0913 - the options of a command
         typer.Argument(
             metavar="[SAMPLE]",
             help="A file with what the system answers about a company (JSON, XML, SOAP), or a drop (CSV, JSON lines, "
-            "XLSX); - reads standard input.",
+            "XLSX), also packed by gzip or zip; - reads standard input.",
         ),
     ] = None,
     *,

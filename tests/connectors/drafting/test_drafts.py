@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import io
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from openpyxl import Workbook
 
 from connectors.drafting.draft import KINDS, Wishes, draft
 from connectors.drafting.likeness import initials
-from connectors.drafting.sample import Form, SampleUnreadable, read_sample
+from connectors.drafting.sample import LARGEST, Form, SampleUnreadable, read_sample
 from connectors.drafting.tables import read_table
 from connectors.manifest_file import load_manifest
 from connectors.settings import SupplySettings
@@ -46,6 +48,14 @@ def penalties(**more: Any) -> list[dict[str, Any]]:
         }
         for number in range(4)
     ]
+
+
+def zipped(members: dict[str, bytes]) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, member in members.items():
+            archive.writestr(name, member)
+    return content.getvalue()
 
 
 async def drafted(content: bytes | str, kind: str | None = None, record: str | None = None, **more: Any) -> str:
@@ -136,6 +146,15 @@ async def test_a_drop_without_a_header_gets_names_that_somebody_has_to_better(tm
     assert dataset["header"] == ["column1", "column2", "column3"]
     assert dataset["key"] == "column1"
     assert "某公司" not in text
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lambda content: zipped({"数据/penalties.csv": content})])
+async def test_a_packed_drop_is_drafted_as_what_it_holds(tmp_path: Path, pack: Any) -> None:
+    content = f"统一社会信用代码,处罚决定日期\n{CODES[0]},2026-3-1\n".encode("gb18030")
+    manifest = read(await drafted(pack(content), place="penalties_*.csv.gz"), tmp_path)
+    (dataset,) = manifest["datasets"]
+    assert (manifest["kind"], dataset["encoding"]) == ("file", "gb18030")
+    assert (dataset["file"], dataset["fields"]) == ("penalties_*.csv.gz", {"decidedOn": "处罚决定日期"})
 
 
 async def test_a_workbook_is_read(tmp_path: Path) -> None:
@@ -239,7 +258,16 @@ async def test_dates_are_read_as_they_are_written(tmp_path: Path, written: str, 
         (b"<?xml version='1.0'?><!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", "XML that is not read"),
         (b"{", "neither JSON nor JSON lines"),
         (b"{}", "there are no rows"),
-        (b"PK\x03\x04 nothing", "no workbook"),
+        (b"PK\x03\x04 nothing", "an archive that cannot be unpacked"),
+        (zipped({"[Content_Types].xml": b""}), "no workbook"),
+        (zipped({"a.csv": b"a", "b.csv": b"b"}), "its archive has 2 files: give the one that is meant"),
+        (zipped({}), "its archive has 0 files|cannot be unpacked"),
+        (zipped({"a.csv": bytes(LARGEST + 1)}), "it is larger than"),
+        (gzip.compress(bytes(LARGEST + 1)), "it is larger than"),
+        (gzip.compress(b"a,b")[:-5], "it is packed by gzip, and cut off"),
+        (b"\x1f\x8b nothing", "it is packed by gzip, and damaged"),
+        (b"PAR1", "a Parquet file"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "save it as .xlsx"),
         (b"\xff\xff\xff", "neither UTF-8 nor GB18030"),
     ],
 )
