@@ -14,14 +14,12 @@ from typing import Any, ClassVar, Final
 
 from openpyxl import load_workbook
 
-from connectors.amounts import read_decimal
-from connectors.dates import read_date
+from connectors.drafting.envelopes import is_around, statuses
+from connectors.drafting.names import has_code, is_heading, is_name
 from connectors.errors import ConnectorError
 from connectors.json_body import read_json
-from connectors.keys import is_some_company, normal_key
 from connectors.paths import AROUND, rows_at
 from connectors.xml_body import XmlRefused, read_xml
-from schema.legacy_id import is_registration_number
 
 LARGEST: Final = 64 * 1024 * 1024
 """Bytes of a sample."""
@@ -77,14 +75,15 @@ class Form(StrEnum):
 class Sample:
     """Rows, and how they are found.
 
-    `rows_path` and `within` are as in a manifest. `top` is the first name in a JSON answer's `data`. `columns` are
-    those of the first line (with `header`, or made up where there is none) or of the table.
+    `rows_path` and `within` are as in a manifest. `statuses` are the paths to what says how the answer went, and what
+    it says. `columns` are those of the first line (with `header`, or made up where there is none) or of the table.
     """
 
     form: Form
     rows: Sequence[Document] = field(repr=False)
     rows_path: str | None = None
     within: str | None = None
+    statuses: Sequence[tuple[str, str]] = ()
     columns: Sequence[str] = ()
     header: bool = True
     encoding: str = "utf-8"
@@ -135,32 +134,6 @@ def leaves(row: object, path: str = "") -> Iterator[tuple[str, object]]:
             yield f"{path}.0", row[0]
     elif path:
         yield path, row
-
-
-def is_name(name: str) -> bool:
-    """Whether this can be a step of a path, and is no value: no number, no date and no code of a company."""
-    return name.lstrip("@#")[:1].isidentifier() and name.isprintable() and "." not in name and not has_code(name)
-
-
-def is_heading(name: str) -> bool:
-    """Whether this can head a column, and is no value: as `is_name`, with whatever else people write there."""
-    return bool(name) and name.isprintable() and not has_code(name) and not _is_value(name)
-
-
-def has_code(value: object) -> bool:
-    """Whether a value is a company's code."""
-    key = normal_key(value) if isinstance(value, str) else None
-    return key is not None and (is_registration_number(key) or (is_some_company(key) and any(map(str.isdigit, key))))
-
-
-def _is_value(text: str) -> bool:
-    for read in (read_decimal, read_date):
-        try:
-            read(text)
-        except (ValueError, ArithmeticError):
-            continue
-        return True
-    return False
 
 
 def _ungzipped(content: bytes) -> bytes:
@@ -267,28 +240,31 @@ def _found(form: Form, document: object, encoding: str) -> Sample:
     if not candidates:
         raise SampleUnreadable("there are no rows in it: take an answer about a company that has some")
 
-    def worth(candidate: tuple[str | None, str | None, Sequence[Document]]) -> tuple[bool, int, int]:
-        *_, rows = candidate
+    def worth(candidate: tuple[str | None, str | None, Sequence[Document]]) -> tuple[bool, int, int, bool]:
+        _, nested, rows = candidate
         found = [(path, value) for row in rows[:20] for path, value in leaves(row)]
         own = {path for path, _ in found if not path.startswith(f"{AROUND}.")}
-        return any(has_code(value) for _, value in found), len(own), len(rows)
+        return any(has_code(value) for _, value in found), len(own), len(rows), nested is None
 
     rows_path, within, rows = max(candidates, key=worth)
-    return Sample(form, rows[:MOST_ROWS], rows_path, within, encoding=encoding)
+    told = statuses(document, rows_path)
+    return Sample(form, rows[:MOST_ROWS], rows_path, within, told, encoding=encoding)
 
 
 def _listings(
     document: object, path: str | None, depth: int = 0
 ) -> Iterator[tuple[str | None, str | None, Sequence[Document]]]:
-    """Every list of objects in a document, and within the objects of one; an object counts as a list of it."""
-    rows = rows_at(document, None) or []
+    """Every list of objects in a document, and within the objects of one; an object counts as a list of it, unless it
+    is only around others.
+    """
+    rows = [] if isinstance(document, Mapping) and is_around(document) else rows_at(document, None) or []
     if rows and any(True for _ in leaves(rows[0])):
         yield path, None, rows
     for row in rows[:1]:
         for name in row:
             inner = [(around, rows_at(around, name)) for around in rows]
             nested = [{**one, AROUND: around} for around, found in inner for one in found or ()]
-            if is_name(name) and nested and isinstance(document, list):
+            if is_name(name) and nested and (isinstance(document, list) or isinstance(row[name], list)):
                 yield path, name, nested
     if isinstance(document, Mapping) and depth < _DEEPEST:
         for name, inner_document in document.items():
