@@ -31,7 +31,7 @@ _PAYLOAD: Final = frozenset(
 )
 """What that is called in which an answer has its rows."""
 
-_CODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,15}", re.ASCII)
+_CODE: Final = re.compile(r"-?[A-Za-z0-9][A-Za-z0-9_.-]{0,15}", re.ASCII)
 _MOST: Final = 2
 
 
