@@ -79,7 +79,7 @@ def rows_at(document: object, path: str | None) -> list[RawRow] | None:
 
 class Listing(msgspec.Struct, frozen=True):
     """The rows of an answer; the keys of companies that it names without rows; how many items its list has; how many
-    of them were no rows; and the keys of companies that have something else in the place of their rows.
+    of them were no rows; and the keys of companies that have something else in the place of rows.
     """
 
     rows: list[RawRow]

@@ -6,7 +6,7 @@ pass for a record of which nothing is known.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from msgspec import structs
@@ -19,6 +19,7 @@ from connectors.manifest import DatasetManifest
 from connectors.paths import AROUND, ASKED_KEY, MISSING, Listing, follow, reader
 from connectors.text import NOTHINGS, Nothings
 
+_FIRST: Final = "0"
 _ABOVE: Final = f"{AROUND}."
 
 
@@ -39,6 +40,9 @@ class Telling:
             path.partition(".")[0] for path in {*paths, *self._places, dataset.key.path} if path
         )
         """The first steps of all that is read."""
+        steps = {path.partition(".")[0].partition("[")[0] for path in paths.union(self._places)} - {AROUND}
+        # What the key is read from is in an error that says whose it is, too; a row is the first of itself.
+        self._own: Final = set() if _FIRST in steps else steps - {(dataset.key.path or "").partition(".")[0]}
         self._key = None if dataset.key.path is None else reader(dataset.key.path, nested=True)
         self._kind = dataset.key.kind
         self._words = Nothings(NOTHINGS.union(nothings))
@@ -54,25 +58,32 @@ class Telling:
     def sift(self, listing: Listing, *, alone: bool = False) -> Listing:
         """The listing without rows that say nothing, which it counts as dropped.
 
-        Rows that say whose they are stay, unless the row is `alone`: the whole answer, in which an error may repeat the
+        Rows that say whose they are stay, if they have any of the places, empty as these may be; without one, it is the
+        company that has `failed`. A row that is `alone`, the whole answer, has to say more: an error may repeat the
         key. Raises `AgencyFailure` where no row says anything.
         """
         rows = listing.rows
         if not rows or not self._values:
             return listing
         if self._key is not None and not alone:
-            if any(not self._words.has(self._key(row)) for row in rows) or any(map(self.says, rows)):
-                return listing  # rows of nobody are counted when rows are joined
-            raise self._nothing()
+            return self._sift_keyed(listing, self._key)
         telling = list(filter(self.says, rows))
         if not telling:
             raise self._nothing()
         dropped = len(rows) - len(telling)
         return structs.replace(listing, rows=telling, dropped=dropped) if dropped else listing
 
+    def _sift_keyed(self, listing: Listing, key: Callable[[RawRow], object]) -> Listing:
+        rows, has = listing.rows, self._words.has
+        if all(has(key(row)) for row in rows) and not any(map(self.says, rows)):
+            raise self._nothing()
+        strange = [row for row in rows if self._own.isdisjoint(row)] if self._own else []
+        failed = frozenset(str(found) for row in strange if not has(found := key(row)))
+        # Rows of nobody are counted when rows are joined.
+        return structs.replace(listing, failed=failed) if failed else listing
+
     def sift_companies(self, listing: Listing) -> Listing:
-        """The listing, whose rows carry their companies' keys, without the companies one of whose rows says nothing:
-        these are `failed`.
+        """The listing, whose rows carry their companies' keys. A company one of whose rows says nothing has `failed`.
 
         Raises `AgencyFailure` where there are rows, and none is of a company.
         """
@@ -84,10 +95,8 @@ class Telling:
         companies = {key for key in {row[ASKED_KEY] for row in rows} if self._is_company(key)}
         if not companies and not listing.seen:
             raise self._nothing()
-        failed = frozenset(companies.intersection(row[ASKED_KEY] for row in rows if not self.says(row)))
-        if not failed:
-            return listing
-        return structs.replace(listing, rows=[row for row in rows if row[ASKED_KEY] not in failed], failed=failed)
+        failed = companies.intersection(row[ASKED_KEY] for row in rows if not self.says(row))
+        return structs.replace(listing, failed=frozenset(failed)) if failed else listing
 
     def failures(self, keys: Iterable[str]) -> dict[str, AgencyFailure]:
         """The failures of companies about which nothing is said in the place of their rows."""

@@ -247,6 +247,7 @@ class SoapSource:
             as_of=moment_at(document, self._dataset.as_of),
             truncated=len(listing.rows) > limit,
             dropped=listing.dropped,
+            failed=self._telling.failures(listing.failed),
         )
 
     async def close(self) -> None:

@@ -95,10 +95,50 @@ async def test_a_key_that_is_missing_or_repeated_makes_no_record_of_an_error(
     assert ((found.outcome, found.failure), found.rows) == (BAD, ())
 
 
-@pytest.mark.parametrize("reply", [[{"uscc": FIRST}], [{"uscc": FIRST, "title": ""}, DOWN]])
-async def test_a_row_of_a_list_that_says_whose_it_is_is_one(agency: Agency, open_one: Any, reply: Any) -> None:
-    (found,) = await told(agency, open_one, KEYED + FIELDS, reply)
-    assert (found.outcome is Outcome.ANSWERED, len(found.rows)) == (len(reply) == 1, 1)
+async def test_a_row_of_a_list_that_says_whose_it_is_is_one_however_empty(agency: Agency, open_one: Any) -> None:
+    (found,) = await told(agency, open_one, KEYED + FIELDS, [{"uscc": FIRST, "title": ""}])
+    assert (found.outcome, len(found.rows)) == (Outcome.ANSWERED, 1)
+    (found,) = await told(agency, open_one, KEYED + FIELDS, [{"uscc": FIRST, "title": ""}, DOWN])
+    assert (found.outcome, len(found.rows)) == (Outcome.INCOMPLETE, 1)
+
+
+@pytest.mark.parametrize("more", [[], [{"uscc": SECOND.lower(), "title": "b"}]])
+async def test_an_error_that_says_whose_it_is_is_that_companys(agency: Agency, open_one: Any, more: Any) -> None:
+    rows = [{"uscc": FIRST, "title": "a"}, {"uscc": SECOND, "error": "timeout"}, *more]
+    found = await told(agency, open_one, f"{BATCH}        key: uscc\n{FIELDS}", rows, 3)
+    assert [((one.outcome, one.failure), len(one.rows)) for one in found] == [
+        ((Outcome.ANSWERED, None), 1),
+        (BAD, 0),
+        ((Outcome.ANSWERED, None), 0),
+    ]
+
+
+async def test_columns_that_are_elements_with_a_name_make_a_row(agency: Agency, open_one: Any) -> None:
+    manifest = f"""{BATCH}        key: code
+        response: {{format: xml, rows: row}}
+        fields: {{facts: "col[@n=f].#text"}}
+"""
+    row = f"<row><code>{FIRST}</code><col n='f'>a</col></row><row><code>{SECOND}</code><e>down</e></row>"
+    found = await told(agency, open_one, manifest, f"<a>{row}</a>".encode(), 2)
+    assert [(one.outcome, len(one.rows)) for one in found] == [(Outcome.ANSWERED, 1), (Outcome.FAILED, 0)]
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ({"0": {"uscc": FIRST, "title": "a"}, "7": {"uscc": SECOND, "title": "b"}}, (Outcome.ANSWERED, 1)),
+        ([{"uscc": FIRST, "title": "a"}, {"uscc": SECOND, "title": "b"}], (Outcome.ANSWERED, 1)),
+        ([], (Outcome.ANSWERED, 0)),
+        ({}, (Outcome.ANSWERED, 0)),
+        ({"code": -1, "msg": "down"}, (Outcome.FAILED, 0)),
+        ({"0": {"code": -1, "msg": "down"}}, (Outcome.FAILED, 0)),
+        (None, (Outcome.FAILED, 0)),
+    ],
+)
+async def test_rows_may_be_the_members_of_an_object(agency: Agency, open_one: Any, data: Any, expected: Any) -> None:
+    manifest = f"{BATCH}        key: uscc\n        response: {{rows: data, layout: members}}\n{FIELDS}"
+    found = await told(agency, open_one, manifest, {"data": data}, 2)
+    assert [(one.outcome, len(one.rows)) for one in found] == [expected] * 2
 
 
 async def test_a_row_that_says_something_of_nobody_makes_all_incomplete(agency: Agency, open_one: Any) -> None:
@@ -209,6 +249,12 @@ async def test_an_error_in_a_companys_place_is_that_companys(
         (BAD, 0),
         ((Outcome.ANSWERED, None), 0),
     ]
+
+
+async def test_columns_beside_each_other_are_rows_of_their_companies(agency: Agency, open_one: Any) -> None:
+    manifest = f"{BATCH}        key: uscc\n        response: {{layout: columns}}\n{FIELDS}"
+    found = await told(agency, open_one, manifest, {"uscc": [FIRST, SECOND], "title": ["a", None]}, 2)
+    assert [(one.outcome, len(one.rows)) for one in found] == [(Outcome.ANSWERED, 1)] * 2
 
 
 @pytest.mark.parametrize("reply", [{"code": -1, "errors": []}, {"code": -1, "errors": ["db down"]}])

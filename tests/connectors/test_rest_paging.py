@@ -77,6 +77,12 @@ async def test_pages_by_number_end_as_the_agency_says(
     assert len(agency.asked) == (there // 2 + 1 if not more else max(1, (there + 1) // 2))
 
 
+async def test_a_total_that_is_less_than_what_came_is_not_relied_upon(agency: Agency, open_one: Any) -> None:
+    paging = "page: no, items: 2, total: t"
+    found = await read(agency, open_one, paging, lambda query: {"rows": numbered(query, 5), "t": 1})
+    assert ((found.outcome, found.failure), len(found.rows)) == (COMPLETE, 5)
+
+
 async def test_pages_may_be_numbered_from_nought(agency: Agency, open_one: Any) -> None:
     found = await read(
         agency, open_one, "page: no, first: 0, items: 2", lambda query: {"rows": numbered(query, 3, first=0)}

@@ -24,6 +24,11 @@ def from_order(found: Any, keys: Sequence[str]) -> Mapping[str, Any] | None:  # 
     return dict(zip(keys, found, strict=True)) if isinstance(found, list) and len(found) == len(keys) else None
 
 
+def members(found: object) -> object:
+    """A list of an object's members, whatever they are called; a list as it is (PHP writes either)."""
+    return list(found.values()) if isinstance(found, Mapping) else found
+
+
 async def list_companies(companies: Mapping[str, Any], within: Sequence[str]) -> Listing | None:
     """The rows of each company, which carry its key; one that is null is as if it were left out."""
     rows: list[RawRow] = []

@@ -149,10 +149,11 @@ class Pages:
             return not self._has_more(document)
         if listing.items == 0:
             return True
-        if paging.total is not None:
-            return self._read >= self._number_at(document, paging.total)
+        if paging.total is not None and self._read <= (total := self._number_at(document, paging.total)):
+            return self._read == total
         if paging.total_pages is not None:
             return self._number >= self._number_at(document, paging.total_pages)
+        # More rows than the agency says that there are: what it says cannot be relied upon.
         return listing.items < paging.items
 
     def _has_more(self, document: object) -> bool:

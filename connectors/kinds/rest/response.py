@@ -10,7 +10,7 @@ from typing import Any, Final
 from connectors.documents import put_empty_lists, read_document
 from connectors.errors import AgencyFailure
 from connectors.http import bad_response, refuse_status
-from connectors.kinds.rest.layouts import from_arrays, from_columns, from_map, from_order, list_companies
+from connectors.kinds.rest.layouts import from_arrays, from_columns, from_map, from_order, list_companies, members
 from connectors.kinds.rest.manifest import Layout, RestResponse
 from connectors.lane import OK, LaneAnswer
 from connectors.misread import misread
@@ -19,6 +19,9 @@ from connectors.telling import Telling
 
 _IDENTIFIER: Final = re.compile(r"\w[\w.:@-]{0,199}")
 """Nothing that would mean something in a template, whatever that is of."""
+
+_LISTS: Final = frozenset({Layout.OBJECTS, Layout.MEMBERS})
+"""The layouts in which null is none."""
 
 
 class Said(Enum):
@@ -72,6 +75,7 @@ class ResponseReader:
             frozenset[str]().union(*(listing.seen for listing in listings)),
             sum(listing.items for listing in listings),
             sum(listing.dropped for listing in listings),
+            frozenset[str]().union(*(listing.failed for listing in listings)),
         )
 
     async def _rows_at(self, document: Any, path: str | None, keys: Sequence[str]) -> Listing:  # noqa: ANN401
@@ -82,14 +86,15 @@ class ResponseReader:
         if response.optional and _ends_early(document, path):
             return Listing([])
         found = document if path is None else follow(document, path)
-        if found is None and response.layout is Layout.OBJECTS and not response.envelope:
+        if found is None and response.layout in _LISTS and not response.envelope:
             raise bad_response(self._place, f"null at {path or 'the top'}, which no envelope tells from an error")
         listing = await self._listing(document, path, keys)
         if listing is None:
             raise bad_response(self._place, f"no {response.layout} at {path or 'the top'}")
         if response.layout in {Layout.MAP, Layout.ORDER}:
             return self._telling.sift_companies(listing)
-        return self._telling.sift(listing, alone=path is None and isinstance(document, Mapping) and not response.within)
+        alone = response.layout is Layout.OBJECTS and path is None and isinstance(document, Mapping)
+        return self._telling.sift(listing, alone=alone and not response.within)
 
     def identifier(self, document: object, path: str) -> str | None:
         """The identifier at a path, None where the agency has none there, and an envelope tells that from an error.
@@ -148,6 +153,8 @@ class ResponseReader:
         match response.layout:
             case Layout.OBJECTS:
                 return await list_rows(document, path, response.within, self._key)
+            case Layout.MEMBERS:
+                return await list_rows(members(found), None, response.within, self._key)
             case Layout.MAP | Layout.ORDER:
                 companies = from_map(found) if response.layout is Layout.MAP else from_order(found, keys)
                 return None if companies is None else await list_companies(companies, response.within)

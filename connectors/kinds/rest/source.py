@@ -123,8 +123,6 @@ class RestSource:
             if position is None or len(rows) > limit:
                 short = pages is not None and pages.falls_short(document)
                 break
-        if failed:
-            rows = [row for row in rows if row[ASKED_KEY] not in failed]
         return SourceAnswer(
             rows=self._own(rows[:limit], call),
             unknown=frozenset(unknown),
