@@ -77,6 +77,14 @@ async def test_pages_by_number_end_as_the_agency_says(
     assert len(agency.asked) == (there // 2 + 1 if not more else max(1, (there + 1) // 2))
 
 
+@pytest.mark.parametrize("paging", ["page: no, items: 2", "offset: no, items: 2", "page: no, more: m"])
+async def test_a_system_that_gives_the_same_page_again_is_not_asked_for_it_many_times(
+    agency: Agency, open_one: Any, paging: str
+) -> None:
+    found = await read(agency, open_one, paging, lambda _: {"rows": rows(0, 2), "m": True})
+    assert ((found.outcome, found.failure), len(agency.asked)) == (BAD, 2)
+
+
 async def test_a_total_that_is_less_than_what_came_is_not_relied_upon(agency: Agency, open_one: Any) -> None:
     paging = "page: no, items: 2, total: t"
     found = await read(agency, open_one, paging, lambda query: {"rows": numbered(query, 5), "t": 1})

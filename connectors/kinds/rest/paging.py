@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, Self
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -11,6 +11,7 @@ import msgspec
 from pydantic import Field, model_validator
 
 from connectors.amounts import read_integer
+from connectors.contract import RawRow
 from connectors.converters import BOOLEANS
 from connectors.envelope import Code
 from connectors.http import bad_response
@@ -100,6 +101,7 @@ class Pages:
         self._place = place
         self._number = 0
         self._read = 0
+        self._rows: Sequence[RawRow] = ()
         self._cursor = paging.first
         self._passed: set[str] = set() if paging.first is None else {str(paging.first)}
 
@@ -121,7 +123,12 @@ class Pages:
             return self._linked(follow(document, paging.link), paging.link)
         if paging.next is not None:
             return self._pointed(document, follow(document, paging.next), listing)
-        return None if self._is_last(document, listing) else self._position()
+        if self._is_last(document, listing):
+            return None
+        if len(listing.rows) > 1 and listing.rows == self._rows:
+            raise bad_response(self._place, f"page {self._number} is the one before: is it asked for by its parameter?")
+        self._rows = listing.rows
+        return self._position()
 
     def falls_short(self, document: object) -> bool:
         """Whether fewer rows came than the agency says that there are; it need not say that there are none."""
