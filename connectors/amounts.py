@@ -60,6 +60,9 @@ _WRITTEN_UNITS: Final = {
     "百万": UNITS["百万元"],
     "亿": UNITS["亿元"],
 }
+UNIT_WORDS: Final = frozenset(_WRITTEN_UNITS).union(_CURRENCIES)
+"""What is part of a sum without being one."""
+
 _COUNTED: Final = ("年度", "年", "人", "名", "户", "家", "件", "个", "次", "项", "%")
 """What is counted, where it is written after a number."""
 

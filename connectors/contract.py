@@ -223,7 +223,7 @@ class SourceAnswer(msgspec.Struct, frozen=True):
     `unknown` are the keys that the agency said it does not know, `seen` those that it named without giving rows.
     `as_of` is the date of its data. `truncated` tells that a limit cut the rows off, `dropped` counts rows that could
     not be read and may be of any company. `failed` has the companies for which it failed, though not for others:
-    no rows are theirs.
+    rows of theirs count for nothing.
     """
 
     rows: Sequence[RawRow]

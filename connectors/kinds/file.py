@@ -150,7 +150,7 @@ class FileSource:
         self._turns = turns
         self._fetching = fetching
         self._serving: _Serving | None = None
-        self._refused: Stamp | None = None
+        self._refused: tuple[Stamp, str] | None = None
         self._building: asyncio.Task[None] | None = None
 
     async def fetch(self, call: SourceCall) -> SourceAnswer:
@@ -188,7 +188,7 @@ class FileSource:
     async def _look_up(self, call: SourceCall) -> SourceAnswer:
         serving = self._serving
         if serving is None:
-            raise DropUnusable("no usable drop")
+            raise DropUnusable(self._refused[1] if self._refused else "there is none")
         rows = await asyncio.to_thread(_read_rows, serving.index, call)
         limit = self._dataset.row_limit
         return SourceAnswer(
@@ -206,9 +206,12 @@ class FileSource:
         if self._building is not None and not self._building.done():
             return
         if found is None:
-            self._serving = None
+            self._serving = self._refused = None
             return
-        if found[1] not in {self._serving.index.stamp if self._serving else None, self._refused}:
+        if found[1] not in {
+            self._serving.index.stamp if self._serving else None,
+            self._refused[0] if self._refused else None,
+        }:
             self._building = asyncio.create_task(self._build(*found))
 
     async def _build(self, path: Path, stamp: Stamp) -> None:
@@ -219,8 +222,8 @@ class FileSource:
                 drop_moment, self._dataset.as_of, path, _marker(path, self._dataset), index.stamp.moment
             )
         except Exception as error:  # noqa: BLE001  (whatever comes of a foreign file, the next one must not be missed)
-            self._refused = stamp
             reason = str(error) if isinstance(error, DropUnusable) else type(error).__name__
+            self._refused = stamp, reason
             _log.warning("drop refused", drop=path.name, record=self._dataset.record, reason=reason)
             return
         self._serving = _Serving(index, as_of)
