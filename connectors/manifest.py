@@ -28,6 +28,7 @@ from pydantic import (
 
 from connectors.contract import DEFAULT_PRECEDENCE, Asker, KeyKind
 from connectors.dates import CHINA_TIME, EPOCH_FORMATS, read_date, read_moment
+from connectors.expressions import compile_expression
 from connectors.keys import Spelling
 from connectors.kindness.declared import Treatment
 from connectors.own_record import OwnRecord
@@ -102,6 +103,15 @@ class MissingMeans(StrEnum):
     NONE = "none"
     UNKNOWN = "unknown"
     ERROR = "error"
+
+
+def _compiled(text: str) -> str:
+    compile_expression(text)
+    return text
+
+
+Expression = Annotated[str, StringConstraints(min_length=1), AfterValidator(_compiled)]
+"""A JMESPath expression (`connectors.expressions`)."""
 
 
 class Part(BaseModel):
@@ -216,6 +226,9 @@ class FieldMapping(Part):
     first: tuple[Name, ...] = Field(default=(), description="Several columns: the first that has something.")
     join: tuple[Name, ...] = Field(default=(), description="Several columns as one text.")
     with_: str = Field(default="", alias="with", description="What stands between the joined texts.")
+    jmespath: Expression | None = Field(
+        default=None, description="An expression over the row, for what no path can say."
+    )
     const: str | int | float | bool | None = Field(default=None, description="The same value always.")
     default: str | int | float | bool | None = Field(
         default=None, description="The value where the agency has nothing."
@@ -234,14 +247,19 @@ class FieldMapping(Part):
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
-        if sum((self.path is not None, bool(self.first), bool(self.join), self.const is not None)) != 1:
-            raise ValueError("needs exactly one of path, first, join and const")
+        ways = (self.path is not None, bool(self.first), bool(self.join), self.jmespath, self.const is not None)
+        if sum(map(bool, ways)) != 1:
+            raise ValueError("needs exactly one of path, first, join, jmespath and const")
         return self
 
-    def paths(self) -> frozenset[str]:
-        """The agency's columns or paths that the field is read from."""
+    def paths(self, *, nested: bool) -> frozenset[str]:
+        """The agency's columns that the field is read from; with `nested`, the paths."""
         currency = self.currency.path if isinstance(self.currency, CurrencyColumn) else None
-        return frozenset(path for path in (self.path, *self.first, *self.join, self.label, currency) if path)
+        named = frozenset(path for path in (self.path, *self.first, *self.join, self.label, currency) if path)
+        if self.jmespath is None:
+            return named
+        expression = compile_expression(self.jmespath)
+        return named | (expression.places if nested else expression.columns)
 
     def no_dates(self) -> frozenset[date]:
         """Those of `none` that are dates."""
@@ -328,7 +346,7 @@ class DatasetManifest(Part):
 
     def paths(self) -> frozenset[str]:
         """The agency's columns or paths that are read of rows, but for the key and the date of the data."""
-        return self.chosen_by.union(*(mapping.paths() for mapping in self.fields.values()))
+        return self.chosen_by.union(*(mapping.paths(nested=self.nested) for mapping in self.fields.values()))
 
     @property
     def chosen_by(self) -> frozenset[str]:
