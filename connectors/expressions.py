@@ -4,6 +4,7 @@ They differ from the specification where it would lose values without a word, or
 
 - What is no list counts as a list of it, as for paths: lists of one come as what they hold.
 - A name in a list is an error, and so is a number that is compared with a text. (There, both are null.)
+- A function of nothing is nothing. (There, it is an error.)
 - Numbers are exact: `Decimal` where they have a point.
 - `parse_json` reads the JSON that stands in a text.
 
@@ -264,7 +265,10 @@ class _Functions(Functions):
         parameters = self.FUNCTION_TABLE[function_name]["signature"]
         arguments = list(resolved_args)
         for index, parameter in enumerate(parameters):
-            if parameter["types"] and all(name.startswith("array") for name in parameter["types"]):
+            types = parameter["types"]
+            if types and arguments[index] is None and "null" not in types:
+                return None
+            if types and all(name.startswith("array") for name in types):
                 arguments[index] = _listed(arguments[index])
         self._spend(sum(_steps_through(one) for one in arguments))
         made = super().call_function(function_name, arguments)
@@ -329,8 +333,10 @@ class _Functions(Functions):
 
     @signature({"types": []})
     def _func_parse_json(self, value: object) -> Any:  # noqa: ANN401  (JSON)
-        if not isinstance(value, str):
+        if value is None or isinstance(value, list | dict):
             return value
+        if not isinstance(value, str):
+            raise NotEvaluated("parse_json() takes a text")
         try:
             return _decode(value) if value.strip() else None
         except (MsgspecError, ValueError):
@@ -366,7 +372,9 @@ class _Interpreter(TreeInterpreter):
         """What has a name in an object; null, where the value is neither an object nor a list."""
         if isinstance(value, list):
             raise NotEvaluated(f"{node['value']} is asked of a list: say [*] or which, as [0]")
-        return super().visit_field(node, value)
+        found = super().visit_field(node, value)
+        # As a database gives it: what is written out of a binary number is what it means.
+        return Decimal(repr(found)) if isinstance(found, float) else found
 
     def visit_index(self, node: Any, value: Any) -> Any:  # noqa: ANN401
         """The item at a position."""

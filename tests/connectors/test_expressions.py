@@ -69,6 +69,9 @@ def value(expression: str, row: Any = ROW) -> object:
         ('"a.b"', "dotted"),
         ("missing[?x == 'y'].z | [0]", None),
         ("sum(empty)", 0),
+        ("sum(missing[*].amount)", None),
+        ("join('、', nothing)", None),
+        ("fines[?starts_with(missing, 'x')] | [0]", None),
     ],
 )
 def test_expressions_have_exact_values(expression: str, expected: object) -> None:
@@ -97,7 +100,7 @@ def test_a_condition_takes_what_is_no_list_for_a_list_of_it() -> None:
         ("fines[?amount > '1'] | [0].kind", "a number is compared with a text"),
         ("zt == '1' && 'yes'", "a number is compared with a text"),
         ("sum(fines[*].kind)", "sum() does not take a text"),
-        ("join(',', missing)", "join() does not take nothing (null)"),
+        ("join(',', [nothing, missing])", "join() does not take nothing (null)"),
         ("max_by([alone, fines[0]], &(kind == 'fine')).kind", "max_by() does not take a boolean"),
         ("parse_json(alone.kind)", "parse_json() was given a text that is no JSON"),
         ("contains(fines, alone)", "contains() looks for a text, a number or a boolean"),
