@@ -27,7 +27,7 @@ from pydantic import (
 )
 
 from connectors.contract import DEFAULT_PRECEDENCE, Asker, KeyKind
-from connectors.dates import CHINA_TIME, EPOCH_FORMATS, read_date, read_moment
+from connectors.dates import CHINA_TIME, EPOCH_FORMATS, NUMBER_FORMATS, read_date, read_moment
 from connectors.expressions import compile_expression
 from connectors.keys import Spelling
 from connectors.kindness.declared import Treatment
@@ -80,8 +80,8 @@ Within = Annotated[tuple[Name, ...], BeforeValidator(_listed, json_schema_input_
 def _checked_formats(formats: tuple[str, ...]) -> tuple[str, ...]:
     for text in formats:
         complete = all(any(directive in text for directive in part) for part in _DATE_PARTS)
-        if text not in EPOCH_FORMATS and not complete:
-            words = ", ".join(EPOCH_FORMATS)
+        if text not in NUMBER_FORMATS and not complete:
+            words = ", ".join(NUMBER_FORMATS)
             raise ValueError(f"{text!r} is neither a strptime format with year, month and day nor one of {words}")
     return formats
 
@@ -178,7 +178,9 @@ class AsOf(Part):
     path: Name | None = Field(default=None, description="From the top of the answer.")
     column: Name | None = Field(default=None, description="In the rows: the latest of the company's rows counts.")
     constant: Name | None = None
-    formats: DateFormats = Field(default=(), description="strptime formats, epochSeconds or epochMilliseconds.")
+    formats: DateFormats = Field(
+        default=(), description="strptime formats, epochSeconds, epochMilliseconds or excelDays."
+    )
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -234,7 +236,9 @@ class FieldMapping(Part):
         default=None, description="The value where the agency has nothing."
     )
     none: tuple[str, ...] = Field(default=(), description="Further texts, and dates, that mean nothing.")
-    formats: DateFormats = Field(default=(), description="strptime formats, epochSeconds or epochMilliseconds.")
+    formats: DateFormats = Field(
+        default=(), description="strptime formats, epochSeconds, epochMilliseconds or excelDays."
+    )
     unit: Literal["分", "角", "元", "千元", "万元", "百万元", "亿元"] | None = Field(
         default=None, description="What the number counts."
     )
