@@ -80,6 +80,14 @@ def test_names_begin_with_the_agencys(agency: str, begins: str) -> None:
         ("orderedBy: recalledOn", "orderedBy: cost", 7, "records.0.orderedBy", "no date 'cost'", "recalledOn"),
         ("{from: recalledOn}", "{from: recaledOn}", 8, "records.0.filters.recalledFrom", "no date", "recalledOn"),
         ("{from: recalledOn}", "{}", 8, "records.0.filters.recalledFrom", "exactly one of from and to", ""),
+        (
+            "type: date, tier: PUBLIC",
+            "type: date, tier: SEALED",
+            8,
+            "records.0.filters.recalledFrom",
+            "is SEALED",
+            "tier",
+        ),
         ("{recalledFrom:", "{after:", 8, "records.0.filters.after", "every list has", "rename"),
         ("      cost: {type", "      source: {type", 12, "records.0.fields.source", "every record type has", "map it"),
         (
