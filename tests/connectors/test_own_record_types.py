@@ -99,6 +99,8 @@ def test_names_begin_with_the_agencys(agency: str, begins: str) -> None:
             "map it",
         ),
         ("mask: bucket", "mask: year", 12, "records.0.fields.cost", "no mask 'year' for a money field", ""),
+        ("type: money, ", "type: [], ", 12, "records.0.fields.cost.type", "", ""),
+        ("type: money, ", "type: {}, ", 12, "records.0.fields.cost.type", "", ""),
         ("type: money, ", "", 12, "records.0.fields.cost.type", "missing key 'type'", ""),
         ("zh: 费用。", "cn: 费用。", 12, "records.0.fields.cost.description", "", ""),
         ("tier: AUTHORISED, ", "", 12, "records.0.fields.cost.tier", "missing key 'tier'", ""),
