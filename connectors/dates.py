@@ -180,7 +180,7 @@ def _by_number(text: str, pattern: str) -> datetime:
     if pattern != EXCEL_DAYS:
         return _epoch(text, pattern)
     days = Decimal(text)
-    if int(days) not in _EXCEL_DAYS:
+    if not _EXCEL_DAYS.start <= days < _EXCEL_DAYS.stop:
         raise Unmappable
     return _EXCEL_BEGIN + timedelta(days=float(days))
 
