@@ -165,6 +165,17 @@ class CompaniesExceededError(TooManyRequestsError):
         )
 
 
+class VerificationsExceededError(TooManyRequestsError):
+    """More different values of one company on a day than an organisation may have verified: it would be guessing."""
+
+    code = "VERIFICATIONS_EXCEEDED"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            "Too many different values of one company today. Those verified today may be verified again.", seconds
+        )
+
+
 class InternalError(HttpError):
     """A mistake of ours. The details are in the log, under the request id."""
 

@@ -260,6 +260,11 @@ class QuotaSettings(_Group):
     organisations: dict[str, AllowanceSettings] = Field(
         default={}, description="The same as `organisation`, in its place, for single organisations, by id."
     )
+    verifications: int | None = Field(
+        default=20,
+        gt=0,
+        description="Different values that an organisation may have verified of one company on a day (of China).",
+    )
     agency_share: float | None = Field(
         default=None, gt=0, le=1, description="The part of the calls that an agency bears at once for one organisation."
     )
@@ -371,6 +376,17 @@ class AuditSettings(_Group):
         return self
 
 
+class TracingSettings(_Group):
+    """Whether requests are traced, and who is told of it; the rest is said by OpenTelemetry's own variables."""
+
+    export: Literal["off", "otlp"] = Field(
+        default="off", description="`otlp` exports traces as OpenTelemetry's variables (`OTEL_...`) say."
+    )
+    agencies: tuple[str, ...] = Field(
+        default=(), description="The agencies whose requests carry the trace's id (`traceparent`), by id; none: none."
+    )
+
+
 class Settings(BaseSettings):
     """Every setting of the gateway. The defaults serve nobody but those who can name themselves."""
 
@@ -459,6 +475,7 @@ class Settings(BaseSettings):
         le=65_535,
         description="The port for Prometheus, of the first worker; each further one has the next; none: no metrics.",
     )
+    tracing: TracingSettings = Field(default=TracingSettings(), description="Whether requests are traced.")
     networks: tuple[IPvAnyNetwork, ...] = Field(
         default=(), description="The networks in which agencies may be asked by https; none: any, but this machine."
     )
