@@ -25,6 +25,7 @@ from prometheus_client.registry import Collector
 
 from connectors.health import AgencyHealth, AgencyState
 from connectors.kindness.counts import LATENCIES
+from gateway.connections import Connections
 from gateway.serving import listening, serving
 from gateway.settings import PREFIX, Settings
 
@@ -118,5 +119,5 @@ async def serving_metrics(settings: Settings, worker: int | None, collector: Col
     port = settings.metrics_port + (worker or 1) - 1
     names = f"{PREFIX}METRICS_HOST and {PREFIX}METRICS_PORT"
     with listening(settings.metrics_host, port, BACKLOG, names) as listener:
-        async with serving(config, listener):
+        async with serving(config, listener, Connections(settings.connections)):
             yield

@@ -24,6 +24,7 @@ from gateway.admin.open import admin_route, open_desk
 from gateway.app import create_app
 from gateway.assembly import Installation, open_gateway, read_installation
 from gateway.audit.open import certifying, watching, worker_part
+from gateway.connections import MOST_FIELDS, BoundedProtocol, Connections, reserve_files
 from gateway.console import console_routes
 from gateway.draining import Draining
 from gateway.errors import HttpError
@@ -88,7 +89,6 @@ async def answering(
     ):
         config = uvicorn.Config(
             application(gateway, desk, authenticator, settings, {"server": draining.check, **checks}),
-            http=CertificateProtocol if settings.tls.client_authorities else "auto",
             ws="none",
             ssl_context_factory=(lambda *_: certificate.context) if certificate else None,
             log_config=None,
@@ -96,11 +96,14 @@ async def answering(
             server_header=False,
             proxy_headers=False,  # nothing asks for the caller's address
             lifespan="off",
+            timeout_keep_alive=settings.connections.idle,
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
+        connections = Connections(settings.connections, settings.limits.request_bytes + MOST_FIELDS)
+        protocol = CertificateProtocol if settings.tls.client_authorities else BoundedProtocol
         async with (
             serving_metrics(settings, worker, AgencyCollector(gateway.health, gateway.refused_manifests)),
-            serving.serving(config, listener),
+            serving.serving(config, listener, connections, protocol),
         ):
             with _frozen():
                 yield
@@ -177,4 +180,5 @@ async def interrupted() -> None:
 
 def listening(settings: Settings) -> AbstractContextManager[socket.socket]:
     """A socket that listens where the settings say. Raises `SettingsInvalidError`."""
+    reserve_files(settings.connections.most)
     return serving.listening(settings.host, settings.port, BACKLOG, f"{PREFIX}HOST and {PREFIX}PORT")
