@@ -82,6 +82,11 @@ class Answer:
     json: Any
     seconds: float
 
+    @property
+    def code(self) -> str:
+        """Why it was refused."""
+        return str(self.json["errors"][0]["extensions"]["code"])
+
     def of(self, field: str) -> list[dict[str, Any]]:
         """What each company has of one kind."""
         return [company[field] for company in self.json["data"]["enterprises"]]
@@ -102,12 +107,12 @@ class Gateway:
     async def __aexit__(self, *_: object) -> None:
         await self._client.aclose()
 
-    async def ask(self, codes: Sequence[str], milliseconds: int = 5_000) -> Answer:
+    async def ask(self, codes: Sequence[str], milliseconds: int = 5_000, **headers: str) -> Answer:
         started = time.monotonic()
         answer = await self._client.post(
             self.url,
             json={"query": QUERY, "variables": {"codes": codes}},
-            headers={"X-Timeout-Ms": str(milliseconds), "Accept": "application/graphql-response+json"},
+            headers={"X-Timeout-Ms": str(milliseconds), "Accept": "application/graphql-response+json", **headers},
         )
         return Answer(answer.status_code, answer.json(), time.monotonic() - started)
 
