@@ -16,7 +16,7 @@ from connectors.contract import Asker
 from connectors.health import AgencyHealth, health_of
 from connectors.turns import Turn
 from gateway.arguments import slices
-from gateway.audit.log import AuditLog
+from gateway.audit.log import LATE_SECONDS, AuditLog
 from gateway.caller import Caller, check_caller
 from gateway.consents import Consents
 from gateway.cursor import record_digests
@@ -129,7 +129,7 @@ class Gateway:
             return Answered(encode_refusal(refused.formatted(), {"requestId": received.request_id}), executed=False)
         except BaseException:
             # Agencies have been asked about these companies, whatever becomes of the answer.
-            await self.audit.append(asked_record(received, question, started))
+            await self.audit.append(asked_record(received, question, started), LATE_SECONDS)
             raise
 
     async def _read(self, received: Received, edition: Edition, now: dt.datetime) -> Question:

@@ -23,6 +23,7 @@ from gateway.admin.desk import Desk
 from gateway.admin.open import admin_route, open_desk
 from gateway.app import create_app
 from gateway.assembly import Installation, open_gateway, read_installation
+from gateway.audit.log import LATE_SECONDS
 from gateway.audit.open import certifying, watching, worker_part
 from gateway.connections import MOST_FIELDS, BoundedProtocol, Connections, reserve_files
 from gateway.console import console_routes
@@ -141,7 +142,8 @@ def application(
     """
 
     async def record_refusal(request_id: str, principal: Principal | None, error: HttpError) -> None:
-        await gateway.audit.append(refusal_record(request_id, principal, error.code, dt.datetime.now(dt.UTC)))
+        record = refusal_record(request_id, principal, error.code, dt.datetime.now(dt.UTC))
+        await gateway.audit.append(record, LATE_SECONDS)
 
     return create_app(
         pipeline=Admission(gateway, gateway.quotas),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Self
+from typing import Final, Self
 
 import orjson
 import structlog
@@ -16,6 +16,9 @@ import structlog
 from gateway.audit.chain import Head, chained
 from gateway.audit.sink import Sink
 from gateway.errors import AuditSinkError, AuditUnavailableError
+
+LATE_SECONDS: Final = 1.0
+"""How long a caller may wait for the record of a request that is over: refused, given up or past its deadline."""
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -48,9 +51,15 @@ class AuditLog:
         """The number of the last durable record, as far as is known."""
         return self._head.number if self._head else 0
 
-    async def append(self, record: Mapping[str, object]) -> None:
-        """Returns when the record is durable. Raises `AuditUnavailableError` where it cannot be made so."""
-        await self._commit(orjson.dumps(record))
+    async def append(self, record: Mapping[str, object], seconds: float | None = None) -> None:
+        """Returns when the record is durable. Raises `AuditUnavailableError` where it cannot be made so, or is not
+        within so many seconds: it is written all the same, if it can be.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                await self._commit(orjson.dumps(record))
+        except TimeoutError:
+            raise AuditUnavailableError from None
 
     async def check(self) -> str | None:
         """Whether the sink can be opened and works, as a `gateway.health.Check`."""
