@@ -52,7 +52,7 @@ async def _carry(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> No
         while said := await source.read(65_536):
             sink.write(said)
             await sink.drain()
-        sink.close()
+    sink.close()
 
 
 @asynccontextmanager
