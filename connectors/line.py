@@ -31,6 +31,7 @@ from connectors.kindness.bounds import Bounds
 from connectors.lifetimes import NOT_KEPT, Lifetimes
 from connectors.row_counts import RowCounts
 from connectors.second_level import DatasetEntries
+from connectors.tracing import CallTracer, traced
 
 _log = structlog.get_logger(__name__)
 
@@ -66,7 +67,7 @@ class Line:
 
     `idempotent` tells whether a call may be made twice, `forwards` whether calls say for whom they are made. `entries`
     tells rows that are kept of this dataset from those that another manifest of the agency made; `rows` counts what
-    becomes of them.
+    becomes of them. `tracer` traces the calls, where requests are traced.
     """
 
     dataset: Dataset
@@ -77,6 +78,7 @@ class Line:
     forwards: bool = False
     entries: DatasetEntries | None = None
     rows: RowCounts = field(default_factory=RowCounts)
+    tracer: CallTracer | None = None
 
     @property
     def coalesces(self) -> bool:
@@ -100,7 +102,10 @@ class Line:
         def send(timeout: float) -> Awaitable[SourceAnswer]:
             nonlocal codes
             codes = wanted()
-            return self.source.fetch(self._call(question, codes, timeout))
+            asked = self.source.fetch(self._call(question, codes, timeout))
+            tracer, dataset = self.tracer, self.dataset
+            call = tracer.call(dataset.agency, dataset.id, len(codes), timeout) if tracer else None
+            return traced(call, asked) if call else asked
 
         try:
             answer = await self.bounds.call(send, question.deadline, idempotent=self.idempotent)

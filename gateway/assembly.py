@@ -20,6 +20,7 @@ from connectors.manifest_file import load_manifests
 from connectors.reach import Reach
 from connectors.settings import SecondLevelSettings, SupplySettings
 from connectors.supply import AgencySupply, open_supply
+from gateway.activity import Activity
 from gateway.agencies import AgencyProfile
 from gateway.audit.keys import load_signing_keys
 from gateway.audit.open import audit_log, worker_part
@@ -42,6 +43,7 @@ from gateway.receipt import Receipts, Salt
 from gateway.reload import Reload, Terms
 from gateway.settings import PREFIX, Settings
 from gateway.tables import TableSource, announce
+from gateway.tracing.contract import Tracing
 from gateway.trusted import TrustedDocuments
 from gateway.views import Views
 from gateway.workshop import Announced, Cells, Offered, open_workshop
@@ -147,10 +149,15 @@ def share_of(settings: Settings, worker: int | None) -> Share:
 
 @asynccontextmanager
 async def open_gateway(
-    settings: Settings, installation: Installation, environment: Mapping[str, str], worker: int | None = None
+    settings: Settings,
+    installation: Installation,
+    environment: Mapping[str, str],
+    worker: int | None = None,
+    tracing: Tracing | None = None,
 ) -> AsyncIterator[Gateway]:
     """The gateway, open for as long as the context lasts. `environment` holds the manifests' `${NAME}`; `worker` is
-    its number where there are several, each with an audit log of its own.
+    its number where there are several, each with an audit log of its own; `tracing` is whoever traces requests, where
+    anybody does.
 
     Raises the packages' errors where something is wrong or missing.
     """
@@ -161,6 +168,7 @@ async def open_gateway(
         second_level=_second_level(settings),
         reach=Reach(settings.networks, settings.plain_networks),
         share=share_of(settings, worker),
+        tracer=tracing,
     )
     keys = load_signing_keys(settings.audit)
     async with AsyncExitStack() as stack:
@@ -169,9 +177,9 @@ async def open_gateway(
         provisions = Provisions(supply)
         stack.push_async_callback(provisions.close)
         compiler = await stack.enter_async_context(Compiler(open_workshop))
-        provision = _provision(installation, supply, settings, supply_settings.share)
+        provision = _provision(installation, supply, settings, supply_settings.share, tracing=tracing)
         editions = await stack.enter_async_context(_policy_in_force(settings, provision, compiler))
-        reload = _reload(settings, installation, supply_settings, provisions, editions)
+        reload = _reload(settings, installation, supply_settings, provisions, editions, tracing)
         stack.push_async_callback(_cancel, [asyncio.create_task(reload.follow(), name="manifests")])
         verifier = ConsentVerifier({}, settings.audience, editions.current.policy.purposes)
         consents = ConsentIssuers(settings.consent_issuers, verifier)
@@ -192,42 +200,45 @@ async def open_gateway(
             secrets=secrets,
             receipts=Receipts(settings.audience, keys) if keys else None,
             reload=reload,
+            activity=Activity(tracing),
         )
 
 
-def _provision(
+def _provision(  # noqa: PLR0913, PLR0917 - what there is to go by
     installation: Installation,
     supply: AgencySupply,
     settings: Settings,
     share: Share,
     before: Provision | None = None,
+    tracing: Tracing | None = None,
 ) -> Provision:
     """What an installation supplies, with what `before` had read of callers' operations where that still holds."""
     contract, catalogue = installation.contract, installation.catalogue
     same = before is not None and before.views.contract == contract
+    shared_out = _shared_out(supply, settings, installation, share)
     return Provision(
         offered=installation.offered,
         datasets=installation.datasets,
         agencies=installation.agencies,
         shared=shared_datasets(installation.datasets.values(), catalogue),
         tariff=tariff(settings.cost, installation.datasets),
-        supply=_shared_out(supply, settings, installation, share),
+        supply=tracing.questions(shared_out) if tracing else shared_out,
         views=before.views if before and same else Views(contract),
         documents=before.documents if before and same else Documents(catalogue, settings.limits.operation()),
     )
 
 
-def _reload(
+def _reload(  # noqa: PLR0913, PLR0917 - what there is to go by
     settings: Settings,
     installation: Installation,
     supply_settings: SupplySettings,
     provisions: Provisions,
     editions: Editions,
+    tracing: Tracing | None,
 ) -> Reload:
     def provide(files: Mapping[Path, Manifest], supply: AgencySupply) -> Provision:
-        return _provision(
-            installation.renewed(files), supply, settings, supply_settings.share, editions.current.provision
-        )
+        share, before = supply_settings.share, editions.current.provision
+        return _provision(installation.renewed(files), supply, settings, share, before, tracing)
 
     terms = Terms(
         directory=settings.manifests,
