@@ -35,7 +35,7 @@ from gateway.own_records import contract_of, own_clashes
 from gateway.pipeline import GRACE, Gateway, Secrets
 from gateway.provision import Provision, Provisions
 from gateway.quotas.contract import Counters
-from gateway.quotas.fair import FairSupply
+from gateway.quotas.fair import FairSupply, Held
 from gateway.quotas.memory import MemoryCounters
 from gateway.quotas.quotas import Quotas
 from gateway.quotas.shared import open_shared
@@ -168,6 +168,7 @@ async def open_gateway(
         second_level=_second_level(settings),
         reach=Reach(settings.networks, settings.plain_networks),
         share=share_of(settings, worker),
+        patience=settings.deadline.default,
         tracer=tracing,
     )
     keys = load_signing_keys(settings.audit)
@@ -215,7 +216,8 @@ def _provision(  # noqa: PLR0913, PLR0917 - what there is to go by
     """What an installation supplies, with what `before` had read of callers' operations where that still holds."""
     contract, catalogue = installation.contract, installation.catalogue
     same = before is not None and before.views.contract == contract
-    shared_out = _shared_out(supply, settings, installation, share)
+    held = before.held if before is not None else Held()
+    shared_out = _shared_out(supply, settings, installation, share, held)
     return Provision(
         offered=installation.offered,
         datasets=installation.datasets,
@@ -223,6 +225,7 @@ def _provision(  # noqa: PLR0913, PLR0917 - what there is to go by
         shared=shared_datasets(installation.datasets.values(), catalogue),
         tariff=tariff(settings.cost, installation.datasets),
         supply=tracing.questions(shared_out) if tracing else shared_out,
+        held=held,
         views=before.views if before and same else Views(contract),
         documents=before.documents if before and same else Documents(catalogue, settings.limits.operation()),
     )
@@ -339,15 +342,15 @@ def _counters(settings: Settings, environment: Mapping[str, str]) -> Counters:
     return open_shared(quotas.url.get_secret_value(), environment, key, lease=lease, deadline=quotas.deadline)
 
 
-def _shared_out(supply: Supply, settings: Settings, installation: Installation, share: Share) -> Supply:
-    """The supply, of which no organisation may have more than its part, where there is one. `share` is that of this
-    process.
+def _shared_out(supply: Supply, settings: Settings, installation: Installation, share: Share, held: Held) -> Supply:
+    """The supply, of which no organisation may have more than its part, where there is one, together with the places
+    that are `held` yet. `share` is that of this process.
     """
     part = settings.quotas.agency_share
     if part is None:
         return supply
     concurrency = {manifest.agency: share.of(manifest.concurrency) for manifest in installation.manifests}
-    return FairSupply(supply, concurrency, part)
+    return FairSupply(supply, concurrency, part, held)
 
 
 def _second_level(settings: Settings) -> SecondLevelSettings | None:

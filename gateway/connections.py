@@ -15,17 +15,15 @@ from uuid import uuid4
 import structlog
 from starlette.types import Receive, Scope, Send
 from uvicorn._types import ASGI3Application
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from gateway.errors import ServerBusyError
+from gateway.http_protocol import BoundedProtocol
 from gateway.respond import MediaType, refuse
 from gateway.settings import ConnectionSettings
 
 LOOK_SECONDS: Final = 1.0
 """How often it is looked at who has not come in time."""
-
-MOST_FIELDS: Final = 65_536
-"""The most bytes of a request's head, beside its query string: a token, twenty consents, and what proxies add."""
 
 OTHER_FILES: Final = 1_000
 """How many files a process has open beside its callers' connections, at most: those to agencies, stores and logs."""
@@ -33,7 +31,6 @@ OTHER_FILES: Final = 1_000
 _log = structlog.stdlib.get_logger(__name__)
 
 _TOO_LATE: Final = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-_TOO_LARGE: Final = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 def reserve_files(most: int) -> None:
@@ -51,22 +48,18 @@ def reserve_files(most: int) -> None:
 
 
 class Connections:
-    """The connections whose callers owe something, and until when, in seconds of the event loop's clock.
+    """The connections whose callers owe something, and until when, in seconds of the event loop's clock."""
 
-    `most_head` is the most bytes of a request's head.
-    """
-
-    def __init__(self, settings: ConnectionSettings, most_head: int = MOST_FIELDS) -> None:
+    def __init__(self, settings: ConnectionSettings) -> None:
         self.settings = settings
-        self.most_head = most_head
-        self._due: OrderedDict[BoundedProtocol, float] = OrderedDict()
+        self._due: OrderedDict[TimedProtocol, float] = OrderedDict()
 
-    def expect(self, connection: BoundedProtocol, seconds: float) -> None:
+    def expect(self, connection: TimedProtocol, seconds: float) -> None:
         """From now on its caller has so many seconds."""
         self._due[connection] = asyncio.get_running_loop().time() + seconds
         self._due.move_to_end(connection)
 
-    def satisfied(self, connection: BoundedProtocol) -> None:
+    def satisfied(self, connection: TimedProtocol) -> None:
         """Its caller owes nothing now."""
         self._due.pop(connection, None)
 
@@ -102,16 +95,16 @@ async def following(connections: Connections) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-class BoundedProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, which waits for ever for a request that has begun and for an answer to be taken, and takes a
-    head of any size: this one does not.
+class TimedProtocol(BoundedProtocol):
+    """The protocol, which also ends connections whose callers do not come in time: uvicorn waits for ever for the rest
+    of a request, and for an answer to be taken.
     """
 
     def __init__(self, *args: Any, bounds: Connections, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's own
         super().__init__(*args, **kwargs)
         self._bounds = bounds
         self._times = bounds.settings
-        self._head: int | None = None
+        self._in_head = False
         self._is_answering = False
         self._under_way: RequestResponseCycle | None = None
 
@@ -130,24 +123,16 @@ class BoundedProtocol(HttpToolsProtocol):
             self._under_way.disconnected = True
             self._under_way.message_event.set()
 
-    def data_received(self, data: bytes) -> None:
-        """Reads on, unless the head is too large."""
-        super().data_received(data)
-        if self._head is not None and not self.transport.is_closing():
-            self._head += len(data)
-            if self._head > self._bounds.most_head:
-                self._hang_up(_TOO_LARGE)
-
     def on_message_begin(self) -> None:
         """Waits for the rest of the head."""
         super().on_message_begin()
-        self._head = 0
+        self._in_head = True
         self._bounds.expect(self, self._times.head)
 
     def on_headers_complete(self) -> None:
         """Waits for the body."""
         super().on_headers_complete()
-        self._head = None
+        self._in_head = False
         self._bounds.expect(self, self._times.body)
 
     def on_message_complete(self) -> None:
@@ -186,11 +171,8 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             self.transport.abort()
             return
-        self._hang_up(b"" if self._head is None or self._is_answering else _TOO_LATE)
-
-    def _hang_up(self, why: bytes) -> None:
-        if why:
-            self.transport.write(why)
+        if self._in_head and not self._is_answering:
+            self.transport.write(_TOO_LATE)
         self.transport.close()
         self._bounds.expect(self, LOOK_SECONDS)
 

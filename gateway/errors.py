@@ -72,6 +72,13 @@ class RequestMalformedError(HttpError):
     status = 400
 
 
+class CrossSiteError(HttpError):
+    """A browser asks for another site's page, with nothing but what it sends of itself."""
+
+    code = "CROSS_SITE"
+    status = 403
+
+
 class MethodNotAllowedError(HttpError):
     """An HTTP method that does not serve this request."""
 
@@ -166,6 +173,17 @@ class CompaniesExceededError(TooManyRequestsError):
     def __init__(self, seconds: float) -> None:
         super().__init__(
             "Too many different companies today. Those asked about today may be asked about again.", seconds
+        )
+
+
+class VerificationsExceededError(TooManyRequestsError):
+    """More different values of one company on a day than an organisation may have verified: it would be guessing."""
+
+    code = "VERIFICATIONS_EXCEEDED"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            "Too many different values of one company today. Those verified today may be verified again.", seconds
         )
 
 

@@ -78,14 +78,20 @@ class Federation(msgspec.Struct, frozen=True):
     activity: Activity
 
     async def run(
-        self, operation: Operation, roots: RootCompanies, slices: Mapping[AnswerSelection, Slice], turn: Turn
+        self,
+        operation: Operation,
+        roots: RootCompanies,
+        slices: Mapping[AnswerSelection, Slice],
+        turn: Turn,
+        asked: set[CreditCode],
     ) -> Answers:
-        """Asks for everything that the operation selects of its roots' companies, and of those they lead to.
+        """Asks for everything that the operation selects of its roots' companies, and of those they lead to. Each
+        level's companies are in `asked` before anybody is asked about them: it outlives a run that is cut short.
 
         Raises `CostExceeded` and `CompaniesExceededError` before anything is asked. A further level that the bill or
         the quotas do not cover is not asked for.
         """
-        answers = Answers([], set())
+        answers = Answers([], asked)
         level: Level = {
             enterprise: dict.fromkeys(filter(None, asked.codes))
             for asked in roots.asked

@@ -54,10 +54,6 @@ class RootCompanies(msgspec.Struct, frozen=True):
     asked: tuple[Asked, ...]
     errors: tuple[dict[str, Any], ...]
 
-    def distinct(self) -> frozenset[CreditCode]:
-        """The companies of all roots together."""
-        return frozenset(code for asked in self.asked for code in asked.codes if code)
-
     def lookups(self) -> tuple[Lookup, ...]:
         """What companies are to be found by."""
         return tuple(asked.lookup for asked in self.asked if asked.lookup)

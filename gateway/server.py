@@ -25,11 +25,12 @@ from gateway.app import create_app
 from gateway.assembly import Installation, open_gateway, read_installation
 from gateway.audit.log import LATE_SECONDS
 from gateway.audit.open import certifying, watching, worker_part
-from gateway.connections import MOST_FIELDS, BoundedProtocol, Connections, reserve_files
+from gateway.connections import Connections, TimedProtocol, reserve_files
 from gateway.console import console_routes
 from gateway.draining import Draining
 from gateway.errors import HttpError
 from gateway.health import Check
+from gateway.http_protocol import HEADERS
 from gateway.identity import Authenticator, open_authenticator
 from gateway.messages import Principal
 from gateway.metrics.agencies import AgencyCollector
@@ -106,15 +107,22 @@ async def answering(
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
         collectors = AgencyCollector(gateway.health, gateway.refused_manifests), GatewayCollector(gateway)
-        connections = Connections(settings.connections, settings.limits.request_bytes + MOST_FIELDS)
-        protocol = CertificateProtocol if settings.tls.client_authorities else BoundedProtocol
         async with (
             serving_metrics(settings, worker, collectors),
-            serving.serving(config, listener, connections, protocol),
+            serving.serving(config, listener, Connections(settings.connections), _protocol(settings)),
         ):
             with _frozen():
                 yield
             await draining.drain()
+
+
+def _protocol(settings: Settings) -> type[TimedProtocol]:
+    """What reads requests: it tells of callers' certificates, where they may bring some."""
+
+    class Protocol(CertificateProtocol if settings.tls.client_authorities else TimedProtocol):  # type: ignore[misc]
+        largest_head = settings.limits.request_bytes + HEADERS
+
+    return Protocol
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import uvicorn
 
-from gateway.connections import BoundedProtocol, Connections, following
+from gateway.connections import Connections, TimedProtocol, following
 from gateway.errors import SettingsInvalidError
 
 
@@ -18,7 +18,7 @@ async def serving(
     config: uvicorn.Config,
     listener: socket.socket,
     connections: Connections,
-    protocol: type[BoundedProtocol] = BoundedProtocol,
+    protocol: type[TimedProtocol] = TimedProtocol,
 ) -> AsyncIterator[None]:
     """Answers what comes to the listener from the moment the context is entered; left, it ends once all is answered.
 
@@ -40,7 +40,7 @@ class _Server(uvicorn.Server):
     end the process before whatever was opened around it is closed. And so are the connections, from their handshake on.
     """
 
-    def __init__(self, config: uvicorn.Config, connections: Connections, protocol: type[BoundedProtocol]) -> None:
+    def __init__(self, config: uvicorn.Config, connections: Connections, protocol: type[TimedProtocol]) -> None:
         super().__init__(config)
         self._connections = connections
         self._protocol = protocol
@@ -60,7 +60,7 @@ class _Server(uvicorn.Server):
         ]
         self.started = True
 
-    def _connection(self) -> BoundedProtocol:
+    def _connection(self) -> TimedProtocol:
         return self._protocol(self.config, self.server_state, {}, bounds=self._connections)
 
 

@@ -260,6 +260,11 @@ class QuotaSettings(_Group):
     organisations: dict[str, AllowanceSettings] = Field(
         default={}, description="The same as `organisation`, in its place, for single organisations, by id."
     )
+    verifications: int | None = Field(
+        default=20,
+        gt=0,
+        description="Different values that an organisation may have verified of one company on a day (of China).",
+    )
     agency_share: float | None = Field(
         default=None, gt=0, le=1, description="The part of the calls that an agency bears at once for one organisation."
     )

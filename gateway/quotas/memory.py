@@ -20,7 +20,9 @@ _BASE: Final = 36
 
 
 class MemoryCounters:
-    """As in `Counters`. `clock` gives seconds; the rates of the `keys` that asked last are kept."""
+    """As in `Counters`. `clock` gives seconds; the rates, and the counted values, of the `keys` that asked last are
+    kept.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, keys: int = 100_000) -> None:
         self._clock = clock
@@ -29,6 +31,7 @@ class MemoryCounters:
         self._under_way: Counter[str] = Counter()
         self._day = ""
         self._seen: dict[str, set[int]] = {}
+        self._values: LRUCache[tuple[str, str], frozenset[int]] = LRUCache(keys)
 
     async def enter(self, allowances: Sequence[Allowance], request_id: str) -> Leave:  # noqa: ARG002 - the interface's
         """As in `Counters`."""
@@ -61,6 +64,14 @@ class MemoryCounters:
                 return False
         for allowance in bounded:
             self._seen.setdefault(allowance.key, set()).update(asked)
+        return True
+
+    async def admit_values(self, key: str, values: Collection[str], most: int, day: str) -> bool:
+        """As in `Counters`."""
+        seen = self._values.get((day, key), frozenset()) | {int(value, _BASE) for value in values}
+        if len(seen) > most:
+            return False
+        self._values[day, key] = seen
         return True
 
     async def close(self) -> None:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
+from hashlib import blake2b
 from typing import Protocol
 
 import msgspec
 from cachetools import LRUCache
 
-from gateway.errors import CompaniesExceededError
+from gateway.errors import CompaniesExceededError, VerificationsExceededError
 from gateway.messages import Answered, Principal, Received
 from gateway.quotas.contract import Allowance, Counters
+from gateway.roots import RootCompanies
 from gateway.settings import AllowanceSettings, QuotaSettings
 from policies.publicity import CHINA
+from schema.company_key import comparable_name
+from schema.credit_code import CreditCode
 
 
 class Pipeline(Protocol):
@@ -64,12 +69,39 @@ class Quotas:
     async def check(self, principal: Principal, companies: Collection[str]) -> None:
         """The same for the companies that a request names. Raises `CompaniesExceededError`."""
         if not await self.admits(principal, companies):
-            now = self._now()
-            midnight = dt.datetime.combine(now.date() + dt.timedelta(days=1), dt.time(), CHINA)
-            raise CompaniesExceededError((midnight - now).total_seconds())
+            raise CompaniesExceededError(self._until_midnight())
+
+    async def check_question(self, principal: Principal, companies: RootCompanies) -> None:
+        """Counts what a request gives to find companies by, as if each were a company, and what it gives to be
+        verified. Raises `CompaniesExceededError`, `VerificationsExceededError`.
+
+        Counted before anybody is asked: what comes of it must not depend on whether there is such a company.
+        """
+        await self.check(principal, {_digest(lookup.kind, lookup.key) for lookup in companies.lookups()})
+        most = self._settings.verifications
+        if most is None:
+            return
+        values: defaultdict[CreditCode, set[str]] = defaultdict(set)
+        for asked in companies.asked:
+            for code in filter(None, asked.codes if asked.elements else ()):
+                values[code] |= {_digest(field, comparable_name(text)) for field, text in asked.elements.items()}
+        for code, given in values.items():
+            key = f"verified\0{principal.organisation}\0{code}"
+            if not await self.counters.admit_values(key, given, most, self._now().date().isoformat()):
+                raise VerificationsExceededError(self._until_midnight())
+
+    def _until_midnight(self) -> float:
+        now = self._now()
+        midnight = dt.datetime.combine(now.date() + dt.timedelta(days=1), dt.time(), CHINA)
+        return (midnight - now).total_seconds()
 
     def _now(self) -> dt.datetime:
         return dt.datetime.fromtimestamp(self._clock(), CHINA)
+
+
+def _digest(kind: str, text: str) -> str:
+    """What stands for a value among those that are counted: longer than a credit code, so that none passes for one."""
+    return blake2b(f"{kind}\0{text}".encode(), digest_size=16).hexdigest()
 
 
 def _allowance(key: str, settings: AllowanceSettings) -> Allowance | None:
