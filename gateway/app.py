@@ -20,7 +20,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.activity import Activity, Stage
-from gateway.errors import AuditUnavailableError, ClientGoneError, HttpError, InternalError
+from gateway.errors import AuditUnavailableError, ClientGoneError, DeadlineExceededError, HttpError, InternalError
 from gateway.forwarded import ForwardedCertificates
 from gateway.health import Check, assess
 from gateway.identity import Authenticator
@@ -104,7 +104,7 @@ class GraphQLEndpoint:
                 check_method(request.method)
                 media_type = negotiate(request.headers.getlist("Accept"))
                 deadline = deadline_of(request.headers, self._settings.deadline)
-                principal = await self._authenticator.authenticate(credentials(request, self._proxies))
+                principal = await self._authenticated(request, deadline)
                 received = await receive(request, request_id, principal, self._settings, deadline)
             answered = await _while_connected(request, self._pipeline.answer(received))
         except HttpError as error:
@@ -117,6 +117,14 @@ class GraphQLEndpoint:
             return respond(answered, media_type, request_id), ANSWERED if answered.executed else REFUSED
         refusal = await self._recorded(request_id, principal, refusal)
         return refuse(refusal, media_type, request_id), refusal.code
+
+    async def _authenticated(self, request: Request, deadline: float) -> Principal:
+        """Who asks, found out within the deadline: an issuer may be slow to say which keys it has."""
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await self._authenticator.authenticate(credentials(request, self._proxies))
+        except TimeoutError:
+            raise DeadlineExceededError from None
 
     async def _recorded(self, request_id: str, principal: Principal | None, refusal: HttpError) -> HttpError:
         """The refusal once it is in the audit log; where that fails, the failure in its place."""

@@ -35,6 +35,9 @@ instance within a second."""
 HEARTBEAT_SECONDS: Final = 5.0
 """How often the store is asked whether it is there."""
 
+CLOCK_SECONDS: Final = 5.0
+"""How often the wall clock is looked at: it may be set, or the machine may have slept, while this process waited."""
+
 RETRY_SECONDS: Final = 1.0
 """How long to wait before what failed (a store that cannot be reached, say) is tried again."""
 
@@ -165,17 +168,19 @@ class Editions:
     async def keep_dates(
         self, files: Callable[[], Awaitable[PolicyFiles]], clock: Callable[[], datetime] = _now
     ) -> None:
-        """Adopts the version in force again whenever a rule's validity begins or ends, for as long as it runs.
-        What goes wrong is logged, and tried again.
+        """Adopts the version in force again whenever a rule's validity begins or ends, or the clock was set back, for
+        as long as it runs. What goes wrong is logged, and tried again.
         """
+        seen = clock()
         while True:
             self._changed.clear()
             change = self.current.policy.next_change
-            seconds = (change - clock()).total_seconds() if change else None
-            try:
-                async with asyncio.timeout(seconds):
+            left = CLOCK_SECONDS if change is None else (change - seen).total_seconds()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(left, CLOCK_SECONDS)):
                     await self._changed.wait()
-            except TimeoutError:
+            before, seen = seen, clock()
+            if not self._changed.is_set() and (seen < before or (change is not None and change <= seen)):
                 await self._adopt_again(files)
 
     async def _adopt(self, files: PolicyFiles, provision: Provision) -> None:

@@ -97,10 +97,14 @@ class NotAcceptableError(HttpError):
 
 
 class RequestTimeoutError(HttpError):
-    """The request did not arrive whole before its deadline."""
+    """The request did not arrive whole before its deadline. The rest of it is not waited for."""
 
     code = "REQUEST_TIMEOUT"
     status = 408
+
+    def __init__(self, message: str) -> None:
+        # RFC 9110, section 15.5.9
+        super().__init__(message, {"Connection": "close"})
 
 
 class BodyTooLargeError(HttpError):
@@ -199,6 +203,19 @@ class AuditUnavailableError(HttpError):
     def __init__(self) -> None:
         super().__init__(
             "The audit log cannot be written, so no answer may leave. Try again later.", {"Retry-After": "5"}
+        )
+
+
+class ServerBusyError(HttpError):
+    """As many requests are being answered as this process takes connections."""
+
+    code = "SERVER_BUSY"
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__(
+            "More requests are being answered here than connections are taken. Try again later.",
+            {"Retry-After": "1", "Connection": "close"},
         )
 
 

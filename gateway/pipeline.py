@@ -17,7 +17,7 @@ from connectors.health import AgencyHealth, CacheHealth, cache_health_of, health
 from connectors.turns import Turn
 from gateway.activity import Activity, Stage
 from gateway.arguments import slices
-from gateway.audit.log import AuditLog
+from gateway.audit.log import LATE_SECONDS, AuditLog
 from gateway.caller import Caller, check_caller
 from gateway.consents import Consents
 from gateway.cursor import record_digests
@@ -140,7 +140,7 @@ class Gateway:
             return Answered(encode_refusal(refused.formatted(), {"requestId": received.request_id}), executed=False)
         except BaseException:
             # Agencies have been asked about these companies, whatever becomes of the answer.
-            await self._record(asked_record(received, question, started, asked))
+            await self._record(asked_record(received, question, started, asked), LATE_SECONDS)
             raise
 
     async def _read(self, received: Received, edition: Edition, now: dt.datetime) -> Question:
@@ -228,9 +228,9 @@ class Gateway:
         await self._record(refusal_record(received.request_id, received.principal, refused.code, started))
         return Answered(encode_refusal(refused.formatted(), {"requestId": received.request_id}), executed=False)
 
-    async def _record(self, record: Mapping[str, object]) -> None:
+    async def _record(self, record: Mapping[str, object], seconds: float | None = None) -> None:
         with self.activity.stage(Stage.RECORD):
-            await self.audit.append(record)
+            await self.audit.append(record, seconds)
 
     def _masks(self, caller: Caller) -> Masks:
         """The masks as they fall out for this caller."""

@@ -23,12 +23,14 @@ from gateway.admin.desk import Desk
 from gateway.admin.open import admin_route, open_desk
 from gateway.app import create_app
 from gateway.assembly import Installation, open_gateway, read_installation
+from gateway.audit.log import LATE_SECONDS
 from gateway.audit.open import certifying, watching, worker_part
+from gateway.connections import Connections, TimedProtocol, reserve_files
 from gateway.console import console_routes
 from gateway.draining import Draining
 from gateway.errors import HttpError
 from gateway.health import Check
-from gateway.http_protocol import HEADERS, BoundedProtocol
+from gateway.http_protocol import HEADERS
 from gateway.identity import Authenticator, open_authenticator
 from gateway.messages import Principal
 from gateway.metrics.agencies import AgencyCollector
@@ -94,7 +96,6 @@ async def answering(
     ):
         config = uvicorn.Config(
             application(gateway, desk, authenticator, settings, {"server": draining.check, **checks}, tracing),
-            http=_protocol(settings),
             ws="none",
             ssl_context_factory=(lambda *_: certificate.context) if certificate else None,
             log_config=None,
@@ -102,22 +103,23 @@ async def answering(
             server_header=False,
             proxy_headers=False,  # nothing asks for the caller's address
             lifespan="off",
+            timeout_keep_alive=settings.connections.idle,
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
         collectors = AgencyCollector(gateway.health, gateway.refused_manifests), GatewayCollector(gateway)
         async with (
             serving_metrics(settings, worker, collectors),
-            serving.serving(config, listener),
+            serving.serving(config, listener, Connections(settings.connections), _protocol(settings)),
         ):
             with _frozen():
                 yield
             await draining.drain()
 
 
-def _protocol(settings: Settings) -> type[BoundedProtocol]:
+def _protocol(settings: Settings) -> type[TimedProtocol]:
     """What reads requests: it tells of callers' certificates, where they may bring some."""
 
-    class Protocol(CertificateProtocol if settings.tls.client_authorities else BoundedProtocol):  # type: ignore[misc]
+    class Protocol(CertificateProtocol if settings.tls.client_authorities else TimedProtocol):  # type: ignore[misc]
         largest_head = settings.limits.request_bytes + HEADERS
 
     return Protocol
@@ -159,7 +161,8 @@ def application(  # noqa: PLR0913, PLR0917 - the parts of the application, each 
     """
 
     async def record_refusal(request_id: str, principal: Principal | None, error: HttpError) -> None:
-        await gateway.audit.append(refusal_record(request_id, principal, error.code, dt.datetime.now(dt.UTC)))
+        record = refusal_record(request_id, principal, error.code, dt.datetime.now(dt.UTC))
+        await gateway.audit.append(record, LATE_SECONDS)
 
     return create_app(
         pipeline=Admission(gateway, gateway.quotas),
@@ -200,4 +203,5 @@ async def interrupted() -> None:
 
 def listening(settings: Settings) -> AbstractContextManager[socket.socket]:
     """A socket that listens where the settings say. Raises `SettingsInvalidError`."""
+    reserve_files(settings.connections.most)
     return serving.listening(settings.host, settings.port, BACKLOG, f"{PREFIX}HOST and {PREFIX}PORT")

@@ -9,30 +9,59 @@ from collections.abc import AsyncIterator, Iterator
 
 import uvicorn
 
+from gateway.connections import Connections, TimedProtocol, following
 from gateway.errors import SettingsInvalidError
 
 
 @contextlib.asynccontextmanager
-async def serving(config: uvicorn.Config, listener: socket.socket) -> AsyncIterator[None]:
-    """Answers what comes to the listener from the moment the context is entered; left, it ends once all is answered."""
-    server = _Server(config)
-    task = asyncio.create_task(server.serve([listener]), name="server")
-    try:
-        await _started(server, task)
-        yield
-    finally:
-        server.should_exit = True
-        await task
+async def serving(
+    config: uvicorn.Config,
+    listener: socket.socket,
+    connections: Connections,
+    protocol: type[TimedProtocol] = TimedProtocol,
+) -> AsyncIterator[None]:
+    """Answers what comes to the listener from the moment the context is entered; left, it ends once all is answered.
+
+    `protocol` is what the `connections` speak, whatever the `config` says of that.
+    """
+    server = _Server(config, connections, protocol)
+    async with following(connections):
+        task = asyncio.create_task(server.serve([listener]), name="server")
+        try:
+            await _started(server, task)
+            yield
+        finally:
+            server.should_exit = True
+            await task
 
 
 class _Server(uvicorn.Server):
     """uvicorn's server, but the signals are ours: it would raise them again on its way out, and a SIGTERM would then
-    end the process before whatever was opened around it is closed.
+    end the process before whatever was opened around it is closed. And so are the connections, from their handshake on.
     """
+
+    def __init__(self, config: uvicorn.Config, connections: Connections, protocol: type[TimedProtocol]) -> None:
+        super().__init__(config)
+        self._connections = connections
+        self._protocol = protocol
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        loop, tls = asyncio.get_running_loop(), self.config.ssl
+        seconds = self._connections.settings.head if tls else None
+        self.servers = [
+            await loop.create_server(
+                self._connection, sock=listener, ssl=tls, ssl_handshake_timeout=seconds, backlog=self.config.backlog
+            )
+            for listener in sockets or ()
+        ]
+        self.started = True
+
+    def _connection(self) -> TimedProtocol:
+        return self._protocol(self.config, self.server_state, {}, bounds=self._connections)
 
 
 async def _started(server: uvicorn.Server, serving: asyncio.Task[None]) -> None:

@@ -314,6 +314,22 @@ class AdministrationSettings(_Group):
     deadline: float = Field(default=120.0, gt=0, description="Seconds that an analysis of the policy may take.")
 
 
+class ConnectionSettings(_Group):
+    """How many connections callers may keep, and for how long each may be waited for."""
+
+    most: int = Field(
+        default=2_000, gt=0, description="The most connections of one process; the longest waited for gives way."
+    )
+    idle: int = Field(
+        default=5,
+        gt=0,
+        description="Seconds for which a connection is kept between two requests: longer than proxies do.",
+    )
+    head: float = Field(default=10.0, gt=0, description="Seconds for a TLS handshake, and for a request's head.")
+    body: float = Field(default=60.0, gt=0, description="Seconds for a request's body, whatever its own deadline.")
+    answer: float = Field(default=60.0, gt=0, description="Seconds for the caller to take an answer.")
+
+
 class DeadlineSettings(_Group):
     """How long a request may take."""
 
@@ -463,6 +479,9 @@ class Settings(BaseSettings):
     quotas: QuotaSettings = Field(default=QuotaSettings(), description="How much organisations and users may ask.")
     cost: CostSettings = Field(default=CostSettings(), description="What a request may cost the agencies.")
     deadline: DeadlineSettings = Field(default=DeadlineSettings(), description="How long a request may take.")
+    connections: ConnectionSettings = Field(
+        default=ConnectionSettings(), description="How many connections callers may keep, and for how long."
+    )
     administration: AdministrationSettings = Field(
         default=AdministrationSettings(), description="What changing the policy takes."
     )

@@ -12,8 +12,8 @@ import structlog
 
 from connectors.secret import Stamp, stamp_of
 from gateway.certificates import Certificate, read_certificate
+from gateway.connections import TimedProtocol
 from gateway.errors import CertificateMalformedError, SettingsInvalidError
-from gateway.http_protocol import BoundedProtocol
 from gateway.receive import CERTIFICATE
 from gateway.settings import PREFIX, TlsSettings
 
@@ -95,7 +95,7 @@ async def following(certificate: ServerCertificate | None) -> AsyncIterator[None
             await asyncio.gather(task, return_exceptions=True)
 
 
-class CertificateProtocol(BoundedProtocol):
+class CertificateProtocol(TimedProtocol):
     """The protocol, which also tells the application of the caller's certificate: uvicorn does not."""
 
     _certificate: Certificate | None = None

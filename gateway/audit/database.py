@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 from sqlalchemy import (
@@ -36,6 +36,9 @@ from gateway.errors import AuditSinkError
 DEADLINE: Final = 10.0
 """Seconds that one step may take."""
 
+CLOSING: Final = 3.0
+"""Seconds that leaving the database may take."""
+
 LOG_DRIVERS: Final = ("postgresql+asyncpg",)
 LEDGER_DRIVERS: Final = ("postgresql+asyncpg", "sqlite+aiosqlite")
 
@@ -63,6 +66,18 @@ _CHAINS: Final = sql("""
 """)
 """Each chain once, by the index: PostgreSQL's DISTINCT would read all records."""
 
+_THIS_SESSION: Final = sql("SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()")
+
+_END_SESSION: Final = sql(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = :pid AND backend_start = :backend_start"
+)
+"""Where the way between went silent, the database knows nothing of it, and the session before holds the chain still."""
+
+_NOTICE_ABSENCE: Final = tuple(
+    sql(f"SET tcp_keepalives_{what} TO {number}") for what, number in (("idle", 10), ("interval", 5), ("count", 3))
+)
+"""So that the chain of a machine that has gone is given up within half a minute, not within PostgreSQL's two hours."""
+
 CHECKPOINTS: Final = Table(
     "audit_checkpoints",
     _CHECKPOINTS,
@@ -80,14 +95,21 @@ class DatabaseSink(Sink):
         self._chain = chain
         self._durable = durable
         self._connection: AsyncConnection | None = None
+        self._session: dict[str, object] | None = None
 
     async def open(self) -> Head:
         """Claims the chain, and finds its end. Raises `AuditSinkError`."""
         async with _step():
             await _create(self._engine, _RECORDS)
             self._connection = connection = await self._engine.connect()
+            if self._session is not None:
+                await connection.execute(_END_SESSION, self._session)
+            for statement in _NOTICE_ABSENCE:
+                await connection.execute(statement)
             claim = sql("SELECT pg_try_advisory_lock(hashtextextended('xinqiao audit ' || :chain, 0))")
             claimed = (await connection.execute(claim, {"chain": self._chain})).scalar_one()
+            if claimed:
+                self._session = dict((await connection.execute(_THIS_SESSION)).mappings().one())
             level = "on" if self._durable else "off"
             await connection.execute(sql(f"SET synchronous_commit TO {level}"))
             last = (
@@ -120,11 +142,14 @@ class DatabaseSink(Sink):
     async def close(self) -> None:
         """Lets go of the chain."""
         connection, self._connection = self._connection, None
-        if connection is not None:
-            # Thrown away, not kept for others: it holds the lock.
-            await connection.invalidate()
-            await connection.close()
-        await self._engine.dispose()
+        # A database that has gone silent does not answer to being left either; what is open is dropped then.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSING):
+                if connection is not None:
+                    # Thrown away, not kept for others: it holds the lock.
+                    await connection.invalidate()
+                    await connection.close()
+                await self._engine.dispose()
 
 
 class DatabaseArchive(Archive):
@@ -176,7 +201,9 @@ class DatabaseArchive(Archive):
 
     async def close(self) -> None:
         """Closes every connection."""
-        await self._engine.dispose()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSING):
+                await self._engine.dispose()
 
 
 class DatabaseFollower(Follower):
@@ -240,7 +267,9 @@ class DatabaseLedger(Ledger):
 
     async def close(self) -> None:
         """Closes every connection."""
-        await self._engine.dispose()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSING):
+                await self._engine.dispose()
 
 
 def _engine(address: str, drivers: Sequence[str]) -> AsyncEngine:

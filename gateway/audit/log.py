@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Self
+from typing import Final, Self
 
 import orjson
 import structlog
@@ -19,6 +19,9 @@ from gateway.audit.chain import Head, chained
 from gateway.audit.sink import Sink
 from gateway.errors import AuditSinkError, AuditUnavailableError
 from gateway.histogram import Histogram
+
+LATE_SECONDS: Final = 1.0
+"""How long a caller may wait for the record of a request that is over: refused, given up or past its deadline."""
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -69,9 +72,15 @@ class AuditLog:
         """How many records wait to be durable."""
         return self._under_way + sum(1 for record, _ in self._waiting if record)
 
-    async def append(self, record: Mapping[str, object]) -> None:
-        """Returns when the record is durable. Raises `AuditUnavailableError` where it cannot be made so."""
-        await self._commit(orjson.dumps(record))
+    async def append(self, record: Mapping[str, object], seconds: float | None = None) -> None:
+        """Returns when the record is durable. Raises `AuditUnavailableError` where it cannot be made so, or is not
+        within so many seconds: it is written all the same, if it can be.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                await self._commit(orjson.dumps(record))
+        except TimeoutError:
+            raise AuditUnavailableError from None
 
     async def check(self) -> str | None:
         """Whether the sink can be opened and works, as a `gateway.health.Check`."""

@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from time import monotonic
 from typing import Final
 
 import structlog
@@ -35,21 +36,27 @@ class Books:
 
 
 class Notary:
-    """Makes the checkpoints of an instance. Only one may run at a time. `keep` is for how long records are kept."""
+    """Makes the checkpoints of an instance. Only one may run at a time. `keep` is for how long records are kept; what
+    is past its time must be so by `now`, and by the seconds of the `clock` since this notary began, so that a wall
+    clock that is set to a wrong day deletes nothing.
+    """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - two clocks
         self,
         instance: str,
         keys: SigningKeys,
         books: Books,
         keep: dt.timedelta | None = None,
         now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self._instance = instance
         self._keys = keys
         self._books = books
         self._keep = keep
         self._now = now
+        self._clock = clock
+        self._began = now(), clock()
         self._text: str | None = None
         self._last: Checkpoint | None = None
         self._followers: dict[str, Follower] = {}
@@ -83,7 +90,7 @@ class Notary:
         while await self._certify_some():
             pass
         anchored = await self._anchor()
-        if self._keep is not None and anchored and await self._retire(self._now() - self._keep):
+        if self._keep is not None and anchored and await self._retire(self._surely_past() - self._keep):
             await self._anchor()
         await self._delete_retired()
 
@@ -180,6 +187,11 @@ class Notary:
         if done and (not rest or rest[0] != text):
             raise CheckpointInvalidError(f"its last checkpoint, number {done}, is not the one of that number here")
         return dict(enumerate(rest[1:] if done else rest, done + 1))
+
+    def _surely_past(self) -> dt.datetime:
+        """The earlier of what the wall clock says, and what it would had nobody set it."""
+        began, started = self._began
+        return min(self._now(), began + dt.timedelta(seconds=self._clock() - started))
 
     async def _retire(self, before: dt.datetime) -> bool:
         """Whether a new checkpoint says that fewer records are kept."""

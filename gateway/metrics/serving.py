@@ -12,6 +12,7 @@ import uvicorn
 from prometheus_client import CollectorRegistry, ProcessCollector, make_asgi_app
 from prometheus_client.registry import Collector
 
+from gateway.connections import Connections
 from gateway.serving import listening, serving
 from gateway.settings import PREFIX, Settings
 
@@ -47,5 +48,5 @@ async def serving_metrics(
     port = settings.metrics_port + (worker or 1) - 1
     names = f"{PREFIX}METRICS_HOST and {PREFIX}METRICS_PORT"
     with listening(settings.metrics_host, port, BACKLOG, names) as listener:
-        async with serving(config, listener):
+        async with serving(config, listener, Connections(settings.connections)):
             yield

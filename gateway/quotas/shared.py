@@ -42,6 +42,7 @@ for i = 1, #KEYS / 2 do
   end
   if rate > 0 then
     due[i] = math.max(tonumber(redis.call('GET', KEYS[2 * i - 1]) or now), now)
+    due[i] = math.min(due[i], now + burst + 60000 / rate)
     if due[i] - burst > now then return math.ceil(due[i] - burst - now) end
   end
 end
@@ -59,7 +60,8 @@ end
 return 0
 """
 """Milliseconds to wait, -1 for too many at once, 0 where the request was counted. Two keys an allowance: when it is
-next due, and the requests under way with the moment at which each is forgotten, should nobody end it."""
+next due (never later than the burst allows, for the store's clock may have been set back since), and the requests
+under way with the moment at which each is forgotten, should nobody end it."""
 
 _ADMIT: Final = """
 local count = #KEYS

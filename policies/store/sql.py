@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -27,6 +27,9 @@ from policies.store.migrations import migrate
 from policies.store.model import Approval, Draft, Version, check_names, checked, sha256
 from policies.store.polling import follow, latest_of
 from policies.store.tables import APPROVALS, DRAFT_FILES, DRAFTS, VERSION_FILES, VERSIONS
+
+CLOSING: Final = 3.0
+"""Seconds that leaving the database may take."""
 
 CHANNEL: Final = "xinqiao_policy"
 """Where PostgreSQL notifies of a version, by its number."""
@@ -161,8 +164,10 @@ class SqlStore(Store):
                     yield number
 
     async def close(self) -> None:
-        """Closes every connection."""
-        await self._engine.dispose()
+        """Closes every connection; one over which the database is silent is dropped."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSING):
+                await self._engine.dispose()
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[AsyncConnection]:

@@ -50,6 +50,12 @@ async def behave(call: Call) -> None:
     await call.answer({"rows": [row(code) for code in call.codes]})
 
 
+async def name_holders(call: Call) -> None:
+    """Each company is held by the next."""
+    rows = [row(code) | {"holder": str(CODES[(CODES.index(code) + 1) % len(CODES)])} for code in call.codes]
+    await call.answer({"rows": rows})
+
+
 async def freeze(call: Call) -> None:
     """Reads, and says nothing for as long as anybody listens."""
     await call.reader.read()

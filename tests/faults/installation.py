@@ -41,6 +41,8 @@ class Supplier:
     url: str
     authority: str = ""
     time_to_live: int = 0
+    timeout: int = 2
+    column: str = "number"
 
     @property
     def variable(self) -> str:
@@ -54,7 +56,7 @@ agency: {self.agency}
 name: {{en: {self.agency}, zh: {self.agency}}}
 kind: rest
 connection: {{url: "${{{self.variable}}}"{trusting}}}
-timeout: 2
+timeout: {self.timeout}
 concurrency: 8
 datasets:
   - record: {self.record}
@@ -64,7 +66,7 @@ datasets:
     missingMeans: error
     request: {{method: POST, path: /ask, keys: {{in: body, name: codes, style: list}}}}
     response: {{rows: rows}}
-    fields: {{recordId: id, {self.number}: number, {self.day}: day}}
+    fields: {{recordId: id, {self.number}: {self.column}{f", {self.day}: day" if self.day else ""}}}
 """
 
 
@@ -81,6 +83,11 @@ class Answer:
     status: int
     json: Any
     seconds: float
+
+    @property
+    def code(self) -> str:
+        """Why it was refused."""
+        return str(self.json["errors"][0]["extensions"]["code"])
 
     def of(self, field: str) -> list[dict[str, Any]]:
         """What each company has of one kind."""
@@ -102,12 +109,12 @@ class Gateway:
     async def __aexit__(self, *_: object) -> None:
         await self._client.aclose()
 
-    async def ask(self, codes: Sequence[str], milliseconds: int = 5_000) -> Answer:
+    async def ask(self, codes: Sequence[str], milliseconds: int = 5_000, query: str = QUERY, **headers: str) -> Answer:
         started = time.monotonic()
         answer = await self._client.post(
             self.url,
-            json={"query": QUERY, "variables": {"codes": codes}},
-            headers={"X-Timeout-Ms": str(milliseconds), "Accept": "application/graphql-response+json"},
+            json={"query": query, "variables": {"codes": codes}},
+            headers={"X-Timeout-Ms": str(milliseconds), "Accept": "application/graphql-response+json", **headers},
         )
         return Answer(answer.status_code, answer.json(), time.monotonic() - started)
 

@@ -237,6 +237,20 @@ async def test_a_request_that_is_given_up_while_it_is_counted_is_not_counted(
     await counters.close()
 
 
+async def test_a_clock_of_the_store_that_was_set_back_keeps_nobody_out(redis: RedisServer) -> None:
+    counters, allowed = shared(redis), bank(requests=60)
+    await counters._client.flushall()
+    await counters.enter(allowed, "a")
+    (key,) = await counters._client.keys()
+    # As it is found by a clock that is an hour behind the one by which it was written.
+    due = float(await counters._client.get(key))
+    await counters._client.set(key, due + 3_600_000)
+    with pytest.raises(RateExceededError) as caught:
+        await counters.enter(allowed, "b")
+    assert int(caught.value.headers["Retry-After"]) <= 1
+    await counters.close()
+
+
 async def test_the_store_can_be_told_neither_companies_nor_users_and_forgets_them(
     instances: tuple[SharedCounters, SharedCounters],
 ) -> None:

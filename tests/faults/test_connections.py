@@ -1,0 +1,222 @@
+"""Callers that do not come to the point: each gets its time, and then its connection is ended; the others are answered
+meanwhile, and there are never more connections than the settings say.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+
+from tests.connectors.certificates import Authority
+from tests.connectors.support import CODES
+from tests.faults.agency import Agency, Call, behave
+from tests.faults.callers import ASKED, Caller, body_of, connected, gateway_over_one, head_of, request
+from tests.faults.installation import COMMAND, Gateway
+from tests.waiting import PATIENCE, until
+
+SHORT: Final = {f"XINQIAO_CONNECTIONS__{name}": "1" for name in ("HEAD", "BODY", "ANSWER", "IDLE")}
+FEW_FILES: Final = "import resource as r; r.setrlimit(r.RLIMIT_NOFILE, (200, r.getrlimit(r.RLIMIT_NOFILE)[1]))"
+WITH_FEW_FILES: Final = [sys.executable, "-c", f"{FEW_FILES}; from gateway.cli import app; app()", *COMMAND[3:]]
+HEAD_BEGUN = b"POST /graphql HTTP/1.1\r\nHost: x\r\nX-Slow: "
+
+
+async def is_answered(gateway: Gateway) -> bool:
+    answer = await gateway.ask(ASKED)
+    return (answer.status, answer.seconds < 2) == (200, True)
+
+
+@pytest.mark.parametrize(
+    ("said", "drips", "hears"),
+    [
+        (b"", b"", b""),
+        (b"", b"\r\n", b""),
+        (b"GET / HT", b"", b"HTTP/1.1 408"),
+        (HEAD_BEGUN, b"x", b"HTTP/1.1 408"),
+        (HEAD_BEGUN, b"x\r\nX-More: ", b"HTTP/1.1 408"),
+    ],
+    ids=["nothing", "empty lines", "half a line", "a field byte by byte", "ever more fields"],
+)
+async def test_a_head_that_does_not_come_to_its_end_ends_the_connection(
+    tmp_path: Path, said: bytes, drips: bytes, hears: bytes
+) -> None:
+    async with gateway_over_one(tmp_path, **SHORT) as (gateway, _):
+        slow = [await connected(gateway) for _ in range(200)]
+        for caller in slow:
+            caller.say(said)
+        dripping = [asyncio.create_task(caller.drip(drips)) for caller in slow if drips]
+        assert await is_answered(gateway)
+        async with asyncio.timeout(PATIENCE):
+            heard = await asyncio.gather(*(caller.hears_the_end() for caller in slow))
+        assert {one[: len(b"HTTP/1.1 408")] for one in heard} == {hears}
+        assert await is_answered(gateway)
+        for caller in slow:
+            caller.leave()
+        await asyncio.gather(*dripping)
+
+
+async def test_a_body_that_does_not_come_to_its_end_is_given_up_with_its_deadline_and_audited(tmp_path: Path) -> None:
+    async with gateway_over_one(tmp_path) as (gateway, inspectors):
+        caller = await connected(gateway)
+        caller.say(head_of(1_000_000, X_Timeout_Ms="500"))
+        dripping = asyncio.create_task(caller.drip(b" "))
+        async with asyncio.timeout(PATIENCE):
+            heard = await caller.hears()
+            assert (heard.status, heard.json["errors"][0]["extensions"]["code"]) == (408, "REQUEST_TIMEOUT")
+            assert await caller.hears_the_end() == b""
+        caller.leave()
+        await dripping
+        assert [line["code"] for line in gateway.audited()] == ["REQUEST_TIMEOUT"]
+        assert inspectors.calls == 0
+
+
+async def test_the_rest_of_a_request_that_was_refused_is_waited_for_no_longer_than_any_body(tmp_path: Path) -> None:
+    async with gateway_over_one(tmp_path, **SHORT) as (gateway, _):
+        caller = await connected(gateway)
+        caller.say(head_of(1_000_000, Content_Type="text/plain"))
+        dripping = asyncio.create_task(caller.drip(b" "))
+        async with asyncio.timeout(PATIENCE):
+            assert (await caller.hears()).status == 415
+            assert await caller.hears_the_end() == b""
+        caller.leave()
+        await dripping
+
+
+async def test_a_body_that_takes_longer_than_a_head_may_and_comes_within_its_deadline_is_answered(
+    tmp_path: Path,
+) -> None:
+    async with gateway_over_one(tmp_path, **{**SHORT, "XINQIAO_CONNECTIONS__BODY": "30"}) as (gateway, _):
+        caller, body = await connected(gateway), body_of()
+        caller.say(head_of(len(body)))
+        size = len(body) // 10 + 1
+        for start in range(0, len(body), size):
+            await asyncio.sleep(0.3)
+            caller.say(body[start : start + size])
+        async with asyncio.timeout(PATIENCE):
+            assert (await caller.hears()).status == 200
+        caller.leave()
+
+
+async def test_an_answer_that_is_not_taken_ends_the_connection(tmp_path: Path) -> None:
+    async with gateway_over_one(tmp_path, **SHORT) as (gateway, _):
+        where = urlsplit(gateway.url)
+        with socket.socket() as deaf:
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            deaf.settimeout(0)
+            await asyncio.get_running_loop().sock_connect(deaf, (where.hostname, where.port))
+            async with asyncio.timeout(PATIENCE):
+                await ask_on(deaf, request([str(code) for code in CODES[:500]]))
+        assert await is_answered(gateway)
+
+
+async def ask_on(deaf: socket.socket, what: bytes) -> None:
+    """Asks, one request after the other, until the connection is ended; reads nothing."""
+    try:
+        while True:
+            await asyncio.get_running_loop().sock_sendall(deaf, what)
+    except OSError:
+        return
+
+
+async def test_a_connection_on_which_nothing_more_is_asked_is_ended(tmp_path: Path) -> None:
+    async with gateway_over_one(tmp_path, **SHORT) as (gateway, _):
+        caller = await connected(gateway)
+        async with asyncio.timeout(PATIENCE):
+            for _ in range(3):
+                caller.say(request())
+                assert (await caller.hears()).status == 200
+            assert await caller.hears_the_end() == b""
+        caller.leave()
+
+
+async def test_there_are_no_more_connections_than_the_settings_say_and_those_that_wait_longest_give_way(
+    tmp_path: Path,
+) -> None:
+    async with gateway_over_one(tmp_path, XINQIAO_CONNECTIONS__MOST="20") as (gateway, _):
+        assert await is_answered(gateway)
+        process = psutil.Process(gateway.process.pid)
+        files = process.num_fds()
+        idle = [await connected(gateway) for _ in range(100)]
+        async with asyncio.timeout(PATIENCE):
+            for caller in idle[:80]:
+                assert await caller.hears_the_end() == b""
+        assert process.num_fds() <= files + 20
+        # The youngest of them are there still.
+        idle[-1].say(request())
+        async with asyncio.timeout(PATIENCE):
+            assert (await idle[-1].hears()).status == 200
+        assert await is_answered(gateway)
+        for caller in idle:
+            caller.leave()
+
+
+async def test_a_flood_of_connections_leaves_files_for_agencies_and_the_audit(tmp_path: Path) -> None:
+    async with gateway_over_one(tmp_path, command=WITH_FEW_FILES) as (gateway, _):
+        idle = [await connected(gateway) for _ in range(300)]
+        assert await is_answered(gateway)
+        for caller in idle:
+            caller.leave()
+
+
+async def test_where_every_connection_is_being_answered_another_is_told_so(tmp_path: Path) -> None:
+    let_go = asyncio.Event()
+
+    async def wait(call: Call) -> None:
+        await let_go.wait()
+        await behave(call)
+
+    async with gateway_over_one(tmp_path, XINQIAO_CONNECTIONS__MOST="4") as (gateway, inspectors):
+        inspectors.behaviour = wait
+        busy = [await asking(gateway, inspectors, number) for number in range(4)]
+        late = await connected(gateway)
+        late.say(request())
+        async with asyncio.timeout(PATIENCE):
+            heard = await late.hears()
+            assert (heard.status, heard.json["errors"][0]["extensions"]["code"]) == (503, "SERVER_BUSY")
+            assert (heard.fields["retry-after"], heard.fields["connection"]) == ("1", "close")
+            assert await late.hears_the_end() == b""
+            let_go.set()
+            assert [(await caller.hears()).status for caller in busy] == [200] * 4
+        for caller in (late, *busy):
+            caller.leave()
+        assert await is_answered(gateway)
+
+
+async def asking(gateway: Gateway, inspectors: Agency, number: int) -> Caller:
+    """A caller whose question has reached the agency."""
+    caller = await connected(gateway)
+    caller.say(request([str(CODES[number])]))
+
+    async def asked() -> bool:
+        return inspectors.calls > number
+
+    await until(asked)
+    return caller
+
+
+async def test_a_head_that_is_too_large_is_not_read_to_its_end(tmp_path: Path) -> None:
+    async with gateway_over_one(tmp_path) as (gateway, _):
+        caller = await connected(gateway)
+        dripping = asyncio.create_task(caller.drip(b"X-More: " + b"x" * 60_000 + b"\r\n", every=0))
+        caller.say(b"POST /graphql HTTP/1.1\r\n")
+        async with asyncio.timeout(PATIENCE):
+            assert (await caller.hears_the_end()).startswith(b"HTTP/1.1 431 ")
+        caller.leave()
+        await dripping
+        assert await is_answered(gateway)
+
+
+async def test_a_handshake_that_does_not_come_to_its_end_ends_the_connection(tmp_path: Path) -> None:
+    authority = Authority(tmp_path, "authority")
+    certificate = str(authority.issue("127.0.0.1"))
+    async with gateway_over_one(tmp_path, **SHORT, XINQIAO_TLS__CERTIFICATE=certificate) as (gateway, _):
+        silent = await connected(gateway)
+        async with asyncio.timeout(PATIENCE):
+            assert await silent.hears_the_end() == b""
+        silent.leave()
