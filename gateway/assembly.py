@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -22,10 +21,10 @@ from connectors.settings import SecondLevelSettings, SupplySettings
 from connectors.supply import AgencySupply, open_supply
 from gateway.agencies import AgencyProfile
 from gateway.audit.keys import load_signing_keys
-from gateway.audit.open import audit_log, worker_part
+from gateway.audit.open import audit_log, log_place, worker_part
 from gateway.compiler import Compiler
 from gateway.consents import ConsentIssuers
-from gateway.coordinates import own_coordinates, supplied_coordinates
+from gateway.coordinates import coordinates_by_agency, own_coordinates
 from gateway.cost import tariff
 from gateway.document import Documents
 from gateway.editions import Editions, Loaded
@@ -43,6 +42,7 @@ from gateway.reload import Reload, Terms
 from gateway.settings import PREFIX, Settings
 from gateway.tables import TableSource, announce
 from gateway.trusted import TrustedDocuments
+from gateway.usage import UsageLog
 from gateway.views import Views
 from gateway.workshop import Announced, Cells, Offered, open_workshop
 from policies.consent import ConsentVerifier
@@ -92,11 +92,8 @@ class Installation:
 
     @property
     def cells(self) -> Cells:
-        """The coordinates that each agency supplies."""
-        supplied: defaultdict[str, set[str]] = defaultdict(set)
-        for dataset in self.datasets.values():
-            supplied[dataset.agency] |= supplied_coordinates(dataset)
-        return {agency: frozenset(coordinates) for agency, coordinates in supplied.items()}
+        """The coordinates that each agency has."""
+        return coordinates_by_agency(self.datasets.values())
 
     def renewed(self, files: Mapping[Path, Manifest]) -> Installation:
         """The installation with these manifests. Raises `CatalogueInvalidError`."""
@@ -169,6 +166,7 @@ async def open_gateway(
         provisions = Provisions(supply)
         stack.push_async_callback(provisions.close)
         compiler = await stack.enter_async_context(Compiler(open_workshop))
+        usage = UsageLog(log_place(settings), await stack.enter_async_context(Compiler()))
         provision = _provision(installation, supply, settings, supply_settings.share)
         editions = await stack.enter_async_context(_policy_in_force(settings, provision, compiler))
         reload = _reload(settings, installation, supply_settings, provisions, editions)
@@ -192,6 +190,7 @@ async def open_gateway(
             secrets=secrets,
             receipts=Receipts(settings.audience, keys) if keys else None,
             reload=reload,
+            usage=usage,
         )
 
 

@@ -33,7 +33,7 @@ from graphql.execution.values import VariableValues
 
 from connectors.turns import Turn
 from gateway.limits import Limits
-from gateway.operation import FEDERATED_ROOTS, Operation, aliases, depth, federated_root
+from gateway.operation import AGENCIES, FEDERATED_ROOTS, Operation, aliases, depth, federated_root
 from gateway.refusals import (
     LimitExceeded,
     OperationInvalid,
@@ -44,16 +44,20 @@ from gateway.refusals import (
 from gateway.selection import FieldBudgetExceeded, Normaliser, Selection
 from gateway.validation import validation_errors
 from gateway.variables import VariableReader
+from schema.agency import AGENCY
 from schema.catalogue import Catalogue
 
 MAX_ERRORS: Final = 20
 """How many validation errors one answer lists."""
 
 LARGE_LISTS: Final = frozenset(
-    {("Query", "__schema"), ("Query", "__type"), ("Query", "agencies"), ("Viewer", "access")}
+    {("Query", "__schema"), ("Query", "__type"), ("Query", AGENCIES), ("Viewer", "access"), (AGENCY, "usage")}
 )
 MAX_LARGE_LISTS: Final = 5
 """How often one operation may ask for each of these: they cost no agency anything, but us."""
+
+OF_AGENCIES_ALONE: Final = frozenset({"health", "usage", "access"})
+"""The fields of an agency that are told in the root `agencies` alone: elsewhere each record would repeat them."""
 
 _Kept = TypeVar("_Kept")
 
@@ -161,6 +165,7 @@ class Documents:
         if aliases(selections) > self._limits.aliases:
             raise _over("aliases", self._limits.aliases)
         _check_local(selections)
+        _check_agencies(selections)
         return Operation(
             id=digest,
             schema=schema,
@@ -170,7 +175,8 @@ class Documents:
             federated=tuple(
                 federated_root(s, schema, self._catalogue) for s in selections if s.name in FEDERATED_ROOTS
             ),
-            local=tuple(s for s in selections if s.name not in FEDERATED_ROOTS),
+            agencies=tuple(s for s in selections if s.name == AGENCIES),
+            local=tuple(s for s in selections if s.name not in {*FEDERATED_ROOTS, AGENCIES}),
         )
 
 
@@ -222,6 +228,15 @@ def _check_local(selections: tuple[Selection, ...]) -> None:
         if number > MAX_LARGE_LISTS:
             message = f"The operation asks for {name} {number} times; {MAX_LARGE_LISTS} are the most."
             raise LimitExceeded(GraphQLError(message))
+
+
+def _check_agencies(selections: tuple[Selection, ...]) -> None:
+    """Raises `OperationInvalid` where something is asked of an agency that is told in the root `agencies` alone."""
+    in_place = {id(part) for root in selections if root.name == AGENCIES for part in root.selections}
+    for part in (part for root in selections for part in root.walk()):
+        if part.parent == AGENCY and part.name in OF_AGENCIES_ALONE and id(part) not in in_place:
+            message = f"{AGENCY}.{part.name} is told in the root {AGENCIES!r} alone; ask for it there."
+            raise OperationInvalid(GraphQLError(message, part.nodes[0]))
 
 
 def _digest(*parts: str) -> str:

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from connectors.contract import Asker
 from connectors.health import AgencyHealth, health_of
 from connectors.turns import Turn
+from gateway.agencies import told_of
 from gateway.arguments import slices
 from gateway.audit.log import AuditLog
 from gateway.caller import Caller, check_caller
@@ -24,6 +25,7 @@ from gateway.editions import Edition, Editions
 from gateway.encode import encode, encode_refusal, failure_errors
 from gateway.enterprise import Enterprises
 from gateway.errors import DeadlineExceededError, MethodNotAllowedError, TooManyRequestsError
+from gateway.fares import Fares, fares_of
 from gateway.federate import Federation
 from gateway.fetch import partition
 from gateway.join import Joiner
@@ -46,7 +48,9 @@ from gateway.reload import Reload
 from gateway.resolve import resolve
 from gateway.roots import root_companies
 from gateway.statement import statement
+from gateway.told import AgencyTeller, usage_days
 from gateway.trusted import TrustedDocuments
+from gateway.usage import UsageLog
 from gateway.viewer import local_roots
 from policies.masks import MaskContext, Masks, masking
 from policies.publicity import CHINA
@@ -72,7 +76,8 @@ class Secrets:
 class Gateway:
     """Everything that answering a request needs. One request sees one edition from its start to its end.
 
-    `receipts` is None where there is no key to sign any; `reload` follows the manifests, where there are files of them.
+    `receipts` is None where there is no key to sign any; `reload` follows the manifests, where there are files of them;
+    `usage` reads the audit log for those who may know who used an agency's data.
     """
 
     editions: Editions
@@ -84,6 +89,7 @@ class Gateway:
     secrets: Secrets
     receipts: Receipts | None = None
     reload: Reload | None = None
+    usage: UsageLog | None = None
 
     def health(self) -> tuple[AgencyHealth, ...]:
         """How the agencies fare that are asked now."""
@@ -149,6 +155,7 @@ class Gateway:
             operation,
             slices(operation, variables, self.limits),
             await root_companies(operation, variables, self.limits),
+            usage_days(operation, variables),
             await run_local(operation, view.shown, received.variables, roots),
         )
 
@@ -184,15 +191,17 @@ class Gateway:
         answers = await federation.run(operation, companies, question.slices, turn)
         if looked:
             answers = replace(answers, looked=looked)
+        told = await self._teller(edition, caller, received.deadline).tell(operation, question.usage, started)
         local, local_errors = question.local
         data = None
         if local is not None:
             found = {
                 **local,
+                **told.data,
                 **await Enterprises(answers, masks, provision.agencies, self.limits.written).roots(companies, turn),
             }
             data = {key: found[key] for key in operation.keys}
-        errors = [*companies.errors, *local_errors, *failure_errors(answers.settled)]
+        errors = [*companies.errors, *local_errors, *told.errors, *failure_errors(answers.settled)]
         sources, nonce = list(outcomes(answers)), self.secrets.salt.nonce(received.request_id)
         signer = self.receipts if received.receipt else None
         stated: Mapping[str, Any] = {}
@@ -206,7 +215,14 @@ class Gateway:
         response = salted_digest(nonce, body)
         await self.audit.append(
             answer_record(
-                received, question, answers, sources=sources, response=response, started=started, ended=_now()
+                received,
+                question,
+                answers,
+                told=told,
+                sources=sources,
+                response=response,
+                started=started,
+                ended=_now(),
             )
         )
         return Answered(body, executed=True, receipt=receipt)
@@ -214,6 +230,14 @@ class Gateway:
     async def _refuse(self, received: Received, refused: RequestRefused, started: dt.datetime) -> Answered:
         await self.audit.append(refusal_record(received.request_id, received.principal, refused.code, started))
         return Answered(encode_refusal(refused.formatted(), {"requestId": received.request_id}), executed=False)
+
+    def _teller(self, edition: Edition, caller: Caller, deadline: float) -> AgencyTeller:
+        """What tells this caller of the agencies."""
+        profiles = told_of(edition.provision.agencies, caller.policy.unreleased)
+        return AgencyTeller(caller, edition.tables, profiles, self._fares, self.usage, self.limits.written, deadline)
+
+    def _fares(self) -> Mapping[str, Fares]:
+        return {health.agency: fares_of(health) for health in self.health()}
 
     def _masks(self, caller: Caller) -> Masks:
         """The masks as they fall out for this caller."""
