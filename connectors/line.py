@@ -19,6 +19,7 @@ from connectors.contract import (
     CompanyRows,
     Dataset,
     FailureCode,
+    Meter,
     Outcome,
     Source,
     SourceAnswer,
@@ -41,13 +42,15 @@ Answers = Mapping[CompanyKey, CompanyRows]
 class Question(msgspec.Struct, frozen=True):
     """What is asked about companies: canonical `columns`, and `filters` that the agency applies itself.
 
-    `deadline` is in seconds of the event loop's clock. There is an `asker` where the line forwards it.
+    `deadline` is in seconds of the event loop's clock. There is an `asker` where the line forwards it; the `meter`
+    counts the requests that it takes.
     """
 
     columns: frozenset[str]
     filters: Mapping[str, date]
     deadline: float
     asker: Asker | None = None
+    meter: Meter | None = None
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -135,7 +138,7 @@ class Line:
         if not self.bounds.is_metered:
             return call
         further = partial(self.bounds.further, asyncio.get_running_loop().time() + seconds)
-        return replace(call, further=further)
+        return replace(call, further=partial(_counted, question.meter, further) if question.meter else further)
 
     def _is_spoilt(self, failure: AgencyFailure) -> bool:
         """Whether a call may have failed because of the companies in it, and those may be asked about again."""
@@ -162,6 +165,11 @@ class Line:
             companies=companies,
             seconds=round(seconds, 3),
         )
+
+
+async def _counted(meter: Meter, further: Callable[[], Awaitable[None]]) -> None:
+    await further()
+    await meter.count()
 
 
 def dated(answers: Answers, lifetimes: Lifetimes) -> Answers:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 
-from connectors.contract import Dataset, RecordShape, Supply
+from connectors.contract import Dataset, RecordShape
 from connectors.describe import describe
 from connectors.kindness.share import Share
 from connectors.lookups import LOOKUPS
@@ -33,10 +33,11 @@ from gateway.own_records import contract_of, own_clashes
 from gateway.pipeline import GRACE, Gateway, Secrets
 from gateway.provision import Provision, Provisions
 from gateway.quotas.contract import Counters
-from gateway.quotas.fair import FairSupply
+from gateway.quotas.day_share import DayShares
 from gateway.quotas.memory import MemoryCounters
 from gateway.quotas.quotas import Quotas
 from gateway.quotas.shared import open_shared
+from gateway.quotas.sharing import Sharing
 from gateway.receipt import Receipts, Salt
 from gateway.reload import Reload, Terms
 from gateway.settings import PREFIX, Settings
@@ -162,21 +163,22 @@ async def open_gateway(
     keys = load_signing_keys(settings.audit)
     async with AsyncExitStack() as stack:
         audit = await stack.enter_async_context(audit_log(settings, worker_part(worker)))
+        counters = _counters(settings, environment)
+        stack.push_async_callback(counters.close)
         supply = await open_supply(installation.manifests, record_shapes(installation.catalogue), supply_settings)
         provisions = Provisions(supply)
         stack.push_async_callback(provisions.close)
         compiler = await stack.enter_async_context(Compiler(open_workshop))
         usage = UsageLog(log_place(settings), await stack.enter_async_context(Compiler()))
-        provision = _provision(installation, supply, settings, supply_settings.share)
+        providing = _Providing(settings, Sharing(settings.quotas, supply_settings.share, DayShares(counters)))
+        provision = providing.provision(installation, supply)
         editions = await stack.enter_async_context(_policy_in_force(settings, provision, compiler))
-        reload = _reload(settings, installation, supply_settings, provisions, editions)
+        reload = _reload(providing, installation, supply_settings, provisions, editions)
         stack.push_async_callback(_cancel, [asyncio.create_task(reload.follow(), name="manifests")])
         verifier = ConsentVerifier({}, settings.audience, editions.current.policy.purposes)
         consents = ConsentIssuers(settings.consent_issuers, verifier)
         await consents.look()
         stack.push_async_callback(_cancel, [asyncio.create_task(consents.follow(), name="consent issuers")])
-        counters = _counters(settings, environment)
-        stack.push_async_callback(counters.close)
         trusted = TrustedDocuments(settings.documents)
         if trusted.file is not None:
             stack.push_async_callback(_cancel, [asyncio.create_task(trusted.file.follow(), name="trusted documents")])
@@ -194,42 +196,41 @@ async def open_gateway(
         )
 
 
-def _provision(
-    installation: Installation,
-    supply: AgencySupply,
-    settings: Settings,
-    share: Share,
-    before: Provision | None = None,
-) -> Provision:
-    """What an installation supplies, with what `before` had read of callers' operations where that still holds."""
-    contract, catalogue = installation.contract, installation.catalogue
-    same = before is not None and before.views.contract == contract
-    return Provision(
-        offered=installation.offered,
-        datasets=installation.datasets,
-        agencies=installation.agencies,
-        shared=shared_datasets(installation.datasets.values(), catalogue),
-        tariff=tariff(settings.cost, installation.datasets),
-        supply=_shared_out(supply, settings, installation, share),
-        views=before.views if before and same else Views(contract),
-        documents=before.documents if before and same else Documents(catalogue, settings.limits.operation()),
-    )
+@dataclass(frozen=True, slots=True)
+class _Providing:
+    """How what is installed becomes what is supplied."""
+
+    settings: Settings
+    sharing: Sharing
+
+    def provision(self, installation: Installation, supply: AgencySupply, before: Provision | None = None) -> Provision:
+        """What an installation supplies, with what `before` had read of callers' operations where that still holds."""
+        settings, contract, catalogue = self.settings, installation.contract, installation.catalogue
+        same = before is not None and before.views.contract == contract
+        return Provision(
+            offered=installation.offered,
+            datasets=installation.datasets,
+            agencies=installation.agencies,
+            shared=shared_datasets(installation.datasets.values(), catalogue),
+            tariff=tariff(settings.cost, installation.datasets),
+            supply=self.sharing.shared_out(supply, installation.manifests),
+            views=before.views if before and same else Views(contract),
+            documents=before.documents if before and same else Documents(catalogue, settings.limits.operation()),
+        )
 
 
 def _reload(
-    settings: Settings,
+    providing: _Providing,
     installation: Installation,
     supply_settings: SupplySettings,
     provisions: Provisions,
     editions: Editions,
 ) -> Reload:
     def provide(files: Mapping[Path, Manifest], supply: AgencySupply) -> Provision:
-        return _provision(
-            installation.renewed(files), supply, settings, supply_settings.share, editions.current.provision
-        )
+        return providing.provision(installation.renewed(files), supply, editions.current.provision)
 
     terms = Terms(
-        directory=settings.manifests,
+        directory=providing.settings.manifests,
         national=record_shapes(national().catalogue),
         settings=supply_settings,
         clashes=lambda manifests: {clash.agency: clash.reason for clash in own_clashes(manifests)},
@@ -325,17 +326,6 @@ def _counters(settings: Settings, environment: Mapping[str, str]) -> Counters:
     lease = settings.deadline.maximum + GRACE
     key = _derived(_root(settings), b"quotas")
     return open_shared(quotas.url.get_secret_value(), environment, key, lease=lease, deadline=quotas.deadline)
-
-
-def _shared_out(supply: Supply, settings: Settings, installation: Installation, share: Share) -> Supply:
-    """The supply, of which no organisation may have more than its part, where there is one. `share` is that of this
-    process.
-    """
-    part = settings.quotas.agency_share
-    if part is None:
-        return supply
-    concurrency = {manifest.agency: share.of(manifest.concurrency) for manifest in installation.manifests}
-    return FairSupply(supply, concurrency, part)
 
 
 def _second_level(settings: Settings) -> SecondLevelSettings | None:

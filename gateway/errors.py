@@ -165,6 +165,15 @@ class CompaniesExceededError(TooManyRequestsError):
         )
 
 
+class VerificationsExceededError(TooManyRequestsError):
+    """More verifications of one company on a day than the caller, or its organisation, may make."""
+
+    code = "VERIFICATIONS_EXCEEDED"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__("Too many verifications of one company today. Others may still be verified.", seconds)
+
+
 class InternalError(HttpError):
     """A mistake of ours. The details are in the log, under the request id."""
 

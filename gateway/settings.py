@@ -250,6 +250,7 @@ class AllowanceSettings(_Group):
     )
     concurrent: int | None = Field(default=None, gt=0, description="Requests at once.")
     companies: int | None = Field(default=None, gt=0, description="Different companies on a day (of China).")
+    verifications: int | None = Field(default=20, gt=0, description="Verifications of one company on a day (of China).")
 
 
 class QuotaSettings(_Group):
@@ -262,6 +263,12 @@ class QuotaSettings(_Group):
     )
     agency_share: float | None = Field(
         default=None, gt=0, le=1, description="The part of the calls that an agency bears at once for one organisation."
+    )
+    agency_day_share: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="The part of the calls that an agency bears on a day for one organisation.",
     )
     url: SecretStr | None = Field(
         default=None, min_length=1, description="Where several instances or workers count together: `redis://`."

@@ -22,6 +22,14 @@ class Allowance(msgspec.Struct, frozen=True):
     companies: int | None = None
 
 
+class Spending(msgspec.Struct, frozen=True):
+    """That `number` more are taken of what may be had under a `key` on a day: `most`; None: any number."""
+
+    key: str
+    number: int
+    most: int | None
+
+
 Leave = Callable[[], None]
 """Ends a request that was counted among the concurrent ones."""
 
@@ -35,6 +43,10 @@ class Counters(Protocol):
 
     async def admit(self, allowances: Sequence[Allowance], companies: Collection[str], day: str) -> bool:
         """Counts these companies as asked about on this day, those that were not counted yet. Whether they may be."""
+        ...
+
+    async def spend(self, spendings: Sequence[Spending], day: str) -> bool:
+        """Takes all of these out of what may be had on this day, or nothing. Whether they were there."""
         ...
 
     async def close(self) -> None:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 from cachetools import LRUCache
 
-from gateway.errors import CompaniesExceededError
+from gateway.errors import CompaniesExceededError, VerificationsExceededError
 from gateway.messages import Answered, Principal, Received
-from gateway.quotas.contract import Allowance, Counters
+from gateway.quotas.contract import Allowance, Counters, Spending
 from gateway.settings import AllowanceSettings, QuotaSettings
 from policies.publicity import CHINA
+from schema.credit_code import CreditCode
 
 
 class Pipeline(Protocol):
@@ -45,14 +46,15 @@ class Quotas:
         key = (principal.organisation, principal.subject)
         known = self._known.get(key)
         if known is None:
-            settings = self._settings
-            of_organisation = settings.organisations.get(principal.organisation, settings.organisation)
-            both = (
-                _allowance(f"organisation\0{principal.organisation}", of_organisation),
-                _allowance(f"user\0{principal.organisation}\0{principal.subject}", settings.user),
-            )
+            both = (_allowance(key, settings) for key, settings in self._both(principal))
             known = self._known[key] = tuple(one for one in both if one is not None)
         return known
+
+    def _both(self, principal: Principal) -> Iterator[tuple[str, AllowanceSettings]]:
+        """What the caller may ask, as its organisation's and as its own, each with a key."""
+        settings, organisation = self._settings, principal.organisation
+        yield f"organisation\0{organisation}", settings.organisations.get(organisation, settings.organisation)
+        yield f"user\0{organisation}\0{principal.subject}", settings.user
 
     async def admits(self, principal: Principal, companies: Collection[str]) -> bool:
         """Counts the companies of one level of a request. Whether they may be asked about."""
@@ -64,9 +66,23 @@ class Quotas:
     async def check(self, principal: Principal, companies: Collection[str]) -> None:
         """The same for the companies that a request names. Raises `CompaniesExceededError`."""
         if not await self.admits(principal, companies):
-            now = self._now()
-            midnight = dt.datetime.combine(now.date() + dt.timedelta(days=1), dt.time(), CHINA)
-            raise CompaniesExceededError((midnight - now).total_seconds())
+            raise CompaniesExceededError(self._until_midnight())
+
+    async def check_verifications(self, principal: Principal, numbers: Mapping[CreditCode, int]) -> None:
+        """Counts verifications of these companies, so many of each. Raises `VerificationsExceededError`."""
+        spendings = [
+            Spending(f"{key}\0verifies\0{company}", number, settings.verifications)
+            for key, settings in self._both(principal)
+            for company, number in numbers.items()
+            if settings.verifications is not None
+        ]
+        if spendings and not await self.counters.spend(spendings, self._now().date().isoformat()):
+            raise VerificationsExceededError(self._until_midnight())
+
+    def _until_midnight(self) -> float:
+        now = self._now()
+        midnight = dt.datetime.combine(now.date() + dt.timedelta(days=1), dt.time(), CHINA)
+        return (midnight - now).total_seconds()
 
     def _now(self) -> dt.datetime:
         return dt.datetime.fromtimestamp(self._clock(), CHINA)
