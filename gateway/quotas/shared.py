@@ -153,7 +153,7 @@ class SharedCounters:
 
     async def spend(self, spendings: Sequence[Spending], day: str) -> bool:
         """As in `Counters`."""
-        names = [f"xinqiao:quota:{day}:{self._digest(spending.key)}" for spending in spendings]
+        names = [f"xinqiao:quota:spent:{day}:{self._digest(spending.key)}" for spending in spendings]
         bounds = [part for one in spendings for part in (one.number, -1 if one.most is None else one.most)]
         taken = await self._trip(lambda: self._spend(names, [DAY_SECONDS, *bounds]))
         return await self._here.spend(spendings, day) if taken is None else bool(taken)
