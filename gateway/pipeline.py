@@ -48,7 +48,7 @@ from gateway.reload import Reload
 from gateway.resolve import resolve
 from gateway.roots import root_companies
 from gateway.statement import statement
-from gateway.told import AgencyTeller, usage_days
+from gateway.told import AgencyTeller, Told, usage_days
 from gateway.trusted import TrustedDocuments
 from gateway.usage import UsageLog
 from gateway.viewer import local_roots
@@ -191,7 +191,7 @@ class Gateway:
         answers = await federation.run(operation, companies, question.slices, turn)
         if looked:
             answers = replace(answers, looked=looked)
-        told = await self._teller(edition, caller, received.deadline).tell(operation, question.usage, started)
+        told = await self._told(received, edition, question, started)
         local, local_errors = question.local
         data = None
         if local is not None:
@@ -231,10 +231,20 @@ class Gateway:
         await self.audit.append(refusal_record(received.request_id, received.principal, refused.code, started))
         return Answered(encode_refusal(refused.formatted(), {"requestId": received.request_id}), executed=False)
 
-    def _teller(self, edition: Edition, caller: Caller, deadline: float) -> AgencyTeller:
-        """What tells this caller of the agencies."""
-        profiles = told_of(edition.provision.agencies, caller.policy.unreleased)
-        return AgencyTeller(caller, edition.tables, profiles, self._fares, self.usage, self.limits.written, deadline)
+    async def _told(self, received: Received, edition: Edition, question: Question, now: dt.datetime) -> Told:
+        """What this caller is told of the agencies. Raises `LimitExceeded`."""
+        if not question.operation.agencies:
+            return Told()
+        teller = AgencyTeller(
+            caller=question.caller,
+            tables=edition.tables,
+            profiles=told_of(edition.provision.agencies, question.caller.policy.unreleased),
+            fares=self._fares,
+            log=self.usage,
+            limit=self.limits.written,
+            deadline=received.deadline,
+        )
+        return await teller.tell(question.operation, question.usage, now)
 
     def _fares(self) -> Mapping[str, Fares]:
         return {health.agency: fares_of(health) for health in self.health()}

@@ -7,13 +7,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from gateway.agency_sight import AgencyDecision
 from gateway.envelope import ASKED, Envelope, SourceStatus
 from gateway.federate import Answers
 from gateway.fetch import Place
 from gateway.lookup import Looked
 from gateway.messages import Principal, Received
 from gateway.question import Question
-from gateway.told import AgencyDecision, Told
+from gateway.told import Told
 from policies.decision import CallerClass, Decision
 from policies.policy import Act
 from schema.credit_code import CreditCode

@@ -8,10 +8,10 @@ from typing import Any
 from graphql import GraphQLError
 
 from gateway.agencies import GETTERS, AgencyProfile, told_of
+from gateway.agency_sight import of_agency
 from gateway.caller import Caller, check_purpose
 from gateway.coordinates import OF_AN_AGENCY
 from gateway.tables import Tables
-from gateway.told import of_agency
 from policies.decision import CallerClass, Decision, Effect
 from policies.errors import PurposeRefused
 from schema.catalogue import Tier
