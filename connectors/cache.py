@@ -68,6 +68,16 @@ class RowCache:
         self._flights: dict[str, _Flight] = {}
         self._digests: dict[str, bytes] = {}
 
+    @property
+    def rows(self) -> int:
+        """How many rows are kept in memory."""
+        return self._weight
+
+    @property
+    def second(self) -> SecondLevel | None:
+        """The second level, where there is one."""
+        return self._second
+
     def counter(self, agency: str) -> Add | None:
         """What counts an agency's calls of a day for all instances, where there is a second level."""
         return self._second.counter(agency) if self._second is not None else None

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
@@ -82,7 +83,8 @@ class _Call:
 @dataclass(eq=False, slots=True)
 class _Rider:
     """One request: what it asks, when it `began`, what to do once it needs to wait no longer (`arrive`), its `share` in
-    calls, and how many of these it still waits for.
+    calls, and how many of these it still waits for. `context` is its own: what happens
+    to it when calls end is of this request, and not of the one that began the call.
     """
 
     question: Question
@@ -94,12 +96,13 @@ class _Rider:
     awaited: int = 0
     repeated: bool = False
     timer: asyncio.TimerHandle | None = None
+    context: Context = field(default_factory=copy_context)
 
     def watch(self, end: float) -> None:
         """Sets the timer, unless its deadline and the `end` of its call are as good as one."""
         deadline = self.question.deadline
         if self.timer is None and deadline + TOLERANCE < end:
-            self.timer = asyncio.get_running_loop().call_at(deadline, self.arrive, self)
+            self.timer = asyncio.get_running_loop().call_at(deadline, self.arrive, self, context=self.context)
 
     def gone(self, _: object) -> None:
         """Called when its answers are there, or nobody waits for them any more."""
@@ -197,7 +200,7 @@ class Coalescer:
         for rider in riders:
             rider.awaited -= 1
             if not rider.awaited:
-                self._arrive(rider)
+                rider.context.run(self._arrive, rider)
 
     def _arrive(self, rider: _Rider) -> None:
         """All calls of the request have ended, or its time is up."""

@@ -1,4 +1,4 @@
-"""How agencies fare: what was counted of them, as it is at a moment."""
+"""How agencies fare, and the cache of their rows: what was counted of them, as it is at a moment."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from enum import StrEnum
 from connectors.kindness.breaker import BreakerState
 from connectors.kindness.counts import Counts
 from connectors.row_counts import RowCounts
+from connectors.second_level import Counts as SecondLevelCounts
 from connectors.supply import AgencySupply
 
 
@@ -42,6 +43,15 @@ class AgencyHealth:
     rows: Mapping[str, RowCounts]
 
 
+@dataclass(frozen=True, slots=True)
+class CacheHealth:
+    """The cache: rows kept in memory; what became of entries of its second level, and how many trips there failed."""
+
+    rows: int
+    second: SecondLevelCounts | None
+    failures: int
+
+
 def health_of(supply: AgencySupply) -> tuple[AgencyHealth, ...]:
     """The agencies in the order of their ids. Takes a running event loop."""
     now = asyncio.get_running_loop().time()
@@ -52,3 +62,10 @@ def health_of(supply: AgencySupply) -> tuple[AgencyHealth, ...]:
         rows = {line.dataset.record: line.rows for line in agency.lines.values()}
         found.append(AgencyHealth(bounds.agency, state, bounds.breaker.opened, bounds.counts, rows))
     return tuple(sorted(found, key=lambda health: health.agency))
+
+
+def cache_health_of(supply: AgencySupply) -> CacheHealth:
+    """The cache of the supply's rows."""
+    cache = supply.cache
+    second = cache.second
+    return CacheHealth(cache.rows, second.counts if second else None, second.failures if second else 0)

@@ -18,6 +18,7 @@ from connectors.lane import OK, Lane, LaneAnswer, LaneError
 from connectors.manifest import Forward
 from connectors.outgoing import Outgoing
 from connectors.retry_after import seconds_until
+from connectors.tracing import Carrier
 from connectors.watch import Exchange, Watch
 
 _UNAUTHORISED: Final = 401
@@ -68,13 +69,15 @@ class HttpClient:
         forward: Forward | None = None,
         *,
         watch: Watch | None = None,
+        carrier: Carrier | None = None,
     ) -> None:
         """`path` is that of the address, `body_headers` go with each request that has a body, `authenticator` signs
-        each request, `forward` says what each tells of its asker, `watch` looks on. Lane and authenticator are closed
-        with the client.
+        each request, `forward` says what each tells of its asker, `watch` looks on, `carrier` gives what tells of the
+        trace. Lane and authenticator are closed with the client.
         """
         self._forward = forward
         self._watch = watch
+        self._carrier = carrier
         self._lane = lane
         self._authenticator = authenticator
         self._path = path.rstrip("/")
@@ -112,6 +115,8 @@ class HttpClient:
             if request.asker is None:
                 raise bad_response(request.place, "not asked: the manifest forwards the caller, and there is none")
             headers = {**headers, **self._forward.told(request.asker)}
+        if self._carrier is not None:
+            headers = {**headers, **self._carrier()}
         outgoing = Outgoing(request.method, *self._target(request), headers, body, request.idempotent)
         try:
             answer = await self._exchange(outgoing, deadline)

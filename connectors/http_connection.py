@@ -88,7 +88,8 @@ def open_client(  # noqa: PLR0913  (what a kind wants of its connection)
     )
     typed = any(name.lower() == "content-type" for name in connection.headers)
     body_headers = {} if typed else {"Content-Type": _JSON}
-    return HttpClient(lane, path, body_headers, authenticator, manifest.forward, watch=settings.watch)
+    carrier = settings.tracer.carrier(manifest.agency) if settings.tracer else None
+    return HttpClient(lane, path, body_headers, authenticator, manifest.forward, watch=settings.watch, carrier=carrier)
 
 
 def parse_address(key: str, url: str, reach: Reach) -> SplitResult:

@@ -32,6 +32,7 @@ from connectors.kindness.bounds import Bounds
 from connectors.lifetimes import NOT_KEPT, Lifetimes
 from connectors.row_counts import RowCounts
 from connectors.second_level import DatasetEntries
+from connectors.tracing import CallTracer, traced
 
 _log = structlog.get_logger(__name__)
 
@@ -69,7 +70,7 @@ class Line:
 
     `idempotent` tells whether a call may be made twice, `forwards` whether calls say for whom they are made. `entries`
     tells rows that are kept of this dataset from those that another manifest of the agency made; `rows` counts what
-    becomes of them.
+    becomes of them. `tracer` traces the calls, where requests are traced.
     """
 
     dataset: Dataset
@@ -80,6 +81,7 @@ class Line:
     forwards: bool = False
     entries: DatasetEntries | None = None
     rows: RowCounts = field(default_factory=RowCounts)
+    tracer: CallTracer | None = None
 
     @property
     def coalesces(self) -> bool:
@@ -103,7 +105,10 @@ class Line:
         def send(timeout: float) -> Awaitable[SourceAnswer]:
             nonlocal codes
             codes = wanted()
-            return self.source.fetch(self._call(question, codes, timeout))
+            asked = self.source.fetch(self._call(question, codes, timeout))
+            tracer, dataset = self.tracer, self.dataset
+            call = tracer.call(dataset.agency, dataset.id, len(codes), timeout) if tracer else None
+            return traced(call, asked) if call else asked
 
         try:
             answer = await self.bounds.call(send, question.deadline, idempotent=self.idempotent)

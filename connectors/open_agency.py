@@ -105,7 +105,9 @@ async def open_agency(
         mapper = compile_mapper(dataset, shape, manifest.none)
         joiner = Joiner(dataset, shape, mapper, whole_rows=not described.projection)
         entries = dataset_entries(manifest, dataset, shape)
-        lines[described.id] = Line(described, source, joiner, bounds, dataset.is_idempotent, forwards, entries)
+        lines[described.id] = Line(
+            described, source, joiner, bounds, dataset.is_idempotent, forwards, entries, tracer=settings.tracer
+        )
     return OpenAgency(lines, origin)
 
 

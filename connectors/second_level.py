@@ -100,6 +100,11 @@ class SecondLevel:
         self._wake = asyncio.Event()
         self._putting = asyncio.create_task(self._put_all(), name="puts to the cache's second level")
 
+    @property
+    def failures(self) -> int:
+        """How many trips to the store failed."""
+        return self._store.reading.failures + self._store.writing.failures
+
     def know(self, name: str, entries: DatasetEntries) -> None:
         """Keeps rows under this name (`FetchRequest.dataset`) from now on."""
         self._datasets[name] = entries
@@ -160,8 +165,7 @@ class SecondLevel:
         self._putting.cancel()
         await asyncio.gather(self._putting, return_exceptions=True)
         await self._store.close()
-        failures = self._store.reading.failures + self._store.writing.failures
-        _log.info("the cache's second level is closed", failures=failures, **asdict(self.counts))
+        _log.info("the cache's second level is closed", failures=self.failures, **asdict(self.counts))
 
     def _read(
         self, request: FetchRequest, form: EntryFormat, name: bytes, value: bytes, lifetimes: Lifetimes

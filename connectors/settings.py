@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from connectors.kindness.share import WHOLE, Share
 from connectors.reach import Reach
+from connectors.tracing import CallTracer
 from connectors.watch import Watch
 
 
@@ -29,7 +30,7 @@ class SupplySettings:
     `environment` is where `${NAME}` is looked up. `largest_answer` is in bytes, of one call's answer. `cached_rows` is
     the most rows kept in memory, over all datasets; behind them stands the second level, where there is one. `reach`
     has the addresses that manifests may reach. `watch` looks on at every call, where there is anybody. `share` is
-    the part of what each agency bears that is this process's.
+    the part of what each agency bears that is this process's. `tracer` traces the calls, where requests are traced.
     """
 
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
@@ -39,3 +40,4 @@ class SupplySettings:
     reach: Reach = field(default_factory=Reach)
     watch: Watch | None = None
     share: Share = WHOLE
+    tracer: CallTracer | None = None

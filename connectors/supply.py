@@ -89,6 +89,11 @@ class AgencySupply:
         """The bounds of each agency, by its id: what was asked of it, and how it fares."""
         return {line.dataset.agency: line.bounds for line in self._lines.values()}
 
+    @property
+    def cache(self) -> RowCache:
+        """The rows that are kept."""
+        return self._cache
+
     def fetch(self, request: FetchRequest) -> asyncio.Future[Answers]:
         """As in `Supply`. Raises `UnknownDataset` for a dataset, column or filter that no manifest declares."""
         line = self._line(request)

@@ -19,6 +19,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.activity import Activity, Stage
 from gateway.errors import AuditUnavailableError, ClientGoneError, HttpError, InternalError
 from gateway.forwarded import ForwardedCertificates
 from gateway.health import Check, assess
@@ -36,6 +37,13 @@ IDS_DRAWN: Final = 256
 """How many request ids are drawn at once: the call to the operating system takes much longer than an id."""
 
 _ID_BYTES: Final = 16
+
+ANSWERED: Final = "ANSWERED"
+REFUSED: Final = "REFUSED"
+CANCELLED: Final = "CANCELLED"
+"""What becomes of requests, beside the codes of HTTP errors: executed; refused as GraphQL (a request error); given up
+as the server ends, or as the caller goes away while the answer leaves.
+"""
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
@@ -57,15 +65,21 @@ class RecordRefusal(Protocol):
 
 
 class GraphQLEndpoint:
-    """The ASGI application at /graphql."""
+    """The ASGI application at /graphql. `activity` counts what is asked of it."""
 
     def __init__(
-        self, pipeline: Pipeline, authenticator: Authenticator, settings: Settings, record_refusal: RecordRefusal
+        self,
+        pipeline: Pipeline,
+        authenticator: Authenticator,
+        settings: Settings,
+        record_refusal: RecordRefusal,
+        activity: Activity | None = None,
     ) -> None:
         self._pipeline = pipeline
         self._authenticator = authenticator
         self._settings = settings
         self._record_refusal = record_refusal
+        self._activity = activity or Activity()
         self._proxies = ForwardedCertificates(settings.proxies) if settings.proxies.networks else None
         self._ids = _request_ids()
 
@@ -73,21 +87,25 @@ class GraphQLEndpoint:
         """Answers one HTTP request."""
         request_id = next(self._ids)
         named = REQUEST_ID.set(request_id)
+        began, outcome = self._activity.begin(), CANCELLED
         try:
-            response = await self._respond(Request(scope, receive), request_id)
+            response, outcome = await self._respond(Request(scope, receive), request_id)
+            await response(scope, receive, send)
         finally:
+            self._activity.end(began, outcome)
             REQUEST_ID.reset(named)
-        await response(scope, receive, send)
 
-    async def _respond(self, request: Request, request_id: str) -> Response:
+    async def _respond(self, request: Request, request_id: str) -> tuple[Response, str]:
+        """The response, and what became of the request, in a word."""
         media_type = MediaType.JSON
         principal: Principal | None = None
         try:
-            check_method(request.method)
-            media_type = negotiate(request.headers.getlist("Accept"))
-            deadline = deadline_of(request.headers, self._settings.deadline)
-            principal = await self._authenticator.authenticate(credentials(request, self._proxies))
-            received = await receive(request, request_id, principal, self._settings, deadline)
+            with self._activity.stage(Stage.RECEIVE):
+                check_method(request.method)
+                media_type = negotiate(request.headers.getlist("Accept"))
+                deadline = deadline_of(request.headers, self._settings.deadline)
+                principal = await self._authenticator.authenticate(credentials(request, self._proxies))
+                received = await receive(request, request_id, principal, self._settings, deadline)
             answered = await _while_connected(request, self._pipeline.answer(received))
         except HttpError as error:
             refusal = error
@@ -96,15 +114,17 @@ class GraphQLEndpoint:
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the caller learns its request id and no more
             refusal = _unexpected(error, request_id)
         else:
-            return respond(answered, media_type, request_id)
-        return refuse(await self._recorded(request_id, principal, refusal), media_type, request_id)
+            return respond(answered, media_type, request_id), ANSWERED if answered.executed else REFUSED
+        refusal = await self._recorded(request_id, principal, refusal)
+        return refuse(refusal, media_type, request_id), refusal.code
 
     async def _recorded(self, request_id: str, principal: Principal | None, refusal: HttpError) -> HttpError:
         """The refusal once it is in the audit log; where that fails, the failure in its place."""
         if isinstance(refusal, AuditUnavailableError):
             return refusal
         try:
-            await self._record_refusal(request_id, principal, refusal)
+            with self._activity.stage(Stage.RECORD):
+                await self._record_refusal(request_id, principal, refusal)
         except AuditUnavailableError as error:
             return error
         return refusal
@@ -142,14 +162,15 @@ class Application(Starlette):
     the router's way takes longer than reading the request.
     """
 
-    def __init__(self, endpoint: GraphQLEndpoint, routes: Sequence[BaseRoute], lifespan: Lifespan | None) -> None:
+    def __init__(self, endpoint: ASGIApp, routes: Sequence[BaseRoute], lifespan: Lifespan | None) -> None:
+        """`endpoint` lets no exception out."""
         super().__init__(
             routes=routes,
             middleware=[Middleware(ErrorBoundary)],
             exception_handlers={HTTPException: http_exception},
             lifespan=lifespan,
         )
-        self._graphql = ErrorBoundary(endpoint)
+        self._graphql = endpoint
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request, or opens and closes what the lifespan does."""
@@ -168,19 +189,22 @@ def create_app(  # noqa: PLR0913 - the parts of the application, each named
     readiness: Mapping[str, Check],
     extra_routes: Sequence[BaseRoute] = (),
     lifespan: Lifespan | None = None,
+    activity: Activity | None = None,
+    traced: Callable[[ASGIApp], ASGIApp] | None = None,
 ) -> Starlette:
     """The application: inside an error boundary, /graphql, /healthz, /readyz or an extra route.
 
     `readiness` names the parts that /readyz asks. `lifespan` opens what the parts need before the first request, and
-    closes it after the last.
+    closes it after the last. `activity` counts the requests; `traced` puts around what answers them what traces them.
     """
 
     async def readyz(_: Request) -> Response:
         state = await assess(readiness)
         return json_response({"ready": state.ready, "parts": state.parts}, 200 if state.ready else 503)
 
+    endpoint: ASGIApp = ErrorBoundary(GraphQLEndpoint(pipeline, authenticator, settings, record_refusal, activity))
     return Application(
-        GraphQLEndpoint(pipeline, authenticator, settings, record_refusal),
+        traced(endpoint) if traced else endpoint,
         [Route("/healthz", healthz), Route("/readyz", readyz), *extra_routes],
         lifespan,
     )

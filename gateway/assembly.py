@@ -19,6 +19,7 @@ from connectors.manifest_file import load_manifests
 from connectors.reach import Reach
 from connectors.settings import SecondLevelSettings, SupplySettings
 from connectors.supply import AgencySupply, open_supply
+from gateway.activity import Activity
 from gateway.agencies import AgencyProfile
 from gateway.audit.keys import load_signing_keys
 from gateway.audit.open import audit_log, log_place, worker_part
@@ -42,6 +43,7 @@ from gateway.receipt import Receipts, Salt
 from gateway.reload import Reload, Terms
 from gateway.settings import PREFIX, Settings
 from gateway.tables import TableSource, announce
+from gateway.tracing.contract import Tracing
 from gateway.trusted import TrustedDocuments
 from gateway.usage import UsageLog
 from gateway.views import Views
@@ -145,10 +147,15 @@ def share_of(settings: Settings, worker: int | None) -> Share:
 
 @asynccontextmanager
 async def open_gateway(
-    settings: Settings, installation: Installation, environment: Mapping[str, str], worker: int | None = None
+    settings: Settings,
+    installation: Installation,
+    environment: Mapping[str, str],
+    worker: int | None = None,
+    tracing: Tracing | None = None,
 ) -> AsyncIterator[Gateway]:
     """The gateway, open for as long as the context lasts. `environment` holds the manifests' `${NAME}`; `worker` is
-    its number where there are several, each with an audit log of its own.
+    its number where there are several, each with an audit log of its own; `tracing` is whoever traces requests, where
+    anybody does.
 
     Raises the packages' errors where something is wrong or missing.
     """
@@ -159,6 +166,7 @@ async def open_gateway(
         second_level=_second_level(settings),
         reach=Reach(settings.networks, settings.plain_networks),
         share=share_of(settings, worker),
+        tracer=tracing,
     )
     keys = load_signing_keys(settings.audit)
     async with AsyncExitStack() as stack:
@@ -170,7 +178,7 @@ async def open_gateway(
         stack.push_async_callback(provisions.close)
         compiler = await stack.enter_async_context(Compiler(open_workshop))
         usage = UsageLog(log_place(settings), await stack.enter_async_context(Compiler()))
-        providing = _Providing(settings, Sharing(settings.quotas, supply_settings.share, DayShares(counters)))
+        providing = _Providing(settings, Sharing(settings.quotas, supply_settings.share, DayShares(counters)), tracing)
         provision = providing.provision(installation, supply)
         editions = await stack.enter_async_context(_policy_in_force(settings, provision, compiler))
         reload = _reload(providing, installation, supply_settings, provisions, editions)
@@ -193,6 +201,7 @@ async def open_gateway(
             receipts=Receipts(settings.audience, keys) if keys else None,
             reload=reload,
             usage=usage,
+            activity=Activity(tracing),
         )
 
 
@@ -202,18 +211,20 @@ class _Providing:
 
     settings: Settings
     sharing: Sharing
+    tracing: Tracing | None
 
     def provision(self, installation: Installation, supply: AgencySupply, before: Provision | None = None) -> Provision:
         """What an installation supplies, with what `before` had read of callers' operations where that still holds."""
         settings, contract, catalogue = self.settings, installation.contract, installation.catalogue
         same = before is not None and before.views.contract == contract
+        shared_out = self.sharing.shared_out(supply, installation.manifests)
         return Provision(
             offered=installation.offered,
             datasets=installation.datasets,
             agencies=installation.agencies,
             shared=shared_datasets(installation.datasets.values(), catalogue),
             tariff=tariff(settings.cost, installation.datasets),
-            supply=self.sharing.shared_out(supply, installation.manifests),
+            supply=self.tracing.questions(shared_out) if self.tracing else shared_out,
             views=before.views if before and same else Views(contract),
             documents=before.documents if before and same else Documents(catalogue, settings.limits.operation()),
         )

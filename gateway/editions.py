@@ -64,6 +64,20 @@ class Edition:
     provision: Provision
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the version in force stands: its number, and when it was published (Unix epoch); for how many seconds its
+    store has not confirmed that it is the latest, None where there is no store; whether that is too long; and whether
+    a later one is left out, for it cannot be loaded here.
+    """
+
+    number: int
+    published_at: float
+    confirmed: float | None
+    stale: bool
+    left_out: bool
+
+
 class Editions:
     """Makes editions, and holds the one in force.
 
@@ -101,6 +115,15 @@ class Editions:
         if edition is None:
             raise PolicyNotLoadedError
         return edition
+
+    def standing(self) -> Standing:
+        """How the version in force stands. Raises `PolicyNotLoadedError` before there is one."""
+        if self._current is None:
+            raise PolicyNotLoadedError
+        policy = self._current.policy
+        confirmed = None if self._confirmed is None else self._clock() - self._confirmed
+        left_out = self._left_out is not None and self._left_out[0] > policy.number
+        return Standing(policy.number, policy.published_at.timestamp(), confirmed, self._stale(), left_out)
 
     async def check(self) -> str | None:
         """Whether the policy can be relied on, as a `gateway.health.Check`."""

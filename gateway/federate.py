@@ -12,6 +12,7 @@ import msgspec
 
 from connectors.contract import Asker, CompanyRows, FailureCode, Outcome, Supply
 from connectors.turns import Turn
+from gateway.activity import Activity, Stage
 from gateway.arguments import Slice
 from gateway.authorise import Supplier
 from gateway.caller import Caller
@@ -60,7 +61,7 @@ class Federation(msgspec.Struct, frozen=True):
 
     `shared` names the datasets whose cached rows may serve every organisation; `limit` bounds the request's distinct
     companies, `bill` its cost, `quotas` what its caller may ask about on a day; `deadline` is in seconds of the event
-    loop's clock.
+    loop's clock. `activity` times the stages.
     """
 
     supply: Supply
@@ -74,6 +75,7 @@ class Federation(msgspec.Struct, frozen=True):
     quotas: Quotas
     limit: int
     deadline: float
+    activity: Activity
 
     async def run(
         self, operation: Operation, roots: RootCompanies, slices: Mapping[AnswerSelection, Slice], turn: Turn
@@ -95,22 +97,25 @@ class Federation(msgspec.Struct, frozen=True):
         while level:
             companies = set(answers.companies)
             admitted, over = self._admit(level, companies)
-            planned = await self._plan(operation, admitted, slices, turn)
-            places = [one.place for one in planned]
-            requests = level_requests(places, slices, terms)
+            with self.activity.stage(Stage.PLAN):
+                planned = await self._plan(operation, admitted, slices, turn)
+                places = [one.place for one in planned]
+                requests = level_requests(places, slices, terms)
             if not answers.settled:
                 self.bill.begin(requests.all(), places, slices, self.limit)
                 await self._check(roots)
             elif not self.bill.covers(requests.all()) or not await self._admits(companies - answers.companies):
                 requests, planned, over, companies = NO_REQUESTS, [], level, answers.companies
             answers.companies.update(companies)
-            fetched = await fetch_level(requests, self.supply)
+            with self.activity.stage(Stage.FETCH):
+                fetched = await fetch_level(requests, self.supply)
             turn.begin()
-            found = [await self._join(one, slices, _said(fetched), turn) for one in planned]
-            beyond = await self._plan(operation, over, slices, turn)
-            answers.settled.extend(found)
-            answers.settled.extend([await self._join(one, slices, _over_limit, turn) for one in beyond])
-            level = await _next_level(found, turn)
+            with self.activity.stage(Stage.JOIN):
+                found = [await self._join(one, slices, _said(fetched), turn) for one in planned]
+                beyond = await self._plan(operation, over, slices, turn)
+                answers.settled.extend(found)
+                answers.settled.extend([await self._join(one, slices, _over_limit, turn) for one in beyond])
+                level = await _next_level(found, turn)
         return answers
 
     async def _check(self, roots: RootCompanies) -> None:
@@ -147,7 +152,10 @@ class Federation(msgspec.Struct, frozen=True):
                 if turn.is_over():
                     await turn.pass_on()
             for caller_class, of_class in by_class.items():
-                prepared = self.preparer.prepare(operation, slices, await self.tables.table(caller_class))
+                with self.activity.stage(Stage.DECIDE):
+                    table = await self.tables.table(caller_class)
+                prepared = self.preparer.prepare(operation, slices, table)
+                self.activity.decided(prepared.decisions)
                 place = Place(enterprise, prepared.plan, tuple(of_class))
                 planned.append(_Planned(caller_class, place, prepared))
                 if turn.is_over():

@@ -17,9 +17,20 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 REQUEST_ID: Final[ContextVar[str | None]] = ContextVar("request_id", default=None)
 """The id of the request that is being answered, for every line of the log that it causes."""
 
+TRACE_ID: Final[ContextVar[str | None]] = ContextVar("trace_id", default=None)
+"""The id of its trace (W3C Trace Context, 32 hexadecimal digits), where requests are traced."""
+
+
+OURS: Final = ("gateway", "connectors", "policies", "schema")
+"""Whose lines are logged from any level on. What libraries have to say below a warning is for whoever works on them:
+there drivers log statements with their parameters, and clients addresses with the companies in them.
+"""
+
 
 def configure_logging(form: Literal["json", "console"], level: str) -> None:
-    """Sets up the log of this process. `level` is the least level logged, in lower case."""
+    """Sets up the log of this process. `level` is the least level logged, in lower case; of libraries' lines it is a
+    warning at the least.
+    """
     common: list[Processor] = [
         name_request,
         structlog.stdlib.add_log_level,
@@ -46,12 +57,18 @@ def configure_logging(form: Literal["json", "console"], level: str) -> None:
     )
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(level.upper())
+    least = logging.getLevelNamesMapping()[level.upper()]
+    root.setLevel(max(least, logging.WARNING))
+    for name in OURS:
+        logging.getLogger(name).setLevel(least)
+    logging.captureWarnings(capture=True)
 
 
 def name_request(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """A structlog processor that adds the id of the request, unless the line names one itself."""
-    request_id = REQUEST_ID.get()
+    """A structlog processor that adds the ids of the request and of its trace, unless the line names one itself."""
+    request_id, trace_id = REQUEST_ID.get(), TRACE_ID.get()
+    if trace_id is not None:
+        event = {"trace_id": trace_id, **event}
     return event if request_id is None else {"request_id": request_id, **event}
 
 

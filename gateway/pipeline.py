@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
@@ -13,8 +13,9 @@ from graphql import GraphQLError
 from msgspec.structs import replace
 
 from connectors.contract import Asker
-from connectors.health import AgencyHealth, health_of
+from connectors.health import AgencyHealth, CacheHealth, cache_health_of, health_of
 from connectors.turns import Turn
+from gateway.activity import Activity, Stage
 from gateway.agencies import told_of
 from gateway.arguments import slices
 from gateway.audit.log import AuditLog
@@ -77,7 +78,8 @@ class Gateway:
     """Everything that answering a request needs. One request sees one edition from its start to its end.
 
     `receipts` is None where there is no key to sign any; `reload` follows the manifests, where there are files of them;
-    `usage` reads the audit log for those who may know who used an agency's data.
+    `usage` reads the audit log for those who may know who used an agency's data. `activity` is what is counted of
+    requests.
     """
 
     editions: Editions
@@ -90,10 +92,15 @@ class Gateway:
     receipts: Receipts | None = None
     reload: Reload | None = None
     usage: UsageLog | None = None
+    activity: Activity = field(default_factory=Activity)
 
     def health(self) -> tuple[AgencyHealth, ...]:
         """How the agencies fare that are asked now."""
         return health_of(self.reload.supply) if self.reload else ()
+
+    def cache(self) -> CacheHealth | None:
+        """How the cache of agencies' rows fares, where there is one."""
+        return cache_health_of(self.reload.supply) if self.reload else None
 
     def refused_manifests(self) -> int:
         """How many manifests are not in force, for a mistake."""
@@ -114,7 +121,8 @@ class Gateway:
     async def _answer(self, received: Received, edition: Edition) -> Answered:
         started = _now()
         try:
-            question = await self._read(received, edition, started)
+            with self.activity.stage(Stage.DOCUMENT):
+                question = await self._read(received, edition, started)
         except OperationUnsupported as refused:
             if received.read_only:
                 raise MethodNotAllowedError(str(refused), allow="POST") from None
@@ -126,16 +134,16 @@ class Gateway:
         except TooManyRequestsError:
             # Nobody was asked, save whoever was to find the company.
             if question.companies.lookups():
-                await self.audit.append(asked_record(received, question, started))
+                await self._record(asked_record(received, question, started))
             raise
         except (CostExceeded, LimitExceeded) as refused:
             if isinstance(refused, CostExceeded) and not question.companies.lookups():
                 return await self._refuse(received, refused, started)
-            await self.audit.append(asked_record(received, question, started))
+            await self._record(asked_record(received, question, started))
             return Answered(encode_refusal(refused.formatted(), {"requestId": received.request_id}), executed=False)
         except BaseException:
             # Agencies have been asked about these companies, whatever becomes of the answer.
-            await self.audit.append(asked_record(received, question, started))
+            await self._record(asked_record(received, question, started))
             raise
 
     async def _read(self, received: Received, edition: Edition, now: dt.datetime) -> Question:
@@ -173,7 +181,8 @@ class Gateway:
             asking = Asking(
                 provision.supply, table, partition(caller, provision.shared), asker, received.deadline, bill
             )
-            companies, looked = await resolve(companies, asking)
+            with self.activity.stage(Stage.RESOLVE):
+                companies, looked = await resolve(companies, asking)
         federation = Federation(
             supply=provision.supply,
             tables=edition.tables,
@@ -186,6 +195,7 @@ class Gateway:
             quotas=self.quotas,
             limit=self.limits.companies,
             deadline=received.deadline,
+            activity=self.activity,
         )
         turn = Turn()
         answers = await federation.run(operation, companies, question.slices, turn)
@@ -195,11 +205,9 @@ class Gateway:
         local, local_errors = question.local
         data = None
         if local is not None:
-            found = {
-                **local,
-                **told.data,
-                **await Enterprises(answers, masks, provision.agencies, self.limits.written).roots(companies, turn),
-            }
+            enterprises = Enterprises(answers, masks, provision.agencies, self.limits.written)
+            with self.activity.stage(Stage.SHAPE):
+                found = {**local, **told.data, **await enterprises.roots(companies, turn)}
             data = {key: found[key] for key in operation.keys}
         errors = [*companies.errors, *local_errors, *told.errors, *failure_errors(answers.settled)]
         sources, nonce = list(outcomes(answers)), self.secrets.salt.nonce(received.request_id)
@@ -210,10 +218,11 @@ class Gateway:
             stated = {"receipt": statement(question, issuer=issuer, at=started, nonce=nonce, sources=sources)}
         cost = {"cost": bill.told()} if received.tell_cost or provision.tariff.told else {}
         notices = {**cost, **caller.notices(), **self.trusted.notices(received), **stated}
-        body = encode(data, errors, {"requestId": received.request_id, **notices})
+        with self.activity.stage(Stage.ENCODE):
+            body = encode(data, errors, {"requestId": received.request_id, **notices})
         receipt = await signer.sign(body) if signer else None
         response = salted_digest(nonce, body)
-        await self.audit.append(
+        await self._record(
             answer_record(
                 received,
                 question,
@@ -228,7 +237,7 @@ class Gateway:
         return Answered(body, executed=True, receipt=receipt)
 
     async def _refuse(self, received: Received, refused: RequestRefused, started: dt.datetime) -> Answered:
-        await self.audit.append(refusal_record(received.request_id, received.principal, refused.code, started))
+        await self._record(refusal_record(received.request_id, received.principal, refused.code, started))
         return Answered(encode_refusal(refused.formatted(), {"requestId": received.request_id}), executed=False)
 
     async def _told(self, received: Received, edition: Edition, question: Question, now: dt.datetime) -> Told:
@@ -248,6 +257,10 @@ class Gateway:
 
     def _fares(self) -> Mapping[str, Fares]:
         return {health.agency: fares_of(health) for health in self.health()}
+
+    async def _record(self, record: Mapping[str, object]) -> None:
+        with self.activity.stage(Stage.RECORD):
+            await self.audit.append(record)
 
     def _masks(self, caller: Caller) -> Masks:
         """The masks as they fall out for this caller."""

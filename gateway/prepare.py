@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 
@@ -9,23 +10,26 @@ from cachetools import LRUCache
 
 from connectors.contract import Dataset
 from gateway.arguments import Slice
-from gateway.authorise import Filtered, authorise
+from gateway.authorise import Authorised, Filtered, authorise
 from gateway.crosswalk import crosswalks
 from gateway.join import Joining, joinings
 from gateway.operation import AnswerSelection, Operation
 from gateway.plan import Plan, make_plan
 from gateway.shape import Agencies, AnswerWriter, answer_writers
-from policies.decision import DecisionTable
+from policies.decision import DecisionTable, Effect
 from policies.publicity import Publicity
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
-    """An operation for one class of caller: its plan, and how its answers are joined and written."""
+    """An operation for one class of caller: its plan, and how its answers are joined and written. `decisions` are how
+    many there are of each effect on the coordinates that it selects.
+    """
 
     plan: Plan
     joinings: Mapping[AnswerSelection, Joining]
     writers: Mapping[AnswerSelection, AnswerWriter]
+    decisions: Mapping[Effect, int]
 
 
 class Preparer:
@@ -52,6 +56,16 @@ class Preparer:
                 make_plan(operation, authorised, self._crosswalks),
                 joinings(authorised, self._publicity),
                 answer_writers(authorised, self._agencies),
+                _decisions(authorised),
             )
             kept = self._kept[key] = (table, prepared)
         return kept[1]
+
+
+def _decisions(authorised: Authorised) -> Mapping[Effect, int]:
+    return Counter(
+        decision.effect
+        for answer in authorised.answers.values()
+        for supplier in answer.suppliers
+        for _, _, decision in supplier.coordinates()
+    )

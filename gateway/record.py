@@ -155,9 +155,9 @@ def _decided(agency: str, coordinate: str, decision: Decision) -> Mapping[str, A
 
 def asked_about(answers: Answers) -> Mapping[str, Sequence[CreditCode]]:
     """The companies of each dataset that was asked about some of them, and not about all."""
-    asked: defaultdict[str, set[CreditCode]] = defaultdict(set)
     if len(answers.companies) <= 1:
-        return asked
+        return {}
+    asked: defaultdict[str, set[CreditCode]] = defaultdict(set)
     for part in answers.settled:
         for joined in part.joined.values():
             for envelope, codes in _by_envelope(joined.envelopes, part.place.codes):

@@ -30,7 +30,9 @@ from gateway.errors import HttpError
 from gateway.health import Check
 from gateway.identity import Authenticator, open_authenticator
 from gateway.messages import Principal
-from gateway.metrics import AgencyCollector, serving_metrics
+from gateway.metrics.agencies import AgencyCollector
+from gateway.metrics.gateway import GatewayCollector
+from gateway.metrics.serving import serving_metrics
 from gateway.pipeline import Gateway
 from gateway.quotas.quotas import Admission
 from gateway.receipt import Receipts
@@ -38,6 +40,8 @@ from gateway.record import refusal_record
 from gateway.respond import json_response
 from gateway.settings import PREFIX, Settings
 from gateway.tls import CertificateProtocol, ServerCertificate, following
+from gateway.tracing.contract import Tracing
+from gateway.tracing.open import open_tracing
 
 SHUTDOWN_SECONDS: Final = 30
 """How long requests in flight may take to end once the server is told to."""
@@ -80,14 +84,15 @@ async def answering(
     certificate = ServerCertificate(settings.tls) if settings.tls.certificate else None
     draining = Draining(settings.drain)
     async with (
-        open_gateway(settings, installation, environment, worker) as gateway,
+        open_tracing(settings, worker, environment) as tracing,
+        open_gateway(settings, installation, environment, worker, tracing) as gateway,
         open_desk(settings, gateway) as desk,
         watching(settings, worker_part(worker), gateway.audit) as checks,
         open_authenticator(settings, lambda: gateway.editions.current.policy.organisations) as authenticator,
         following(certificate),
     ):
         config = uvicorn.Config(
-            application(gateway, desk, authenticator, settings, {"server": draining.check, **checks}),
+            application(gateway, desk, authenticator, settings, {"server": draining.check, **checks}, tracing),
             http=CertificateProtocol if settings.tls.client_authorities else "auto",
             ws="none",
             ssl_context_factory=(lambda *_: certificate.context) if certificate else None,
@@ -98,8 +103,9 @@ async def answering(
             lifespan="off",
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
+        collectors = AgencyCollector(gateway.health, gateway.refused_manifests), GatewayCollector(gateway)
         async with (
-            serving_metrics(settings, worker, AgencyCollector(gateway.health, gateway.refused_manifests)),
+            serving_metrics(settings, worker, collectors),
             serving.serving(config, listener),
         ):
             with _frozen():
@@ -130,8 +136,13 @@ def address(listener: socket.socket, settings: Settings) -> str:
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
-def application(
-    gateway: Gateway, desk: Desk, authenticator: Authenticator, settings: Settings, checks: Mapping[str, Check]
+def application(  # noqa: PLR0913, PLR0917 - the parts of the application, each named
+    gateway: Gateway,
+    desk: Desk,
+    authenticator: Authenticator,
+    settings: Settings,
+    checks: Mapping[str, Check],
+    tracing: Tracing | None = None,
 ) -> Starlette:
     """The HTTP application over an open gateway, and the administrators' desk beside it. `checks` are what readiness
     takes beside these.
@@ -151,6 +162,8 @@ def application(
             *_key_routes(gateway.receipts),
             admin_route(desk, authenticator, settings, record_refusal),
         ],
+        activity=gateway.activity,
+        traced=tracing.requests if tracing else None,
     )
 
 

@@ -378,6 +378,17 @@ class AuditSettings(_Group):
         return self
 
 
+class TracingSettings(_Group):
+    """Whether requests are traced, and who is told of it; the rest is said by OpenTelemetry's own variables."""
+
+    export: Literal["off", "otlp"] = Field(
+        default="off", description="`otlp` exports traces as OpenTelemetry's variables (`OTEL_...`) say."
+    )
+    agencies: tuple[str, ...] = Field(
+        default=(), description="The agencies whose requests carry the trace's id (`traceparent`), by id; none: none."
+    )
+
+
 class Settings(BaseSettings):
     """Every setting of the gateway. The defaults serve nobody but those who can name themselves."""
 
@@ -466,6 +477,7 @@ class Settings(BaseSettings):
         le=65_535,
         description="The port for Prometheus, of the first worker; each further one has the next; none: no metrics.",
     )
+    tracing: TracingSettings = Field(default=TracingSettings(), description="Whether requests are traced.")
     networks: tuple[IPvAnyNetwork, ...] = Field(
         default=(), description="The networks in which agencies may be asked by https; none: any, but this machine."
     )

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Self
 
 import orjson
@@ -16,8 +18,20 @@ import structlog
 from gateway.audit.chain import Head, chained
 from gateway.audit.sink import Sink
 from gateway.errors import AuditSinkError, AuditUnavailableError
+from gateway.histogram import Histogram
 
 _log = structlog.stdlib.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class AuditCounts:
+    """Since the process began: records that were made durable, how often that failed, and how long it took each time,
+    for all records that were written together.
+    """
+
+    records: int = 0
+    failures: int = 0
+    commits: Histogram = field(default_factory=Histogram)
 
 
 class AuditLog:
@@ -30,6 +44,8 @@ class AuditLog:
         self._writer: asyncio.Task[None] | None = None
         self._closed = False
         self._failing = False
+        self._under_way = 0
+        self.counts = AuditCounts()
 
     async def __aenter__(self) -> Self:
         """Opens the sink. Raises `AuditUnavailableError`."""
@@ -47,6 +63,11 @@ class AuditLog:
     def number(self) -> int:
         """The number of the last durable record, as far as is known."""
         return self._head.number if self._head else 0
+
+    @property
+    def waiting(self) -> int:
+        """How many records wait to be durable."""
+        return self._under_way + sum(1 for record, _ in self._waiting if record)
 
     async def append(self, record: Mapping[str, object]) -> None:
         """Returns when the record is durable. Raises `AuditUnavailableError` where it cannot be made so."""
@@ -73,7 +94,10 @@ class AuditLog:
     async def _write_all(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting, []
-            written = await self._write([record for record, _ in batch if record])
+            records = [record for record, _ in batch if record]
+            self._under_way = len(records)
+            written = await self._write(records)
+            self._under_way = 0
             for _, durable in batch:
                 if not durable.done():  # done: whoever waited was cancelled
                     durable.set_result(written)
@@ -81,6 +105,7 @@ class AuditLog:
 
     async def _write(self, records: Sequence[bytes]) -> bool:
         """Whether the records are durable."""
+        began = perf_counter()
         try:
             before = self._head or await self._sink.open()
             head, lines = chained(before, records)
@@ -89,10 +114,13 @@ class AuditLog:
             # What became of the lines is not known: where the chain ends is read again.
             self._head = None
             self._failing = True
+            self.counts.failures += 1
             await self._sink.close()
             _log.error("audit log cannot be written", reason=str(error))
             return False
         self._head = head
         if records:
             self._failing = False
+            self.counts.records += len(records)
+            self.counts.commits.add(perf_counter() - began)
         return True

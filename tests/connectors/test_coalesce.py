@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextvars import ContextVar
 
 import pytest
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
 from connectors.coalesce import RETRIES
 from connectors.contract import CompanyRows, FailureCode, Outcome, SourceAnswer
@@ -93,6 +96,27 @@ async def test_one_requests_bad_key_fails_that_request_alone() -> None:
     assert [set(outcomes(answers)) for answers in good] == [{Outcome.ANSWERED}] * 3
     # Once together; then each by itself, the two that ask alike as one.
     assert agency.calls == [texts(CODES[:5]), texts(CODES[:2]), texts(CODES[2:4]), texts(CODES[4:5])]
+
+
+async def test_what_is_logged_of_a_request_that_is_asked_again_or_is_late_is_said_in_its_own_name() -> None:
+    named = ContextVar("named", default="nobody")
+
+    async def ask(name: str, code: CreditCode, seconds: float) -> None:
+        named.set(name)
+        await fetch(supply, [code], seconds=seconds)
+
+    def name(_logger: object, _method: str, event: EventDict) -> EventDict:
+        return {**event, "named": named.get()}
+
+    supply = supply_of(refusing(CODES[0], CODES[1]))
+    with capture_logs(processors=[name]) as lines:
+        await asyncio.gather(ask("first", CODES[0], 20), ask("second", CODES[1], 20))
+    assert [line["named"] for line in lines] == ["first", "first", "second"]
+
+    supply = supply_of(MemoryAgency(gate=asyncio.Event()), timeout=60)
+    with capture_logs(processors=[name]) as lines:
+        await asyncio.gather(ask("first", CODES[0], 0.2), ask("second", CODES[1], 0.05))
+    assert [line["named"] for line in lines] == ["second", "first"]
 
 
 async def test_a_request_whose_call_nobody_shared_is_not_repeated() -> None:

@@ -254,11 +254,14 @@ async def test_a_latest_version_that_cannot_be_loaded_here_stops_all_but_public_
     own = CallerClass(COMPANY.roles, COMPANY.organisation, "self.review", frozenset({"self"}))
     table = await editions.current.tables.table(own)
     assert table.at("registry", "Registration.paidInCapital").effect is Effect.WITHHELD
+    while not editions.standing().left_out:  # noqa: ASYNC110 - nothing tells that it was tried
+        await asyncio.sleep(0.01)
     await store.publish(new_version(3, with_rule(DENY), published_at=NOW, by="someone", why="stop"), expected=2)
     await in_force(editions, 3)
     clock.now += 61.0
     while await editions.check():  # noqa: ASYNC110 - nothing tells that it is confirmed
         await asyncio.sleep(0.01)
+    assert (editions.standing().number, editions.standing().left_out) == (3, False)
     following.cancel()
 
 
@@ -296,6 +299,8 @@ async def test_without_word_of_the_store_only_public_data_is_shown_and_the_insta
     clock.now = 61.0
     assert await seen() == (Effect.CLEAR, Effect.WITHHELD)
     assert "store" in (await editions.check() or "")
+    standing = editions.standing()
+    assert (standing.number, standing.confirmed, standing.stale, standing.left_out) == (1, 61.0, True, False)
     following.cancel()
 
 

@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import warnings
 from collections.abc import Iterator
 
+import aiosqlite
 import orjson
 import pytest
 import structlog
 
-from gateway.logs import REQUEST_ID, configure_logging, outline
+from gateway.logs import OURS, REQUEST_ID, TRACE_ID, configure_logging, outline
 
 
 @pytest.fixture(autouse=True)
@@ -17,6 +19,9 @@ def _restored() -> Iterator[None]:
     handlers, level = root.handlers, root.level
     yield
     root.handlers, root.level = handlers, level
+    for name in OURS:
+        logging.getLogger(name).setLevel(logging.NOTSET)
+    logging.captureWarnings(capture=False)
     structlog.reset_defaults()
 
 
@@ -26,18 +31,45 @@ def lines(text: str) -> list[dict[str, object]]:
 
 def test_ours_and_the_libraries_records_are_json_lines_of_one_form(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("json", "info")
-    named = REQUEST_ID.set("r1")
+    named, traced = REQUEST_ID.set("r1"), TRACE_ID.set("t1")
     structlog.stdlib.get_logger("gateway.x").info("ours", agency="tax")
     logging.getLogger("uvicorn.error").warning("theirs %s", 1)
     REQUEST_ID.reset(named)
+    TRACE_ID.reset(traced)
     structlog.stdlib.get_logger("gateway.x").info("of no request")
     logging.getLogger("uvicorn.error").debug("too small")
     ours, theirs, other = lines(capsys.readouterr().err)
     assert {**ours, "timestamp": ""} == {
-        "event": "ours", "agency": "tax", "request_id": "r1", "level": "info", "logger": "gateway.x", "timestamp": "",
+        "event": "ours", "agency": "tax", "request_id": "r1", "trace_id": "t1",
+        "level": "info", "logger": "gateway.x", "timestamp": "",
     }  # fmt: skip
     assert (theirs["event"], theirs["level"], theirs["request_id"]) == ("theirs 1", "warning", "r1")
-    assert "request_id" not in other
+    assert other.keys().isdisjoint({"request_id", "trace_id"})
+
+
+@pytest.mark.parametrize(("level", "expected"), [("debug", ["debug", "info"]), ("info", ["info"]), ("error", [])])
+def test_the_level_is_that_of_our_lines(capsys: pytest.CaptureFixture[str], level: str, expected: list[str]) -> None:
+    configure_logging("json", level)
+    for name in ("gateway.x", "connectors.x"):
+        structlog.stdlib.get_logger(name).debug("small")
+        structlog.stdlib.get_logger(name).info("larger")
+    assert [line["level"] for line in lines(capsys.readouterr().err)] == expected * 2
+
+
+async def test_a_drivers_statements_stand_in_no_log_whatever_its_level(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("json", "debug")
+    async with aiosqlite.connect(":memory:") as database:
+        await database.execute("select ?", ("91330106MA00000319",))
+    assert "91330106MA00000319" not in capsys.readouterr().err
+
+
+def test_warnings_are_lines_of_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        configure_logging("json", "info")
+        warnings.warn("old", DeprecationWarning, stacklevel=1)
+    (line,) = lines(capsys.readouterr().err)
+    assert (line["logger"], line["level"]) == ("py.warnings", "warning")
 
 
 @pytest.mark.parametrize("form", ["json", "console"])

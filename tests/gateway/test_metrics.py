@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from pydantic import SecretStr
 from typer.testing import CliRunner
 
+from gateway.audit.files import FileSink
 from gateway.cli import app
-from gateway.errors import SettingsInvalidError
+from gateway.errors import AuditSinkError, SettingsInvalidError
 from gateway.server import running_server
-from gateway.settings import PREFIX, Settings
+from gateway.settings import PREFIX, AllowanceSettings, QuotaSettings, Settings
+from tests.connectors.redis_server import RedisServer
+from tests.gateway.conftest import Signer
 from tests.gateway.test_reload import COMPANY, PATIENCE, Office, Running, environment, offices, settings
+from tests.waiting import until
 
 __all__ = ["offices", "settings"]
 
@@ -27,15 +35,21 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
-@pytest.fixture
-async def running(settings: Settings, offices: tuple[Office, Office]) -> AsyncIterator[Running]:
-    chosen = settings.model_copy(update={"metrics_port": free_port()})
+@asynccontextmanager
+async def running_as(settings: Settings, offices: tuple[Office, Office], **changes: Any) -> AsyncIterator[Running]:
+    chosen = settings.model_copy(update={"metrics_port": free_port(), **changes})
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(running_server(chosen, environment(offices, chosen)))
         client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=PATIENCE))
         yield Running(
             url, client, chosen.manifests, *offices, metrics=f"http://127.0.0.1:{chosen.metrics_port}/metrics"
         )
+
+
+@pytest.fixture
+async def running(settings: Settings, offices: tuple[Office, Office]) -> AsyncIterator[Running]:
+    async with running_as(settings, offices) as running:
+        yield running
 
 
 async def scraped(running: Running) -> dict[str, float]:
@@ -110,3 +124,117 @@ async def test_a_port_that_is_taken_stops_the_start(settings: Settings, offices:
         with pytest.raises(SettingsInvalidError, match="METRICS_PORT"):
             async with running_server(chosen, environment(offices, chosen)):
                 pytest.fail("it was opened")
+
+
+QUOTAS = QuotaSettings(user=AllowanceSettings(companies=1))
+OFFICER, ANOTHER = "officer-planted", "91330106MA00000319"
+
+
+async def test_requests_stages_policy_audit_and_cache_are_told_of_and_nobody_with_them(
+    settings: Settings, offices: tuple[Office, Office], signer: Signer
+) -> None:
+    token = signer.token(sub=OFFICER)
+    headers = {"Authorization": f"Bearer {token}", "X-Purpose": "credit.underwriting"}
+    certified = "certifications { status records { number } } honours { status records { title } }"
+
+    async def ask(body: Mapping[str, Any], **more: str) -> int:
+        answer = await running.client.post(f"{running.url}/graphql", json=body, headers={**headers, **more})
+        return answer.status_code
+
+    async with running_as(settings, offices, issuers=(signer.settings,), quotas=QUOTAS) as running:
+        query = f'query Planted {{ enterprise(code: "{COMPANY}") {{ {certified} }} }}'
+        assert [await ask({"query": query}) for _ in range(2)] == [200, 200]
+        assert await ask({"query": query.replace(COMPANY, ANOTHER)}) == 429
+        assert await ask({"query": "{ planted }"}) == 200
+        assert await ask({"query": query}, Authorization="Bearer planted") == 401
+        assert await ask({"query": query}, **{"X-API-Key": "xq_planted"}) == 401
+        found = await scraped(running)
+        text = (await running.client.get(running.metrics)).text
+    told = {name: found[f'xinqiao_requests_total{{outcome="{name}"}}'] for name in ("ANSWERED", "REFUSED")}
+    assert told == {"ANSWERED": 2, "REFUSED": 1}
+    assert found['xinqiao_requests_total{outcome="COMPANIES_EXCEEDED"}'] == 1
+    assert found['xinqiao_requests_total{outcome="CREDENTIALS_AMBIGUOUS"}'] == 1
+    assert found["xinqiao_requests_under_way"] == 0
+    assert found["xinqiao_request_seconds_count"] == 6
+    counted = {
+        stage: found[f'xinqiao_stage_seconds_count{{stage="{stage}"}}']
+        for stage in ("receive", "document", "plan", "decide", "fetch", "join", "shape", "encode", "record")
+    }
+    assert counted == {
+        "receive": 6, "document": 4, "plan": 3, "decide": 3, "fetch": 2, "join": 2,
+        "shape": 2, "encode": 2, "record": 6,
+    }  # fmt: skip
+    assert found["xinqiao_policy_version"] == 1
+    assert found["xinqiao_policy_published_timestamp_seconds"] > 1_700_000_000
+    assert found["xinqiao_policy_stale"] == found["xinqiao_policy_left_out"] == 0
+    assert found['xinqiao_policy_decisions_total{effect="CLEAR"}'] > 0
+    assert found["xinqiao_audit_records_total"] == 6
+    assert found["xinqiao_audit_failures_total"] == found["xinqiao_audit_waiting"] == 0
+    assert found["xinqiao_audit_commit_seconds_sum"] > 0
+    assert 0 < found["xinqiao_audit_commit_seconds_count"] <= 6
+    assert found["xinqiao_cache_rows"] == 1
+    assert "xinqiao_build_info{" in text
+    assert "process_cpu_seconds_total" in text
+    for planted in (COMPANY, ANOTHER, OFFICER, "first-bank", "underwriting", "planted", token, signer.settings.id):
+        assert planted.lower() not in text.lower(), planted
+
+
+async def test_every_metric_is_in_the_documentation(
+    settings: Settings, offices: tuple[Office, Office], redis: RedisServer
+) -> None:
+    documented = (Path(__file__).parents[2] / "docs/observing.md").read_text()
+    async with running_as(settings, offices, cache_url=SecretStr(redis.address)) as running:
+        names = re.findall(r"^# TYPE (xinqiao_\w+)", (await running.client.get(running.metrics)).text, re.MULTILINE)
+    assert len(names) > 30
+    assert [name for name in names if f"`{name}`" not in documented] == []
+
+
+async def test_how_many_series_there_are_does_not_depend_on_what_is_asked(running: Running) -> None:
+    async def ask(code: str, name: str) -> None:
+        query = f'query {name} {{ enterprise(code: "{code}") {{ certifications {{ status }} }} }}'
+        await running.client.post(f"{running.url}/graphql", json={"query": query}, headers={"X-Purpose": name})
+        await running.client.post(f"{running.url}/graphql", json={"query": query})
+        await running.client.post(f"{running.url}/graphql", json={"query": "{" + name}, headers={"X-API-Key": name})
+        await running.client.request(name.upper(), f"{running.url}/graphql")
+
+    await ask(COMPANY, "first")
+    before = set(await scraped(running))
+    for number in range(20):
+        await ask(ANOTHER, f"name{number}")
+    assert set(await scraped(running)) == before
+    labels = {label for series in before for label in re.findall(r'[{,]([a-z_]+)="', series)}
+    assert labels == {
+        "agency", "record", "reason", "le", "xinqiao_agency_state", "outcome", "stage", "effect", "version", "python",
+    }  # fmt: skip
+
+
+async def test_an_audit_log_that_cannot_be_written_shows(
+    settings: Settings, offices: tuple[Office, Office], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running_as(settings, offices) as running:
+
+        async def fail(*_: object) -> None:
+            raise AuditSinkError("full")
+
+        monkeypatch.setattr(FileSink, "write", fail)
+        query = {"query": "{ agencies { id } }"}
+        assert (await running.client.post(f"{running.url}/graphql", json=query)).status_code == 503
+        found = await scraped(running)
+    assert found["xinqiao_audit_failures_total"] > 0
+    assert found["xinqiao_audit_records_total"] == 0
+    assert found['xinqiao_requests_total{outcome="AUDIT_UNAVAILABLE"}'] == 1
+
+
+async def test_what_becomes_of_entries_of_the_second_level_shows(
+    settings: Settings, offices: tuple[Office, Office], redis: RedisServer
+) -> None:
+    async with running_as(settings, offices, cache_url=SecretStr(redis.address)) as running:
+        await running.ask()
+
+        async def put() -> bool:
+            return (await scraped(running))['xinqiao_cache_second_level_entries_total{outcome="put"}'] == 1
+
+        await until(put)
+        found = await scraped(running)
+        assert found['xinqiao_cache_second_level_entries_total{outcome="absent"}'] == 1
+        assert found["xinqiao_cache_second_level_failures_total"] == 0

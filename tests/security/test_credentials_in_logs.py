@@ -28,7 +28,7 @@ from gateway.app import create_app
 from gateway.certificates import Certificates
 from gateway.errors import HttpError
 from gateway.identity import Authenticator, load_authenticator
-from gateway.logs import configure_logging
+from gateway.logs import OURS, configure_logging
 from gateway.messages import Answered, Principal, Received
 from gateway.record import refusal_record
 from gateway.settings import IssuerSettings, ProxySettings, Settings
@@ -97,6 +97,9 @@ def log() -> Iterator[io.StringIO]:
     sys.stderr = stream
     yield written
     root.handlers, root.level = handlers, level
+    for name in OURS:
+        logging.getLogger(name).setLevel(logging.NOTSET)
+    logging.captureWarnings(capture=False)
     structlog.reset_defaults()
 
 

@@ -1,19 +1,11 @@
-"""How agencies fare, in the words of Prometheus: collected when somebody asks, from what is counted anyway.
-
-Agencies, datasets and fixed words are the only labels: no company and no caller is told of. Each worker has an address
-of its own, so that nothing has to be shared between them, and Prometheus adds them up.
-"""
+"""How agencies fare, in the words of Prometheus."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
-from itertools import accumulate
 from typing import Final
 
-import uvicorn
-from prometheus_client import CollectorRegistry, make_asgi_app
 from prometheus_client.metrics_core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -25,11 +17,7 @@ from prometheus_client.registry import Collector
 
 from connectors.health import AgencyHealth, AgencyState
 from connectors.kindness.counts import LATENCIES
-from gateway.serving import listening, serving
-from gateway.settings import PREFIX, Settings
-
-BACKLOG: Final = 16
-"""Who collects comes alone, or nearly so."""
+from gateway.metrics.classes import cumulated
 
 _CALLS: Final[Mapping[str, str]] = {
     "calls": "Calls sent to the agency, repeated and hedging ones among them.",
@@ -74,9 +62,7 @@ class AgencyCollector(Collector):
             opened.add_metric([one.agency], one.opened)
             for reason in fields(one.calls.refused):
                 refused.add_metric([one.agency, reason.name], getattr(one.calls.refused, reason.name))
-            bounds = (*map(str, LATENCIES), "+Inf")
-            buckets = list(zip(bounds, map(float, accumulate(one.calls.latencies)), strict=True))
-            seconds.add_metric([one.agency], buckets, one.calls.seconds)
+            seconds.add_metric([one.agency], cumulated(LATENCIES, one.calls.latencies), one.calls.seconds)
         yield from (state, opened, refused, seconds)
         for name, text in _CALLS.items():
             calls = CounterMetricFamily(f"xinqiao_agency_{name}", text, labels=["agency"])
@@ -92,31 +78,3 @@ class AgencyCollector(Collector):
         manifests = GaugeMetricFamily("xinqiao_manifests_refused", "Manifests that are not in force for a mistake.")
         manifests.add_metric([], self._refused())
         yield manifests
-
-
-@asynccontextmanager
-async def serving_metrics(settings: Settings, worker: int | None, collector: Collector) -> AsyncIterator[None]:
-    """Answers Prometheus where the settings say, if they do, for as long as the context lasts.
-
-    `worker` counts from 1; each has the next port. Raises `SettingsInvalidError` where it cannot be listened on.
-    """
-    if settings.metrics_port is None:
-        yield
-        return
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(collector)
-    config = uvicorn.Config(
-        make_asgi_app(registry),
-        ws="none",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        lifespan="off",
-        timeout_graceful_shutdown=1,
-    )
-    port = settings.metrics_port + (worker or 1) - 1
-    names = f"{PREFIX}METRICS_HOST and {PREFIX}METRICS_PORT"
-    with listening(settings.metrics_host, port, BACKLOG, names) as listener:
-        async with serving(config, listener):
-            yield
