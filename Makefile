@@ -3,8 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+LOCKS := requirements.lock benchmarks/peers/requirements.lock .ci/audit.lock
+AUDITOR := $(VENV)/audit/bin/pip-audit
+AUDIT = $(BIN)/python .ci/audit.py --tool $(AUDITOR)
 
-.PHONY: run test check format lock generated bench bench-quick bench-soak soak clean
+.PHONY: run test check audit format lock generated bench bench-quick bench-soak soak clean
 
 run: $(STAMP)
 	$(BIN)/xinqiao demo
@@ -13,11 +16,16 @@ run: $(STAMP)
 test: $(STAMP)
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
-check: $(STAMP)
+check: $(STAMP) $(AUDITOR)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(AUDIT) --where-reachable $(LOCKS)
+
+# Known advisories about what is locked. Fails where nothing could be looked up; `check` says so, and goes on.
+audit: $(STAMP) $(AUDITOR)
+	$(AUDIT) $(LOCKS)
 
 format: $(STAMP)
 	$(BIN)/ruff format .
@@ -49,6 +57,14 @@ lock: $(STAMP)
 		--python-version 3.11 --group dev --custom-compile-command "make lock" pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --upgrade --python-version 3.11 \
 		--custom-compile-command "make lock" benchmarks/peers/requirements.in -o benchmarks/peers/requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --upgrade --python-version 3.11 \
+		--custom-compile-command "make lock" .ci/audit.in -o .ci/audit.lock
+
+# In an environment of its own: the tool brings two dozen packages that nothing else needs.
+$(AUDITOR): .ci/audit.lock $(STAMP)
+	$(PYTHON) -m venv $(VENV)/audit
+	$(VENV)/audit/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r .ci/audit.lock
+	touch $(AUDITOR)
 
 $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)

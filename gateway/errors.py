@@ -166,12 +166,14 @@ class CompaniesExceededError(TooManyRequestsError):
 
 
 class VerificationsExceededError(TooManyRequestsError):
-    """More verifications of one company on a day than the caller, or its organisation, may make."""
+    """More different values of one company on a day than an organisation may have verified: it would be guessing."""
 
     code = "VERIFICATIONS_EXCEEDED"
 
     def __init__(self, seconds: float) -> None:
-        super().__init__("Too many verifications of one company today. Others may still be verified.", seconds)
+        super().__init__(
+            "Too many different values of one company today. Those verified today may be verified again.", seconds
+        )
 
 
 class InternalError(HttpError):

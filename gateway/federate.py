@@ -78,21 +78,25 @@ class Federation(msgspec.Struct, frozen=True):
     activity: Activity
 
     async def run(
-        self, operation: Operation, roots: RootCompanies, slices: Mapping[AnswerSelection, Slice], turn: Turn
+        self,
+        operation: Operation,
+        roots: RootCompanies,
+        slices: Mapping[AnswerSelection, Slice],
+        turn: Turn,
+        asked: set[CreditCode],
     ) -> Answers:
-        """Asks for everything that the operation selects of its roots' companies, and of those they lead to.
+        """Asks for everything that the operation selects of its roots' companies, and of those they lead to. Each
+        level's companies are in `asked` before anybody is asked about them: it outlives a run that is cut short.
 
-        Raises `CostExceeded`, `CompaniesExceededError` and `VerificationsExceededError` before anything is asked. A
-        further level that the bill or the quotas do not cover is not asked for.
+        Raises `CostExceeded` and `CompaniesExceededError` before anything is asked. A further level that the bill or
+        the quotas do not cover is not asked for.
         """
-        answers = Answers([], set())
+        answers = Answers([], asked)
         level: Level = {
             enterprise: dict.fromkeys(filter(None, asked.codes))
             for asked in roots.asked
             for enterprise in asked.root.enterprises
         }
-        if not level:
-            await self._check(roots)
         terms = Terms(partition(self.caller, self.shared), self.asker, self.deadline)
         while level:
             companies = set(answers.companies)
@@ -103,7 +107,7 @@ class Federation(msgspec.Struct, frozen=True):
                 requests = level_requests(places, slices, terms)
             if not answers.settled:
                 self.bill.begin(requests.all(), places, slices, self.limit)
-                await self._check(roots)
+                await self.quotas.check(self.caller.principal, companies)
             elif not self.bill.covers(requests.all()) or not await self._admits(companies - answers.companies):
                 requests, planned, over, companies = NO_REQUESTS, [], level, answers.companies
             answers.companies.update(companies)
@@ -117,11 +121,6 @@ class Federation(msgspec.Struct, frozen=True):
                 answers.settled.extend([await self._join(one, slices, _over_limit, turn) for one in beyond])
                 level = await _next_level(found, turn)
         return answers
-
-    async def _check(self, roots: RootCompanies) -> None:
-        """Counts the companies that the roots name or were shown to have found, and those that they verify."""
-        await self.quotas.check(self.caller.principal, roots.distinct())
-        await self.quotas.check_verifications(self.caller.principal, roots.verifications())
 
     async def _admits(self, companies: set[CreditCode]) -> bool:
         """Whether its quota lets the caller ask about these companies too, which links lead to."""

@@ -55,6 +55,7 @@ from gateway.usage import UsageLog
 from gateway.viewer import local_roots
 from policies.masks import MaskContext, Masks, masking
 from policies.publicity import CHINA
+from schema.credit_code import CreditCode
 from schema.values import Value
 
 GRACE: Final = 5.0
@@ -129,21 +130,23 @@ class Gateway:
             return await self._refuse(received, refused, started)
         except RequestRefused as refused:
             return await self._refuse(received, refused, started)
+        await self.quotas.check_question(received.principal, question.companies)
+        asked: set[CreditCode] = set()
         try:
-            return await self._execute(received, edition, question, started)
+            return await self._execute(received, edition, question, started, asked)
         except TooManyRequestsError:
             # Nobody was asked, save whoever was to find the company.
             if question.companies.lookups():
-                await self._record(asked_record(received, question, started))
+                await self._record(asked_record(received, question, started, asked))
             raise
         except (CostExceeded, LimitExceeded) as refused:
             if isinstance(refused, CostExceeded) and not question.companies.lookups():
                 return await self._refuse(received, refused, started)
-            await self._record(asked_record(received, question, started))
+            await self._record(asked_record(received, question, started, asked))
             return Answered(encode_refusal(refused.formatted(), {"requestId": received.request_id}), executed=False)
         except BaseException:
             # Agencies have been asked about these companies, whatever becomes of the answer.
-            await self._record(asked_record(received, question, started))
+            await self._record(asked_record(received, question, started, asked))
             raise
 
     async def _read(self, received: Received, edition: Edition, now: dt.datetime) -> Question:
@@ -168,7 +171,7 @@ class Gateway:
         )
 
     async def _execute(
-        self, received: Received, edition: Edition, question: Question, started: dt.datetime
+        self, received: Received, edition: Edition, question: Question, started: dt.datetime, asked: set[CreditCode]
     ) -> Answered:
         caller, operation, companies = question.caller, question.operation, question.companies
         provision = edition.provision
@@ -198,7 +201,7 @@ class Gateway:
             activity=self.activity,
         )
         turn = Turn()
-        answers = await federation.run(operation, companies, question.slices, turn)
+        answers = await federation.run(operation, companies, question.slices, turn, asked)
         if looked:
             answers = replace(answers, looked=looked)
         told = await self._told(received, edition, question, started)

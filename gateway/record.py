@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from gateway.agency_sight import AgencyDecision
@@ -37,15 +37,18 @@ def refusal_record(request_id: str, principal: Principal | None, code: str, now:
     return {**asked_by(request_id, principal, now), "outcome": "REFUSED", "code": code}
 
 
-def asked_record(received: Received, question: Question, now: dt.datetime) -> dict[str, Any]:
-    """A request whose companies agencies were asked about, and which was not answered: whoever asked went away, the
-    deadline passed, or the answer was too large. Where the HTTP edge knows why, a line of its own says so.
+def asked_record(
+    received: Received, question: Question, now: dt.datetime, companies: Collection[CreditCode]
+) -> dict[str, Any]:
+    """A request for which agencies were asked about these companies, those behind links among them, and which was not
+    answered: whoever asked went away, the deadline passed, or the answer was too large. Where the HTTP edge knows why,
+    a line of its own says so.
     """
     return {
         **asked_by(received.request_id, received.principal, now),
         **_question(question),
         "outcome": "ASKED",
-        "companies": sorted(question.companies.distinct()),
+        "companies": sorted(companies),
         "lookups": [{"key": lookup.kind} for lookup in question.companies.lookups()],
     }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -54,15 +53,6 @@ class RootCompanies(msgspec.Struct, frozen=True):
 
     asked: tuple[Asked, ...]
     errors: tuple[dict[str, Any], ...]
-
-    def distinct(self) -> frozenset[CreditCode]:
-        """The companies of all roots together."""
-        return frozenset(code for asked in self.asked for code in asked.codes if code)
-
-    def verifications(self) -> Mapping[CreditCode, int]:
-        """How often each company is verified: what a caller may have guessed of it."""
-        verified = (asked for asked in self.asked if asked.root.selection.name == VERIFY and asked.elements)
-        return Counter(code for asked in verified for code in asked.codes if code)
 
     def lookups(self) -> tuple[Lookup, ...]:
         """What companies are to be found by."""

@@ -250,7 +250,6 @@ class AllowanceSettings(_Group):
     )
     concurrent: int | None = Field(default=None, gt=0, description="Requests at once.")
     companies: int | None = Field(default=None, gt=0, description="Different companies on a day (of China).")
-    verifications: int | None = Field(default=20, gt=0, description="Verifications of one company on a day (of China).")
 
 
 class QuotaSettings(_Group):
@@ -260,6 +259,11 @@ class QuotaSettings(_Group):
     user: AllowanceSettings = Field(default=AllowanceSettings(), description="What one of its users may ask.")
     organisations: dict[str, AllowanceSettings] = Field(
         default={}, description="The same as `organisation`, in its place, for single organisations, by id."
+    )
+    verifications: int | None = Field(
+        default=20,
+        gt=0,
+        description="Different values that an organisation may have verified of one company on a day (of China).",
     )
     agency_share: float | None = Field(
         default=None, gt=0, le=1, description="The part of the calls that an agency bears at once for one organisation."

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from importlib import import_module, metadata
 from pathlib import Path
 
@@ -25,3 +26,9 @@ def test_no_other_casbin_is_installed_beside_pycasbin() -> None:
     installed = {distribution.name.lower() for distribution in metadata.distributions()}
     assert "pycasbin" in installed
     assert "casbin" not in installed
+
+
+def test_every_test_that_the_threat_model_names_is_there() -> None:
+    named = set(re.findall(r"`(tests/[\w./]+)`", (ROOT / "SECURITY.md").read_text()))
+    assert len(named) > 30
+    assert {path for path in named if not (ROOT / path).exists()} == set()

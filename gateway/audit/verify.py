@@ -28,6 +28,7 @@ class Fault(StrEnum):
     CHECKPOINT_INVALID = "CHECKPOINT_INVALID"
     CHECKPOINTS_CUT = "CHECKPOINTS_CUT"
     ANCHOR_UNREADABLE = "ANCHOR_UNREADABLE"
+    ANCHOR_BEHIND = "ANCHOR_BEHIND"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,9 @@ class _Checkpoints:
 
 
 async def _anchor(name: str, books: Books, texts: Sequence[str], findings: list[Finding]) -> int:
-    """How many checkpoints the anchor has; each must be the one of that number here."""
+    """How many checkpoints the anchor has; each must be the one of that number here, and none but the newest, which may
+    be on its way, may be missing there.
+    """
     try:
         copies = await books.anchors[name].all()
     except AuditSinkError as error:
@@ -130,6 +133,9 @@ async def _anchor(name: str, books: Books, texts: Sequence[str], findings: list[
     if len(copies) > len(texts):
         message = f"there are {len(copies)} checkpoints at the anchor, and {len(texts)} here"
         findings.append(Finding(Fault.CHECKPOINTS_CUT, name, len(texts) + 1, message))
+    if len(copies) < len(texts) - 1 or (texts and not copies):
+        message = f"it has {len(copies)} checkpoints of {len(texts)}: is it the right one, and why is it not reached?"
+        findings.append(Finding(Fault.ANCHOR_BEHIND, name, len(copies) + 1, message))
     for number, (copy, text) in enumerate(zip(copies, texts, strict=False), 1):
         if copy != text:
             message = "the checkpoint at the anchor is another"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import getpass
 import os
+import pwd
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import asdict
@@ -34,6 +34,9 @@ from schema.credit_code import CreditCode
 
 READ_SECONDS: Final = 10.0
 """How long a command waits for another that records what it reads."""
+
+_LOGIN_UID: Final = Path("/proc/self/loginuid")
+_NOBODY_LOGGED_IN: Final = 2**32 - 1
 
 _SECONDS: Final = len("2026-11-24T12:00:00")
 
@@ -239,8 +242,8 @@ async def _recorded_and_read(settings: Settings, command: str, sought: Sought, t
     record = {
         "at": dt.datetime.now(dt.UTC),
         "outcome": "READ",
-        "subject": getpass.getuser(),
-        "onBehalfOf": os.environ.get("SUDO_USER"),
+        "subject": _user(os.getuid()),
+        "onBehalfOf": _logged_in(),
         "command": command,
         "sought": {name: value for name, value in asdict(sought).items() if value is not None},
     }
@@ -248,6 +251,25 @@ async def _recorded_and_read(settings: Settings, command: str, sought: Sought, t
         await _append(settings, record)
         async for one in find(books.archive, sought):
             take(one)
+
+
+def _user(number: int) -> str:
+    """The user's name, as the machine knows it: what the environment says anybody can set."""
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
+
+
+def _logged_in() -> str | None:
+    """Who logged in to become the user that runs this, as the kernel keeps it (`loginuid`); else as sudo says, which
+    whoever does not use sudo could say too; None where neither says anything.
+    """
+    try:
+        number = int(_LOGIN_UID.read_text())
+    except (OSError, ValueError):
+        number = _NOBODY_LOGGED_IN
+    return _user(number) if number != _NOBODY_LOGGED_IN else os.environ.get("SUDO_USER")
 
 
 async def _append(settings: Settings, record: dict[str, Any]) -> None:

@@ -42,7 +42,15 @@ class Counters(Protocol):
         ...
 
     async def admit(self, allowances: Sequence[Allowance], companies: Collection[str], day: str) -> bool:
-        """Counts these companies as asked about on this day, those that were not counted yet. Whether they may be."""
+        """Counts these companies (credit codes, or what else has digits to the base 36) as asked about on this day,
+        those that were not counted yet. Whether they may be.
+        """
+        ...
+
+    async def admit_values(self, key: str, values: Collection[str], most: int, day: str) -> bool:
+        """Counts these values (in digits to the base 36) under the key on this day, those that were not counted yet.
+        Whether there are no more than `most`. Of very many keys those that were used last are counted.
+        """
         ...
 
     async def spend(self, spendings: Sequence[Spending], day: str) -> bool:

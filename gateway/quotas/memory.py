@@ -23,7 +23,9 @@ _BASE: Final = 36
 
 
 class MemoryCounters:
-    """As in `Counters`. `clock` gives seconds; the rates of the `keys` that asked last are kept."""
+    """As in `Counters`. `clock` gives seconds; the rates, and the counted values, of the `keys` that asked last are
+    kept.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, keys: int = 100_000) -> None:
         self._clock = clock
@@ -33,6 +35,7 @@ class MemoryCounters:
         self._day = ""
         self._seen: dict[str, set[int]] = {}
         self._spent: dict[str, Counter[str]] = {}
+        self._values: LRUCache[tuple[str, str], frozenset[int]] = LRUCache(keys)
 
     async def enter(self, allowances: Sequence[Allowance], request_id: str) -> Leave:  # noqa: ARG002 - the interface's
         """As in `Counters`."""
@@ -80,6 +83,14 @@ class MemoryCounters:
             if one.most is not None and spent[one.key] + wanted[one.key] > one.most:
                 return False
         spent.update(wanted)
+        return True
+
+    async def admit_values(self, key: str, values: Collection[str], most: int, day: str) -> bool:
+        """As in `Counters`."""
+        seen = self._values.get((day, key), frozenset()) | {int(value, _BASE) for value in values}
+        if len(seen) > most:
+            return False
+        self._values[day, key] = seen
         return True
 
     async def close(self) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
+from hashlib import blake2b
 from typing import Protocol
 
 import msgspec
@@ -12,9 +14,11 @@ from cachetools import LRUCache
 
 from gateway.errors import CompaniesExceededError, VerificationsExceededError
 from gateway.messages import Answered, Principal, Received
-from gateway.quotas.contract import Allowance, Counters, Spending
+from gateway.quotas.contract import Allowance, Counters
+from gateway.roots import RootCompanies
 from gateway.settings import AllowanceSettings, QuotaSettings
 from policies.publicity import CHINA
+from schema.company_key import comparable_name
 from schema.credit_code import CreditCode
 
 
@@ -46,15 +50,14 @@ class Quotas:
         key = (principal.organisation, principal.subject)
         known = self._known.get(key)
         if known is None:
-            both = (_allowance(key, settings) for key, settings in self._both(principal))
+            settings = self._settings
+            of_organisation = settings.organisations.get(principal.organisation, settings.organisation)
+            both = (
+                _allowance(f"organisation\0{principal.organisation}", of_organisation),
+                _allowance(f"user\0{principal.organisation}\0{principal.subject}", settings.user),
+            )
             known = self._known[key] = tuple(one for one in both if one is not None)
         return known
-
-    def _both(self, principal: Principal) -> Iterator[tuple[str, AllowanceSettings]]:
-        """What the caller may ask, as its organisation's and as its own, each with a key."""
-        settings, organisation = self._settings, principal.organisation
-        yield f"organisation\0{organisation}", settings.organisations.get(organisation, settings.organisation)
-        yield f"user\0{organisation}\0{principal.subject}", settings.user
 
     async def admits(self, principal: Principal, companies: Collection[str]) -> bool:
         """Counts the companies of one level of a request. Whether they may be asked about."""
@@ -68,16 +71,24 @@ class Quotas:
         if not await self.admits(principal, companies):
             raise CompaniesExceededError(self._until_midnight())
 
-    async def check_verifications(self, principal: Principal, numbers: Mapping[CreditCode, int]) -> None:
-        """Counts verifications of these companies, so many of each. Raises `VerificationsExceededError`."""
-        spendings = [
-            Spending(f"{key}\0verifies\0{company}", number, settings.verifications)
-            for key, settings in self._both(principal)
-            for company, number in numbers.items()
-            if settings.verifications is not None
-        ]
-        if spendings and not await self.counters.spend(spendings, self._now().date().isoformat()):
-            raise VerificationsExceededError(self._until_midnight())
+    async def check_question(self, principal: Principal, companies: RootCompanies) -> None:
+        """Counts what a request gives to find companies by, as if each were a company, and what it gives to be
+        verified. Raises `CompaniesExceededError`, `VerificationsExceededError`.
+
+        Counted before anybody is asked: what comes of it must not depend on whether there is such a company.
+        """
+        await self.check(principal, {_digest(lookup.kind, lookup.key) for lookup in companies.lookups()})
+        most = self._settings.verifications
+        if most is None:
+            return
+        values: defaultdict[CreditCode, set[str]] = defaultdict(set)
+        for asked in companies.asked:
+            for code in filter(None, asked.codes if asked.elements else ()):
+                values[code] |= {_digest(field, comparable_name(text)) for field, text in asked.elements.items()}
+        for code, given in values.items():
+            key = f"verified\0{principal.organisation}\0{code}"
+            if not await self.counters.admit_values(key, given, most, self._now().date().isoformat()):
+                raise VerificationsExceededError(self._until_midnight())
 
     def _until_midnight(self) -> float:
         now = self._now()
@@ -86,6 +97,11 @@ class Quotas:
 
     def _now(self) -> dt.datetime:
         return dt.datetime.fromtimestamp(self._clock(), CHINA)
+
+
+def _digest(kind: str, text: str) -> str:
+    """What stands for a value among those that are counted: longer than a credit code, so that none passes for one."""
+    return blake2b(f"{kind}\0{text}".encode(), digest_size=16).hexdigest()
 
 
 def _allowance(key: str, settings: AllowanceSettings) -> Allowance | None:

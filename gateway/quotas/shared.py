@@ -158,6 +158,12 @@ class SharedCounters:
         taken = await self._trip(lambda: self._spend(names, [DAY_SECONDS, *bounds]))
         return await self._here.spend(spendings, day) if taken is None else bool(taken)
 
+    async def admit_values(self, key: str, values: Collection[str], most: int, day: str) -> bool:
+        """As in `Counters`."""
+        name, digests = f"xinqiao:quota:{day}:{self._digest(key)}", [self._digest(value) for value in values]
+        admitted = await self._trip(lambda: self._admit([name], [DAY_SECONDS, most, *digests]))
+        return await self._here.admit_values(key, values, most, day) if admitted is None else bool(admitted)
+
     async def close(self) -> None:
         """As in `Counters`. The connections are closed with them."""
         if self._leaving:

@@ -9,6 +9,7 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from connectors.contract import CompanyRows, FailureCode, Outcome
 from connectors.errors import ManifestInvalid
@@ -387,3 +388,26 @@ def test_what_cannot_be_read_is_a_mistake_in_the_manifest(
     file.write_text(dedent(f"{manifest}        response: {response}\n"), encoding="utf-8")
     with pytest.raises(ManifestInvalid, match=mistake):
         load_manifest(file, SHAPES)
+
+
+async def test_what_was_not_asked_for_shows_in_nothing_that_is_told_though_the_agency_gives_it(
+    agency: Agency, open_one: Any
+) -> None:
+    """Nor in a second call: whether a value that a caller may not see can be read is itself not for that caller."""
+    rows = [{"id": "1", "f": "facts", "d": "2026-01-02", "a": "1.00"}]
+    broken = [{"id": "1", "f": "facts", "d": "no date", "a": ["no sum"]}]
+    manifest = f"{SINGLE.rstrip().removesuffix('}')}, decidedOn: d, amount: {{path: a}}}}\n"
+    said = []
+    for given in (rows, broken):
+        agency.asked.clear()
+
+        async def replying(_: Asked, given: Any = given) -> Any:
+            return given
+
+        agency.answer = replying
+        source = await open_one(manifest, agency.address)
+        told = (await ask(source, [FIRST], ["facts"]))[FIRST]
+        said.append((structs.replace(told, not_older_than=None), len(agency.asked)))
+    assert said == [(CompanyRows(Outcome.ANSWERED, ({"facts": "facts"},)), 1)] * 2
+    whole = await ask(source, [FIRST], ["facts", "decidedOn", "amount"])
+    assert whole[FIRST].outcome is Outcome.INCOMPLETE

@@ -22,7 +22,7 @@ from gateway.audit.files import FileFollower, Rotation, parts
 from gateway.audit.keys import SigningKeys
 from gateway.audit.ledger import FileLedger
 from gateway.audit.notary import Notary
-from gateway.audit.verify import Fault
+from gateway.audit.verify import Fault, verify
 from gateway.errors import AuditSinkError
 from policies.signature import decode, sign
 
@@ -156,8 +156,21 @@ async def test_a_cut_end_is_seen_by_the_checkpoint_and_a_cut_checkpoint_by_the_a
     assert faults(await installation.verify()) == {Fault.LOG_CUT}
     checkpoints.write_bytes(checkpoints.read_bytes().splitlines(keepends=True)[0])
     assert faults(await installation.verify()) == {Fault.CHECKPOINTS_CUT}
+    without = replace(installation.books(), anchors={})
+    assert (await verify("test", without, installation.keys)).findings == ()  # why there should be an anchor
+
+
+async def test_an_anchor_that_has_not_what_was_signed_is_no_anchor(installation, faults) -> None:
+    """One that was emptied, or that somebody else's path leads to, would let a cut end pass."""
+    for n in range(3):
+        await installation.write(n)
+        await installation.certify()
+    copies = installation.anchor.read_bytes().splitlines(keepends=True)
+    for kept, found in ((3, set()), (2, set()), (1, {Fault.ANCHOR_BEHIND}), (0, {Fault.ANCHOR_BEHIND})):
+        installation.anchor.write_bytes(b"".join(copies[:kept]))
+        assert faults(await installation.verify()) == found
     installation.anchor.unlink()
-    assert faults(await installation.verify()) == set()  # why there should be an anchor
+    assert faults(await installation.verify()) == {Fault.ANCHOR_BEHIND}
 
 
 async def test_checkpoints_cannot_be_changed_exchanged_or_signed_by_another(
@@ -381,7 +394,7 @@ async def test_an_anchor_catches_up_with_what_it_missed_and_is_not_given_what_do
     for n in range(4, 8):
         await installation.write(n)
         await installation.certify()
-    assert faults(await installation.verify()) == {Fault.CHECKPOINT_INVALID}
+    assert faults(await installation.verify()) == {Fault.CHECKPOINT_INVALID, Fault.ANCHOR_BEHIND}
     assert len(installation.anchor.read_bytes().splitlines()) == 3
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import getpass
+import os
+import pwd
 import stat
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
@@ -153,7 +154,8 @@ def test_whoever_reads_is_recorded_first_with_what_was_sought_and_that_record_is
     run("audit", "export", "--output", "out.jsonl")
     run("audit", "proof", "r1")
     who, show, export, proof = lines()
-    assert (who["subject"], who["outcome"], who["command"]) == (getpass.getuser(), "READ", "who-looked")
+    user = pwd.getpwuid(os.getuid()).pw_name
+    assert (who["subject"], who["outcome"], who["command"]) == (user, "READ", "who-looked")
     assert who["sought"] == {"company": COMPANY}
     assert (show["sought"], export["command"], proof["sought"]) == (
         {"organisation": "first-bank"},
@@ -163,6 +165,22 @@ def test_whoever_reads_is_recorded_first_with_what_was_sought_and_that_record_is
     write()
     chains = orjson.loads(run("audit", "verify", "--json").stdout)["chains"]
     assert [(one["chain"], one["certified"]) for one in chains] == [("xinqiao", 1), ("xinqiao-reads", 4)]
+
+
+def test_whoever_reads_cannot_pass_for_another_by_what_the_environment_says(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME", "SUDO_USER"):
+        monkeypatch.setenv(name, "somebody-else")
+    login = tmp_path / "loginuid"
+    monkeypatch.setattr("gateway.cli.audit._LOGIN_UID", login)
+    login.write_text("0")
+    write(answered("r1"))
+    run("audit", "show")
+    login.write_text(str(2**32 - 1))  # nobody logged in: a service, a container
+    run("audit", "show")
+    user, root = pwd.getpwuid(os.getuid()).pw_name, pwd.getpwuid(0).pw_name
+    assert [(line["subject"], line["onBehalfOf"]) for line in lines()] == [(user, root), (user, "somebody-else")]
 
 
 def test_a_log_is_not_read_where_that_cannot_be_recorded(run: Run) -> None:

@@ -11,8 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from connectors.contract import KeyKind
-from gateway.errors import CompaniesExceededError, VerificationsExceededError
+from gateway.errors import CompaniesExceededError
 from gateway.messages import Answered, Principal, Received
 from gateway.quotas.memory import MemoryCounters
 from gateway.quotas.quotas import Admission, Quotas
@@ -20,14 +19,12 @@ from gateway.settings import QuotaSettings, Settings
 from policies.publicity import CHINA
 from tests.gateway.stages.conftest import (
     BANK,
-    DATASETS,
     GUANGZHOU,
     HANGZHOU,
     NINGBO,
     SHENZHEN,
     World,
     build_world,
-    dataset,
 )
 
 CODES = [HANGZHOU, NINGBO, SHENZHEN, GUANGZHOU]
@@ -134,88 +131,19 @@ async def test_what_names_no_company_uses_nothing_up() -> None:
 
 VERIFY = """query ($code: CreditCode!, $who: String) {
     verifyEnterprise(code: $code, legalRepresentative: $who) { creditCode legalRepresentative } }"""
-FIND = "query ($name: String!) { findEnterprises(name: $name) { name } }"
-SEARCHED = {
-    "registry/CompanySearch": dataset(
-        "registry/CompanySearch", key=KeyKind.NAME, fields=frozenset({"creditCode", "name", "division"})
-    )
-}
-
-
-def guessing(world: World, who: str, code: str = HANGZHOU, caller: Principal = BANK) -> Any:
-    return world.ask(VERIFY, caller, purpose="credit", code=code, who=who)
-
-
-async def test_a_representatives_name_cannot_be_found_out_by_guessing() -> None:
-    clock = Clock()
-    world = bounded(build_world(), clock, organisation={"verifications": 3})
-    for who in ("王伟", "王伟", "王芳"):
-        await guessing(world, who)
-    world.supply.requests.clear()
-    with pytest.raises(VerificationsExceededError) as caught:
-        await guessing(world, "李静", caller=COLLEAGUE)
-    assert (caught.value.status, caught.value.headers["Retry-After"]) == (429, str(12 * 3_600))
-    assert world.supply.requests == []
-    await guessing(world, "李静", NINGBO)
-    clock.now += dt.timedelta(hours=12)
-    await guessing(world, "李静")
-
-
-async def test_each_guess_of_a_request_counts_and_none_is_answered_where_they_are_too_many() -> None:
-    guess = 'g{0}: verifyEnterprise(code: "{1}", legalRepresentative: "王{0}") {{ legalRepresentative }}'
-    world = bounded(build_world(), user={"verifications": 3})
-    with pytest.raises(VerificationsExceededError):
-        await world.ask(f"{{ {' '.join(guess.format(n, HANGZHOU) for n in range(4))} }}", purpose="credit")
-    assert world.supply.requests == []
-    await world.ask(f"{{ {' '.join(guess.format(n, HANGZHOU) for n in range(3))} }}", purpose="credit")
-    with pytest.raises(VerificationsExceededError):
-        await guessing(world, "王")
-    await guessing(world, "王", caller=COLLEAGUE)
-
-
-async def test_twenty_verifications_of_a_company_a_day_are_the_most_unless_it_is_said_otherwise() -> None:
-    world = bounded(build_world())
-    for number in range(20):
-        await guessing(world, f"王{number}")
-    with pytest.raises(VerificationsExceededError):
-        await guessing(world, "王")
 
 
 async def test_a_company_that_is_verified_counts_as_one_that_is_asked_about() -> None:
     world = bounded(build_world(), organisation={"companies": 2})
-    await guessing(world, "王伟", HANGZHOU)
+
+    async def verify(who: str, code: str) -> Any:
+        return await world.ask(VERIFY, purpose="credit", code=code, who=who)
+
+    await verify("王伟", HANGZHOU)
     await asked(world, [NINGBO])
     with pytest.raises(CompaniesExceededError):
-        await guessing(world, "王伟", SHENZHEN)
-    await guessing(world, "王芳", HANGZHOU)
-
-
-@pytest.mark.parametrize("query", [FIND, FIND.replace("{ name }", "{ enterprise { creditCode } }")])
-async def test_companies_that_were_found_by_name_count_whatever_is_shown_of_them(query: str) -> None:
-    rows = {
-        ("registry/CompanySearch", "若木"): tuple({"creditCode": code, "name": "若木公司"} for code in CODES[:3]),
-        ("registry/CompanySearch", "扶桑"): ({"creditCode": CODES[0], "name": "扶桑"},),
-    }
-    world = bounded(build_world(rows, {**DATASETS, **SEARCHED}), organisation={"companies": 2})
-    with pytest.raises(CompaniesExceededError):
-        await world.ask(query, name="若木")
-    assert [line["outcome"] for line in world.audit.lines] == ["ASKED"]  # whoever was to find them was asked
-    await asked(world, CODES[1:2])
-    assert len((await world.ask(query, name="扶桑"))["data"]["findEnterprises"]) == 1
-    with pytest.raises(CompaniesExceededError):
-        await asked(world, CODES[2:3])
-
-
-async def test_a_company_that_was_found_by_an_old_number_counts() -> None:
-    by_number = dataset(
-        "registry/CompanyByRegistrationNumber", key=KeyKind.REGISTRATION_NUMBER, fields=frozenset({"creditCode"})
-    )
-    rows = {(by_number.id, "330100000000011"): ({"creditCode": HANGZHOU},)}
-    world = bounded(build_world(rows, {**DATASETS, by_number.id: by_number}), organisation={"companies": 1})
-    query = '{ enterpriseByLegacyId(kind: REGISTRATION_NUMBER, id: "330100000000011") { creditCode } }'
-    assert (await world.ask(query))["data"]["enterpriseByLegacyId"] == {"creditCode": HANGZHOU}
-    with pytest.raises(CompaniesExceededError):
-        await asked(world, [NINGBO])
+        await verify("王伟", SHENZHEN)
+    await verify("王芳", HANGZHOU)
 
 
 class Slow:

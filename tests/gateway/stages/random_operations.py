@@ -106,14 +106,15 @@ class Operation:
 
 
 @st.composite
-def operations(draw, schema: GraphQLSchema, catalogue: Catalogue, today: dt.date) -> Operation:
-    """A random operation: some roots, and below them aliases, fragments, directives, arguments and links.
+def operations(draw, schema: GraphQLSchema, catalogue: Catalogue, today: dt.date, links: int = LINKS) -> Operation:
+    """A random operation: some roots, and below them aliases, fragments, directives, arguments and at most so many
+    links, one after the other.
 
     A response key stands for one field with the same arguments wherever it is, so that all that is merged fits. In a
     `disguised` operation each field takes the name of another of its type.
     """
     writing = _Writing(draw, schema, catalogue, today, disguised=draw(st.booleans()))
-    body = writing.selections(schema.query_type, LINKS)
+    body = writing.selections(schema.query_type, links)
     text = body + "".join(f" fragment {name} on {on} {below}" for name, (on, below) in writing.fragments.items())
     used = {name: one for name, one in variables_over(today).items() if name in _USED.findall(text)}
     declared = ", ".join(f"${name}: {one.declared}" for name, one in used.items())

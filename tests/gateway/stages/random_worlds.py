@@ -367,11 +367,14 @@ def _row(chance: Random, id_: str, of: Dataset, entry: RecordType, today: dt.dat
             continue
         if chance.random() < missing:
             row[name] = None
-        elif kind is Kind.DATE:
-            row[name] = today + dt.timedelta(days=chance.choice(DAYS))
         else:
-            row[name] = chance.choice(VALUES[kind])
+            row[name] = value_of(chance, kind, today)
     return {**row, "recordId": id_}
+
+
+def value_of(chance: Random, kind: Kind, today: dt.date) -> Any:
+    """A value of this kind."""
+    return today + dt.timedelta(days=chance.choice(DAYS)) if kind is Kind.DATE else chance.choice(VALUES[kind])
 
 
 @dataclass(frozen=True)

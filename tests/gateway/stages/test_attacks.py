@@ -7,7 +7,9 @@ import base64
 import datetime as dt
 import os
 import signal
+from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 
 import orjson
 import pytest
@@ -90,7 +92,37 @@ async def test_an_answer_that_multiplies_through_links_is_refused_and_its_compan
     answer = await world.ask(f"query ($c: CreditCode!) {{ enterprise(code: $c) {query} }}", c=codes.hangzhou)
     assert answer["errors"][0]["extensions"]["code"] == "LIMIT_EXCEEDED"
     (line,) = world.audit.lines
-    assert (line["outcome"], line["companies"]) == ("ASKED", [codes.hangzhou])
+    assert (line["outcome"], line["companies"]) == ("ASKED", sorted(everybody))
+
+
+@pytest.mark.parametrize("level", [1, 2, 3])
+async def test_whoever_goes_away_before_the_answer_has_left_the_companies_asked_about_in_the_audit(
+    make_world, codes, level: int
+) -> None:
+    """Those behind links too, up to the level that was reached."""
+    chain = [codes.hangzhou, codes.ningbo, codes.shenzhen]
+    rows = {("registry/Shareholder", code): ({"recordId": "s", "holder": holder},) for code, holder in pairwise(chain)}
+    world, reached = make_world(rows), asyncio.Event()
+    fetch = world.supply.fetch
+
+    async def hanging(request: FetchRequest) -> Mapping[CreditCode, CompanyRows]:
+        answers = await fetch(request)
+        if len(world.supply.requests) == level:
+            reached.set()
+            await asyncio.Event().wait()
+        return answers
+
+    world.supply.fetch = hanging
+    below = "{ creditCode }"
+    for _ in range(3):
+        below = f"{{ shareholders {{ records {{ holder {below} }} }} }}"
+    asking = asyncio.create_task(world.ask(f"query ($c: CreditCode!) {{ enterprise(code: $c) {below} }}", c=chain[0]))
+    await reached.wait()
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    (line,) = world.audit.lines
+    assert (line["outcome"], line["companies"]) == ("ASKED", sorted(chain[:level]))
 
 
 async def test_a_caller_to_whom_nothing_can_open_is_answered_that_it_is_withheld(make_world, codes) -> None:
