@@ -26,6 +26,7 @@ from benchmarks import (
     servers,
     stages,
     supply,
+    trust,
     under_load,
     workers,
 )
@@ -38,6 +39,7 @@ REPORT: Final = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 
 SUBJECTS: Final[Mapping[str, Callable[[Effort], Section]]] = {
     "under-load": under_load.measure,
+    "trust": trust.measure,
     "peers": comparison.measure,
     "added-latency": added_latency.measure,
     "many-agencies": many_agencies.measure,

@@ -12,7 +12,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,6 +96,12 @@ class Supplied:
         )
 
 
+More = Callable[[Path, dict[str, str], dict[str, str]], None]
+"""Sets more: may write files into the gateway's folder, and changes the variables of its settings and what headers
+requests have.
+"""
+
+
 def _mapping(column: str, kind: Kind) -> str:
     return f"{{path: {column}, unit: 元}}" if kind is Kind.MONEY else column
 
@@ -109,7 +115,7 @@ class Xinqiao:
 
     `rules` of its policy in all; rows kept for `time_to_live` seconds (0: not at all); `new_texts`: no operation is
     asked twice; `anonymous`: callers have no token; `pinned`: to one core, or else to none; `program` is what
-    Python runs.
+    Python runs; `more` is what is set beside the usual.
     """
 
     name: str = "Xinqiao"
@@ -122,6 +128,7 @@ class Xinqiao:
     anonymous: bool = False
     pinned: bool = True
     program: Sequence[str] = _PROGRAM
+    more: Sequence[More] = ()
 
     @property
     def answers(self) -> Sequence[Answer]:
@@ -133,21 +140,22 @@ class Xinqiao:
         """Serves over the upstream at this address."""
         with TemporaryDirectory(prefix="xinqiao-") as folder:
             directory = Path(folder)
-            settings, token = self.settings(directory)
+            settings, headers = self.settings(directory)
             cores = str(core) if self.pinned else f"0-{(os.cpu_count() or 1) - 1}"
             command = [needed("taskset", "util-linux"), "-c", cores, sys.executable, *self.program, *_SERVE]
             environment = {**os.environ, **settings, UPSTREAM: upstream}
             said = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE)  # noqa: S603 - our own
             try:
                 url = json.loads(said.stdout.readline() if said.stdout else b"")["url"]
-                headers = {} if self.anonymous else {"Authorization": f"Bearer {token}", "X-Purpose": PURPOSE}
                 yield Running(said.pid, url, headers)
             finally:
                 said.send_signal(signal.SIGINT)
                 said.wait(ENDING_SECONDS)
 
-    def settings(self, directory: Path) -> tuple[Mapping[str, str], str]:
-        """Writes manifests and policy into the folder; the variables of the gateway's settings, and a bank's token."""
+    def settings(self, directory: Path) -> tuple[dict[str, str], dict[str, str]]:
+        """Writes manifests and policy into the folder; gives the variables of the gateway's settings, and the headers
+        of a bank's requests.
+        """
         manifests, policies = directory / "agencies", directory / "policy"
         manifests.mkdir()
         for one in self.supplied:
@@ -170,7 +178,11 @@ class Xinqiao:
             "XINQIAO_DRAIN": "0",
             "XINQIAO_DEADLINE__DEFAULT": "30",
         }
-        return variables, mint(key, CALLERS[0], "", dt.datetime.now(dt.UTC))
+        token = mint(key, CALLERS[0], "", dt.datetime.now(dt.UTC))
+        headers = {} if self.anonymous else {"Authorization": f"Bearer {token}", "X-Purpose": PURPOSE}
+        for add in self.more:
+            add(directory, variables, headers)
+        return variables, headers
 
     def question(self, companies: int) -> Question:
         """All fields of all agencies, for any number of companies."""

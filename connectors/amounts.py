@@ -31,6 +31,8 @@ _PLAIN: Final = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,12})?")
 _MOST_DIGITS: Final = 28
 """Numbers of no more digits are within the bounds, wherever their point is."""
 _DIGITS_AND_POINTS: Final = re.compile(r"[0-9.]*")
+_LONGEST_SUM: Final = 100
+"""Characters of a sum in words. Beyond, the patterns below would take long to tell that it is none."""
 _CURRENCIES: Final = {
     **dict.fromkeys(("人民币", "RMB"), "CNY"),
     **dict.fromkeys(("港元", "港币"), "HKD"),
@@ -58,6 +60,9 @@ _WRITTEN_UNITS: Final = {
     "百万": UNITS["百万元"],
     "亿": UNITS["亿元"],
 }
+UNIT_WORDS: Final = frozenset(_WRITTEN_UNITS).union(_CURRENCIES)
+"""What is part of a sum without being one."""
+
 _COUNTED: Final = ("年度", "年", "人", "名", "户", "家", "件", "个", "次", "项", "%")
 """What is counted, where it is written after a number."""
 
@@ -122,6 +127,8 @@ def read_money(raw: object, unit: str = "元", currency: str = "CNY") -> Money:
     if _PLAIN.fullmatch(raw):
         return Money(Decimal(raw) * UNITS[unit], currency)
     text = narrow(read_text(raw))
+    if len(text) > _LONGEST_SUM:
+        raise Unmappable
     match = _MONEY.fullmatch(text)
     if match is None:
         return _read_numerals(text, currency)

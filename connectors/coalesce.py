@@ -3,7 +3,9 @@
 Nobody gains or loses by the company that a call keeps. Each request gets the companies that it asked for, waits no
 longer than its own deadline (give or take `TOLERANCE`), and takes its companies out of the call when it leaves. Where
 a call failed, or came back incomplete as a whole, each request that shared it is asked once more, alone: then it gets
-what it would have got alone.
+what it would have got alone. Of the agency's budget for repeated calls that takes one: the call that was in vain, for
+the others are those that would have been made without it. Where calls may not be made twice, or nothing is left of the
+budget, only requests for the same companies share one, none of which can spoil it for another.
 """
 
 from __future__ import annotations
@@ -21,34 +23,29 @@ from connectors.errors import AgencyFailure
 from connectors.kindness.bounds import late
 from connectors.line import Answers, Line, Question, Told, failed
 
-RETRIES: Final = 100
-"""The most repeated calls to a dataset that stops answering."""
-
-EARNED: Final = 2
-"""How many more repeated calls each whole answer allows. Where one request spoils the call of n, the n - 1 others are
-answered when asked alone: that pays for the next n as long as there are two of them or more.
-"""
-
 TOLERANCE: Final = 0.01
 """By how many seconds a request may outwait its deadline. A call ends at the latest deadline of its requests: those of
 one tick are mostly so close that none but the call needs a timer.
 """
 
 _Kind = tuple[frozenset[str], frozenset[tuple[str, date]], frozenset[CompanyKey]]
-"""What may share a call: the columns, the filters and, in a repeated call, the companies."""
+"""What may share a call: the columns, the filters and, where others may not be added, the companies."""
 
 _ANYBODY: Final[frozenset[CompanyKey]] = frozenset()
 
 
 @dataclass(eq=False, slots=True)
 class _Call:
-    """One call: how many requests want each company, its riders, and what it `carried` when it left for the agency."""
+    """One call: how many requests want each company, its riders, what it `carried` when it left for the agency, and
+    whether it was `in_vain`: some that shared it are asked again.
+    """
 
     line: Line
     question: Question
     wanted: dict[CompanyKey, int] = field(default_factory=dict)
     riders: dict[_Rider, None] = field(default_factory=dict)
     carried: tuple[CompanyKey, ...] = ()
+    in_vain: bool = False
     task: asyncio.Task[Told] = field(init=False)
 
     def start(self) -> asyncio.Task[Told]:
@@ -64,6 +61,12 @@ class _Call:
     def _leave_for_agency(self) -> Sequence[CompanyKey]:
         self.carried = tuple(self.wanted)
         return self.carried
+
+    def was_in_vain(self) -> None:
+        """Takes it out of the budget for repeated calls, once for all that shared it."""
+        if not self.in_vain:
+            self.in_vain = True
+            self.line.bounds.owe_repetition()
 
     def drop(self, rider: _Rider, codes: Sequence[CompanyKey]) -> None:
         """A request no longer waits for these. What nobody waits for is not asked, or no longer."""
@@ -132,7 +135,6 @@ class Coalescer:
         self._line = line
         self._batches: dict[_Kind, _Batch] = {}
         self._tasks: set[asyncio.Task[Told]] = set()
-        self._retries = RETRIES
 
     def ask(self, question: Question, codes: Sequence[CompanyKey]) -> asyncio.Future[Answers]:
         """The answers about these companies: no more of them than a call may carry, none twice.
@@ -147,7 +149,7 @@ class Coalescer:
             return answers
         rider = _Rider(question, codes, answers, now, self._arrive)
         answers.add_done_callback(rider.gone)
-        self._board(rider, _ANYBODY)
+        self._board(rider, _ANYBODY if self._line.may_be_asked_again else frozenset(codes))
         return answers
 
     async def close(self) -> None:
@@ -165,7 +167,6 @@ class Coalescer:
         if batch is None:
             batch = self._batches[kind] = _Batch()
             asyncio.get_running_loop().call_soon(self._batches.pop, kind)
-            self._retries -= rider.repeated
         share = rider.share
         for code in rider.codes:
             call = batch.calls.get(code)
@@ -195,8 +196,6 @@ class Coalescer:
             for rider in riders:
                 rider.answers.cancel()
             return
-        if not task.result().spoilt:
-            self._retries = min(self._retries + EARNED, RETRIES)
         for rider in riders:
             rider.awaited -= 1
             if not rider.awaited:
@@ -208,26 +207,26 @@ class Coalescer:
             return
         answers, spoilt = self._taken(rider)
         rider.leave()
-        if spoilt and self._may_repeat(rider):
+        in_time = rider.question.deadline > asyncio.get_running_loop().time()
+        if spoilt and in_time and not rider.repeated:
+            for call in spoilt:
+                call.was_in_vain()
             rider.repeated = True
             self._board(rider, frozenset(rider.codes))
         else:
             rider.answers.set_result(answers)
 
-    def _may_repeat(self, rider: _Rider) -> bool:
-        in_time = rider.question.deadline > asyncio.get_running_loop().time()
-        return in_time and not rider.repeated and self._retries > 0
-
-    def _taken(self, rider: _Rider) -> tuple[Answers, bool]:
-        """What the calls brought for the request, and whether companies of other requests may have spoilt it."""
+    def _taken(self, rider: _Rider) -> tuple[Answers, list[_Call]]:
+        """What the calls brought for the request, and those that companies of other requests may have spoilt."""
         answers: dict[CompanyKey, CompanyRows] = {}
-        spoilt = False
+        spoilt: list[_Call] = []
         share = rider.share
         for call, own in share.items():
             if call.task.done():
                 told = call.task.result()
                 answers.update(zip(own, map(told.answers.__getitem__, own), strict=True))
-                spoilt = spoilt or (told.spoilt and (len(share) > 1 or len(call.carried) > len(rider.codes)))
+                if told.spoilt and (len(share) > 1 or len(call.carried) > len(rider.codes)):
+                    spoilt.append(call)
             else:
                 failure = FailureCode.AGENCY_TIMEOUT if call.carried else FailureCode.AGENCY_OVERLOADED
                 error = AgencyFailure(failure, "the request's deadline came first", retryable=True)

@@ -141,10 +141,10 @@ class Dataset:
 class CompanyRows(msgspec.Struct, frozen=True):
     """What one dataset said of one company. A struct, as there is one for each company of each answer.
 
-    `as_of` is the agency's own date of its data, `not_older_than` now less the dataset's time to live; both carry an
-    offset. What is STALE stands in where the agency failed: it has the `failure` as well. `unmapped` counts values and
-    rows that could not be mapped (they make the outcome INCOMPLETE); `unreadable` names the fields of a row, by its
-    index, whose values could not: they are None, and yet not absent.
+    `as_of` is the agency's own date of its data, `not_older_than` the moment of the question less the dataset's time to
+    live; both carry an offset. What is STALE stands in where the agency failed: it has the `failure` as well.
+    `unmapped` counts values and rows that could not be mapped (they make the outcome INCOMPLETE); `unreadable` names
+    the fields of a row, by its index, whose values could not: they are None, and yet not absent.
     """
 
     outcome: Outcome
@@ -237,7 +237,7 @@ class SourceAnswer(msgspec.Struct, frozen=True):
     `unknown` are the keys that the agency said it does not know, `seen` those that it named without giving rows.
     `as_of` is the date of its data. `truncated` tells that a limit cut the rows off, `dropped` counts rows that could
     not be read and may be of any company. `failed` has the companies for which it failed, though not for others:
-    no rows are theirs.
+    rows of theirs count for nothing.
     """
 
     rows: Sequence[RawRow]

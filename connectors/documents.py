@@ -29,21 +29,22 @@ async def read_document(content: bytes, form: Format, encoding: Encoding | None 
     return root if isinstance(root, dict) else {"#text": root}
 
 
-def put_empty_lists(document: dict[str, Any], paths: tuple[str, ...], *, optional: bool) -> None:
+def put_empty_lists(document: dict[str, Any], paths: tuple[str, ...], *, optional: bool, told: bool) -> None:
     """Writes the lists that XML cannot: an element that may be repeated is not there where there is none of it.
 
     `paths` lead to such elements, one within the other. The element around has to be there, empty as it may be; with
-    `optional`, those around it may be left out as well.
+    `optional`, those around it may be left out as well. Unless an error is `told` otherwise, the element around the
+    first has nothing else in it: there it might be an error.
     """
     around: list[Any] = [document]
-    for path in paths:
+    for index, path in enumerate(paths):
         for each in around:
             if isinstance(each, dict):
-                _put_empty_list(each, path, optional=optional)
+                _put_empty_list(each, path, optional=optional, alone=not told and index == 0)
         around = [row for each in around for row in rows_at(each, path) or ()]
 
 
-def _put_empty_list(around: dict[str, Any], path: str, *, optional: bool) -> None:
+def _put_empty_list(around: dict[str, Any], path: str, *, optional: bool, alone: bool) -> None:
     *steps, last = path.split(".")
     for step in steps:
         inner = follow(around, step)
@@ -54,6 +55,9 @@ def _put_empty_list(around: dict[str, Any], path: str, *, optional: bool) -> Non
         if not isinstance(inner, dict):
             return
         around = inner
+    if alone and around.get(last) is None and around.keys() - {last}:
+        around.pop(last, None)
+        return
     if not around.get(last, ""):
         around[last] = []
 

@@ -78,6 +78,10 @@ class FastLane:
         finally:
             self._places.release()
 
+    async def connect(self, deadline: float) -> None:
+        """Connects, asks nothing, and lets go. Raises `LaneError`."""
+        (await self._connect(deadline)).close()
+
     async def close(self) -> None:
         """Closes the connections; those of calls under way when these end."""
         self._closed = True
@@ -110,6 +114,8 @@ class FastLane:
                 return await self._connect_to(addresses)
         except TimeoutError:
             raise OutOfTime("no connection in time") from None
+        except ssl.SSLCertVerificationError as error:
+            raise Unreachable(f"no connection ({type(error).__name__}: {error.verify_message})") from None
         except OSError as error:
             raise Unreachable(f"no connection ({type(error).__name__})") from None
         except ValueError as error:

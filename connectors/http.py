@@ -16,6 +16,7 @@ from connectors.errors import AgencyFailure, ConnectorError
 from connectors.json_body import read_json
 from connectors.lane import OK, Lane, LaneAnswer, LaneError
 from connectors.manifest import Forward
+from connectors.misread import misread
 from connectors.outgoing import Outgoing
 from connectors.retry_after import seconds_until
 from connectors.tracing import Carrier
@@ -95,7 +96,7 @@ class HttpClient:
         try:
             return HttpAnswer(OK, await read_json(answer.content))
         except (ValueError, ArithmeticError, RecursionError) as error:
-            raise bad_response(request.place, f"not JSON ({type(error).__name__})") from None
+            raise bad_response(request.place, misread(answer.content, "json", None, error)) from None
 
     async def send(
         self,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
-from typing import Final, Literal, Self
+from typing import Final, Literal, Protocol, Self
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import Field, model_validator
@@ -41,6 +42,20 @@ class HttpConnection(Part):
         if self.tls.certificate is None and (self.tls.key or self.tls.password):
             raise ValueError("tls: a key needs its certificate")
         return self
+
+
+class HttpManifest(Protocol):
+    """The manifest of a kind that speaks HTTP."""
+
+    @property
+    def connection(self) -> HttpConnection:
+        """Where the agency listens."""
+        ...
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that a call may take."""
+        ...
 
 
 def open_client(  # noqa: PLR0913  (what a kind wants of its connection)
@@ -90,6 +105,23 @@ def open_client(  # noqa: PLR0913  (what a kind wants of its connection)
     body_headers = {} if typed else {"Content-Type": _JSON}
     carrier = settings.tracer.carrier(manifest.agency) if settings.tracer else None
     return HttpClient(lane, path, body_headers, authenticator, manifest.forward, watch=settings.watch, carrier=carrier)
+
+
+async def connect(manifest: HttpManifest, settings: SupplySettings) -> None:
+    """Connects to the agency of a manifest whose references were resolved, with our certificate where it has one, asks
+    nothing, and lets go. Raises `AddressInvalid`, `LaneError`.
+    """
+    address = parse_address("url", manifest.connection.url, settings.reach)
+    context, _ = open_context(manifest.connection.tls)
+    lane = FastLane(
+        f"{address.scheme}://{address.netloc.rpartition('@')[2]}",
+        {},
+        connections=1,
+        bodies=Bodies(settings.largest_answer),
+        tls=context if address.scheme == "https" else None,
+        reach=settings.reach,
+    )
+    await lane.connect(asyncio.get_running_loop().time() + manifest.timeout)
 
 
 def parse_address(key: str, url: str, reach: Reach) -> SplitResult:

@@ -76,7 +76,7 @@ class Joiner:
         ends = list(accumulate(map(len, owns)))
         places = list(zip(codes, owns, [0, *ends], ends, strict=False))
         whole = not unkeyed and not answer.dropped and not answer.truncated
-        plain, single = whole and not unreadable and not unclear, self.shape.single
+        plain, single = whole and not unreadable and not unclear and not answer.failed, self.shape.single
         constant = answer.as_of or constant_moment(self.dataset.as_of)
         moment = None if constant else latest_moments(self.dataset.as_of, nested=self.dataset.nested)
         tell = self._teller(asked, answer, unkeyed, rows.keys(), unclear)

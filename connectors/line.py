@@ -90,6 +90,11 @@ class Line:
         """
         return self.dataset.batch > 1 and self.joiner.dataset.coalesce and not self.forwards
 
+    @property
+    def may_be_asked_again(self) -> bool:
+        """Whether each of several requests that share a call may be asked again, alone, where another spoils it."""
+        return self.idempotent and self.bounds.may_share
+
     async def ask(self, question: Question, codes: Sequence[CompanyKey]) -> Answers:
         """One call for one request: no more companies than a batch."""
         return (await self.call(question, lambda: codes)).answers
@@ -99,7 +104,7 @@ class Line:
 
         A failure is an entry of each of them.
         """
-        started = asyncio.get_running_loop().time()
+        began, started = datetime.now(UTC), asyncio.get_running_loop().time()
         codes: Sequence[CompanyKey] = ()
 
         def send(timeout: float) -> Awaitable[SourceAnswer]:
@@ -122,7 +127,8 @@ class Line:
             counts.unreadable += joined.unreadable
             # Rows that may be kept are dated each time that they are given out, kept or not (`AgencySupply`).
             kept = self.dataset.time_to_live > 0
-            return Told(joined.companies if kept else dated(joined.companies, NOT_KEPT), spoilt=not joined.whole)
+            answers = joined.companies if kept else dated(joined.companies, NOT_KEPT, began)
+            return Told(answers, spoilt=not joined.whole)
         except AgencyFailure as error:
             failure = error
         except Exception as error:  # noqa: BLE001  (a fault of one connector must not take the other agencies' answers along)
@@ -131,7 +137,7 @@ class Line:
             failure = AgencyFailure(FailureCode.AGENCY_BAD_RESPONSE, reason, retryable=False)
         codes = codes or wanted()
         self.tell(failure, len(codes), asyncio.get_running_loop().time() - started)
-        return Told(dict.fromkeys(codes, failed(failure)), spoilt=self._is_spoilt(failure))
+        return Told(dict.fromkeys(codes, failed(failure)), spoilt=_is_spoilt(failure))
 
     async def close(self) -> None:
         """Closes the connection."""
@@ -139,18 +145,10 @@ class Line:
 
     def _call(self, question: Question, codes: Sequence[CompanyKey], seconds: float) -> SourceCall:
         columns = self.joiner.columns(question.columns)
-        call = SourceCall(self._keys(codes), columns, question.filters, seconds, question.asker)
-        if not self.bounds.is_metered:
-            return call
         further = partial(self.bounds.further, asyncio.get_running_loop().time() + seconds)
-        return replace(call, further=partial(_counted, question.meter, further) if question.meter else further)
-
-    def _is_spoilt(self, failure: AgencyFailure) -> bool:
-        """Whether a call may have failed because of the companies in it, and those may be asked about again."""
-        if isinstance(failure, NotSent) or failure.failure is FailureCode.AGENCY_OVERLOADED:
-            return False
-        # What may come right by itself leaves open whether the agency did what it was asked.
-        return self.idempotent or not failure.retryable
+        if question.meter is not None:
+            further = partial(_counted, question.meter, further)
+        return SourceCall(self._keys(codes), columns, question.filters, seconds, question.asker, further)
 
     def _keys(self, codes: Sequence[CompanyKey]) -> list[str]:
         """The companies' keys as the agency writes them, each spelling once."""
@@ -177,11 +175,13 @@ async def _counted(meter: Meter, further: Callable[[], Awaitable[None]]) -> None
     await meter.count()
 
 
-def dated(answers: Answers, lifetimes: Lifetimes) -> Answers:
-    """The answers, told to be not older than they may be kept: so nobody sees whether another asked before."""
-    now = datetime.now(UTC)
-    some = now - timedelta(seconds=lifetimes.rows)
-    none = some if lifetimes.none == lifetimes.rows else now - timedelta(seconds=lifetimes.none)
+def dated(answers: Answers, lifetimes: Lifetimes, began: datetime) -> Answers:
+    """The answers to a question, told to be not older than they may be kept: so nobody sees whether another asked
+    before. What is kept no longer when the question `began` is no answer to it, and what the agency says to it, it says
+    later: it is from then that they are not older.
+    """
+    some = began - timedelta(seconds=lifetimes.rows)
+    none = some if lifetimes.none == lifetimes.rows else began - timedelta(seconds=lifetimes.none)
     told: dict[CompanyKey, CompanyRows] = {}
     for code, rows in answers.items():
         if rows.outcome is Outcome.FAILED:
@@ -191,6 +191,11 @@ def dated(answers: Answers, lifetimes: Lifetimes) -> Answers:
         else:
             told[code] = _not_older(rows, some if rows.rows else none)
     return told
+
+
+def _is_spoilt(failure: AgencyFailure) -> bool:
+    """Whether a call may have failed because of the companies in it."""
+    return not isinstance(failure, NotSent) and failure.failure is not FailureCode.AGENCY_OVERLOADED
 
 
 def _not_older(rows: CompanyRows, limit: datetime) -> CompanyRows:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from connectors.amounts import UNIT_WORDS
 from connectors.choosing import Counts, row_choice
 from connectors.columns import ReadAll, ordinary_texts, values_at
 from connectors.contract import RawRow, RecordShape, Row
@@ -129,7 +130,9 @@ def compile_field(mapping: FieldMapping, kind: Kind, nothings: frozenset[str], *
         (nothings.union(mapping.none)).difference(mapping.codes or (), BOOLEANS if kind is Kind.BOOLEAN else ())
     )
     several = bool(mapping.join or mapping.first)
-    get = _several(mapping, words, nested=nested) if several else reader(mapping.path or "", nested=nested)
+    # Of a sum, a unit that means nothing where it stands alone stays beside its number.
+    parts = Nothings(words.words - UNIT_WORDS) if kind is Kind.MONEY and mapping.join else words
+    get = _several(mapping, parts, nested=nested) if several else reader(mapping.path or "", nested=nested)
 
     def read(row: RawRow) -> Value:
         raw = get(row)

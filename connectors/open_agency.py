@@ -49,15 +49,24 @@ class OpenAgency:
     any more.
     """
 
-    def __init__(self, lines: Mapping[str, Line], origin: Origin | None = None) -> None:
+    def __init__(
+        self, lines: Mapping[str, Line], origin: Origin | None = None, treatment: Treatment | None = None
+    ) -> None:
+        """`treatment` is how it is to be treated by this process; None where its bounds are so and will not change."""
         self.lines = lines
         self.origin = origin
+        self._treatment = treatment
         self.coalescers = {name: Coalescer(line) for name, line in lines.items() if line.coalesces}
 
     @property
     def bounds(self) -> Bounds:
         """What bounds the calls to it."""
         return next(iter(self.lines.values())).bounds
+
+    def bind(self) -> None:
+        """From now on the calls to it, also those of before, are bounded as its manifest says."""
+        if self.origin is not None and self._treatment is not None:
+            self.bounds.change(self._treatment, self.origin.manifest.connection)
 
     async def ready(self) -> None:
         """Returns once it answers as well as it may: an agency whose files have to be read first takes that long."""
@@ -80,11 +89,11 @@ def origin_of(manifest: Manifest, shapes: Mapping[str, RecordShape], settings: S
 
 
 async def open_agency(
-    origin: Origin, settings: SupplySettings, before: OpenAgency | None = None, count: Add | None = None
+    origin: Origin, settings: SupplySettings, bounds: Bounds | None = None, count: Add | None = None
 ) -> OpenAgency:
-    """Opens the connections; the agency is not asked yet, and may be down. What bounds calls `before`, where the same
-    agency was open and may be asked for a while yet, bounds them together. `count` counts its calls of a day for all
-    instances, where they have a store in common.
+    """Opens the connections; the agency is not asked yet, and may be down. Where it was open before, its `bounds` are
+    those of then, for it may be asked as it was for a while yet; they are what its manifest says once that is in force
+    (`OpenAgency.bind`). `count` counts its calls of a day for all instances, where they have a store in common.
 
     Raises `ConnectionNotConfigured` where the connection cannot be opened.
     """
@@ -94,11 +103,8 @@ async def open_agency(
     except ConnectionUnusable as error:
         raise ConnectionNotConfigured([f"agency {manifest.agency}: {error}"]) from None
     sources = watched(opened, manifest.agency, settings.watch)
-    bounds = before.bounds if before is not None and _alike(before.origin, origin) else None
-    bounds, forwards = (
-        bounds or Bounds(manifest.agency, manifest, settings.share, add=count),
-        manifest.forward is not None,
-    )
+    own = bounds or Bounds(manifest.agency, manifest, settings.share, add=count, patience=settings.patience)
+    forwards = manifest.forward is not None
     lines: dict[str, Line] = {}
     for dataset, described in zip(manifest.datasets, describe(manifest), strict=True):
         source, shape = sources[dataset.record], shapes[dataset.record]
@@ -106,9 +112,12 @@ async def open_agency(
         joiner = Joiner(dataset, shape, mapper, whole_rows=not described.projection)
         entries = dataset_entries(manifest, dataset, shape)
         lines[described.id] = Line(
-            described, source, joiner, bounds, dataset.is_idempotent, forwards, entries, tracer=settings.tracer
+            described, source, joiner, own, dataset.is_idempotent, forwards, entries, tracer=settings.tracer
         )
-    return OpenAgency(lines, origin)
+    agency = OpenAgency(lines, origin, manifest)
+    if bounds is None:
+        agency.bind()
+    return agency
 
 
 def _divided(manifest: Manifest, share: Share) -> Manifest:
@@ -121,13 +130,6 @@ def _divided(manifest: Manifest, share: Share) -> Manifest:
             processes=share.processes,
         )
     return manifest.model_copy(update={"concurrency": max(1, share.of(manifest.concurrency))})
-
-
-def _alike(before: Origin | None, origin: Origin) -> bool:
-    """Whether the agency wants to be treated as before: then its bounds stay, with all that they have learnt."""
-    if before is None:
-        return False
-    return all(getattr(before.manifest, name) == getattr(origin.manifest, name) for name in Treatment.model_fields)
 
 
 def _read_once(value: object) -> Iterator[Path]:
@@ -147,3 +149,18 @@ def stamp_or_none(path: Path) -> Stamp | None:
         return stamp_of(path)
     except OSError:
         return None
+
+
+async def try_agency(manifest: Manifest, shapes: Mapping[str, RecordShape], settings: SupplySettings) -> bool:
+    """Opens the agency, connects to it as calls would, asks it nothing, and lets go; False where agencies of its kind
+    are not connected to.
+
+    Raises `ConnectionNotConfigured`, and what keeps it from connecting: a `ConnectorError`, or what a library raises.
+    """
+    origin = await asyncio.to_thread(origin_of, manifest, shapes, settings)
+    connect = kinds().usable[manifest.kind].connect
+    await (await open_agency(origin, settings)).close()
+    if connect is None:
+        return False
+    await connect(origin.manifest, settings)
+    return True

@@ -78,11 +78,15 @@ def rows_at(document: object, path: str | None) -> list[RawRow] | None:
 
 
 class Listing(msgspec.Struct, frozen=True):
-    """The rows of an answer; the keys of companies that it names without rows; how many items its list has."""
+    """The rows of an answer; the keys of companies that it names without rows; how many items its list has; how many
+    of them were no rows; and the keys of companies that have something else in the place of rows.
+    """
 
     rows: list[RawRow]
     seen: frozenset[str] = frozenset()
     items: int = 0
+    dropped: int = 0
+    failed: frozenset[str] = frozenset()
 
 
 async def list_rows(document: object, rows: str | None, within: Sequence[str], key: str | None) -> Listing | None:

@@ -20,6 +20,7 @@ from connectors.keys import Asked
 from connectors.manifest import FieldMapping, Manifest
 from connectors.mapping import compile_field
 from connectors.paths import AROUND, ASKED_KEY, MISSING, follow
+from connectors.remarks import remarks
 from connectors.settings import SupplySettings
 from connectors.text import NOTHINGS
 from connectors.watch import Exchange
@@ -32,7 +33,7 @@ _WHY: Final[Mapping[Kind, str]] = {
     Kind.BOOLEAN: "neither yes nor no: list what it means in codes",
     Kind.DATE: "no date in a usual form: say how it is written in formats, or list it in none",
     Kind.DATE_SPAN: "no date in a usual form: say how it is written in formats, or list it in none",
-    Kind.MONEY: "no sum",
+    Kind.MONEY: "no sum of money: list it in none if it means nothing",
     Kind.COUNT: "no whole number",
     Kind.CODE: "no code",
     Kind.CREDIT_CODE: "no credit code",
@@ -67,7 +68,7 @@ class RowSeen:
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """What came of asking for one dataset, and how many seconds it took."""
+    """What came of asking for one dataset, how many seconds it took, and what there is to remark on it."""
 
     dataset: str
     calls: Sequence[tuple[SourceCall, SourceAnswer | AgencyFailure]]
@@ -76,6 +77,7 @@ class Probed:
     rows: Sequence[RowSeen]
     answers: Answers
     seconds: float
+    remarks: Sequence[str]
 
 
 async def probe(  # noqa: PLR0913  (what a supply needs, whom and what to ask for)
@@ -113,7 +115,8 @@ async def _probe(subject: Subject, fields: frozenset[str]) -> Probed:
     raws = [row for _, answer in recorder.fetches if isinstance(answer, SourceAnswer) for row in answer.rows]
     see = _Seeing(subject, names)
     rows = [see.row(raw) for raw in raws]
-    return Probed(subject.id, recorder.fetches, recorder.exchanges, statements, rows, answers, seconds)
+    remarked = await remarks(subject.dataset, recorder.exchanges)
+    return Probed(subject.id, recorder.fetches, recorder.exchanges, statements, rows, answers, seconds, remarked)
 
 
 @contextmanager

@@ -13,13 +13,27 @@ from connectors.lane import Forbidden, Unreachable
 
 Network = IPv4Network | IPv6Network
 
-METADATA: Final = tuple(map(ip_network, ("169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128", "100.100.100.200/32")))
+METADATA: Final = tuple(
+    map(
+        ip_network,
+        (
+            "169.254.0.0/16",
+            "fe80::/10",
+            "fd00:ec2::254/128",
+            "fd20:ce::254/128",
+            "fd00:c1::a9fe:a9fe/128",
+            "100.100.100.200/32",
+            "168.63.129.16/32",
+            "192.0.0.192/32",
+        ),
+    )
+)
 """Link-local addresses (RFC 3927, RFC 4291), among them those at which clouds tell a machine its secrets, and the
-others that clouds use for that (AWS over IPv6, Alibaba Cloud).
+others that clouds use for that (over IPv6: AWS, Google Cloud, Oracle Cloud; Alibaba Cloud, Azure, Oracle Cloud).
 """
 
-_TRANSLATED: Final = IPv6Network("64:ff9b::/96")
-"""IPv4 addresses as translators write them (RFC 6052)."""
+_TRANSLATED: Final = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
+"""IPv4 addresses as translators write them (RFC 6052, RFC 8215): in the last 32 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +107,9 @@ def _unknown(error: Exception) -> Unreachable:
 def _meant(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
     """The IPv4 address that an IPv6 address stands for, where it does."""
     if isinstance(ip, IPv6Address):
-        if ip in _TRANSLATED:
+        if _within(ip, _TRANSLATED):
             return IPv4Address(int(ip) & 0xFFFFFFFF)
-        return ip.ipv4_mapped or ip
+        return ip.ipv4_mapped or ip.sixtofour or ip
     return ip
 
 

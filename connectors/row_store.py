@@ -10,31 +10,22 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from aiocache.backends.redis import RedisCache  # type: ignore[import-untyped]
 from aiocache.serializers import NullSerializer  # type: ignore[import-untyped]
 from redis.asyncio import BlockingConnectionPool
-from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from connectors.environment import fill
-from connectors.errors import ConnectionNotConfigured
 from connectors.outage import Outages
+from connectors.redis_address import connection_options
 
 CONNECTIONS: Final = 8
 """The most connections of one process. aiocache's own pool raises beyond them; this one waits, inside the deadline."""
 
 MOST_NAMES: Final = 1_000
 """The most entries that one trip asks for."""
-
-_WANTED: Final = (
-    "redis://[user:password@]host[:port][/number] or rediss://, with ssl_ca_certs, ssl_certfile, ssl_keyfile"
-)
-_PARTS: Final = frozenset(
-    {"host", "port", "db", "username", "password", "connection_class", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile"}
-)
 
 T = TypeVar("T")
 
@@ -45,14 +36,7 @@ def open_store(address: str, environment: Mapping[str, str], deadline: float) ->
     `deadline` is in seconds, for each trip. Raises `ConnectionNotConfigured` where the address is none, or the
     environment lacks a name; it tells no value.
     """
-    try:
-        parts: dict[str, Any] = dict(parse_url(address))
-    except ValueError:
-        parts = {}
-    if "host" not in parts or not parts.keys() <= _PARTS:
-        raise ConnectionNotConfigured([f"the cache's address is not {_WANTED}"])
-    for part in parts.keys() & {"username", "password"}:
-        parts[part] = fill(parts[part], environment, f"the cache's {part}")
+    parts = connection_options(address, environment, "the cache")
     cache = RedisCache(
         serializer=NullSerializer(encoding=None),
         # No timeout: aiocache would wrap each call in a task to hold it to one; the trip has its deadline.

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from connectors.kindness.bounds import PATIENCE
 from connectors.kindness.share import WHOLE, Share
 from connectors.reach import Reach
 from connectors.tracing import CallTracer
@@ -30,6 +31,8 @@ class SupplySettings:
     `environment` is where `${NAME}` is looked up. `largest_answer` is in bytes, of one call's answer. `cached_rows` is
     the most rows kept in memory, over all datasets; behind them stands the second level, where there is one. `reach`
     has the addresses that manifests may reach. `watch` looks on at every call, where there is anybody. `share` is
+    the part of what each agency bears that is this process's. `patience` is for how many seconds requests wait that do
+    not say for how long.
     the part of what each agency bears that is this process's. `tracer` traces the calls, where requests are traced.
     """
 
@@ -40,4 +43,5 @@ class SupplySettings:
     reach: Reach = field(default_factory=Reach)
     watch: Watch | None = None
     share: Share = WHOLE
+    patience: float = PATIENCE
     tracer: CallTracer | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import partial
 
 from msgspec.structs import replace
@@ -124,8 +125,7 @@ class AgencySupply:
             await self._cache.close()
 
     async def _through_cache(self, line: Line, question: Question, request: FetchRequest) -> Answers:
-        lifetimes = self._lifetimes[line.dataset.id]
-
+        lifetimes, began = self._lifetimes[line.dataset.id], datetime.now(UTC)
         line.rows.wanted += len(request.codes)
 
         async def ask(codes: Sequence[CompanyKey]) -> Answers:
@@ -135,8 +135,7 @@ class AgencySupply:
         answers: Answers = await self._cache.through(request, lifetimes, ask)
         if lifetimes.stale:
             answers = self._cache.or_stale(request, answers)
-        # Now less the time to live, kept or not: nobody shall see from it whether another asked before.
-        return dated({code: answers[code] for code in request.codes}, lifetimes)
+        return dated({code: answers[code] for code in request.codes}, lifetimes, began)
 
     def _ask(self, line: Line, question: Question, codes: Sequence[CompanyKey]) -> Awaitable[Answers]:
         """All chunks, no more of them under way at once than the agency bears."""

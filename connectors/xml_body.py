@@ -60,6 +60,10 @@ class XmlRefused(ValueError):
     """XML that is not read. The message holds nothing of the document."""
 
 
+class XmlMisencoded(XmlRefused):
+    """XML that is not in its encoding."""
+
+
 async def read_xml(content: bytes, encoding: str | None = None) -> Any:  # noqa: ANN401  (an agency's document has any shape)
     """The object that has the root element's value by its name: paths begin with it.
 
@@ -84,7 +88,7 @@ async def read_xml(content: bytes, encoding: str | None = None) -> Any:  # noqa:
     except expat.ExpatError as error:
         raise XmlRefused(expat.errors.messages[error.code]) from None
     except UnicodeError:
-        raise XmlRefused("not in its encoding") from None
+        raise XmlMisencoded("not in its encoding") from None
     return builder.document
 
 

@@ -35,6 +35,7 @@ from gateway.pipeline import GRACE, Gateway, Secrets
 from gateway.provision import Provision, Provisions
 from gateway.quotas.contract import Counters
 from gateway.quotas.day_share import DayShares
+from gateway.quotas.fair import Held
 from gateway.quotas.memory import MemoryCounters
 from gateway.quotas.quotas import Quotas
 from gateway.quotas.shared import open_shared
@@ -166,6 +167,7 @@ async def open_gateway(
         second_level=_second_level(settings),
         reach=Reach(settings.networks, settings.plain_networks),
         share=share_of(settings, worker),
+        patience=settings.deadline.default,
         tracer=tracing,
     )
     keys = load_signing_keys(settings.audit)
@@ -217,7 +219,8 @@ class _Providing:
         """What an installation supplies, with what `before` had read of callers' operations where that still holds."""
         settings, contract, catalogue = self.settings, installation.contract, installation.catalogue
         same = before is not None and before.views.contract == contract
-        shared_out = self.sharing.shared_out(supply, installation.manifests)
+        held = before.held if before is not None else Held()
+        shared_out = self.sharing.shared_out(supply, installation.manifests, held)
         return Provision(
             offered=installation.offered,
             datasets=installation.datasets,
@@ -225,6 +228,7 @@ class _Providing:
             shared=shared_datasets(installation.datasets.values(), catalogue),
             tariff=tariff(settings.cost, installation.datasets),
             supply=self.tracing.questions(shared_out) if self.tracing else shared_out,
+            held=held,
             views=before.views if before and same else Views(contract),
             documents=before.documents if before and same else Documents(catalogue, settings.limits.operation()),
         )

@@ -50,11 +50,23 @@ from schema.catalogue import Catalogue
 MAX_ERRORS: Final = 20
 """How many validation errors one answer lists."""
 
+INTROSPECTION: Final = frozenset({"__schema", "__type"})
 LARGE_LISTS: Final = frozenset(
-    {("Query", "__schema"), ("Query", "__type"), ("Query", AGENCIES), ("Viewer", "access"), (AGENCY, "usage")}
+    {
+        *(("Query", name) for name in INTROSPECTION),
+        ("__Schema", "types"),
+        *(("__Type", name) for name in ("fields", "inputFields", "interfaces", "possibleTypes", "enumValues")),
+        ("Query", "_service"),
+        ("_Service", "sdl"),
+        ("Query", AGENCIES),
+        ("Viewer", "access"),
+        (AGENCY, "usage"),
+    }
 )
 MAX_LARGE_LISTS: Final = 5
-"""How often one operation may ask for each of these: they cost no agency anything, but us."""
+"""How often one operation may ask for each of these: they cost no agency anything, but us. Nor may it have more aliases
+in introspection, where each is written once for every field of every type.
+"""
 
 OF_AGENCIES_ALONE: Final = frozenset({"health", "usage", "access"})
 """The fields of an agency that are told in the root `agencies` alone: elsewhere each record would repeat them."""
@@ -106,7 +118,7 @@ class Documents:
         """
         key = (view.hidden, operation_name, text)
         parsed = self._parsed.get(key) or await self._parsed_once(key, view, text, operation_name)
-        values = parsed.variables.read(variables)
+        values = parsed.variables.read(variables, self._limits.companies)
         variant = (parsed.digest, *(str(values.coerced.get(name)) for name in parsed.directive_variables))
         kept = self._operations.get(variant)
         if kept is None:
@@ -222,12 +234,16 @@ def _check_written(sets: Iterable[SelectionSetNode], limits: Limits) -> None:
 
 def _check_local(selections: tuple[Selection, ...]) -> None:
     """Raises `LimitExceeded` where one request asks for a large list of ours too often."""
-    walked = (part for selection in selections if selection.name not in FEDERATED_ROOTS for part in selection.walk())
+    walked = [part for selection in selections if selection.name not in FEDERATED_ROOTS for part in selection.walk()]
     times = Counter(part.name for part in walked if (part.parent, part.name) in LARGE_LISTS)
     for name, number in times.items():
         if number > MAX_LARGE_LISTS:
             message = f"The operation asks for {name} {number} times; {MAX_LARGE_LISTS} are the most."
             raise LimitExceeded(GraphQLError(message))
+    introspected = tuple(below for part in selections if part.name in INTROSPECTION for below in part.selections)
+    if aliases(introspected) > MAX_LARGE_LISTS:
+        message = f"The operation has more than {MAX_LARGE_LISTS} aliases in introspection; use none there."
+        raise LimitExceeded(GraphQLError(message))
 
 
 def _check_agencies(selections: tuple[Selection, ...]) -> None:
@@ -261,7 +277,7 @@ def _no_operation(document: DocumentNode, operation_name: str | None) -> GraphQL
         return GraphQLError("The document has fragments but no operation.")
     if operation_name is None:
         return GraphQLError(f"Name the operation to run with operationName; the document has {', '.join(names)}.")
-    return GraphQLError(f"The document has no operation named {operation_name!r}; it has {', '.join(names)}.")
+    return GraphQLError(f"The document has no operation named {operation_name[:64]!r}; it has {', '.join(names)}.")
 
 
 def _directive_variables(sets: Iterable[SelectionSetNode]) -> tuple[str, ...]:

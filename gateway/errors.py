@@ -72,6 +72,13 @@ class RequestMalformedError(HttpError):
     status = 400
 
 
+class CrossSiteError(HttpError):
+    """A browser asks for another site's page, with nothing but what it sends of itself."""
+
+    code = "CROSS_SITE"
+    status = 403
+
+
 class MethodNotAllowedError(HttpError):
     """An HTTP method that does not serve this request."""
 

@@ -179,6 +179,13 @@ def open_keys(settings: IssuerSettings, reach: Reach) -> IssuerKeys:
     return IssuerKeys(settings.id, None, published, settings.keys_seconds)
 
 
+async def read_keys(settings: IssuerSettings, reach: Reach) -> KeySet:
+    """The issuer's keys as they are now. Raises `SettingsInvalidError` and `ConnectorError`, which hold no key."""
+    if settings.jwks is None or isinstance(settings.jwks, str):
+        return await _published(settings, Publications(reach, settings.authority))()
+    return await asyncio.to_thread(load_key_set, settings)
+
+
 def _from_file(settings: IssuerSettings) -> Read:
     async def read() -> KeySet:
         return await asyncio.to_thread(load_key_set, settings)

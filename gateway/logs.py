@@ -38,10 +38,10 @@ def configure_logging(form: Literal["json", "console"], level: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         outline_exception,
     ]
-    renderer: Processor = (
-        structlog.processors.JSONRenderer()
+    rendering: list[Processor] = (
+        [structlog.processors.JSONRenderer()]
         if form == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        else [escape_message, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     )
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *common, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -52,7 +52,7 @@ def configure_logging(form: Literal["json", "console"], level: str) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=common,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
         )
     )
     root = logging.getLogger()
@@ -70,6 +70,14 @@ def name_request(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
     if trace_id is not None:
         event = {"trace_id": trace_id, **event}
     return event if request_id is None else {"request_id": request_id, **event}
+
+
+def escape_message(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """A structlog processor for texts that are not quoted: a library's message forges no line, and moves no cursor."""
+    message = str(event["event"])
+    if not message.isprintable():
+        event["event"] = message.encode("unicode_escape").decode()
+    return event
 
 
 def outline_exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -41,6 +41,12 @@ def own_clashes(manifests: Sequence[Manifest]) -> tuple[OwnClash, ...]:
     return tuple(OwnClash(*places[clash.index], clash.reason) for clash in clashes(own_records(manifests)))
 
 
+def without_clashes(manifests: Sequence[Manifest]) -> list[Manifest]:
+    """Those of the manifests whose own record types clash with no others."""
+    clashing = {clash.agency for clash in own_clashes(manifests)}
+    return [manifest for manifest in manifests if manifest.agency not in clashing]
+
+
 def _record(agency: str, declared: OwnRecord) -> RecordType:
     return RecordType(
         name=declared.name,

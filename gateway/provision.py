@@ -15,6 +15,7 @@ from connectors.contract import Dataset, Supply
 from connectors.supply import AgencySupply
 from gateway.cost import Tariff
 from gateway.document import Documents
+from gateway.quotas.fair import Held
 from gateway.shape import Agencies
 from gateway.views import Views
 from gateway.workshop import Offered
@@ -51,7 +52,8 @@ class Users:
 class Provision:
     """What is supplied, and how it is asked for.
 
-    `shared` names the datasets whose cached rows may serve every organisation; `tariff` is what each dataset costs.
+    `shared` names the datasets whose cached rows may serve every organisation; `tariff` is what each dataset costs;
+    `held` are the places that organisations have at agencies, whichever provision they ask through.
     """
 
     offered: Offered
@@ -62,6 +64,7 @@ class Provision:
     supply: Supply
     views: Views
     documents: Documents
+    held: Held = field(default_factory=Held)
     users: Users = field(default_factory=Users)
 
 

@@ -2,9 +2,10 @@
 
 Source: https://http-spec.graphql.org/September2026/, section Request.
 
-Other sites cannot make a browser ask in its user's name. There are no cookies: the credentials are headers that a page
-of another origin may not set. A POST must be application/json, which no form can send. A GET needs no such guard: it
-only reads, and since no CORS header is ever sent, another site's page cannot read the answer.
+Other sites cannot make a browser ask in its user's name. There are no cookies: tokens and keys are headers that a page
+of another origin may not set, and a POST must be application/json, which no form can send. A certificate, though, goes
+with whatever its browser asks. Such a GET only reads, and since no CORS header is ever sent the page cannot see the
+answer; but who looked is recorded, and counts. So a browser that says that another site's page asks is refused.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from starlette.requests import Request
 from gateway.credentials import Credentials
 from gateway.errors import (
     BodyTooLargeError,
+    CrossSiteError,
     MediaTypeUnsupportedError,
     MethodNotAllowedError,
     RequestMalformedError,
@@ -37,6 +39,9 @@ CERTIFICATE: Final = "xinqiao.certificate"
 """The key of the ASGI scope with the connection's `Certificate`, where the caller presented one."""
 
 METHODS: Final = ("GET", "HEAD", "POST")
+
+_OTHER_SITES: Final = frozenset({"cross-site", "same-site"})
+"""What browsers say in Sec-Fetch-Site where a page of another origin asks (W3C, Fetch Metadata Request Headers)."""
 
 MAX_DRAINED: Final = 32
 """How many times the limit is read of a body that is too large, and thrown away: many clients do not look at an answer
@@ -100,9 +105,12 @@ def credentials(request: Request, proxies: ForwardedCertificates | None) -> Cred
     """What the request brings to show whose it is: headers, and the certificate of its connection, or the one that a
     declared proxy forwards. From a proxy only what it forwards counts: the certificate of the connection is its own.
 
-    Raises `RequestMalformedError`, `ProxyUnknownError`, `CertificateMalformedError`.
+    Raises `RequestMalformedError`, `CrossSiteError`, `ProxyUnknownError`, `CertificateMalformedError`.
     """
     headers, certificate = request.headers, request.scope.get(CERTIFICATE)
+    authorization, key = single(headers, "Authorization"), single(headers, "X-API-Key")
+    if authorization is None and key is None and not _OTHER_SITES.isdisjoint(headers.getlist("Sec-Fetch-Site")):
+        raise CrossSiteError("A page of another site may not ask without a token or an API key.")
     if proxies is not None:
         peer = request.client.host if request.client else None
         value = single(headers, proxies.header)
@@ -110,7 +118,7 @@ def credentials(request: Request, proxies: ForwardedCertificates | None) -> Cred
             certificate = proxies.certificate(peer, value)
         elif certificate is not None and proxies.is_proxy(peer):
             certificate = None
-    return Credentials(single(headers, "Authorization"), single(headers, "X-API-Key"), certificate)
+    return Credentials(authorization, key, certificate)
 
 
 class _Parameters(msgspec.Struct, frozen=True):

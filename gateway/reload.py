@@ -87,6 +87,8 @@ class Reload:
         self._editions = editions
         agencies = _by_id(provisions.supply.opened)
         self._placed = {path: _Placed(manifest, agencies[manifest.agency]) for path, manifest in files.items()}
+        # Of all agencies that there ever were: one that goes and comes again was asked as often as it was asked.
+        self._bounds = {name: agency.bounds for name, agency in agencies.items()}
         self._refused: Mapping[Path, Refusal] = {}
         self._folder = Folder()
         self._seen: Mapping[Path, Stamp | None] | None = None
@@ -146,16 +148,15 @@ class Reload:
         before = {path: placed.manifest for path, placed in self._placed.items()}
         chosen, refused = succeed(folder, before, known.__contains__)
         refused |= self._part_clashing(chosen, before)
-        refused |= self._keep_whole(chosen, before)
         supply = self._provisions.supply
         placed: dict[Path, _Placed] = {}
         try:
             refused |= await self._place(chosen, placed)
-            opened = [one.agency for one in placed.values()]
-            if supply.opened == set(opened):
-                self._placed = placed
-            else:
-                refused |= await self._change(placed, supply.renewed(opened))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PREPARING_SECONDS):
+                    opened = {one.agency for one in placed.values()} - supply.opened
+                    await asyncio.gather(*(agency.ready() for agency in opened))
+            refused |= await self._change(placed)
         finally:
             for agency in {one.agency for one in placed.values()} - self._provisions.supply.opened:
                 await agency.close()
@@ -180,16 +181,6 @@ class Reload:
                     and old.agency not in {manifest.agency for manifest in chosen.values()}
                 ):
                     chosen[path] = old
-
-    def _keep_whole(self, chosen: dict[Path, Manifest], before: Mapping[Path, Manifest]) -> Mapping[Path, Reasons]:
-        """Puts everything back where what one manifest needs of another would not be there, and gives the reasons."""
-        reasons = tuple(str(finding) for _, finding in clashes(self._terms.directory, tuple(chosen.values())))
-        if not reasons:
-            return {}
-        changed = [path for path in {*chosen, *before} if chosen.get(path) != before.get(path)]
-        chosen.clear()
-        chosen.update(before)
-        return dict.fromkeys(changed, reasons)
 
     async def _place(self, chosen: Mapping[Path, Manifest], placed: dict[Path, _Placed]) -> Mapping[Path, Reasons]:
         """Opens what is not open yet, and gives the reasons why some cannot be: then what they replace is placed."""
@@ -216,30 +207,72 @@ class Reload:
         if before is not None and before.origin == origin:
             return before
         count = self._provisions.supply.counter(manifest.agency)
-        return await open_agency(origin, settings, before, count)
+        return await open_agency(origin, settings, self._bounds.get(manifest.agency), count)
 
-    async def _change(self, placed: Mapping[Path, _Placed], successor: AgencySupply) -> Mapping[Path, Reasons]:
-        """Puts other agencies in the places of those in force, and gives the reasons against it, where there are."""
+    async def _change(self, placed: Mapping[Path, _Placed]) -> Mapping[Path, Reasons]:
+        """Puts other agencies in the places of those in force, or as many of them as go with the policy and with each
+        other, and gives the reasons against the rest.
+        """
+        reasons = await self._put(placed)
+        changes = self._changes(placed) if reasons else []
+        if len(changes) <= 1:
+            return {path: reasons for paths in changes for path in paths}
+        refused: dict[Path, Reasons] = {}
+        half = len(changes) // 2
+        for part in (changes[:half], changes[half:]):
+            changed = frozenset().union(*part)
+            chosen = {
+                path: (placed if path in changed else self._placed).get(path) for path in {*self._placed, *placed}
+            }
+            refused |= await self._change({path: one for path, one in chosen.items() if one is not None})
+        return refused
+
+    def _changes(self, placed: Mapping[Path, _Placed]) -> list[frozenset[Path]]:
+        """The files that change; together, where the same agencies are concerned."""
+        groups: list[tuple[frozenset[str], frozenset[Path]]] = []
+        for path in sorted({*self._placed, *placed}):
+            before, after = self._placed.get(path), placed.get(path)
+            if before is not None and after is not None and before.agency is after.agency:
+                continue
+            agencies, files = frozenset(one.manifest.agency for one in (before, after) if one), frozenset({path})
+            for group in [one for one in groups if one[0] & agencies]:
+                groups.remove(group)
+                agencies, files = agencies | group[0], files | group[1]
+            groups.append((agencies, files))
+        return [files for _, files in groups]
+
+    async def _put(self, placed: Mapping[Path, _Placed]) -> Reasons:
+        """Puts exactly these into force, and gives the reasons against it, where there are."""
         supply, users = self._provisions.supply, self._editions.current.provision.users
+        successor = supply.renewed([one.agency for one in placed.values()])
         new = successor.opened - supply.opened
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(PREPARING_SECONDS):
-                await asyncio.gather(*(agency.ready() for agency in new))
+        if supply.opened == successor.opened:
+            self._placed = dict(placed)
+            return ()
+        reasons = self._against(tuple(one.manifest for one in placed.values()))
+        if reasons:
+            return reasons
         provision = self._terms.provide({path: one.manifest for path, one in placed.items()}, successor)
         try:
             await self._editions.provide(provision)
         except PolicyError as error:
-            reasons = tuple(f"the policy does not go with it: {line}" for line in str(error).splitlines())
-            gone = self._placed.keys() - placed.keys()
-            return {path: reasons for path in (*placed, *gone) if path in gone or placed[path].agency in new}
+            return tuple(f"the policy does not go with it: {line}" for line in str(error).splitlines())
         self._placed = dict(placed)
         self._provisions.replace(users, successor)
+        for agency in new:
+            agency.bind()
+        self._bounds |= {name: agency.bounds for name, agency in _by_id(new).items()}
         _log.info(
             "manifests in force",
             opened=sorted(_by_id(new)),
             closed=sorted(_by_id(supply.opened - successor.opened)),
         )
-        return {}
+        return ()
+
+    def _against(self, manifests: Sequence[Manifest]) -> Reasons:
+        """Why these manifests cannot be together."""
+        lacking = (str(finding) for _, finding in clashes(self._terms.directory, tuple(manifests)))
+        return (*lacking, *self._terms.clashes(manifests).values())
 
     def _tell(self, refused: Mapping[Path, Reasons]) -> None:
         """Keeps why manifests are refused, and logs what is new of it."""

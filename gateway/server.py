@@ -28,6 +28,7 @@ from gateway.console import console_routes
 from gateway.draining import Draining
 from gateway.errors import HttpError
 from gateway.health import Check
+from gateway.http_protocol import HEADERS, BoundedProtocol
 from gateway.identity import Authenticator, open_authenticator
 from gateway.messages import Principal
 from gateway.metrics.agencies import AgencyCollector
@@ -93,7 +94,7 @@ async def answering(
     ):
         config = uvicorn.Config(
             application(gateway, desk, authenticator, settings, {"server": draining.check, **checks}, tracing),
-            http=CertificateProtocol if settings.tls.client_authorities else "auto",
+            http=_protocol(settings),
             ws="none",
             ssl_context_factory=(lambda *_: certificate.context) if certificate else None,
             log_config=None,
@@ -111,6 +112,15 @@ async def answering(
             with _frozen():
                 yield
             await draining.drain()
+
+
+def _protocol(settings: Settings) -> type[BoundedProtocol]:
+    """What reads requests: it tells of callers' certificates, where they may bring some."""
+
+    class Protocol(CertificateProtocol if settings.tls.client_authorities else BoundedProtocol):  # type: ignore[misc]
+        largest_head = settings.limits.request_bytes + HEADERS
+
+    return Protocol
 
 
 @contextlib.contextmanager

@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 import structlog
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from connectors.secret import Stamp, stamp_of
 from gateway.certificates import Certificate, read_certificate
 from gateway.errors import CertificateMalformedError, SettingsInvalidError
+from gateway.http_protocol import BoundedProtocol
 from gateway.receive import CERTIFICATE
 from gateway.settings import PREFIX, TlsSettings
 
@@ -95,8 +95,8 @@ async def following(certificate: ServerCertificate | None) -> AsyncIterator[None
             await asyncio.gather(task, return_exceptions=True)
 
 
-class CertificateProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, which also tells the application of the caller's certificate: uvicorn does not."""
+class CertificateProtocol(BoundedProtocol):
+    """The protocol, which also tells the application of the caller's certificate: uvicorn does not."""
 
     _certificate: Certificate | None = None
 

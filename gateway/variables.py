@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from graphql import (
+    GraphQLError,
     GraphQLInputType,
     GraphQLSchema,
     VariableDefinitionNode,
@@ -21,7 +22,7 @@ from graphql import (
 from graphql.execution.get_variable_signature import GraphQLVariableSignature, get_variable_signature
 from graphql.execution.values import VariableValues, VariableValueSource, get_variable_values
 
-from gateway.refusals import VariablesInvalid
+from gateway.refusals import LimitExceeded, VariablesInvalid
 
 MAX_ERRORS: Final = 20
 """How many coercion errors one answer lists."""
@@ -38,8 +39,14 @@ class VariableReader:
         self._definitions = tuple(definitions)
         self._variables = tuple(_variable(schema, definition) for definition in self._definitions)
 
-    def read(self, values: Mapping[str, Any]) -> VariableValues:
-        """The coerced variables. Raises `VariablesInvalid` with graphql-core's errors."""
+    def read(self, values: Mapping[str, Any], longest: int) -> VariableValues:
+        """The coerced variables. Raises `LimitExceeded` for a list of more than `longest` companies, before any of them
+        is looked at (no other argument is a list); `VariablesInvalid` with graphql-core's errors.
+        """
+        for variable in self._variables:
+            value = values.get(variable.signature.name)
+            if isinstance(value, list) and len(value) > longest:
+                raise _too_long(variable.signature.name, len(value), longest)
         plain = self._plain(values)
         return self._coerced(values) if plain is None else plain
 
@@ -77,6 +84,12 @@ class _Variable:
     signature: GraphQLVariableSignature
     read: _Read
     absent: VariableValues | None
+
+
+def _too_long(name: str, number: int, longest: int) -> LimitExceeded:
+    return LimitExceeded(
+        GraphQLError(f"Variable '${name}' names {number} companies; ask for at most {longest} at once.")
+    )
 
 
 def _variable(schema: GraphQLSchema, definition: VariableDefinitionNode) -> _Variable:

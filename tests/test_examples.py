@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import sqlite3
 from pathlib import Path
 
 import orjson
 import pytest
+import yaml
 from graphql import parse, validate
 
 from gateway.assembly import open_gateway, read_installation
@@ -54,3 +56,11 @@ async def test_the_agency_in_ten_lines_answers(tmp_path: Path) -> None:
         "status": "COMPLETE",
         "records": [{"number": "ISO9001-0001", "issuedOn": "2024-05-06"}],
     }
+
+
+def test_alarms_are_about_metrics_that_there_are() -> None:
+    rules = yaml.safe_load((ROOT / "examples/prometheus/alerts.yaml").read_text())["groups"][0]["rules"]
+    named = {name for rule in rules for name in re.findall(r"xinqiao_[a-z_]+(?=[{\[ ])", rule["expr"])}
+    assert len(named) > 10
+    documented = (ROOT / "docs/observing.md").read_text()
+    assert [name for name in sorted(named) if f"`{name.removesuffix('_bucket')}`" not in documented] == []

@@ -225,6 +225,43 @@ async def left_alone(trial: Trial) -> None:
         await expect_truth(trial, subject, supply)
 
 
+async def tried_by_one(trial: Trial) -> None:
+    """Once the breaker has been open for its time, one call tries, and no other is sent until it has ended."""
+    async with _stand_in(trial, PATIENT, _BREAKER) as (stand_in, subject, supply):
+        await stand_in.listen()
+        await expect_truth(trial, subject, supply)
+        requests = len(stand_in.heard)
+        stand_in.behaviour = status(500)
+        for _ in range(2 * _BREAKER.failures):
+            await expect_failure(trial, subject, supply, _BAD | _UNAVAILABLE)
+        came, go_on = asyncio.Event(), asyncio.Event()
+        stand_in.behaviour = _held(came, go_on)
+        before = len(stand_in.heard)
+        trying = asyncio.create_task(expect_truth(trial, subject, supply), name="the call that tries")
+        trying.add_done_callback(lambda _: came.set())
+        try:
+            await came.wait()
+            await expect_failure(trial, subject, supply, _UNAVAILABLE)
+            go_on.set()
+            await trying
+        finally:
+            trying.cancel()
+            await asyncio.gather(trying, return_exceptions=True)
+        if len(stand_in.heard) > before + requests:
+            raise Broken("another call was sent while one tried")
+
+
+def _held(came: asyncio.Event, go_on: asyncio.Event) -> Behaviour:
+    """Says that a call came, and answers as ever, though only once it may."""
+
+    async def behave(heard: Heard, writer: asyncio.StreamWriter) -> bool:
+        came.set()
+        await go_on.wait()
+        return await as_ever(heard, writer)
+
+    return behave
+
+
 def _once(behaviour: Behaviour, stand_in: StandIn) -> Behaviour:
     """Behaves so once, and then as ever."""
 
@@ -240,6 +277,7 @@ CASES: Final = (
     Case("refused", "a system that is not there has failed, and is back when it is back", refused, Transport.HTTP),
     Case("asked-later", "a system that wants to be asked later is left alone until then", asked_later, Transport.HTTP),
     Case("left-alone", "a system that keeps failing is left alone, and tried again", left_alone, Transport.HTTP),
+    Case("tried-by-one", "a system that was left alone is tried by one call at a time", tried_by_one, Transport.HTTP),
     Case("redirected", "a redirect is a failure, and is not followed", redirected, Transport.HTTP),
 )
 

@@ -10,7 +10,8 @@ from typing import Final
 from connectors.contract import KeyKind, RecordShape
 from connectors.drafting.evidence import Evidence, weigh
 from connectors.drafting.matching import Match, Words, best_matches, match
-from connectors.drafting.sample import Form, Sample, is_heading, leaves
+from connectors.drafting.names import is_heading
+from connectors.drafting.sample import Form, Sample, leaves
 from connectors.duplicates import RECORD_ID
 from connectors.paths import AROUND
 from connectors.text import NOTHINGS
@@ -31,6 +32,8 @@ _PLAIN: Final = re.compile(r"/?[A-Za-z_\u4e00-\u9fff][\w\u4e00-\u9fff-]*(\.[\w\u
 _WORDS: Final = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 _UNITS: Final = (("亿", "亿元"), ("万", "万元"), ("wy", "万元"), ("fen", "分"), ("分", "分"), ("cent", "分"))
 _MONEY: Final = "of what is it a number: 元 (taken), 万元, 亿元 or 分? Say unit"
+_NO_STATUS: Final = "does it tell an unknown company, or an error, in its own code?"
+_STATUS: Final = "ok is what the sample had: is it all that means well? Which codes mean busy, unknown, none?"
 _PERHAPS: Final = 3
 _TELLING: Final = frozenset({Kind.DATE, Kind.DATE_SPAN})
 """What a column's values tell apart from others."""
@@ -199,7 +202,12 @@ def _response(sample: Sample) -> Iterator[str]:
     parts += [f"encoding: {sample.encoding}"] if sample.form is Form.JSON and sample.encoding != "utf-8" else []
     parts += [f"rows: {written(sample.rows_path)}"] if sample.rows_path else []
     parts += [f"within: {written(sample.within)}"] if sample.within else []
-    yield f"    response: {{{', '.join(parts)}}} # TODO does it tell an unknown company, or an error, in its own code?"
+    judged = [f"{{path: {written(path)}, ok: [{_quoted(code)}]}}" for path, code in sample.statuses]
+    if not judged:
+        yield f"    response: {{{', '.join(parts)}}} # TODO {_NO_STATUS}"
+        return
+    several = f"[{', '.join(judged)}]" if len(judged) > 1 and sample.form is not Form.SOAP else judged[0]
+    yield f"    response: {{{', '.join([*parts, f'envelope: {several}'])}}} # TODO {_STATUS}"
 
 
 def _mapping(name: str, column: str, kind: Kind, found: Evidence) -> str:

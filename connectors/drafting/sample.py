@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -12,17 +14,17 @@ from typing import Any, ClassVar, Final
 
 from openpyxl import load_workbook
 
-from connectors.amounts import read_decimal
-from connectors.dates import read_date
+from connectors.drafting.envelopes import is_around, statuses
+from connectors.drafting.names import has_code, is_heading, is_name
 from connectors.errors import ConnectorError
 from connectors.json_body import read_json
-from connectors.keys import is_some_company, normal_key
 from connectors.paths import AROUND, rows_at
 from connectors.xml_body import XmlRefused, read_xml
-from schema.legacy_id import is_registration_number
 
 LARGEST: Final = 64 * 1024 * 1024
 """Bytes of a sample."""
+
+_TOO_LARGE: Final = f"it is larger than {LARGEST >> 20} MB: a few rows are enough"
 
 MOST_ROWS: Final = 2000
 """Rows that are looked at."""
@@ -30,7 +32,22 @@ MOST_ROWS: Final = 2000
 _ENCODINGS: Final = ("utf-8-sig", "gb18030")
 _MARKS: Final = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _DELIMITERS: Final = ",\t|;"
-_ZIP: Final = b"PK\x03\x04"
+_ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")
+_GZIP: Final = b"\x1f\x8b"
+_WORKBOOK: Final = "[Content_Types].xml"
+"""What a workbook, which is an archive, has, and other archives have not (ECMA-376, part 2)."""
+
+_OTHERS: Final = {
+    b"PAR1": "a Parquet file: name its table's columns in a small CSV file",
+    b"\xd0\xcf\x11\xe0": "a workbook of Excel 97-2003 (.xls): save it as .xlsx or CSV",
+    b"7z\xbc\xaf": "packed by 7z: unpack it",
+    b"Rar!": "packed as RAR: unpack it",
+    b"BZh": "packed by bzip2: unpack it, or pack it by gzip",
+    b"\xfd7zXZ": "packed by xz: unpack it, or pack it by gzip",
+    b"\x28\xb5\x2f\xfd": "packed by zstd: unpack it, or pack it by gzip",
+    b"%PDF": "a PDF file: take what the system answers, or a drop",
+}
+"""How other files begin that are given as samples, and what to do with them."""
 _DEEPEST: Final = 8
 
 Document = Mapping[str, Any]
@@ -58,14 +75,15 @@ class Form(StrEnum):
 class Sample:
     """Rows, and how they are found.
 
-    `rows_path` and `within` are as in a manifest. `top` is the first name in a JSON answer's `data`. `columns` are
-    those of the first line (with `header`, or made up where there is none) or of the table.
+    `rows_path` and `within` are as in a manifest. `statuses` are the paths to what says how the answer went, and what
+    it says. `columns` are those of the first line (with `header`, or made up where there is none) or of the table.
     """
 
     form: Form
     rows: Sequence[Document] = field(repr=False)
     rows_path: str | None = None
     within: str | None = None
+    statuses: Sequence[tuple[str, str]] = ()
     columns: Sequence[str] = ()
     header: bool = True
     encoding: str = "utf-8"
@@ -78,11 +96,19 @@ class Sample:
 
 
 async def read_sample(content: bytes) -> Sample:
-    """The sample, recognised by what it holds. Raises `SampleUnreadable`."""
+    """The sample, recognised by what it holds; packed by gzip or zip as well. Raises `SampleUnreadable`."""
     if len(content) > LARGEST:
-        raise SampleUnreadable(f"it is larger than {LARGEST >> 20} MB: a few rows are enough")
+        raise SampleUnreadable(_TOO_LARGE)
+    if content.startswith(_GZIP):
+        content = _ungzipped(content)
     if content.startswith(_ZIP):
-        return _workbook(content)
+        member = _member(content)
+        if member is None:
+            return _workbook(content)
+        content = member
+    for mark, what in _OTHERS.items():
+        if content.startswith(mark):
+            raise SampleUnreadable(f"it is {what}")
     text, encoding = _decoded(content)
     beginning = text.lstrip()[:1]
     if beginning == "<":
@@ -110,30 +136,35 @@ def leaves(row: object, path: str = "") -> Iterator[tuple[str, object]]:
         yield path, row
 
 
-def is_name(name: str) -> bool:
-    """Whether this can be a step of a path, and is no value: no number, no date and no code of a company."""
-    return name.lstrip("@#")[:1].isidentifier() and name.isprintable() and "." not in name and not has_code(name)
+def _ungzipped(content: bytes) -> bytes:
+    unpacking = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    try:
+        found = unpacking.decompress(content, LARGEST + 1)
+    except zlib.error:
+        raise SampleUnreadable("it is packed by gzip, and damaged") from None
+    if len(found) > LARGEST:
+        raise SampleUnreadable(_TOO_LARGE)
+    if not unpacking.eof:
+        raise SampleUnreadable("it is packed by gzip, and cut off")
+    return found
 
 
-def is_heading(name: str) -> bool:
-    """Whether this can head a column, and is no value: as `is_name`, with whatever else people write there."""
-    return bool(name) and name.isprintable() and not has_code(name) and not _is_value(name)
-
-
-def has_code(value: object) -> bool:
-    """Whether a value is a company's code."""
-    key = normal_key(value) if isinstance(value, str) else None
-    return key is not None and (is_registration_number(key) or (is_some_company(key) and any(map(str.isdigit, key))))
-
-
-def _is_value(text: str) -> bool:
-    for read in (read_decimal, read_date):
-        try:
-            read(text)
-        except (ValueError, ArithmeticError):
-            continue
-        return True
-    return False
+def _member(content: bytes) -> bytes | None:
+    """The one file in an archive; None where that is a workbook."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content), metadata_encoding="gb18030") as archive:
+            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+            if any(entry.filename == _WORKBOOK for entry in entries):
+                return None
+            if len(entries) != 1:
+                raise SampleUnreadable(f"its archive has {len(entries)} files: give the one that is meant, unpacked")
+            with archive.open(entries[0]) as file:
+                found = file.read(LARGEST + 1)
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise SampleUnreadable(f"it is an archive that cannot be unpacked ({type(error).__name__})") from None
+    if len(found) > LARGEST:
+        raise SampleUnreadable(_TOO_LARGE)
+    return found
 
 
 def _decoded(content: bytes) -> tuple[str, str]:
@@ -209,28 +240,31 @@ def _found(form: Form, document: object, encoding: str) -> Sample:
     if not candidates:
         raise SampleUnreadable("there are no rows in it: take an answer about a company that has some")
 
-    def worth(candidate: tuple[str | None, str | None, Sequence[Document]]) -> tuple[bool, int, int]:
-        *_, rows = candidate
+    def worth(candidate: tuple[str | None, str | None, Sequence[Document]]) -> tuple[bool, int, int, bool]:
+        _, nested, rows = candidate
         found = [(path, value) for row in rows[:20] for path, value in leaves(row)]
         own = {path for path, _ in found if not path.startswith(f"{AROUND}.")}
-        return any(has_code(value) for _, value in found), len(own), len(rows)
+        return any(has_code(value) for _, value in found), len(own), len(rows), nested is None
 
     rows_path, within, rows = max(candidates, key=worth)
-    return Sample(form, rows[:MOST_ROWS], rows_path, within, encoding=encoding)
+    told = statuses(document, rows_path)
+    return Sample(form, rows[:MOST_ROWS], rows_path, within, told, encoding=encoding)
 
 
 def _listings(
     document: object, path: str | None, depth: int = 0
 ) -> Iterator[tuple[str | None, str | None, Sequence[Document]]]:
-    """Every list of objects in a document, and within the objects of one; an object counts as a list of it."""
-    rows = rows_at(document, None) or []
+    """Every list of objects in a document, and within the objects of one; an object counts as a list of it, unless it
+    is only around others.
+    """
+    rows = [] if isinstance(document, Mapping) and is_around(document) else rows_at(document, None) or []
     if rows and any(True for _ in leaves(rows[0])):
         yield path, None, rows
     for row in rows[:1]:
         for name in row:
             inner = [(around, rows_at(around, name)) for around in rows]
             nested = [{**one, AROUND: around} for around, found in inner for one in found or ()]
-            if is_name(name) and nested and isinstance(document, list):
+            if is_name(name) and nested and (isinstance(document, list) or isinstance(row[name], list)):
                 yield path, name, nested
     if isinstance(document, Mapping) and depth < _DEEPEST:
         for name, inner_document in document.items():

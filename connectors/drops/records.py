@@ -11,6 +11,7 @@ from msgspec import MsgspecError
 from msgspec.json import Decoder
 
 from connectors.contract import RawRow
+from connectors.drops.encodings import advice
 from connectors.drops.form import DropForm, DropUnusable, FileFormat
 
 LONGEST_RECORD: Final = 1024 * 1024
@@ -95,4 +96,4 @@ def _text(record: bytes, form: DropForm) -> str:
     try:
         return record.decode(form.encoding).removeprefix(_BOM)
     except UnicodeDecodeError:
-        raise DropUnusable(f"not {form.encoding}") from None
+        raise DropUnusable(f"not {form.encoding}, as the manifest says{advice(record, form)}") from None

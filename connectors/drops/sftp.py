@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
@@ -174,28 +175,8 @@ class SftpDrops:
             await asyncio.sleep(self._every)
 
     async def _look(self) -> None:
-        import asyncssh  # noqa: PLC0415  (an extra: whoever made the server has seen that it is there)
-
-        server = self._server
-        options: dict[str, Any] = {
-            "config": None,
-            "known_hosts": ([server.host_key], [], []),
-            "username": server.user,
-            "password": server.password,
-            "client_keys": [server.private_key] if server.private_key else None,
-            "agent_path": None,
-            "gss_host": None,
-            "connect_timeout": LONGEST_WAIT,
-            "login_timeout": LONGEST_WAIT,
-            "keepalive_interval": LONGEST_WAIT / 4,
-        }
-        async with asyncio.timeout(LONGEST_WAIT):
-            address, *_ = await reachable(server.host, server.port, server.reach, encrypted=True)
-        async with (
-            asyncssh.connect(address, server.port, **options) as connection,
-            connection.start_sftp_client(path_errors="surrogateescape") as client,
-        ):
-            listed = await self._list(client)
+        async with connected(self._server) as client:
+            listed = await _list(client, self._server.directory)
             kept: set[str] = set()
             for wanted in self._wanted:
                 newest = wanted.newest(tuple(listed))
@@ -203,16 +184,6 @@ class SftpDrops:
                     await self._fetch(client, name, listed[name])
                 kept.update(newest)
         await asyncio.to_thread(self._forget_all_but, kept)
-
-    async def _list(self, client: SFTPClient) -> Mapping[str, SFTPAttrs]:
-        listed: dict[str, SFTPAttrs] = {}
-        async for entry in client.scandir(self._server.directory):
-            name = str(entry.filename)
-            if _NAME.fullmatch(name):
-                listed[name] = entry.attrs
-            if len(listed) > MOST_FILES:
-                raise DropUnusable("its directory has too many files")
-        return listed
 
     async def _fetch(self, client: SFTPClient, name: str, attributes: SFTPAttrs) -> None:
         """Fetches a file that is not there yet in this state, under another name first."""
@@ -237,6 +208,52 @@ class SftpDrops:
             patterns = (wanted.pattern + (suffix or "") for wanted in self._wanted for suffix in ("", wanted.marker))
             if path.name not in kept and any(fnmatchcase(path.name, pattern) for pattern in patterns):
                 path.unlink(missing_ok=True)
+
+
+@asynccontextmanager
+async def connected(server: SftpServer) -> AsyncIterator[SFTPClient]:
+    """A session with the server. Raises `LaneError`, and what asyncssh raises."""
+    import asyncssh  # noqa: PLC0415  (an extra: whoever made the server has seen that it is there)
+
+    options: dict[str, Any] = {
+        "config": None,
+        "known_hosts": ([server.host_key], [], []),
+        "username": server.user,
+        "password": server.password,
+        "client_keys": [server.private_key] if server.private_key else None,
+        "agent_path": None,
+        "gss_host": None,
+        "connect_timeout": LONGEST_WAIT,
+        "login_timeout": LONGEST_WAIT,
+        "keepalive_interval": LONGEST_WAIT / 4,
+    }
+    async with asyncio.timeout(LONGEST_WAIT):
+        address, *_ = await reachable(server.host, server.port, server.reach, encrypted=True)
+    async with (
+        asyncssh.connect(address, server.port, **options) as connection,
+        connection.start_sftp_client(path_errors="surrogateescape") as client,
+    ):
+        yield client
+
+
+async def names_at(server: SftpServer) -> Sequence[str]:
+    """The names of the files in the server's directory.
+
+    Raises `DropUnusable`, `LaneError`, and what asyncssh raises.
+    """
+    async with connected(server) as client:
+        return tuple(await _list(client, server.directory))
+
+
+async def _list(client: SFTPClient, directory: str) -> Mapping[str, SFTPAttrs]:
+    listed: dict[str, SFTPAttrs] = {}
+    async for entry in client.scandir(directory):
+        name = str(entry.filename)
+        if _NAME.fullmatch(name):
+            listed[name] = entry.attrs
+        if len(listed) > MOST_FILES:
+            raise DropUnusable("its directory has too many files")
+    return listed
 
 
 async def _read(client: SFTPClient, remote: str, target: Path) -> tuple[int | None, int | None]:

@@ -15,7 +15,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, Final
 
-from connectors.drops.form import DropUnusable
+from connectors.drops.encodings import advice
+from connectors.drops.form import DropForm, DropUnusable
 
 LARGEST: Final = 16 * 1024**3
 """The most bytes that a drop may have when it is unpacked."""
@@ -65,15 +66,17 @@ def largest(packed: int) -> int:
     return min(LARGEST, max(SMALL, packed * LARGEST_RATIO))
 
 
-def transcode(text: BinaryIO, encoding: str, target: Path) -> BinaryIO:
+def transcode(text: BinaryIO, form: DropForm, target: Path) -> BinaryIO:
     """The text in UTF-8, written to `target`. Raises `DropUnusable`, `OSError`."""
     written = target.open("w+b")
-    reader = open(text.fileno(), encoding=encoding, newline="", closefd=False)  # noqa: SIM115  (a descriptor)
+    reader = open(text.fileno(), encoding=form.encoding, newline="", closefd=False)  # noqa: SIM115  (a descriptor)
     try:
         while piece := reader.read(_PIECE):
             written.write(piece.encode())
     except UnicodeError:
-        raise DropUnusable(f"not {encoding}") from None
+        text.seek(0)
+        hint = advice(text.read(_PIECE), form)
+        raise DropUnusable(f"not {form.encoding}, as the manifest says{hint}") from None
     written.seek(0)
     return written
 

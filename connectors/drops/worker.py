@@ -17,6 +17,7 @@ from typing import BinaryIO, Final
 
 import msgspec
 
+from connectors.drops.encodings import advice
 from connectors.drops.form import DropForm, DropUnusable, FileFormat
 from connectors.drops.records import read_header, records, row_reader
 from connectors.drops.tables import is_table, write_lines
@@ -78,11 +79,24 @@ def index(job: Job) -> Made:
         found = records(file, form)
         header: tuple[str, ...] = ()
         if form.format is FileFormat.DELIMITED:
-            header = form.header or read_header(next(found, (0, b""))[1], form)
+            header = form.header or _read_header(next(found, (0, b""))[1], form)
             form.check_header(header)
         places = _Places(found, form, header)
         companies = _write(places, directory / PLACES)
+        if places.strange is not None and not places.keyed:
+            hint = advice(places.strange, form, {form.key.partition(".")[0]})
+            raise DropUnusable(f"none of its records has its columns and something at the key, {form.key!r}{hint}")
     return Made(made, form, header, companies, places.unreadable)
+
+
+def _read_header(record: bytes, form: DropForm) -> tuple[str, ...]:
+    """The columns' names. Raises `DropUnusable` where some are not there: in another encoding they may be."""
+    header = read_header(record, form)
+    try:
+        form.check_header(header)
+    except DropUnusable as error:
+        raise DropUnusable(f"{error}{advice(record, form, {form.key, *form.columns})}") from None
+    return header
 
 
 def _plain(drop: BinaryIO, job: Job, directory: Path) -> tuple[BinaryIO, DropForm, str | None]:
@@ -96,13 +110,15 @@ def _plain(drop: BinaryIO, job: Job, directory: Path) -> tuple[BinaryIO, DropFor
         file, form = write_lines(file, form, directory / made)
     elif form.encoding.startswith(_UNSAFE):
         made = "text"
-        file = transcode(file, form.encoding, directory / made)
+        file = transcode(file, form, directory / made)
         form = replace(form, encoding="utf-8")
     return file, form, made
 
 
 class _Places:
-    """The places of a file's records by key, and how many records had none."""
+    """The places of a file's records by key, and how many records had none. `strange` is the first in which nothing
+    could stand for one, `keyed` whether there was any other.
+    """
 
     def __init__(self, found: Iterator[tuple[int, bytes]], form: DropForm, header: tuple[str, ...]) -> None:
         self._found = found
@@ -110,12 +126,19 @@ class _Places:
         self._key = reader(form.key, nested=form.nested)
         self._lengths = form.key_lengths
         self.unreadable = 0
+        self.strange: bytes | None = None
+        self.keyed = False
 
     def __iter__(self) -> Iterator[tuple[str, int, int]]:
         """Each record's key, offset and length."""
         for offset, record in self._found:
             row = self._read(record)
-            key = None if row is None else normal_key(self._key(row))
+            found = None if row is None else self._key(row)
+            key = None if found is None else normal_key(found)
+            if found is not None:
+                self.keyed = True
+            elif self.strange is None:
+                self.strange = record
             if key is not None and len(key) in self._lengths and _KEY.fullmatch(key):
                 yield key, offset, len(record)
             else:

@@ -79,6 +79,18 @@ class CircuitBreaker:
         if probe:
             self._probing = False
 
+    def change(self, declared: Breaker) -> None:
+        """It opens, and lets a call through, as is declared now, by all that it knows."""
+        self._declared = declared
+        self._last = deque(self._last, maxlen=2 * declared.failures)
+        self._failed = sum(self._last)
+
+    def forget(self) -> None:
+        """What it knows is of another system."""
+        self.is_closed, self._probing = True, False
+        self._last.clear()
+        self._failed = 0
+
     def _note(self, *, failed: bool) -> None:
         last = self._last
         if len(last) == last.maxlen:
@@ -95,7 +107,5 @@ class CircuitBreaker:
         _log.warning("agency is left alone", agency=self._agency, failures=self._failed, calls=len(self._last))
 
     def _close(self) -> None:
-        self.is_closed, self._probing = True, False
-        self._last.clear()
-        self._failed = 0
+        self.forget()
         _log.info("agency answers again", agency=self._agency)

@@ -19,6 +19,11 @@ _NEARLY = 1e-6
 class Pace(Protocol):
     """When calls may leave. Times are in seconds of the event loop's clock."""
 
+    @property
+    def taken(self) -> Sequence[float]:
+        """The last moments that were taken, as far as they still count."""
+        ...
+
     def next(self, now: float) -> float:
         """The first moment, from now on, at which a call may leave."""
         ...
@@ -36,6 +41,11 @@ class MovingWindow:
     def __init__(self, calls: int, seconds: float) -> None:
         self._seconds = seconds
         self._taken: deque[float] = deque(maxlen=calls)
+
+    @property
+    def taken(self) -> Sequence[float]:
+        """As in `Pace`."""
+        return self._taken
 
     def next(self, now: float) -> float:
         """As in `Pace`."""
@@ -59,11 +69,16 @@ class Beat:
     def __init__(self, seconds: float, phase: float) -> None:
         self._seconds = seconds
         self._phase = phase
-        self._after = float("-inf")
+        self._after: float | None = None
+
+    @property
+    def taken(self) -> Sequence[float]:
+        """As in `Pace`."""
+        return () if self._after is None else (self._after,)
 
     def next(self, now: float) -> float:
         """As in `Pace`."""
-        first = max(now, self._after + self._seconds)
+        first = now if self._after is None else max(now, self._after + self._seconds)
         return self._phase + self._seconds * ceil((first - self._phase - _NEARLY) / self._seconds)
 
     def take(self, moment: float) -> None:
@@ -77,24 +92,50 @@ class DayBudget:
     Nobody knows how many were sent on the day on which the process began: of that day it has the part that is left.
     """
 
-    __slots__ = ("_calls", "_ends", "_zone", "left")
+    __slots__ = ("_begins", "_calls", "_ends", "_part", "_used", "_zone")
 
     def __init__(self, calls: int, zone: str, now: float) -> None:
         """`now` is in seconds of the Unix epoch, as below."""
         self._calls = calls
         self._zone = ZoneInfo(zone)
-        begins, self._ends = day_around(now, self._zone)
-        self.left = ceil(calls * (self._ends - now) / (self._ends - begins))
+        self._begins, self._ends = day_around(now, self._zone)
+        self._part = (self._ends - now) / (self._ends - self._begins)
+        self._used = 0
+
+    @property
+    def left(self) -> int:
+        """How many calls of the day are left."""
+        return max(0, ceil(self._calls * self._part) - self._used)
 
     def take(self, now: float) -> bool:
         """Takes a call out of the day's, unless there is none left."""
-        if now >= self._ends:
-            _, self._ends = day_around(now, self._zone)
-            self.left = self._calls
-        if self.left <= 0:
+        self._begin(now)
+        if not self.left:
             return False
-        self.left -= 1
+        self._used += 1
         return True
+
+    def count(self, now: float) -> None:
+        """A call is sent for which somebody else answers, whatever is left."""
+        self._begin(now)
+        self._used += 1
+
+    def give_back(self, taken_at: float) -> None:
+        """A call that was taken then is not sent."""
+        if taken_at >= self._begins:
+            self._used -= 1
+
+    def change(self, calls: int, zone: str, now: float) -> None:
+        """There are so many from now on, of which those that were taken are gone."""
+        self._calls = calls
+        if zone != self._zone.key:
+            self._zone = ZoneInfo(zone)
+            self._begins, self._ends = day_around(now, self._zone)
+
+    def _begin(self, now: float) -> None:
+        if now >= self._ends:
+            self._begins, self._ends = day_around(now, self._zone)
+            self._part, self._used = 1.0, 0
 
 
 def day_around(now: float, zone: ZoneInfo) -> tuple[float, float]:

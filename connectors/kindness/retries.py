@@ -22,9 +22,14 @@ class RetryBudget:
     __slots__ = ("_earned", "_largest", "left")
 
     def __init__(self, declared: Retries, share: Share) -> None:
+        self.left: float = RESERVE
+        self.change(declared, share)
+
+    def change(self, declared: Retries, share: Share) -> None:
+        """So much is earned from now on; what is saved up stays, as far as it may."""
         self._earned = declared.percent / 100
         self._largest = max(1, RESERVE // share.processes) if self._earned else 0
-        self.left: float = self._largest
+        self.left = min(self.left, self._largest)
 
     def earn(self) -> None:
         """A call is made."""

@@ -30,24 +30,32 @@ class SharedDay:
         self._zone = ZoneInfo(zone)
         self._own = own
         self._add = add
-        self._ends = float("-inf")
+        self._begins = self._ends = float("-inf")
         self._taken = 0
         self._used_up = False
 
-    async def take(self, now: float) -> bool:
-        """Takes a call out of the day's, unless there is none left; `now` is in seconds of the Unix epoch."""
+    async def take(self, now: float) -> SharedDay | DayBudget | None:
+        """Takes a call out of the day's, unless there is none left; `now` is in seconds of the Unix epoch. Whoever does
+        not send it gives it back to what is returned.
+        """
         if now >= self._ends:
-            _, self._ends = day_around(now, self._zone)
+            self._begins, self._ends = day_around(now, self._zone)
             self._taken, self._used_up = 0, False
         if not self._taken and not self._used_up:
             answers = await self._take_part(now, self._ends)
             if not answers:
-                return self._own.take(now)
+                return self._own if self._own.take(now) else None
         if not self._taken:
-            return False
+            return None
         self._taken -= 1
-        self._own.take(now)
-        return True
+        self._own.count(now)
+        return self
+
+    def give_back(self, taken_at: float) -> None:
+        """A call that was taken then is not sent."""
+        if taken_at >= self._begins:
+            self._taken += 1
+            self._own.give_back(taken_at)
 
     async def _take_part(self, now: float, ends: float) -> bool:
         """Takes a part out of the store; whether that answers."""

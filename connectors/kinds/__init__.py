@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import structlog
 
+from connectors import http_connection
 from connectors.contract import RecordShape, Source
 from connectors.errors import KindClash
 from connectors.kinds import file, graphql, memory, rest, soap, sql
@@ -50,7 +51,9 @@ class SystemKind:
     whether only the columns asked for leave the agency. `open_sources` opens a source for each dataset of a manifest,
     by record type: it does not wait for the agency, and raises `ConnectionUnusable` for what waiting cannot mend.
     `transport` says what the conformance suite can come between. `check` gives path and message of each mistake in the
-    files that a manifest names: the agency is not asked, and no variable needed.
+    files that a manifest names: the agency is not asked, and no variable needed. `connect`, where there is one,
+    connects to the agency of a manifest whose references were resolved as calls would, and asks it nothing: it raises
+    what keeps it from that.
     """
 
     manifest: type[Manifest]
@@ -58,21 +61,45 @@ class SystemKind:
     open_sources: Callable[[Any, Mapping[str, RecordShape], SupplySettings], Awaitable[Mapping[str, Source]]]
     transport: Transport = Transport.NONE
     check: Callable[[Any], Iterable[tuple[str, str]]] = _nothing
+    connect: Callable[[Any, SupplySettings], Awaitable[None]] | None = None
 
 
 SHIPPED: Final[Mapping[str, SystemKind]] = {
-    "rest": SystemKind(rest.RestManifest, projection=False, open_sources=rest.open_sources, transport=Transport.HTTP),
+    "rest": SystemKind(
+        rest.RestManifest,
+        projection=False,
+        open_sources=rest.open_sources,
+        transport=Transport.HTTP,
+        connect=http_connection.connect,
+    ),
     "soap": SystemKind(
         soap.SoapManifest,
         projection=False,
         open_sources=soap.open_sources,
         transport=Transport.HTTP,
         check=soap.check_copies,
+        connect=http_connection.connect,
     ),
-    "sql": SystemKind(sql.SqlManifest, projection=True, open_sources=sql.open_sources, transport=Transport.TCP),
-    "file": SystemKind(file.FileManifest, projection=False, open_sources=file.open_sources, transport=Transport.DROP),
+    "sql": SystemKind(
+        sql.SqlManifest,
+        projection=True,
+        open_sources=sql.open_sources,
+        transport=Transport.TCP,
+        connect=sql.connect,
+    ),
+    "file": SystemKind(
+        file.FileManifest,
+        projection=False,
+        open_sources=file.open_sources,
+        transport=Transport.DROP,
+        connect=file.connect,
+    ),
     "graphql": SystemKind(
-        graphql.GraphqlManifest, projection=True, open_sources=graphql.open_sources, transport=Transport.HTTP
+        graphql.GraphqlManifest,
+        projection=True,
+        open_sources=graphql.open_sources,
+        transport=Transport.HTTP,
+        connect=http_connection.connect,
     ),
     "memory": SystemKind(memory.MemoryManifest, projection=False, open_sources=memory.open_sources),
 }

@@ -16,7 +16,7 @@ from connectors.contract import FailureCode, RawRow, RecordShape, SourceAnswer, 
 from connectors.drops.as_of import DropAsOf, drop_moment
 from connectors.drops.form import DropForm, DropUnusable, FileFormat, Stamp
 from connectors.drops.index import DropIndex, open_drop
-from connectors.drops.sftp import SftpDrops, SftpPart, Wanted, sftp_server
+from connectors.drops.sftp import SftpDrops, SftpPart, Wanted, names_at, sftp_server
 from connectors.drops.tables import can_read_parquet
 from connectors.errors import AddressInvalid, AgencyFailure, ExtraMissing
 from connectors.keys import key_lengths, normal_key
@@ -150,7 +150,7 @@ class FileSource:
         self._turns = turns
         self._fetching = fetching
         self._serving: _Serving | None = None
-        self._refused: Stamp | None = None
+        self._refused: tuple[Stamp, str] | None = None
         self._building: asyncio.Task[None] | None = None
 
     async def fetch(self, call: SourceCall) -> SourceAnswer:
@@ -188,7 +188,7 @@ class FileSource:
     async def _look_up(self, call: SourceCall) -> SourceAnswer:
         serving = self._serving
         if serving is None:
-            raise DropUnusable("no usable drop")
+            raise DropUnusable(self._refused[1] if self._refused else "there is none")
         rows = await asyncio.to_thread(_read_rows, serving.index, call)
         limit = self._dataset.row_limit
         return SourceAnswer(
@@ -202,43 +202,48 @@ class FileSource:
         """Starts indexing if there is a drop that is neither indexed nor refused. Where there is no drop any more, the
         one that was there is not answered from: nobody stands for it.
         """
-        found = await asyncio.to_thread(self._newest)
+        found = await asyncio.to_thread(newest_drop, self._directory, self._dataset)
         if self._building is not None and not self._building.done():
             return
         if found is None:
-            self._serving = None
+            self._serving = self._refused = None
             return
-        if found[1] not in {self._serving.index.stamp if self._serving else None, self._refused}:
+        if found[1] not in {
+            self._serving.index.stamp if self._serving else None,
+            self._refused[0] if self._refused else None,
+        }:
             self._building = asyncio.create_task(self._build(*found))
-
-    def _newest(self) -> tuple[Path, Stamp] | None:
-        """The last drop by name, and its stamp; None where there is none, or it still lacks its marker."""
-        try:
-            paths = sorted(path for path in self._directory.glob(self._dataset.file) if path.is_file())
-            for path in reversed(paths):
-                if self._dataset.marker is None or self._marker(path).is_file():
-                    return path, Stamp.of(path.stat())
-        except OSError:
-            return None
-        return None
-
-    def _marker(self, path: Path) -> Path:
-        return path.with_name(path.name + (self._dataset.marker or ""))
 
     async def _build(self, path: Path, stamp: Stamp) -> None:
         try:
             async with self._turns:
                 index = await open_drop(path, self._dataset.form)
             as_of = await asyncio.to_thread(
-                drop_moment, self._dataset.as_of, path, self._marker(path), index.stamp.moment
+                drop_moment, self._dataset.as_of, path, _marker(path, self._dataset), index.stamp.moment
             )
         except Exception as error:  # noqa: BLE001  (whatever comes of a foreign file, the next one must not be missed)
-            self._refused = stamp
             reason = str(error) if isinstance(error, DropUnusable) else type(error).__name__
+            self._refused = stamp, reason
             _log.warning("drop refused", drop=path.name, record=self._dataset.record, reason=reason)
             return
         self._serving = _Serving(index, as_of)
         _log.info("drop indexed", drop=path.name, companies=index.companies, unreadable=index.unreadable)
+
+
+def newest_drop(directory: Path, dataset: FileDataset) -> tuple[Path, Stamp] | None:
+    """The last drop by name, and its stamp; None where there is none, or it still lacks its marker. Blocks."""
+    try:
+        paths = sorted(path for path in directory.glob(dataset.file) if path.is_file())
+        for path in reversed(paths):
+            if dataset.marker is None or _marker(path, dataset).is_file():
+                return path, Stamp.of(path.stat())
+    except OSError:
+        return None
+    return None
+
+
+def _marker(path: Path, dataset: FileDataset) -> Path:
+    return path.with_name(path.name + (dataset.marker or ""))
 
 
 def _read_rows(index: DropIndex, call: SourceCall) -> list[RawRow]:
@@ -273,3 +278,21 @@ async def _fetch(manifest: FileManifest, part: SftpPart, directory: Path, reach:
         raise AddressInvalid("path", "a directory that can be made") from None
     wanted = [Wanted(dataset.file, dataset.marker) for dataset in manifest.datasets]
     return SftpDrops(manifest.agency, server, wanted, directory, every=part.every, timeout=part.timeout)
+
+
+async def connect(manifest: FileManifest, settings: SupplySettings) -> None:
+    """Looks whether the drops are there, on the server where they lie on one, and reads none.
+
+    Raises `AddressInvalid`, `AgencyFailure` and `LaneError`, and what asyncssh raises.
+    """
+    directory, sftp = Path(manifest.connection.path), manifest.connection.sftp
+    names = await names_at(sftp_server(sftp, settings.reach)) if sftp else ()
+    for dataset in manifest.datasets:
+        there = (
+            Wanted(dataset.file, dataset.marker).newest(names)
+            if sftp
+            else await asyncio.to_thread(newest_drop, directory, dataset)
+        )
+        if not there:
+            reason = f"drop {dataset.file}: there is none" + (" with its marker" if dataset.marker else "")
+            raise AgencyFailure(FailureCode.AGENCY_UNAVAILABLE, reason, retryable=True)

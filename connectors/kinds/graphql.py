@@ -139,6 +139,7 @@ class GraphqlSource:
         data, told = await self._ask(call)
         query, own = self._dataset.query, self._dataset.key.path is None
         within = [query.within] if query.within else ()
+        steps = {path.partition(".")[0] for path in call.columns} - {AROUND}
         rows: list[RawRow] = []
         seen = set(told.none)
         for key, value in self._values(data, call):
@@ -150,6 +151,9 @@ class GraphqlSource:
             listing = await list_rows(value, query.rows, within, self._dataset.key.path)
             if listing is None:
                 raise bad_response(self._place, "no list of objects where the manifest says")
+            if listing.rows and steps and all(map(steps.isdisjoint, listing.rows)):
+                # GraphQL answers with every field that it was asked for (GraphQL specification, section 6.4.4).
+                raise bad_response(self._place, "none of the fields that were asked for")
             rows += [{**row, ASKED_KEY: key} for row in listing.rows] if own else listing.rows
             seen |= listing.seen if query.takes_list else {key}
         limit = self._dataset.row_limit

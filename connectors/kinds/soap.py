@@ -20,10 +20,12 @@ from connectors.http import HttpClient, HttpRequest, bad_response, refuse_status
 from connectors.http_connection import HttpConnection, open_client
 from connectors.lane import OK
 from connectors.manifest import DatasetManifest, FileBeside, Manifest, Name, Part, Reference, Within, short
+from connectors.misread import misread
 from connectors.paths import ASKED_KEY, follow, list_rows, put
 from connectors.settings import SupplySettings
 from connectors.soap_operation import LateOperation, ReadOperation, read_at_agency, read_checked
 from connectors.soap_reply import Fault, NoEnvelope, open_envelope
+from connectors.telling import Telling
 from connectors.wsdl import AgencyDocuments, LocalDocuments, UserToken, Wanted, WsdlInvalid
 from connectors.xml_body import XmlRefused, read_xml
 
@@ -155,6 +157,11 @@ class SoapResponse(Part):
     unknown: SoapUnknown = Field(default_factory=SoapUnknown)
     faults: SoapFaults = Field(default_factory=SoapFaults)
 
+    @property
+    def tells_errors(self) -> bool:
+        """Whether the manifest says how the agency tells its errors: by codes in its answers, or by faults."""
+        return self.envelope is not None or "faults" in self.model_fields_set
+
 
 class SoapDataset(DatasetManifest):
     """A dataset behind an operation of a WSDL."""
@@ -195,8 +202,16 @@ class SoapManifest(Manifest):
 class SoapSource:
     """One dataset behind an operation."""
 
-    def __init__(self, dataset: SoapDataset, client: HttpClient, operation: ReadOperation | LateOperation) -> None:
+    def __init__(
+        self,
+        dataset: SoapDataset,
+        client: HttpClient,
+        operation: ReadOperation | LateOperation,
+        nothings: Sequence[str],
+    ) -> None:
+        """`nothings` are the agency's own words for none."""
         self._dataset = dataset
+        self._telling = Telling(dataset, nothings, self._place)
         self._client = client
         self._operation = operation
 
@@ -215,11 +230,15 @@ class SoapSource:
         if response.envelope and response.envelope.says_unknown(document, response.unknown.codes, self._place):
             return SourceAnswer((), unknown=frozenset(call.keys))
         put_empty_lists(
-            document, (*([response.rows] if response.rows else []), *response.within), optional=response.optional
+            document,
+            (*([response.rows] if response.rows else []), *response.within),
+            optional=response.optional,
+            told=response.tells_errors,
         )
         listing = await list_rows(document, response.rows, response.within, self._dataset.key.path)
         if listing is None:
             raise bad_response(self._place, f"no elements at {response.rows or 'the top'}")
+        listing = self._telling.sift(listing, alone=response.rows is None and not response.within)
         limit = self._dataset.row_limit
         return SourceAnswer(
             rows=self._own(listing.rows[:limit], call),
@@ -227,6 +246,8 @@ class SoapSource:
             seen=listing.seen,
             as_of=moment_at(document, self._dataset.as_of),
             truncated=len(listing.rows) > limit,
+            dropped=listing.dropped,
+            failed=self._telling.failures(listing.failed),
         )
 
     async def close(self) -> None:
@@ -243,7 +264,11 @@ class SoapSource:
         response = self._dataset.response
         try:
             found = await open_envelope(await read_xml(content, response.encoding))
-        except (XmlRefused, NoEnvelope) as error:
+        except XmlRefused as error:
+            if status != OK:
+                refuse_status(self._place, status)
+            raise bad_response(self._place, misread(content, "xml", response.encoding, error)) from None
+        except NoEnvelope as error:
             if status != OK:
                 refuse_status(self._place, status)
             raise bad_response(self._place, f"no SOAP ({error})") from None
@@ -307,7 +332,7 @@ async def open_sources(
     try:
         for dataset in manifest.datasets:
             operation = await _open_operation(manifest, dataset, client)
-            sources[dataset.record] = SoapSource(dataset, client, operation)
+            sources[dataset.record] = SoapSource(dataset, client, operation, manifest.none)
     except BaseException:
         for source in sources.values():
             await source.close()

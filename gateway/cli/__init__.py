@@ -17,6 +17,7 @@ _NAMES = (
     "query",
     "plan",
     "check",
+    "doctor",
     "diff",
     "connector",
     "sdl",

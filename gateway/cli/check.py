@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -17,12 +18,11 @@ from connectors.manifest_file import clashes, manifest_json_schema, manifest_pat
 from gateway.assembly import policy_files
 from gateway.cli.manifests import Fault, faults_of, read_manifests, show_faults, show_unset
 from gateway.cli.output import FAILED, Json, failing_plainly, print_json
-from gateway.own_records import contract_of, own_clashes
+from gateway.own_records import contract_of, without_clashes
 from gateway.settings import load_settings
 from policies.errors import PolicyInvalid
 from policies.load import PolicyFiles, load_policy
 from policies.publicity import load_publicity
-from schema.catalogue import Catalogue
 
 
 def check(
@@ -38,11 +38,8 @@ def check(
         return
     with failing_plainly():
         settings = load_settings()
-        manifests, faults = _manifests(settings.manifests)
-        clashing = {clash.agency for clash in own_clashes(manifests)}
-        catalogue = contract_of(one for one in manifests if one.agency not in clashing).catalogue
-        files = asyncio.run(policy_files(settings.policies))
-        faults += _policies(files, catalogue, [manifest.agency for manifest in manifests])
+        manifests, faults = check_manifests(settings.manifests)
+        faults += check_policies(asyncio.run(policy_files(settings.policies)), manifests)
     unset = [reason for manifest in manifests for reason in missing_references(manifest, os.environ)]
     if json:
         print_json({"manifests": len(manifests), "mistakes": faults, "notSet": unset})
@@ -52,7 +49,7 @@ def check(
         raise typer.Exit(FAILED)
 
 
-def _manifests(directory: Path) -> tuple[list[Manifest], list[Fault]]:
+def check_manifests(directory: Path) -> tuple[list[Manifest], list[Fault]]:
     """The good manifests of the directory, and the mistakes of the others."""
     try:
         good, faults = read_manifests(manifest_paths(directory))
@@ -64,7 +61,10 @@ def _manifests(directory: Path) -> tuple[list[Manifest], list[Fault]]:
     return manifests, faults
 
 
-def _policies(files: PolicyFiles, catalogue: Catalogue, agencies: list[str]) -> list[Fault]:
+def check_policies(files: PolicyFiles, manifests: Sequence[Manifest]) -> list[Fault]:
+    """The mistakes of a version, as rules over what these manifests supply."""
+    catalogue = contract_of(without_clashes(manifests)).catalogue
+    agencies = [manifest.agency for manifest in manifests]
     faults: list[Fault] = []
     for load in (lambda: load_policy(files, catalogue, agencies), lambda: load_publicity(files, catalogue)):
         try:

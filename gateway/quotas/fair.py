@@ -9,9 +9,14 @@ from weakref import WeakValueDictionary
 from msgspec.structs import replace
 
 from connectors.contract import CompanyKey, CompanyRows, Dataset, FailureCode, FetchRequest, Outcome, Supply
+from connectors.kindness.places import Places
 
 Answers = Mapping[CompanyKey, CompanyRows]
 """What a dataset said of each company."""
+
+
+Held = WeakValueDictionary[tuple[str, str], Places]
+"""The places at an agency, by organisation and agency, of those that have some or wait for some."""
 
 
 class FairSupply:
@@ -19,11 +24,13 @@ class FairSupply:
     calls, inside its deadline; the calls of others go ahead.
     """
 
-    def __init__(self, supply: Supply, concurrency: Mapping[str, int], share: float) -> None:
-        """`concurrency` is how many calls each agency bears at once from this process; one is everybody's due."""
+    def __init__(self, supply: Supply, concurrency: Mapping[str, int], share: float, held: Held) -> None:
+        """`concurrency` is how many calls each agency bears at once from this process; one is everybody's due. What is
+        `held`, in other supplies as well, counts.
+        """
         self._supply = supply
         self._most = {agency: max(1, int(calls * share)) for agency, calls in concurrency.items()}
-        self._places: WeakValueDictionary[tuple[str, str], asyncio.Semaphore] = WeakValueDictionary()
+        self._held = held
 
     @property
     def datasets(self) -> Mapping[str, Dataset]:
@@ -34,9 +41,12 @@ class FairSupply:
         """As in `Supply`. What takes several calls is asked piece by piece, each of one call at most."""
         dataset = self.datasets[request.dataset]
         key = (request.asker.organisation if request.asker else "", dataset.agency)
-        places = self._places.get(key)
+        most = self._most[dataset.agency]
+        places = self._held.get(key)
         if places is None:
-            places = self._places[key] = asyncio.Semaphore(self._most[dataset.agency])
+            places = self._held[key] = Places(most)
+        elif places.most != most:
+            places.change(most)
         if len(request.codes) <= dataset.batch:
             return self._fetch(request, places)
         pieces = [
@@ -45,7 +55,7 @@ class FairSupply:
         ]
         return self._all(pieces, places)
 
-    async def _all(self, pieces: Sequence[FetchRequest], places: asyncio.Semaphore) -> Answers:
+    async def _all(self, pieces: Sequence[FetchRequest], places: Places) -> Answers:
         asked = [asyncio.ensure_future(self._fetch(piece, places)) for piece in pieces]
         answers: dict[CompanyKey, CompanyRows] = {}
         try:
@@ -58,17 +68,15 @@ class FairSupply:
             raise
         return answers
 
-    async def _fetch(self, request: FetchRequest, places: asyncio.Semaphore) -> Answers:
-        if places.locked():
+    async def _fetch(self, request: FetchRequest, places: Places) -> Answers:
+        if not places.take():
             try:
                 async with asyncio.timeout_at(request.deadline):
-                    await places.acquire()
+                    await places.wait()
             except TimeoutError:
                 late = CompanyRows(Outcome.FAILED, failure=FailureCode.AGENCY_OVERLOADED, retryable=True)
                 return dict.fromkeys(request.codes, late)
-        else:
-            await places.acquire()  # at once
         try:
             return await self._supply.fetch(request)
         finally:
-            places.release()
+            places.give_back()

@@ -12,13 +12,12 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from connectors.environment import fill
 from connectors.errors import ConnectorError
 from connectors.outage import Outages
+from connectors.redis_address import connection_options
 from gateway.errors import ConcurrencyExceededError, RateExceededError, SettingsInvalidError
 from gateway.quotas.contract import BURST_SECONDS, Allowance, Leave, Spending
 from gateway.quotas.memory import MemoryCounters
@@ -29,11 +28,6 @@ CONNECTIONS: Final = 16
 
 DAY_SECONDS: Final = 90_000
 """How long a day's companies are kept: a day, and an hour for clocks that differ."""
-
-_PARTS: Final = frozenset(
-    {"host", "port", "db", "username", "password", "connection_class", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile"}
-)
-"""What an address may say of a connection."""
 
 _ENTER: Final = """
 local time = redis.call('TIME')
@@ -222,16 +216,9 @@ def open_shared(
     down. Raises `SettingsInvalidError`, which tells no value.
     """
     try:
-        parts: dict[str, Any] = dict(parse_url(address))
-        for part in parts.keys() & {"username", "password"}:
-            parts[part] = fill(parts[part], environment, f"the quotas' {part}")
-    except (ValueError, ConnectorError):
-        parts = {}
-    if "host" not in parts or not parts.keys() <= _PARTS:
-        raise SettingsInvalidError(
-            f"{PREFIX}QUOTAS__URL is not redis://[user:password@]host[:port][/number], or rediss:// with ssl_ca_certs,"
-            " whose user and password may be ${NAME}."
-        )
+        parts = connection_options(address, environment, "the store of quotas")
+    except ConnectorError as error:
+        raise SettingsInvalidError(f"{PREFIX}QUOTAS__URL: {error}") from None
     retry = Retry(NoBackoff(), 1)
     pool = BlockingConnectionPool(**parts, max_connections=CONNECTIONS, timeout=None, retry=retry)
     return SharedCounters(Redis.from_pool(pool), key, lease=lease, deadline=deadline)

@@ -64,7 +64,7 @@ def supply_of(
     **dataset_options: Any,
 ) -> AgencySupply:
     options = {"batch": 10, "missingMeans": "none", "timeToLive": 0, "idempotent": True, **dataset_options}
-    declared = {"retries": {"most": 0}, "timeout": timeout, "concurrency": concurrency, **(treatment or {})}
+    declared = {"timeout": timeout, "concurrency": concurrency, **(treatment or {})}
     manifest = DatasetManifest.model_validate(
         {
             "record": "Penalty",

@@ -3,12 +3,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextvars import ContextVar
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from connectors.coalesce import RETRIES
 from connectors.contract import CompanyRows, FailureCode, Outcome, SourceAnswer
 from connectors.errors import AgencyFailure
 from schema.credit_code import CreditCode
@@ -137,19 +137,30 @@ async def test_rows_that_may_be_anybodys_trouble_only_the_request_that_brought_t
     assert (outcomes(own), outcomes(other)) == ([Outcome.INCOMPLETE], [Outcome.ANSWERED])
 
 
-@pytest.mark.parametrize(
-    ("idempotent", "retryable", "calls"), [(True, True, 3), (False, True, 1), (True, False, 3), (False, False, 3)]
-)
-async def test_what_may_not_be_made_twice_is_repeated_only_where_the_agency_refused_it(
-    *, idempotent: bool, retryable: bool, calls: int
+@pytest.mark.parametrize("retryable", [True, False])
+@pytest.mark.parametrize("options", [{"idempotent": False}, {"treatment": {"retries": {"most": 0}}}])
+async def test_what_may_not_be_made_twice_carries_one_requests_companies_and_is_not_repeated(
+    options: dict[str, Any], *, retryable: bool
 ) -> None:
     async def answer(_: Sequence[str]) -> SourceAnswer:
         raise AgencyFailure(FailureCode.AGENCY_BAD_RESPONSE, "no", retryable=retryable)
 
     agency = MemoryAgency(answer)
-    supply = supply_of(agency, idempotent=idempotent)
-    await asyncio.gather(fetch(supply, CODES[:1]), fetch(supply, CODES[1:2]))
-    assert len(agency.calls) == calls
+    supply = supply_of(agency, **options)
+    await asyncio.gather(fetch(supply, CODES[:1]), fetch(supply, CODES[1:3]), fetch(supply, CODES[1:3]))
+    assert agency.calls == [texts(CODES[:1]), texts(CODES[1:3])]
+
+
+@pytest.mark.parametrize("reply", [SourceAnswer([{"code": "?"}]), SourceAnswer([], truncated=True)])
+async def test_an_answer_that_is_not_whole_is_asked_for_again_only_where_that_may_be(reply: SourceAnswer) -> None:
+    async def answer(_: Sequence[str]) -> SourceAnswer:
+        return reply
+
+    for idempotent, calls in ((True, 3), (False, 2)):
+        agency = MemoryAgency(answer)
+        supply = supply_of(agency, idempotent=idempotent)
+        await asyncio.gather(fetch(supply, CODES[:1]), fetch(supply, CODES[1:2]))
+        assert len(agency.calls) == calls
 
 
 async def test_a_call_that_is_not_sent_is_not_repeated() -> None:
@@ -159,28 +170,29 @@ async def test_a_call_that_is_not_sent_is_not_repeated() -> None:
     assert supply.agencies["court"].counts.refused.maintenance == 1
 
 
-async def test_an_overloaded_agency_is_not_asked_again() -> None:
+async def test_an_overloaded_agency_is_not_asked_by_each_request_alone() -> None:
     async def answer(_: Sequence[str]) -> SourceAnswer:
         raise AgencyFailure(FailureCode.AGENCY_OVERLOADED, "status 429", retryable=True)
 
     agency = MemoryAgency(answer)
     supply = supply_of(agency)
     await asyncio.gather(fetch(supply, CODES[:1]), fetch(supply, CODES[1:2]))
-    assert len(agency.calls) == 1
+    assert agency.calls == [texts(CODES[:2])] * 2  # the call is repeated as it was
 
 
-async def test_an_agency_that_never_answers_is_repeated_to_only_so_often_until_it_answers_again() -> None:
+async def test_calls_in_vain_are_part_of_the_budget_and_without_it_nobodys_company_spoils_anothers_call() -> None:
     agency = refusing(*CODES)
     supply = supply_of(agency)
-    rounds = RETRIES
-    for _ in range(rounds):
+    for _ in range(50):
         await asyncio.gather(fetch(supply, CODES[:1]), fetch(supply, CODES[1:2]))
-    assert len(agency.calls) == rounds + RETRIES
-    agency.answer = None
-    await fetch(supply, CODES[:1])
+    in_vain = [call for call in agency.calls if len(call) == 2]
+    # Ten were saved up; each call earns a tenth, and those that are not shared are two for every pair of requests.
+    assert 10 < len(in_vain) <= 10 + len(agency.calls) / 10
+    assert len(agency.calls) == 2 * 50 + len(in_vain)
     agency.answer = refusing(CODES[0]).answer
-    _, good = await asyncio.gather(fetch(supply, CODES[:1]), fetch(supply, CODES[1:2]))
-    assert outcomes(good) == [Outcome.ANSWERED]
+    for _ in range(20):
+        _, good = await asyncio.gather(fetch(supply, CODES[:1]), fetch(supply, CODES[1:2]))
+        assert outcomes(good) == [Outcome.ANSWERED]
 
 
 async def test_a_cancelled_request_leaves_the_others_their_answer() -> None:

@@ -328,3 +328,89 @@ def test_what_a_drop_cannot_be_is_a_mistake(tmp_path: Path, options: tuple[str, 
     path.write_text(dedent(manifest(*options)), encoding="utf-8")
     with pytest.raises(ManifestInvalid, match=message):
         load_manifest(path, SHAPES)
+
+
+CHINESE = """
+    agency: customs
+    name: {{en: Customs, zh: 海关}}
+    kind: file
+    connection: {{path: "${{ADDRESS}}"}}
+    datasets:
+      - record: Registration
+        file: customs*
+        format: {format}
+        encoding: {encoding}
+        key: 信用代码
+        missingMeans: none
+        unkeyedRows: ignore
+        fields: {{name: 名称}}
+"""
+
+
+async def refusal(open_one: Any, directory: Path, encoding: str, form: str = "delimited") -> str:
+    """Why a drop is not answered from."""
+    supply = await open_one(CHINESE.format(encoding=encoding, format=form), str(directory))
+    source = supply._lines["customs/Registration"].source
+    with pytest.raises(AgencyFailure) as refused:
+        await source.fetch(SourceCall(keys=[CODES[0]], columns=frozenset({"名称"}), filters={}, timeout=20))
+    return str(refused.value)
+
+
+@pytest.mark.parametrize("form", ["delimited", "jsonLines"])
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("utf-8", "gb18030"),
+        ("utf-8", "gbk"),
+        ("gb18030", "utf-8"),
+        ("utf-16", "utf-8"),
+        ("utf-16-le", "utf-8"),
+        ("utf-8", "utf-16"),
+    ],
+)
+async def test_a_drop_in_another_encoding_is_refused_with_the_one_that_fits(
+    tmp_path: Path, open_one: Any, written: str, said: str, form: str
+) -> None:
+    header = "信用代码,名称\n" if form == "delimited" else ""
+    row = (
+        f"{CODES[0]},甲公司\n"
+        if header
+        else json.dumps({"信用代码": CODES[0], "名称": "甲"}, ensure_ascii=False) + "\n"
+    )
+    (tmp_path / "customs.txt").write_bytes((header + row * 3).encode(written))
+    reason = await refusal(open_one, tmp_path, said, form)
+    assert reason.startswith("drop customs*: ")
+    assert reason.endswith(f"(it can be read as {written}: set encoding: {written})")
+    assert "甲" not in reason
+
+
+async def test_a_drop_whose_rows_have_an_ascii_header_is_refused_with_the_encoding_that_fits(
+    tmp_path: Path, open_one: Any
+) -> None:
+    (tmp_path / "customs.csv").write_bytes(TEXT.encode("gb18030"))
+    supply = await open_one(manifest("encoding: utf-8"), str(tmp_path))
+    with pytest.raises(AgencyFailure, match="not utf-8, as the manifest says"):
+        await supply._lines["customs/Registration"].source.fetch(
+            SourceCall(keys=[CODES[0]], columns=frozenset({"name"}), filters={}, timeout=20)
+        )
+
+
+async def test_a_drop_that_lacks_a_column_in_every_encoding_is_refused_for_that(tmp_path: Path, open_one: Any) -> None:
+    (tmp_path / "customs.csv").write_bytes(f"信用代码,名字\n{CODES[0]},甲\n".encode())
+    reason = await refusal(open_one, tmp_path, "utf-8")
+    assert reason.endswith("its header lacks a column which the manifest reads: '名称'")
+
+
+@pytest.mark.parametrize("lines", ["{}\n", '{"a": 1}\n[]\n', '{"信用代码": null}\n'])
+async def test_a_drop_none_of_whose_objects_has_the_key_is_refused(tmp_path: Path, open_one: Any, lines: str) -> None:
+    (tmp_path / "customs.jsonl").write_text(lines, encoding="utf-8")
+    assert "none of its records has" in await refusal(open_one, tmp_path, "utf-8", "jsonLines")
+
+
+async def test_a_drop_whose_rows_have_other_columns_than_its_header_is_refused(tmp_path: Path, open_one: Any) -> None:
+    (tmp_path / "customs.csv").write_bytes(f"信用代码,名称\n{CODES[0]},甲,\n".encode())
+    assert "none of its records has" in await refusal(open_one, tmp_path, "utf-8")
+
+
+async def test_where_there_is_no_drop_it_is_told(tmp_path: Path, open_one: Any) -> None:
+    assert (await refusal(open_one, tmp_path, "utf-8")).endswith("there is none")

@@ -98,6 +98,7 @@ async def test_the_agencys_own_date_is_asked_beside_the_rows(agency: Agency, ope
         {"data": None},
         {"data": {"companies": None}},
         {"data": {}},
+        {"data": {"companies": [{"uscc": CODES[0], "ratings": [{"code": -1, "message": "no"}]}]}},
         [],
     ],
 )

@@ -287,6 +287,32 @@ def test_what_is_no_sum_is_not_guessed(raw: str) -> None:
         read(Kind.MONEY, raw)
 
 
+@pytest.mark.parametrize(
+    ("raw", "none", "expected"),
+    [
+        ("5", [], Money(Decimal(50_000))),
+        ("5", ["万元"], Money(Decimal(50_000))),
+        ("5", ["万元", "美元"], Money(Decimal(50_000))),
+        (None, ["万元"], None),
+        ("暂无", ["万元"], None),
+    ],
+)
+def test_a_unit_alone_is_no_sum_unless_it_is_said_to_mean_nothing(raw: Any, none: list[str], expected: Any) -> None:
+    mapping = FieldMapping(join=("x", "unit"), none=tuple(none))
+    field = compile_field(mapping, Kind.MONEY, NOTHINGS, nested=True)
+    assert field.read({"x": raw, "unit": "万元"}) == expected
+    assert read(Kind.MONEY, "万元", none=["万元"]) is None
+
+
+@pytest.mark.parametrize("rows", [1, 20])
+@pytest.mark.parametrize("mapping", [{"join": ("x", "unit")}, {"path": "unit"}, {"first": ("x", "unit")}])
+async def test_a_unit_alone_is_counted_as_a_value_that_cannot_be_mapped(mapping: dict[str, Any], rows: int) -> None:
+    field = compile_field(FieldMapping(**mapping), Kind.MONEY, NOTHINGS, nested=True)
+    column = field.read_column([{"x": None, "unit": "万元"}] * rows)
+    assert list(column.values) == [None] * rows
+    assert list(column.unreadable) == list(range(rows))
+
+
 def in_numerals(number: int, digits: str = "零一二三四五六七八九", units: str = "十百千万亿") -> str:
     """The number as it is written out, below 10^16."""
     if number < 10:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from connectors.cache import RowCache
+from connectors.contract import FailureCode
 from connectors.manifest_file import load_manifest
 from connectors.open_agency import OpenAgency, Origin, open_agency, origin_of
 from connectors.settings import SupplySettings
@@ -33,7 +34,9 @@ MANIFEST = """
 
 @pytest.fixture
 def settings(agency: Agency) -> SupplySettings:
-    return SupplySettings({"ADDRESS": agency.address, "CA": "elsewhere/ca.pem"}, reach=LOOPBACK)
+    return SupplySettings(
+        {"ADDRESS": agency.address, "ELSEWHERE": f"{agency.address}/moved", "CA": "elsewhere/ca.pem"}, reach=LOOPBACK
+    )
 
 
 @pytest.fixture
@@ -77,7 +80,7 @@ async def test_calls_of_before_and_after_a_change_are_bounded_together(
     agency: Agency, settings: SupplySettings, origin: Callable[[str], Origin], opened: list[OpenAgency]
 ) -> None:
     opened.append(await open_agency(origin(MANIFEST), settings))
-    opened.append(await open_agency(origin(MANIFEST.replace("first", "second")), settings, opened[0]))
+    opened.append(await open_agency(origin(MANIFEST.replace("first", "second")), settings, opened[0].bounds))
     supplies = [AgencySupply([one], RowCache(10)) for one in opened]
     assert await under_way_at_most(agency, supplies) == 1
     assert {asked.path.split("/")[1] for asked in agency.asked} == {"first", "second"}
@@ -87,9 +90,46 @@ async def test_a_changed_bound_holds_at_once(
     agency: Agency, settings: SupplySettings, origin: Callable[[str], Origin], opened: list[OpenAgency]
 ) -> None:
     opened.append(await open_agency(origin(MANIFEST), settings))
-    opened.append(await open_agency(origin(MANIFEST.replace("concurrency: 1", "concurrency: 2")), settings, opened[0]))
-    second = AgencySupply(opened[1:], RowCache(10))
-    assert await under_way_at_most(agency, [second, second, second]) == 2
+    opened.append(
+        await open_agency(origin(MANIFEST.replace("concurrency: 1", "concurrency: 2")), settings, opened[0].bounds)
+    )
+    first, second = AgencySupply(opened[:1], RowCache(10)), AgencySupply(opened[1:], RowCache(10))
+    assert await under_way_at_most(agency, [second, first, second]) == 1
+    opened[1].bind()
+    assert await under_way_at_most(agency, [second, first, second]) == 2
+
+
+PAUSED = b"HTTP/1.1 429 X\r\nRetry-After: 60\r\nContent-Length: 0\r\n\r\n"
+
+
+@pytest.mark.parametrize(("changed", "elsewhere"), [("timeout: 9", False), ("hedgeAfter: 1", False), ("", True)])
+@pytest.mark.parametrize(
+    ("reply", "failure"),
+    [((500, {}), FailureCode.AGENCY_UNAVAILABLE), (PAUSED, FailureCode.AGENCY_OVERLOADED)],
+)
+async def test_how_an_agency_fared_is_known_after_a_change_unless_it_has_another_address(  # noqa: PLR0913, PLR0917  (a table's columns, and fixtures)
+    agency: Agency,
+    settings: SupplySettings,
+    origin: Callable[[str], Origin],
+    opened: list[OpenAgency],
+    changed: str,
+    elsewhere: bool,  # noqa: FBT001
+    reply: Any,
+    failure: FailureCode,
+) -> None:
+    async def answer(_: Asked) -> Any:
+        return replies.pop(0) if replies else [{"f": "x"}]
+
+    replies, agency.answer = [reply], answer
+    text = MANIFEST + "    breaker: {failures: 1, seconds: 60}\n    retries: {most: 0}\n    "
+    opened.append(await open_agency(origin(text), settings))
+    before = AgencySupply(opened, RowCache(10))
+    await ask(before, CODES[:1])
+    moved = text.replace("${ADDRESS}", "${ELSEWHERE}") if elsewhere else text + changed
+    opened.append(await open_agency(origin(moved), settings, opened[0].bounds))
+    opened[1].bind()
+    (told,) = (await ask(AgencySupply(opened[1:], RowCache(10)), CODES[:1])).values()
+    assert (told.failure, len(agency.asked)) == ((None, 2) if elsewhere else (failure, 1))
 
 
 def test_the_same_manifest_is_the_same_origin_and_another_secret_is_not(

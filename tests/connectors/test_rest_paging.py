@@ -77,6 +77,20 @@ async def test_pages_by_number_end_as_the_agency_says(
     assert len(agency.asked) == (there // 2 + 1 if not more else max(1, (there + 1) // 2))
 
 
+@pytest.mark.parametrize("paging", ["page: no, items: 2", "offset: no, items: 2", "page: no, more: m"])
+async def test_a_system_that_gives_the_same_page_again_is_not_asked_for_it_many_times(
+    agency: Agency, open_one: Any, paging: str
+) -> None:
+    found = await read(agency, open_one, paging, lambda _: {"rows": rows(0, 2), "m": True})
+    assert ((found.outcome, found.failure), len(agency.asked)) == (BAD, 2)
+
+
+async def test_a_total_that_is_less_than_what_came_is_not_relied_upon(agency: Agency, open_one: Any) -> None:
+    paging = "page: no, items: 2, total: t"
+    found = await read(agency, open_one, paging, lambda query: {"rows": numbered(query, 5), "t": 1})
+    assert ((found.outcome, found.failure), len(found.rows)) == (COMPLETE, 5)
+
+
 async def test_pages_may_be_numbered_from_nought(agency: Agency, open_one: Any) -> None:
     found = await read(
         agency, open_one, "page: no, first: 0, items: 2", lambda query: {"rows": numbered(query, 3, first=0)}
@@ -105,6 +119,98 @@ async def test_a_cursor_is_handed_back_until_there_is_none(agency: Agency, open_
     }
     found = await read(agency, open_one, "cursor: c2, next: next", lambda query: pages[query.get("c2")])
     assert (found.outcome, len(found.rows), len(agency.asked)) == (Outcome.ANSWERED, 3, 3)
+
+
+@pytest.mark.parametrize("end", [0, "0", " 0", None, "", False, {}])
+@pytest.mark.parametrize("first", ["", ", first: 0", ', first: "0"', ", first: -1", ', first: ""'])
+async def test_a_cursor_of_nought_or_nothing_ends_the_pages(
+    agency: Agency, open_one: Any, first: str, end: Any
+) -> None:
+    def answer(query: dict[str, str]) -> Any:
+        second = query.get("c2") == "7"
+        return {"rows": rows(2, 3) if second else rows(0, 2), **({"next": end} if second and end != {} else {})} | (
+            {} if second else {"next": 7}
+        )
+
+    found = await read(agency, open_one, f"cursor: c2, next: next{first}", answer)
+    assert ((found.outcome, found.failure), len(found.rows), len(agency.asked)) == (COMPLETE, 3, 2)
+
+
+@pytest.mark.parametrize("end", [0, "0"])
+async def test_a_cursor_of_nought_ends_a_single_page(agency: Agency, open_one: Any, end: Any) -> None:
+    for first in ("", ", first: 0"):
+        found = await read(
+            agency, open_one, f"cursor: c2, next: next{first}", lambda _: {"rows": rows(0, 2), "next": end}
+        )
+        assert ((found.outcome, found.failure), len(found.rows)) == (COMPLETE, 2)
+    assert len(agency.asked) == 2
+
+
+async def test_where_the_first_cursor_is_no_number_nought_is_one_like_any(agency: Agency, open_one: Any) -> None:
+    pages = {"*": {"rows": rows(0, 2), "next": 0}, "0": {"rows": rows(2, 3), "next": None}}
+    found = await read(agency, open_one, 'cursor: c2, next: next, first: "*"', lambda query: pages[query["c2"]])
+    assert ((found.outcome, found.failure), len(found.rows)) == (COMPLETE, 3)
+
+
+async def test_a_cursor_that_leads_back_to_the_first_page_ends_the_pages(agency: Agency, open_one: Any) -> None:
+    pages = {"s": {"rows": rows(0, 2), "next": "t"}, "t": {"rows": rows(2, 4), "next": "s"}}
+    found = await read(agency, open_one, "cursor: c2, next: next, first: s", lambda query: pages[query["c2"]])
+    assert ((found.outcome, found.failure), len(found.rows), len(agency.asked)) == (COMPLETE, 4, 2)
+
+
+async def test_a_cursor_that_leads_back_to_another_page_is_a_failure(agency: Agency, open_one: Any) -> None:
+    following = {None: "a", "a": "b", "b": "a"}
+    found = await read(
+        agency,
+        open_one,
+        "cursor: c2, next: next",
+        lambda query: {"rows": rows(0, 2), "next": following[query.get("c2")]},
+    )
+    assert ((found.outcome, found.failure), len(agency.asked)) == (BAD, 3)
+
+
+@pytest.mark.parametrize(
+    ("paging", "last", "expected"),
+    [
+        ("", {"rows": rows(2, 3)}, BAD),
+        (", size: n, items: 2", {"rows": rows(2, 3)}, COMPLETE),
+        (", size: n, items: 2", {"rows": rows(2, 4)}, BAD),
+        (", total: t", {"rows": rows(2, 3), "t": 3}, COMPLETE),
+        (", total: t", {"rows": rows(2, 3), "t": 4}, BAD),
+        (", more: m", {"rows": rows(2, 3), "m": 0}, COMPLETE),
+        (", more: m", {"rows": [], "m": 1}, BAD),
+    ],
+)
+async def test_a_cursor_that_stays_ends_the_pages_where_these_show_that_they_are_whole(
+    agency: Agency, open_one: Any, paging: str, last: Any, expected: Any
+) -> None:
+    pages = {None: {"rows": rows(0, 2), "next": "z", "t": 3, "m": 1}, "z": {**last, "next": "z"}}
+    found = await read(agency, open_one, f"cursor: c2, next: next{paging}", lambda query: pages[query.get("c2")])
+    assert (found.outcome, found.failure) == expected
+
+
+@pytest.mark.parametrize(("more", "yes", "no"), [("more: m", True, False), ("last: m", "N", "Y")])
+async def test_a_system_may_say_beside_its_cursor_whether_there_is_more(
+    agency: Agency, open_one: Any, more: str, yes: Any, no: Any
+) -> None:
+    pages = {None: {"rows": rows(0, 2), "next": "a", "m": yes}, "a": {"rows": rows(2, 3), "next": "b", "m": no}}
+    found = await read(agency, open_one, f"cursor: c2, next: next, {more}", lambda query: pages[query.get("c2")])
+    assert ((found.outcome, found.failure), len(found.rows), len(agency.asked)) == (COMPLETE, 3, 2)
+    pages["a"] = {"rows": rows(2, 3), "next": None, "m": yes}
+    found = await read(agency, open_one, f"cursor: c2, next: next, {more}", lambda query: pages[query.get("c2")])
+    assert (found.outcome, found.failure) == BAD
+
+
+@pytest.mark.parametrize("paging", ["cursor: page, next: next", "link: next"])
+@pytest.mark.parametrize("end", [-1, "-1", " END "])
+async def test_a_manifest_names_what_else_means_that_there_is_no_next_page(
+    agency: Agency, open_one: Any, paging: str, end: Any
+) -> None:
+    def answer(query: dict[str, str]) -> Any:
+        return {"rows": rows(2, 3), "next": end} if "page" in query else {"rows": rows(0, 2), "next": "?page=2"}
+
+    found = await read(agency, open_one, f"{paging}, none: [-1, END]", answer)
+    assert ((found.outcome, found.failure), len(found.rows), len(agency.asked)) == (COMPLETE, 3, 2)
 
 
 async def test_a_cursor_that_stays_ends_an_empty_page_and_is_a_failure_elsewhere(agency: Agency, open_one: Any) -> None:

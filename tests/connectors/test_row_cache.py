@@ -61,6 +61,23 @@ async def test_nobody_sees_whether_another_asked_before(agency: Agency, open_one
         assert timedelta(seconds=60) <= age < timedelta(seconds=65)
 
 
+@pytest.mark.parametrize(("time_to_live", "stale"), [(0, 0), (60, 0), (60, 600)])
+async def test_what_is_told_of_its_age_counts_from_the_question_and_not_from_the_answer(
+    time_to_live: float, stale: float
+) -> None:
+    agency = MemoryAgency(gate=asyncio.Event())
+    supply = supply_of(agency, timeToLive=time_to_live, staleIfError=stale)
+    question = asyncio.create_task(fetch(supply, CODES[:1]))
+    await settled()
+    at_the_agency = datetime.now(UTC)
+    assert agency.gate is not None
+    await asyncio.sleep(0.05)
+    agency.gate.set()
+    rows = (await question)[CODES[0]]
+    assert rows.not_older_than is not None
+    assert rows.not_older_than + timedelta(seconds=time_to_live) <= at_the_agency
+
+
 async def test_another_filter_partition_or_wider_columns_is_asked_anew(agency: Agency, open_one: Any) -> None:
     agency.answer = court
     supply = await open_one(MANIFEST, agency.address)

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Awaitable, Callable
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -152,7 +153,6 @@ WITHOUT_ROWS = {
     "a nil list": answered("").replace(
         "<p:penalties>", '<p:penalties xmlns:i="http://www.w3.org/2001/XMLSchema-instance" i:nil="1">'
     ),
-    "a list with other things": answered("<p:count>0</p:count>"),
 }
 
 
@@ -163,6 +163,42 @@ async def test_an_empty_element_around_the_rows_means_that_there_are_none(
     replying(agency, WITHOUT_ROWS[reply])
     answers = await ask(await open_soap(BATCH), CODES[:1])
     assert (answers[CODES[0]].outcome, answers[CODES[0]].rows) == (Outcome.ANSWERED, ())
+
+
+@pytest.mark.parametrize(
+    ("tells", "expected"),
+    [
+        ("", (Outcome.FAILED, FailureCode.AGENCY_BAD_RESPONSE)),
+        (", faults: {}", (Outcome.ANSWERED, None)),
+        (", envelope: {path: penalties.error, ok: ['']}", (Outcome.ANSWERED, None)),
+    ],
+    ids=["nobody says how errors are told", "errors are faults", "errors are told inside"],
+)
+async def test_beside_other_things_no_rows_may_be_an_error_unless_the_manifest_says_how_these_are_told(
+    agency: Agency, open_soap: Open, tells: str, expected: Any
+) -> None:
+    replying(agency, answered("<p:count>0</p:count>"))
+    supply = await open_soap(BATCH.replace("{rows: penalties.penalty}", f"{{rows: penalties.penalty{tells}}}"))
+    found = (await ask(supply, CODES[:1]))[CODES[0]]
+    assert ((found.outcome, found.failure), found.rows) == (expected, ())
+
+
+@pytest.mark.parametrize(
+    ("rows", "reply"),
+    [
+        ("", envelope(f'<p:QueryPenaltiesResponse xmlns:p="{QUERY}"><c>-1</c><m>down</m></p:QueryPenaltiesResponse>')),
+        ("rows: penalties", answered("<p:code>-1</p:code>")),
+        ("rows: penalties.penalty", answered("<p:penalty><p:error>down</p:error></p:penalty>")),
+        ("rows: penalties.penalty", answered("<p:penalty><p:error>down</p:error></p:penalty>" * 2)),
+    ],
+)
+async def test_an_error_in_the_place_of_rows_is_no_record(
+    agency: Agency, open_soap: Open, rows: str, reply: str
+) -> None:
+    replying(agency, reply)
+    manifest = SINGLE.replace("rows: penalty\n", f"{rows}\n")
+    found = (await ask(await open_soap(manifest), CODES[:1]))[CODES[0]]
+    assert ((found.outcome, found.failure), found.rows) == ((Outcome.FAILED, FailureCode.AGENCY_BAD_RESPONSE), ())
 
 
 NO_LIST = {

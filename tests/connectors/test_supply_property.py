@@ -89,7 +89,14 @@ def run(work: Coroutine[Any, Any, list[Answers]]) -> list[Answers]:
 
 
 async def ask(world: World, asked: Sequence[Asked], batch: int, time_to_live: float) -> list[Answers]:
-    supply = supply_of(world.agency(), timeout=TIMEOUT, concurrency=100, batch=batch, timeToLive=time_to_live)
+    supply = supply_of(
+        world.agency(),
+        timeout=TIMEOUT,
+        concurrency=100,
+        treatment={"breaker": {"failures": 100}},
+        batch=batch,
+        timeToLive=time_to_live,
+    )
 
     async def one(request: Asked) -> Answers:
         if isinstance(request.after, int):

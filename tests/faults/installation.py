@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,16 +125,13 @@ class Gateway:
         return [json.loads(line) for line in self.audit.read_bytes().splitlines()]
 
 
-@asynccontextmanager
-async def serving(
-    folder: Path, suppliers: Sequence[Supplier], command: Sequence[str] = COMMAND, **settings: str
-) -> AsyncIterator[Gateway]:
-    """A gateway over these agencies. In the end it is told to end, and killed where it does not."""
+def environment_of(folder: Path, suppliers: Sequence[Supplier], settings: Mapping[str, str]) -> dict[str, str]:
+    """The variables by which a gateway over these agencies is started, whose manifests it writes."""
     agencies = folder / "agencies"
     agencies.mkdir(exist_ok=True)
     for supplier in suppliers:
         (agencies / f"{supplier.agency}.yaml").write_text(supplier.manifest)
-    environment = {
+    return {
         **{name: value for name, value in os.environ.items() if not name.startswith("XINQIAO_")},
         "XINQIAO_MANIFESTS": str(agencies),
         "XINQIAO_SECRET": "s" * 32,
@@ -147,6 +144,14 @@ async def serving(
         **{supplier.variable: supplier.url for supplier in suppliers},
         **settings,
     }
+
+
+@asynccontextmanager
+async def serving(
+    folder: Path, suppliers: Sequence[Supplier], command: Sequence[str] = COMMAND, **settings: str
+) -> AsyncIterator[Gateway]:
+    """A gateway over these agencies. In the end it is told to end, and killed where it does not."""
+    environment = environment_of(folder, suppliers, settings)
     process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=PIPE)
     try:
         assert process.stdout is not None

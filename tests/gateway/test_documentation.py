@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
 import pytest
+import typer
 import yaml
 from pydantic import BaseModel
+from typer.core import TyperGroup
 
 from connectors.manifest_file import load_manifest
 from gateway.assembly import record_shapes
+from gateway.cli import app
 from gateway.settings import (
     PREFIX,
     CertificateSettings,
@@ -18,6 +22,7 @@ from gateway.settings import (
     ConsentIssuerSettings,
     IssuerSettings,
     Settings,
+    load_settings,
 )
 from schema.records import catalogue
 
@@ -45,6 +50,61 @@ def test_every_dependency_has_its_reason() -> None:
     names = [line.strip().strip('",').split(">=")[0].split("[")[0] for line in lines if ">=" in line]
     assert len(names) > 15
     assert [name for name in names if name not in text] == []
+
+
+PAGES = sorted(path.relative_to(ROOT).as_posix() for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as code hosts make them."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"(?ms)^```.*?^```", "", page.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_leads_somewhere(page: str) -> None:
+    links = re.findall(r"\]\(([^)\s]+)\)", (ROOT / page).read_text())
+    for link in links:
+        file, _, anchor = link.partition("#")
+        if "://" in link:
+            continue
+        target = ROOT / page if not file else (ROOT / page).parent / file
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_it_shows_there_is(page: str) -> None:
+    shown = re.findall(
+        r"(?:^|`|/bin/)xinqiao ((?:[a-z][a-z-]*)(?: [a-z][a-z-]*)?)", (ROOT / page).read_text(), re.MULTILINE
+    )
+    root = typer.main.get_command(app)
+    for words in shown:
+        first, _, second = words.partition(" ")
+        command = root.get_command(None, first)
+        assert command is not None, words
+        if isinstance(command, TyperGroup) and second:
+            assert second in command.list_commands(None), words
+
+
+def test_the_settings_that_operations_begin_with_are_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    text = (ROOT / "docs/operations.md").read_text().split("```toml\n")[1].split("```")[0]
+    file = tmp_path / "settings.toml"
+    file.write_text(text.replace('"..."', f'"{"0123456789abcdef" * 4}"'))
+    monkeypatch.setenv("XINQIAO_SETTINGS", str(file))
+    assert load_settings().workers > 1
+
+
+def test_what_operations_quote_of_the_log_is_what_it_says() -> None:
+    table = (ROOT / "docs/operations.md").read_text().split("## What to do at each alarm")[1]
+    cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("|") and "log: `" in line]
+    quoted = [text for cell in cells for text in re.findall(r"`([^`]+)`", cell.split("log: ", 1)[1])]
+    assert len(quoted) > 5
+    code = "".join(path.read_text() for package in ("gateway", "connectors") for path in (ROOT / package).rglob("*.py"))
+    whats = ("the cache's second level", "the store of quotas")
+    told = [text for text in quoted if not any(text == f"{what} does not answer" for what in whats)]
+    assert [text for text in told if f'"{text}"' not in code] == []
+    assert [what for what in whats if f'"{what}"' not in code] == []
 
 
 def yaml_blocks(path: Path) -> list[str]:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import warnings
 from collections.abc import Iterator
+from typing import Literal
 
 import aiosqlite
 import orjson
@@ -100,3 +101,15 @@ async def test_the_outline_names_causes_and_every_exception_of_a_group() -> None
     assert [text.split(" < ")[0] for text in outline(caught.value)] == [
         "ExceptionGroup", "KeyError", "OSError", "ValueError", "OSError",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_no_text_forges_a_line_or_moves_the_cursor(form: Literal["json", "console"], capsys) -> None:
+    configure_logging(form, "info")
+    forged = "x\r\n2026-01-01T00:00:00Z [info] forged\x1b[2J\u2028\x85y"
+    structlog.stdlib.get_logger("gateway.x").info("ours", drop=forged)
+    structlog.stdlib.get_logger("gateway.x").info(forged)
+    logging.getLogger("library").warning("theirs %s", forged)
+    written = capsys.readouterr().err
+    assert len(written.splitlines()) == 3
+    assert written.replace("\n", "").isprintable()

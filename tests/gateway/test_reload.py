@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -406,6 +407,9 @@ async def test_an_agency_whose_crosswalk_another_needs_cannot_go(gateway: Gatewa
     (settings.manifests / "laboratory.yaml").unlink()
     await looked(gateway)
     assert gateway.editions.current is before
+    (settings.manifests / "honours.yaml").unlink()
+    await looked(gateway)
+    assert supplied(gateway) == ["laboratory/Certification", "laboratory/LegacyIdentifiers", "standards/Certification"]
     (refusal,) = gateway.reload.refused
     assert (refusal.file, refusal.agency) == ("laboratory.yaml", "laboratory")
     assert "some agency must supply LegacyIdentifiers with taxNumber" in refusal.reasons[0]
@@ -455,6 +459,92 @@ async def test_where_the_policy_does_not_go_with_it_nothing_changes_and_nothing_
     assert gateway.editions.current is before
     assert closed == ["laboratory"]
     monkeypatch.undo()
+
+
+async def test_a_change_that_the_policy_does_not_go_with_keeps_no_other_from_taking_effect(
+    gateway: Gateway, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provide, closed = gateway.editions.provide, []
+
+    async def refuse(provision: Any) -> None:
+        if "laboratory/Certification" in provision.datasets:
+            raise PolicyInvalid([Finding("rules/x.yaml", 3, "UNKNOWN_FIELD", "there is no such field", None)])
+        await provide(provision)
+
+    monkeypatch.setattr(gateway.editions, "provide", refuse)
+    monkeypatch.setattr(OpenAgency, "close", lambda agency: _noted(closed, agency))
+    (settings.manifests / "honours.yaml").unlink()
+    (settings.manifests / "laboratory.yaml").write_text(LABORATORY)
+    (settings.manifests / "standards.yaml").write_text(STANDARDS.replace("Standards Office", "Renamed"))
+    await looked(gateway)
+    (refusal,) = gateway.reload.refused
+    assert (refusal.file, "the policy does not go with it: rules/x.yaml" in refusal.reasons[0]) == (
+        "laboratory.yaml",
+        True,
+    )
+    assert supplied(gateway) == ["standards/Certification"]
+    assert [str(agency.name) for agency in gateway.editions.current.provision.agencies.values()] == ["Renamed"]
+    assert "laboratory" in closed
+
+
+async def test_an_agency_that_moves_to_another_file_moves_as_a_whole(
+    gateway: Gateway, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provide = gateway.editions.provide
+
+    async def refuse(provision: Any) -> None:
+        if "laboratory/Certification" in provision.datasets:
+            raise PolicyInvalid([Finding("rules/x.yaml", 3, "UNKNOWN_FIELD", "there is no such field", None)])
+        await provide(provision)
+
+    monkeypatch.setattr(gateway.editions, "provide", refuse)
+    (settings.manifests / "standards.yaml").rename(settings.manifests / "zz.yaml")
+    (settings.manifests / "zz.yaml").write_text(STANDARDS.replace("Standards Office", "Renamed"))
+    (settings.manifests / "laboratory.yaml").write_text(LABORATORY)
+    await looked(gateway)
+    assert [refusal.file for refusal in gateway.reload.refused] == ["laboratory.yaml"]
+    assert supplied(gateway) == ["honours/Honour", "standards/Certification"]
+    (settings.manifests / "laboratory.yaml").unlink()
+    await looked(gateway)
+    assert gateway.reload.refused == ()
+
+
+async def test_what_an_agency_was_asked_counts_after_its_manifest_changed_or_was_away(
+    gateway: Gateway, settings: Settings
+) -> None:
+    path = settings.manifests / "standards.yaml"
+    path.write_text(STANDARDS + "rate: {day: 1000}\n")
+    await looked(gateway)
+    bounds = gateway.reload.supply.agencies["standards"]
+    assert bounds.day is not None
+    bounds.day.take(time.time())
+    left = bounds.day.left
+    path.write_text(STANDARDS + "rate: {day: 1000, second: 9}\n")
+    await looked(gateway)
+    path.unlink()
+    await looked(gateway)
+    assert supplied(gateway) == ["honours/Honour"]
+    path.write_text(STANDARDS + "rate: {day: 1000}\n")
+    await looked(gateway)
+    assert gateway.reload.supply.agencies["standards"] is bounds
+    assert bounds.day.left == left
+
+
+async def test_a_refused_manifest_does_not_change_how_the_agency_is_treated(
+    gateway: Gateway, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(_: Any) -> None:
+        raise PolicyInvalid([Finding("rules/x.yaml", 3, "UNKNOWN_FIELD", "there is no such field", None)])
+
+    path = settings.manifests / "standards.yaml"
+    path.write_text(STANDARDS + "concurrency: 3\n")
+    with monkeypatch.context() as patched:
+        patched.setattr(gateway.editions, "provide", refuse)
+        await looked(gateway)
+    assert gateway.reload.supply.agencies["standards"].concurrency == 8
+    path.write_text(STANDARDS + "concurrency: 4\n")
+    await looked(gateway)
+    assert gateway.reload.supply.agencies["standards"].concurrency == 4
 
 
 async def _noted(closed: list[str], agency: OpenAgency) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from connectors.contract import RawRow
@@ -22,6 +22,11 @@ def from_map(found: Any) -> Mapping[str, Any] | None:  # noqa: ANN401  (an agenc
 def from_order(found: Any, keys: Sequence[str]) -> Mapping[str, Any] | None:  # noqa: ANN401
     """What there is of each company, by its key: the items of a list that has one for each, in the order asked."""
     return dict(zip(keys, found, strict=True)) if isinstance(found, list) and len(found) == len(keys) else None
+
+
+def members(found: object) -> object:
+    """A list of an object's members, whatever they are called; a list as it is (PHP writes either)."""
+    return list(found.values()) if isinstance(found, Mapping) else found
 
 
 async def list_companies(companies: Mapping[str, Any], within: Sequence[str]) -> Listing | None:
@@ -52,12 +57,14 @@ def from_arrays(header: Sequence[str] | None, found: Any) -> Listing | None:  # 
     return Listing(rows, items=len(rows))
 
 
-def from_columns(found: Any) -> Listing | None:  # noqa: ANN401
-    """Rows out of lists that are as long as each other, one a column; what else is beside them is left out."""
+def from_columns(found: Any, names: Collection[str]) -> Listing | None:  # noqa: ANN401
+    """Rows out of lists that are as long as each other, one a column; what else is beside them is left out. One of
+    them at least has one of the names that are read.
+    """
     if not isinstance(found, Mapping):
         return None
     lists = {name: values for name, values in found.items() if isinstance(values, list)}
-    if len({len(values) for values in lists.values()}) != 1:
+    if len({len(values) for values in lists.values()}) != 1 or lists.keys().isdisjoint(names):
         return None
     rows: list[RawRow] = [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]
     return Listing(rows, items=len(rows))

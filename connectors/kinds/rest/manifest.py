@@ -148,6 +148,8 @@ class Layout(StrEnum):
     """A list of objects, or one object."""
     MAP = "map"
     """An object with a member for each company, by its key: an object, a list of them, or a bare value."""
+    MEMBERS = "members"
+    """An object whose members are the rows, whatever they are called (numbers, mostly); or a list of these."""
     ORDER = "order"
     """A list with an item for each key, in the order in which they were asked: as in a map."""
     ARRAYS = "arrays"

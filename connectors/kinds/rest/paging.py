@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, Self
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -11,7 +11,9 @@ import msgspec
 from pydantic import Field, model_validator
 
 from connectors.amounts import read_integer
+from connectors.contract import RawRow
 from connectors.converters import BOOLEANS
+from connectors.envelope import Code
 from connectors.http import bad_response
 from connectors.manifest import Name, Part
 from connectors.paths import MISSING, Listing, follow
@@ -33,6 +35,9 @@ class Paging(Part):
     link: Name | None = Field(default=None, description="Path to the address of the next page; nothing on the last.")
     link_header: bool = Field(
         default=False, alias="linkHeader", description="The header Link has the address of the next page."
+    )
+    none: tuple[Code, ...] = Field(
+        default=(), description="cursor, link: further texts there that mean that there is no next page."
     )
     size: Name | None = Field(default=None, description="Parameter with the rows of a page.")
     items: int = Field(default=100, ge=1, le=10_000, description="Rows of a page.")
@@ -66,8 +71,12 @@ class Paging(Part):
         if self.cursor is None and isinstance(self.first, str):
             raise ValueError("first: is a number, unless it is a cursor")
         counted = self.page is not None or self.offset is not None
-        if not counted and (self.total_pages or self.more or self.last):
-            raise ValueError("totalPages, more, last: go with page or offset; cursors and links end by themselves")
+        if not counted and self.total_pages:
+            raise ValueError("totalPages: goes with page or offset")
+        if self.follows_links and (self.more or self.last):
+            raise ValueError("more, last: go with page, offset or cursor; links end by themselves")
+        if counted and self.none:
+            raise ValueError("none: goes with cursor or link")
         if sum(end is not None for end in (self.total, self.total_pages, self.more, self.last)) > 1:
             raise ValueError("needs at most one of total, totalPages, more and last")
         return self
@@ -92,7 +101,9 @@ class Pages:
         self._place = place
         self._number = 0
         self._read = 0
+        self._rows: Sequence[RawRow] = ()
         self._cursor = paging.first
+        self._passed: set[str] = set() if paging.first is None else {str(paging.first)}
 
     def first(self) -> Position:
         """The first page."""
@@ -111,8 +122,13 @@ class Pages:
         if paging.link is not None:
             return self._linked(follow(document, paging.link), paging.link)
         if paging.next is not None:
-            return self._pointed(follow(document, paging.next), listing)
-        return None if self._is_last(document, listing) else self._position()
+            return self._pointed(document, follow(document, paging.next), listing)
+        if self._is_last(document, listing):
+            return None
+        if len(listing.rows) > 1 and listing.rows == self._rows:
+            raise bad_response(self._place, f"page {self._number} is the one before: is it asked for by its parameter?")
+        self._rows = listing.rows
+        return self._position()
 
     def falls_short(self, document: object) -> bool:
         """Whether fewer rows came than the agency says that there are; it need not say that there are none."""
@@ -136,33 +152,68 @@ class Pages:
 
     def _is_last(self, document: object, listing: Listing) -> bool:
         paging = self._paging
-        if paging.more is not None:
-            return not self._flag_at(document, paging.more)
-        if paging.last is not None:
-            return self._flag_at(document, paging.last)
+        if paging.more is not None or paging.last is not None:
+            return not self._has_more(document)
         if listing.items == 0:
             return True
-        if paging.total is not None:
-            return self._read >= self._number_at(document, paging.total)
+        if paging.total is not None and self._read <= (total := self._number_at(document, paging.total)):
+            return self._read == total
         if paging.total_pages is not None:
             return self._number >= self._number_at(document, paging.total_pages)
+        # More rows than the agency says that there are: what it says cannot be relied upon.
         return listing.items < paging.items
 
-    def _pointed(self, cursor: object, listing: Listing) -> Position | None:
-        if _is_nothing(cursor):
+    def _has_more(self, document: object) -> bool:
+        """What the answer itself says of whether there are more pages."""
+        paging = self._paging
+        if paging.more is not None:
+            return self._flag_at(document, paging.more)
+        return paging.last is None or not self._flag_at(document, paging.last)
+
+    def _pointed(self, document: object, cursor: object, listing: Listing) -> Position | None:
+        paging = self._paging
+        says = paging.more is not None or paging.last is not None
+        if says and not self._has_more(document):
+            return None
+        if self._is_end(cursor) or self._is_first_again(cursor):
+            if says:
+                raise bad_response(self._place, f"no cursor at {paging.next}, though there are more pages")
             return None
         if isinstance(cursor, bool) or not isinstance(cursor, str | int):
-            raise bad_response(self._place, f"no cursor at {self._paging.next}")
-        if cursor == self._cursor:
+            raise bad_response(self._place, f"no cursor at {paging.next}")
+        if self._cursor is not None and str(cursor) == str(self._cursor):
             # Some say by it that there is nothing more (Solr's cursorMark); elsewhere it would never end.
-            if listing.items == 0:
+            if not says and self._is_short(document, listing):
                 return None
-            raise bad_response(self._place, f"the cursor at {self._paging.next} stays where it is")
+            raise bad_response(self._place, f"the cursor at {paging.next} stays where it is")
+        if str(cursor) in self._passed:
+            raise bad_response(self._place, f"the cursor at {paging.next} leads back to a page that was read")
         self._cursor = cursor
+        self._passed.add(str(cursor))
         return self._position()
 
+    def _is_first_again(self, cursor: object) -> bool:
+        """Whether the cursor is that of the first page, by which some say that all were read (Redis's SCAN): nought,
+        unless the first page's is no number, or what the manifest says, once there was another.
+        """
+        text, first = str(cursor).strip(), self._paging.first
+        if text == "0":
+            return first is None or first == "" or str(first).removeprefix("-").isdecimal()
+        return self._number > 1 and first is not None and text == str(first)
+
+    def _is_short(self, document: object, listing: Listing) -> bool:
+        """Whether the page itself shows that nothing comes after it."""
+        paging = self._paging
+        if listing.items == 0 or (paging.size is not None and listing.items < paging.items):
+            return True
+        return paging.total is not None and self._read >= self._number_at(document, paging.total)
+
+    def _is_end(self, found: object) -> bool:
+        """Whether there is no next page by what stands where its cursor or link would."""
+        return _is_nothing(found) or found is False or str(found).strip() in {"", *self._paging.none}
+
     def _linked(self, link: object, where: str) -> Position | None:
-        if _is_nothing(link):
+        if self._is_end(link):
             return None
         if not isinstance(link, str):
             raise bad_response(self._place, f"no link at {where}")

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import Enum, auto
 from typing import Any, Final
 
 from connectors.documents import put_empty_lists, read_document
+from connectors.errors import AgencyFailure
 from connectors.http import bad_response, refuse_status
-from connectors.kinds.rest.layouts import from_arrays, from_columns, from_map, from_order, list_companies
+from connectors.kinds.rest.layouts import from_arrays, from_columns, from_map, from_order, list_companies, members
 from connectors.kinds.rest.manifest import Layout, RestResponse
 from connectors.lane import OK, LaneAnswer
+from connectors.misread import misread
 from connectors.paths import MISSING, Listing, follow, list_rows
+from connectors.telling import Telling
 
 _IDENTIFIER: Final = re.compile(r"\w[\w.:@-]{0,199}")
 """Nothing that would mean something in a template, whatever that is of."""
+
+_LISTS: Final = frozenset({Layout.OBJECTS, Layout.MEMBERS})
+"""The layouts in which null is none."""
 
 
 class Said(Enum):
@@ -29,11 +35,14 @@ class Said(Enum):
 
 
 class ResponseReader:
-    """How answers are read. `key` is the path of a company's key in rows; `place` names the call in errors."""
+    """How answers are read. `key` is the path of a company's key in rows; `telling` tells rows from what is none;
+    `place` names the call in errors.
+    """
 
-    def __init__(self, response: RestResponse, key: str | None, place: str) -> None:
+    def __init__(self, response: RestResponse, key: str | None, telling: Telling, place: str) -> None:
         self._response = response
         self._key = key
+        self._telling = telling
         self._place = place
 
     async def open(self, answer: LaneAnswer) -> tuple[Said, Any]:
@@ -48,7 +57,8 @@ class ResponseReader:
         except (ValueError, ArithmeticError, RecursionError) as error:
             if answer.status != OK:
                 refuse_status(self._place, answer.status, answer.retry_after)
-            raise bad_response(self._place, f"not {response.format.upper()} ({type(error).__name__})") from None
+            what = misread(answer.content, response.format, response.encoding, error)
+            raise bad_response(self._place, what) from None
         said = self._judged(document)
         if said is Said.ROWS and answer.status != OK:
             refuse_status(self._place, answer.status, answer.retry_after)
@@ -64,24 +74,37 @@ class ResponseReader:
             [row for listing in listings for row in listing.rows],
             frozenset[str]().union(*(listing.seen for listing in listings)),
             sum(listing.items for listing in listings),
+            sum(listing.dropped for listing in listings),
+            frozenset[str]().union(*(listing.failed for listing in listings)),
         )
 
     async def _rows_at(self, document: Any, path: str | None, keys: Sequence[str]) -> Listing:  # noqa: ANN401
         response = self._response
         if response.format == "xml" and isinstance(document, dict):
             steps = (*([path] if path else ()), *response.within)
-            put_empty_lists(document, steps, optional=response.optional)
-        elif response.optional and path and _ends_early(document, path):
+            put_empty_lists(document, steps, optional=response.optional, told=bool(response.envelope))
+        if response.optional and _ends_early(document, path):
             return Listing([])
+        found = document if path is None else follow(document, path)
+        if found is None and response.layout in _LISTS and not response.envelope:
+            raise bad_response(self._place, f"null at {path or 'the top'}, which no envelope tells from an error")
         listing = await self._listing(document, path, keys)
         if listing is None:
             raise bad_response(self._place, f"no {response.layout} at {path or 'the top'}")
-        return listing
+        if response.layout in {Layout.MAP, Layout.ORDER}:
+            return self._telling.sift_companies(listing)
+        alone = response.layout is Layout.OBJECTS and path is None and isinstance(document, Mapping)
+        return self._telling.sift(listing, alone=alone and not response.within)
 
     def identifier(self, document: object, path: str) -> str | None:
-        """The identifier at a path, None where the agency has none there. Raises `AgencyFailure`."""
+        """The identifier at a path, None where the agency has none there, and an envelope tells that from an error.
+
+        Raises `AgencyFailure`.
+        """
         found = follow(document, path)
-        if found is None or found == "" or (self._response.optional and _ends_early(document, path)):
+        if (self._response.envelope and (found is None or found == "")) or (
+            self._response.optional and _ends_early(document, path)
+        ):
             return None
         if isinstance(found, bool) or not isinstance(found, str | int) or not _IDENTIFIER.fullmatch(str(found)):
             raise bad_response(self._place, f"no identifier at {path}")
@@ -93,6 +116,10 @@ class ResponseReader:
         found = follow(document, path) if path else ()
         keys = [found] if isinstance(found, str) else found
         return frozenset(str(key) for key in keys) - {""} if isinstance(keys, list) else frozenset()
+
+    def failures(self, keys: Collection[str]) -> Mapping[str, AgencyFailure]:
+        """The failures of the companies with these keys, which have something else in the place of their rows."""
+        return self._telling.failures(keys)
 
     async def _document(self, content: bytes) -> Any:  # noqa: ANN401
         response = self._response
@@ -126,13 +153,15 @@ class ResponseReader:
         match response.layout:
             case Layout.OBJECTS:
                 return await list_rows(document, path, response.within, self._key)
+            case Layout.MEMBERS:
+                return await list_rows(members(found), None, response.within, self._key)
             case Layout.MAP | Layout.ORDER:
                 companies = from_map(found) if response.layout is Layout.MAP else from_order(found, keys)
                 return None if companies is None else await list_companies(companies, response.within)
             case Layout.ARRAYS:
                 return from_arrays(self._header(document), found)
             case Layout.COLUMNS:
-                return from_columns(found)
+                return from_columns(found, self._telling.names)
 
     def _header(self, document: object) -> list[Any] | None:
         header = self._response.header
@@ -140,11 +169,19 @@ class ResponseReader:
         return found if isinstance(found, list) and all(isinstance(name, str) for name in found) else None
 
 
-def _ends_early(document: object, path: str) -> bool:
-    """Whether the path leads to nothing because something on its way, or at its end, is null, empty or left out."""
-    for step in path.split("."):
+def _ends_early(document: object, path: str | None) -> bool:
+    """Whether the path leads to nothing because something on its way, or at its end, is null, empty, false or left out.
+
+    None leads to the document.
+    """
+    for step in path.split(".") if path else ():
         inner = follow(document, step)
-        if inner is MISSING or inner is None or inner in ("", []):
+        if inner is MISSING or _is_nothing(inner):
             return isinstance(document, Mapping)
         document = inner
-    return False
+    return path is None and _is_nothing(document)
+
+
+def _is_nothing(found: object) -> bool:
+    """Whether this is how a language writes that there is nothing: PHP has false, and a list for an empty object."""
+    return found is None or found is False or found in ("", [], {})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -20,6 +20,7 @@ from connectors.kinds.rest.response import ResponseReader, Said
 from connectors.manifest import Filter
 from connectors.paths import ASKED_KEY
 from connectors.settings import SupplySettings
+from connectors.telling import Telling
 
 _ACCEPTED: Final = {"json": ("application/json",), "xml": ("application/xml", "text/xml")}
 
@@ -46,12 +47,17 @@ class Exchange:
 class RestSource:
     """One dataset behind an HTTP call."""
 
-    def __init__(self, dataset: RestDataset, client: HttpClient, address: str, *, typed: bool) -> None:
-        """`address` is that of the connection; `typed` tells that its headers say what bodies are."""
+    def __init__(
+        self, dataset: RestDataset, client: HttpClient, address: str, nothings: Sequence[str], *, typed: bool
+    ) -> None:
+        """`address` is that of the connection; `nothings` are the agency's own words for none; `typed` tells that the
+        connection's headers say what bodies are.
+        """
 
         def exchange(request: RestRequest, filters: Mapping[str, Filter], response: RestResponse) -> Exchange:
             writer = RequestWriter(request, filters, typed=typed, idempotent=dataset.is_idempotent)
-            reader = ResponseReader(response, dataset.key.path, writer.place)
+            telling = Telling(dataset, nothings, writer.place)
+            reader = ResponseReader(response, dataset.key.path, telling, writer.place)
             return Exchange(client, writer, reader, response.statuses)
 
         self._dataset = dataset
@@ -90,6 +96,8 @@ class RestSource:
         rows: list[RawRow] = []
         seen: set[str] = set()
         unknown: set[str] = set()
+        failed: set[str] = set()
+        dropped = 0
         as_of: datetime | None = None
         short = False
         position: Position | None = pages.first() if pages else Position()
@@ -108,6 +116,8 @@ class RestSource:
             page = await reader.rows_of(document, asked.keys)
             rows += page.rows
             seen |= page.seen
+            failed |= page.failed
+            dropped += page.dropped
             unknown |= reader.unknown_keys(document)
             position = pages.after(document, page, link) if pages else None
             if position is None or len(rows) > limit:
@@ -119,6 +129,8 @@ class RestSource:
             seen=frozenset(seen),
             as_of=as_of,
             truncated=len(rows) > limit or position is not None or short,
+            dropped=dropped,
+            failed=exchange.reader.failures(failed),
         )
 
     def _own(self, rows: list[RawRow], call: SourceCall) -> list[RawRow]:
@@ -143,4 +155,6 @@ async def open_sources(
     typed = any(name.lower() == "content-type" for name in manifest.connection.headers)
     address = urlsplit(manifest.connection.url)
     home = f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path.rstrip('/')}"
-    return {dataset.record: RestSource(dataset, client, home, typed=typed) for dataset in manifest.datasets}
+    return {
+        dataset.record: RestSource(dataset, client, home, manifest.none, typed=typed) for dataset in manifest.datasets
+    }

@@ -3,6 +3,6 @@ module here and a row in `addresses`.
 """
 
 from connectors.kinds.sql.manifest import SqlManifest
-from connectors.kinds.sql.source import open_sources
+from connectors.kinds.sql.source import connect, open_sources
 
-__all__ = ["SqlManifest", "open_sources"]
+__all__ = ["SqlManifest", "connect", "open_sources"]

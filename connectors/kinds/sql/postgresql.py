@@ -40,6 +40,9 @@ def open_database(url: URL, manifest: SqlManifest, reach: Reach) -> AsyncDatabas
     """Every session is read only, and its statements end in time. Nothing is connected yet. Raises `AddressInvalid`."""
     encrypted = url.query.get("ssl") in _PROVEN
     check_address(url, reach, encrypted=encrypted)
+    from connectors.kinds.sql import framing  # noqa: PLC0415  (the driver is slow to import, and seldom needed)
+
+    framing.install()
     engine = create_async_engine(
         url.set(drivername="postgresql+asyncpg"),
         connect_args={

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from sqlalchemy import literal, select
+
 from connectors.contract import RecordShape, SourceAnswer, SourceCall
 from connectors.kinds.sql.addresses import open_at
 from connectors.kinds.sql.database import Database
@@ -57,3 +59,17 @@ async def open_sources(
         )
         for dataset in manifest.datasets
     }
+
+
+async def connect(manifest: SqlManifest, settings: SupplySettings) -> None:
+    """Logs in to the database of a manifest whose references were resolved, reads no table, and leaves.
+
+    Raises `AddressInvalid`, `ConnectionUnusable` and `AgencyFailure`.
+    """
+    dialect, database = open_at(manifest, settings.reach)
+    try:
+        await database.rows(select(literal(1)), ["one"])
+    except Exception as error:  # noqa: BLE001  (as in `fetch`)
+        raise failure_of(error, "login", dialect) from None
+    finally:
+        await database.close()

@@ -41,7 +41,7 @@ def new(  # noqa: PLR0913 - the options of a command
         typer.Argument(
             metavar="[SAMPLE]",
             help="A file with what the system answers about a company (JSON, XML, SOAP), or a drop (CSV, JSON lines, "
-            "XLSX); - reads standard input.",
+            "XLSX), also packed by gzip or zip; - reads standard input.",
         ),
     ] = None,
     *,
@@ -66,8 +66,9 @@ def new(  # noqa: PLR0913 - the options of a command
 ) -> None:
     """Draft a manifest, out of a sample of what the system answers, or of a table's columns and first rows.
 
-    The draft guesses the key, dates, money and which column fills which field; TODO marks what has to be decided. It
-    holds names, of columns and elements, and none of the sample's values. At a terminal, what is missing is asked for.
+    The draft guesses the key, dates, money, which column fills which field, and the code by which the system says how
+    it went; TODO marks what has to be decided. It holds names, of columns and elements, and no value of any row. At a
+    terminal, what is missing is asked for.
     """
     if table is None and sample is None:
         sample, table = _asked_source()

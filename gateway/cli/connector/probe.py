@@ -94,6 +94,8 @@ def _show(probed: Probed, manifest: Manifest, hiding: Hiding, rows: int, shown: 
         typer.echo(_indented("sent", hiding.hide(f"{statement}\n{parameters}"), shown))
     for _, answer in probed.calls:
         typer.echo(f"  came      {_came(answer, hiding)}")
+    for remark in probed.remarks:
+        typer.echo(f"  look      {hiding.hide(remark)}")
     for number, row in enumerate(probed.rows[:rows], 1):
         _show_row(row, f"row {number} of {len(probed.rows)}")
     if len(probed.rows) > rows:
@@ -208,6 +210,7 @@ def _document(probed: Probed, hiding: Hiding) -> Mapping[str, Any]:
             }
             for exchange in probed.exchanges
         ],
+        "remarks": [hiding.hide(remark) for remark in probed.remarks],
         "statements": [hiding.hide(f"{statement} {parameters}") for statement, parameters in probed.statements],
         "rows": [
             {

@@ -134,7 +134,7 @@ OF_HTTP = {
     *("silence", "slow-drip", "reset", "reset-midway", "broken-off", "no-http", "endless-head", "oversized"),
     *("half-an-answer", "empty-answer", "wrong-encoding", "maintenance-page"),
     *("internal-error", "unavailable", "too-many-requests", "refused", "redirected"),
-    *("asked-later", "left-alone"),
+    *("asked-later", "left-alone", "tried-by-one"),
 }
 OF_SERVERS = {"silence", "slow-drip", "reset", "another-protocol", "refused"}
 OF_DROPS = {

@@ -132,6 +132,19 @@ class Stubborn(Swallowing):
             raise AgencyFailure(FailureCode.AGENCY_BAD_RESPONSE, str(failure), retryable=False) from None
 
 
+class Doubling(Sulking):
+    '''Has failed once, and asks everything twice.'''
+
+    async def fetch(self, call):
+        try:
+            if self.failed:
+                await self._source.fetch(call)
+            return await self._source.fetch(call)
+        except AgencyFailure:
+            self.failed = True
+            raise
+
+
 def over(kind, base, wrapper, transport):
     class Over(base):
         kind: str
@@ -153,6 +166,7 @@ SWALLOWFILE = over("swallowfile", file.FileManifest, Swallowing, Transport.DROP)
 SULK = over("sulk", rest.RestManifest, Sulking, Transport.HTTP)
 HASTY = over("hasty", rest.RestManifest, Hasty, Transport.HTTP)
 STUBBORN = over("stubborn", rest.RestManifest, Stubborn, Transport.HTTP)
+DOUBLE = over("double", rest.RestManifest, Doubling, Transport.HTTP)
 """
 MANIFEST = """
     agency: loft
@@ -175,7 +189,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     about = site / "flawed-1.0.dist-info"
     about.mkdir(parents=True)
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: flawed\nVersion: 1.0\n")
-    names = ("flawed", "swallowrest", "swallowsql", "swallowfile", "sulk", "hasty", "stubborn")
+    names = ("flawed", "swallowrest", "swallowsql", "swallowfile", "sulk", "hasty", "stubborn", "double")
     points = "".join(f"{name} = flawed_kinds:{name.upper()}\n" for name in names)
     (about / "entry_points.txt").write_text(f"[xinqiao.kinds]\n{points}")
     plain = [{**row, "code": str(row["code"])} for row in ROWS]
@@ -231,6 +245,7 @@ async def test_an_outage_read_as_a_clean_record_fails_every_case_of_a_bad_day_by
     [
         ("hasty", "asked-later", "it was asked again before it wanted to be"),
         ("stubborn", "left-alone", "AGENCY_BAD_RESPONSE instead of AGENCY_UNAVAILABLE"),
+        ("double", "tried-by-one", "another call was sent while one tried"),
     ],
 )
 async def test_an_agency_that_is_pressed_is_found(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import io
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +18,13 @@ from openpyxl import Workbook
 
 from connectors.drafting.draft import KINDS, Wishes, draft
 from connectors.drafting.likeness import initials
-from connectors.drafting.sample import Form, SampleUnreadable, read_sample
+from connectors.drafting.sample import LARGEST, Form, SampleUnreadable, read_sample
 from connectors.drafting.tables import read_table
 from connectors.manifest_file import load_manifest
 from connectors.settings import SupplySettings
 from gateway.assembly import record_shapes
 from schema.records import catalogue
-from tests.connectors.soap_support import answered, penalty
+from tests.connectors.soap_support import answered, envelope, penalty
 from tests.connectors.support import CODES, LOOPBACK
 
 SHAPES = record_shapes(catalogue())
@@ -48,6 +50,14 @@ def penalties(**more: Any) -> list[dict[str, Any]]:
     ]
 
 
+def zipped(members: dict[str, bytes]) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, member in members.items():
+            archive.writestr(name, member)
+    return content.getvalue()
+
+
 async def drafted(content: bytes | str, kind: str | None = None, record: str | None = None, **more: Any) -> str:
     sample = await read_sample(content.encode() if isinstance(content, str) else content)
     wishes = Wishes("court", "Court", "法院", kind or KINDS[sample.form], record, "COURT_URL", **more)
@@ -71,7 +81,8 @@ async def test_json_gives_a_draft_of_the_kind_rest_with_key_rows_dates_money_and
     assert (manifest["kind"], manifest["none"]) == ("rest", ["未知"])
     assert dataset["record"] == "Penalty"
     assert dataset["key"] == "tyshxydm"
-    assert dataset["response"] == {"rows": "data.list"}
+    assert dataset["response"] == {"rows": "data.list", "envelope": {"path": "code", "ok": ["0"]}}
+    assert "# TODO ok is what the sample had" in text
     assert dataset["fields"] == {
         "documentNumber": "jdswh",
         "decidedOn": {"path": "cfjdrq", "formats": ["%d/%m/%Y"]},
@@ -80,6 +91,90 @@ async def test_json_gives_a_draft_of_the_kind_rest_with_key_rows_dates_money_and
         "amount": {"path": "fkje_wy", "unit": "万元"},
     }
     assert "# TODO codes (2 different in the sample)" in text
+
+
+HONOUR = {"xydm": CODES[0], "status": "1", "ryname": "诚信企业", "bysj": "2026-01-02"}
+ROW = f"<tyshxydm>{CODES[0]}</tyshxydm><jdswh>浙罚1</jdswh><cfjdrq>2026-01-02</cfjdrq><status>1</status>"
+
+
+@pytest.mark.parametrize(
+    ("answer", "response"),
+    [
+        ({"code": 0, "msg": "ok", "data": HONOUR}, {"rows": "data", "envelope": {"path": "code", "ok": ["0"]}}),
+        (
+            {"retcode": "0000", "retmsg": "成功", "traceId": "a1", "data": [HONOUR]},
+            {"rows": "data", "envelope": {"path": "retcode", "ok": ["0000"]}},
+        ),
+        (
+            {"success": True, "resultCode": "00", "result": {"total": 1, "rows": [HONOUR]}},
+            {
+                "rows": "result.rows",
+                "envelope": [{"path": "success", "ok": ["true"]}, {"path": "resultCode", "ok": ["00"]}],
+            },
+        ),
+        (
+            {"head": {"status": 200, "seq": "1"}, "body": {"page": 1, "list": [HONOUR]}},
+            {"rows": "body.list", "envelope": {"path": "head.status", "ok": ["200"]}},
+        ),
+        (
+            {"status": "OK", "system": "something else", "data": {"count": 1, "entity": HONOUR}},
+            {"rows": "data.entity", "envelope": {"path": "status", "ok": ["OK"]}},
+        ),
+        (
+            {"code": 0, "data": {**HONOUR, "more": [{"x": 1}]}},
+            {"rows": "data", "envelope": {"path": "code", "ok": ["0"]}},
+        ),
+        ({"a": HONOUR}, {"rows": "a"}),
+        (HONOUR, {}),
+        ([HONOUR], {}),
+        ({"company": {"xydm": CODES[0]}, "honour": {"ryname": "a", "bysj": "2026-01-02"}}, {}),
+    ],
+    ids=json.dumps,
+)
+async def test_what_says_how_an_answer_went_is_its_envelope_and_no_row(
+    tmp_path: Path, answer: Any, response: Any
+) -> None:
+    (dataset,) = read(await drafted(json.dumps(answer), record="Honour"), tmp_path)["datasets"]
+    assert dataset["response"] == response
+    assert not {"code", "msg", "success", "retcode"} & set(map(str, dataset["fields"].values()))
+
+
+@pytest.mark.parametrize(
+    ("answer", "rows", "judged"),
+    [
+        (f"<r><code>0</code><rows><row>{ROW}</row></rows></r>", "rows.row", {"path": "code", "ok": ["0"]}),
+        (f"<r><rows><row>{ROW}</row><row>{ROW}</row></rows></r>", "rows.row", None),
+        (
+            f"<r><HEAD><RET>0000</RET></HEAD><BODY><TOTAL>1</TOTAL><ROW>{ROW}</ROW></BODY></r>",
+            "BODY.ROW",
+            {"path": "HEAD.RET", "ok": ["0000"]},
+        ),
+        (f'<r status="1"><row>{ROW}</row></r>', "row", {"path": "@status", "ok": ["1"]}),
+        (f"<r>{ROW}</r>", None, None),
+    ],
+)
+async def test_a_row_of_xml_that_stands_alone_is_a_row(
+    tmp_path: Path, answer: str, rows: str | None, judged: Any
+) -> None:
+    (dataset,) = read(await drafted(answer), tmp_path)["datasets"]
+    assert (dataset["response"].get("rows"), dataset["response"].get("envelope")) == (rows, judged)
+    assert (dataset["key"], dataset["fields"]["documentNumber"]) == ("tyshxydm", "jdswh")
+
+
+async def test_a_web_service_that_has_a_code_of_its_own_gets_an_envelope() -> None:
+    answer = envelope(f"<q><return><code>0</code><msg>ok</msg><list>{ROW}</list></return></q>")
+    text = await drafted(answer, wsdl="penalties.wsdl", operation="QueryPenalties")
+    assert 'response: {rows: return.list, envelope: {path: return.code, ok: ["0"]}}' in text
+
+
+async def test_rows_in_one_object_that_has_the_code_are_nested(tmp_path: Path) -> None:
+    answer = {
+        "code": 0,
+        "data": {"uscc": CODES[0], "ratings": [{"year": 2024, "grade": "A"}, {"year": 2025, "grade": "B"}]},
+    }
+    (dataset,) = read(await drafted(json.dumps(answer), record="TaxCredit"), tmp_path)["datasets"]
+    assert dataset["key"] == "^.uscc"
+    assert (dataset["response"]["rows"], dataset["response"]["within"]) == ("data", "ratings")
 
 
 async def test_rows_nested_in_objects_with_the_code_are_found(tmp_path: Path) -> None:
@@ -136,6 +231,15 @@ async def test_a_drop_without_a_header_gets_names_that_somebody_has_to_better(tm
     assert dataset["header"] == ["column1", "column2", "column3"]
     assert dataset["key"] == "column1"
     assert "某公司" not in text
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lambda content: zipped({"数据/penalties.csv": content})])
+async def test_a_packed_drop_is_drafted_as_what_it_holds(tmp_path: Path, pack: Any) -> None:
+    content = f"统一社会信用代码,处罚决定日期\n{CODES[0]},2026-3-1\n".encode("gb18030")
+    manifest = read(await drafted(pack(content), place="penalties_*.csv.gz"), tmp_path)
+    (dataset,) = manifest["datasets"]
+    assert (manifest["kind"], dataset["encoding"]) == ("file", "gb18030")
+    assert (dataset["file"], dataset["fields"]) == ("penalties_*.csv.gz", {"decidedOn": "处罚决定日期"})
 
 
 async def test_a_workbook_is_read(tmp_path: Path) -> None:
@@ -239,7 +343,20 @@ async def test_dates_are_read_as_they_are_written(tmp_path: Path, written: str, 
         (b"<?xml version='1.0'?><!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", "XML that is not read"),
         (b"{", "neither JSON nor JSON lines"),
         (b"{}", "there are no rows"),
-        (b"PK\x03\x04 nothing", "no workbook"),
+        (b'{"code": 0, "msg": "ok", "data": ""}', "there are no rows"),
+        (b'{"code": -1, "msg": "db down"}', "there are no rows"),
+        (b'{"success": true, "data": []}', "there are no rows"),
+        (b"<r><code>0</code><rows/></r>", "there are no rows"),
+        (b"PK\x03\x04 nothing", "an archive that cannot be unpacked"),
+        (zipped({"[Content_Types].xml": b""}), "no workbook"),
+        (zipped({"a.csv": b"a", "b.csv": b"b"}), "its archive has 2 files: give the one that is meant"),
+        (zipped({}), "its archive has 0 files|cannot be unpacked"),
+        (zipped({"a.csv": bytes(LARGEST + 1)}), "it is larger than"),
+        (gzip.compress(bytes(LARGEST + 1)), "it is larger than"),
+        (gzip.compress(b"a,b")[:-5], "it is packed by gzip, and cut off"),
+        (b"\x1f\x8b nothing", "it is packed by gzip, and damaged"),
+        (b"PAR1", "a Parquet file"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "save it as .xlsx"),
         (b"\xff\xff\xff", "neither UTF-8 nor GB18030"),
     ],
 )

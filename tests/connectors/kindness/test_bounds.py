@@ -64,8 +64,12 @@ class System:
         return ANSWER
 
 
+def declared(**treatment: Any) -> Treatment:
+    return Treatment.model_validate({"retries": {"most": 0}, **treatment})
+
+
 def bounds(share: Share = Share(), **treatment: Any) -> Bounds:  # noqa: B008
-    return Bounds("court", Treatment.model_validate({"retries": {"most": 0}, **treatment}), share, wall)
+    return Bounds("court", declared(**treatment), share, wall)
 
 
 async def call(one: Bounds, system: System, seconds: float = 100, *, idempotent: bool = True) -> AgencyFailure | None:
@@ -124,6 +128,41 @@ async def test_the_days_calls_are_no_more_than_declared_until_midnight() -> None
     await asyncio.sleep(24 * 3600)
     assert await calls(one, system, 3) == [None] * 3
     assert (len(system.came), one.counts.refused.day) == (6, 2)
+
+
+@in_virtual_time
+async def test_calls_that_waited_for_the_shared_count_of_the_day_leave_at_the_rate_all_the_same() -> None:
+    counted = 0
+
+    async def add(_day: str, number: int, _seconds: float) -> int:
+        nonlocal counted
+        counted += number
+        await asyncio.sleep(0.1)
+        return counted
+
+    one, system = Bounds("court", declared(rate={"second": 1, "day": 100}), clock=wall, add=add), System()
+    assert await asyncio.gather(*(call(one, system) for _ in range(4))) == [None] * 4
+    assert [later - earlier for earlier, later in pairwise(system.came)] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@in_virtual_time
+async def test_a_call_that_does_not_leave_costs_neither_its_turn_nor_one_of_the_days(*, shared: bool) -> None:
+    async def add(_day: str, number: int, _seconds: float) -> int:
+        counts.append(number)
+        await asyncio.sleep(0.1)
+        return sum(counts)
+
+    counts: list[int] = []
+    treatment = declared(rate={"second": 1, "day": 3}, breaker={"failures": 1})
+    one, system = Bounds("court", treatment, clock=wall, add=add if shared else None), System()
+    assert await call(one, system) is None
+    leaving = asyncio.create_task(call(one, system))
+    await asyncio.sleep(0.3)
+    leaving.cancel()
+    await asyncio.gather(leaving, return_exceptions=True)
+    assert [code(error) for error in await calls(one, system, 3)] == [None, None, FailureCode.AGENCY_OVERLOADED]
+    assert [later - earlier for earlier, later in pairwise(system.came)] == [pytest.approx(1)] * 2
 
 
 @in_virtual_time
@@ -233,8 +272,23 @@ async def test_an_agency_is_asked_again_when_it_said_and_meanwhile_by_nobody() -
     await asyncio.sleep(1)
     patient, hasty = await asyncio.gather(call(one, system), call(one, system, 3))
     assert (await first, patient, code(hasty)) == (None, None, FailureCode.AGENCY_OVERLOADED)
-    assert system.came == [0, 7, 7]
+    assert system.came == [0, 7, 7.125]
     assert one.counts.refused.pause == 1
+
+
+@in_virtual_time
+async def test_calls_that_waited_for_the_end_of_a_pause_do_not_leave_all_at_once() -> None:
+    one, system = bounds(concurrency=4), System([throttled(7)], then=0.1)
+    await call(one, system)
+    assert await asyncio.gather(*(call(one, system) for _ in range(6))) == [None] * 6
+    assert system.came == pytest.approx([0, 7, 7.1, 7.2, 7.25, 7.5, 7.75])
+
+
+@in_virtual_time
+async def test_a_pause_that_begins_while_calls_wait_for_their_turns_leaves_them_at_the_rate() -> None:
+    one, system = bounds(rate={"second": 1}), System([(0.5, throttled(9))])
+    await asyncio.gather(*(call(one, system) for _ in range(4)))
+    assert system.came == [0, 9.5, 10.5, 11.5]
 
 
 @in_virtual_time
@@ -293,6 +347,32 @@ async def test_impatient_callers_do_not_get_an_agency_left_alone() -> None:
     assert await call(one, system) is None
     assert [code(error) for error in await calls(one, system, 3, seconds=2.6)] == [FailureCode.AGENCY_TIMEOUT] * 3
     assert isinstance(await call(one, system), NotSent)
+
+
+@in_virtual_time
+async def test_an_agency_that_is_given_longer_than_requests_wait_is_left_alone_where_it_is_silent() -> None:
+    one, system = bounds(breaker={"failures": 3}, timeout=60), System(then=1000)
+    assert [code(error) for error in await calls(one, system, 20, seconds=2.4)] == [FailureCode.AGENCY_TIMEOUT] * 20
+    assert [code(error) for error in await calls(one, system, 3, seconds=5)] == [FailureCode.AGENCY_TIMEOUT] * 3
+    assert isinstance(await call(one, system, 5), NotSent)
+
+
+@in_virtual_time
+async def test_an_agency_that_answers_though_later_than_requests_wait_is_not_left_alone_for_it() -> None:
+    one, system = bounds(breaker={"failures": 3}, timeout=60), System(then=9)
+    assert await calls(one, system, 3) == [None] * 3
+    assert [code(error) for error in await calls(one, system, 10, seconds=5)] == [FailureCode.AGENCY_TIMEOUT] * 10
+    assert await call(one, system) is None
+
+
+@in_virtual_time
+async def test_clients_that_go_away_tell_nothing_of_an_agency() -> None:
+    one, system = bounds(breaker={"failures": 1}, timeout=60), System([1000] * 5)
+    for _ in range(5):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(50):
+                await one.call(system.answer, now() + 100, idempotent=True)
+    assert await call(one, system) is None
 
 
 @in_virtual_time
@@ -385,3 +465,66 @@ async def test_latencies_are_counted_in_classes() -> None:
     await calls(one, System([3]), 1)
     assert (one.counts.latency(0.5), one.counts.latency(0.9), one.counts.latency(0.99)) == (0.025, 0.025, 5)
     assert one.counts.seconds == pytest.approx(3.18)
+
+
+@in_virtual_time
+async def test_what_was_sent_of_the_day_stays_sent_when_its_bound_changes() -> None:
+    one, system = bounds(rate={"day": 5}), System()
+    await calls(one, system, 3)
+    one.change(declared(rate={"day": 6, "second": 1000}), "system")
+    assert [code(error) for error in await calls(one, system, 4)] == [None] * 3 + [FailureCode.AGENCY_OVERLOADED]
+    one.change(declared(rate={"day": 2}), "system")
+    assert code(await call(one, system)) is FailureCode.AGENCY_OVERLOADED
+    one.change(declared(rate={"day": 2}, zone="Asia/Tokyo"), "system")
+    assert code(await call(one, system)) is FailureCode.AGENCY_OVERLOADED
+    await asyncio.sleep(24 * 3600)
+    assert await calls(one, system, 2) == [None] * 2
+
+
+@in_virtual_time
+async def test_what_was_sent_within_the_second_counts_when_the_rate_changes() -> None:
+    one, system = bounds(rate={"second": 2}), System()
+    await calls(one, system, 2)
+    one.change(declared(rate={"second": 3, "minute": 5}), "system")
+    assert await asyncio.gather(*(call(one, system) for _ in range(5))) == [None] * 5
+    assert system.came == [0, 0, 0, 1, 1, 60, 60]
+
+
+@in_virtual_time
+async def test_a_breaker_that_is_open_and_a_pause_stay_when_a_bound_changes_and_go_with_another_system() -> None:
+    for failure, refusal in ((ILL, FailureCode.AGENCY_UNAVAILABLE), (throttled(30), FailureCode.AGENCY_OVERLOADED)):
+        one, system = bounds(breaker={"failures": 2, "seconds": 60}), System([failure] * 2)
+        one.change(declared(breaker={"failures": 2, "seconds": 60}), "system")
+        await calls(one, system, 2)
+        one.change(
+            declared(breaker={"failures": 4, "seconds": 50}, rate={"second": 9}, concurrency=2, timeout=1), "system"
+        )
+        assert code(await call(one, system, 10)) is refusal
+        one.change(declared(), "another system")
+        assert await call(one, system, 10) is None
+
+
+@in_virtual_time
+async def test_another_system_is_asked_at_once_at_the_rate_whatever_was_to_wait_for_the_one_before() -> None:
+    one, system = bounds(rate={"second": 1}), System([throttled(200)])
+    one.change(declared(rate={"second": 1}), "system")
+    await call(one, system)
+    assert code(await call(one, system, 10)) is FailureCode.AGENCY_OVERLOADED
+    one.change(declared(rate={"second": 1}), "another system")
+    assert await asyncio.gather(*(call(one, system, 10) for _ in range(3))) == [None] * 3
+    assert system.came[1:] == [0, 1, 2]
+
+
+@in_virtual_time
+async def test_calls_under_way_count_when_the_agency_bears_fewer_or_more() -> None:
+    one, system = bounds(timeout=100, concurrency=4), System(then=10)
+    first = [asyncio.create_task(call(one, system)) for _ in range(8)]
+    await asyncio.sleep(1)
+    one.change(declared(timeout=100, concurrency=2), "system")
+    await asyncio.sleep(10)
+    assert (system.under_way, one.concurrency) == (2, 2)
+    one.change(declared(timeout=100, concurrency=3), "system")
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert system.under_way == 3
+    assert await asyncio.gather(*first) == [None] * 8

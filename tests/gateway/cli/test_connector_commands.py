@@ -219,6 +219,41 @@ def test_probe_shows_what_was_sent_what_came_what_it_became_and_what_was_not_map
     assert len(asked) == 1
 
 
+GARBLED = REST.replace("response: {rows: rows}", "response: {rows: rows, encoding: gb18030}")
+UNJUDGED = {"code": -1, "msg": "down", "rows": []}
+
+
+@pytest.mark.parametrize(
+    ("text", "content", "remark"),
+    [
+        (REST, json.dumps(UNJUDGED).encode(), "look the answer has code beside its rows, and no envelope reads it"),
+        (REST, '{"rows": [], "note": "\ufffd"}'.encode(), "look the answer has characters that were lost"),
+        (GARBLED, json.dumps({"rows": [], "note": "罚款"}, ensure_ascii=False).encode(), "be read as UTF-8, too"),
+        (
+            REST,
+            json.dumps({"rows": [], "note": "罚"}, ensure_ascii=False).encode("gb2312"),
+            "set response.encoding: gb18030",
+        ),
+        (REST, b"<html>", "it is HTML or XML"),
+    ],
+)
+def test_probe_says_what_may_be_read_wrongly(run: Run, manifest: Path, text: str, content: bytes, remark: str) -> None:
+    manifest.write_text(text, encoding="utf-8")
+    with serving(lambda *_: content) as address:
+        variables = {"COURT_URL": address, "COURT_KEY": SECRET, "XINQIAO_PLAIN_NETWORKS": '["127.0.0.0/8"]'}
+        said = run("probe", manifest, CODES[0], **variables)
+    assert remark in " ".join(said.output.split())
+
+
+def test_probe_remarks_nothing_where_an_envelope_reads_the_code(run: Run, manifest: Path) -> None:
+    judged = REST.replace("{rows: rows}", "{rows: rows, envelope: {path: code, ok: ['0']}}")
+    manifest.write_text(judged, encoding="utf-8")
+    with serving(lambda *_: json.dumps({**UNJUDGED, "code": 0}).encode()) as address:
+        variables = {"COURT_URL": address, "COURT_KEY": SECRET, "XINQIAO_PLAIN_NETWORKS": '["127.0.0.0/8"]'}
+        said = run("probe", manifest, CODES[0], **variables)
+    assert "look  " not in said.output
+
+
 def test_probe_hides_secrets_wherever_they_come(run: Run, manifest: Path, court: tuple[str, list[str]]) -> None:
     address, asked = court
     variables = {"COURT_URL": address, "COURT_KEY": SECRET, "XINQIAO_PLAIN_NETWORKS": '["127.0.0.0/8"]'}

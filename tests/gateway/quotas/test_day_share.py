@@ -16,6 +16,7 @@ from connectors.manifest import Manifest
 from connectors.supply import AgencySupply
 from gateway.quotas.contract import Counters
 from gateway.quotas.day_share import DayShares, DaySupply, day_parts
+from gateway.quotas.fair import Held
 from gateway.quotas.memory import MemoryCounters
 from gateway.quotas.sharing import Sharing
 from gateway.settings import QuotaSettings
@@ -152,7 +153,7 @@ async def test_what_nobody_asks_for_and_what_has_no_days_bound_is_not_counted(
 ) -> None:
     free = await open_one(MANIFEST.replace("rate: {day: 1000000}", "rate: {second: 1000}"), answering.address)
     sharing = Sharing(QuotaSettings(agency_day_share=0.000001), WHOLE, DayShares(MemoryCounters()))
-    supply = sharing.shared_out(free, [manifest_of(free)])
+    supply = sharing.shared_out(free, [manifest_of(free)], Held())
     for _ in range(3):
         assert statuses(await ask(supply, "a", 1)) == [Outcome.ANSWERED]
 
@@ -168,7 +169,7 @@ async def test_processes_divide_a_share_that_they_do_not_count_together(
     answered = []
     for number in (1, 2):
         days = DayShares(MemoryCounters(), Clock())
-        supply = Sharing(quotas, Share(number, 2), days).shared_out(whole, [manifest_of(whole)])
+        supply = Sharing(quotas, Share(number, 2), days).shared_out(whole, [manifest_of(whole)], Held())
         found = [statuses(await ask(supply, "a", company)) for company in range(4)]
         answered.append(found.count([Outcome.ANSWERED]))
     assert answered == kept
@@ -177,6 +178,6 @@ async def test_processes_divide_a_share_that_they_do_not_count_together(
 async def test_days_outlive_a_change_of_manifests(answering: Agency, open_one: Open) -> None:
     whole, days = await open_one(MANIFEST, answering.address), DayShares(MemoryCounters(), Clock())
     sharing = Sharing(QuotaSettings(agency_day_share=0.000001), WHOLE, days)
-    before, after = (sharing.shared_out(whole, [manifest_of(whole)]) for _ in range(2))
+    before, after = (sharing.shared_out(whole, [manifest_of(whole)], Held()) for _ in range(2))
     assert statuses(await ask(before, "a", 1)) == [Outcome.ANSWERED]
     assert statuses(await ask(after, "a", 1)) == [OVER]

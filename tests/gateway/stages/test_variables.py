@@ -79,10 +79,10 @@ def test_variables_are_read_as_graphql_core_reads_them(asked: tuple[str, str, Ma
     theirs = get_variable_values(schema, definitions, dict(values), max_errors=MAX_ERRORS)
     reader = VariableReader(schema, definitions)
     if isinstance(theirs, VariableValues):
-        assert outline(reader.read(values)) == outline(theirs)
+        assert outline(reader.read(values, 1_000)) == outline(theirs)
     else:
         with pytest.raises(VariablesInvalid) as refused:
-            reader.read(values)
+            reader.read(values, 1_000)
         assert [error.formatted for error in refused.value.graphql_errors] == [error.formatted for error in theirs]
 
 
@@ -97,6 +97,6 @@ def outline(values: VariableValues) -> object:
 
 def test_a_list_of_codes_is_not_the_list_that_was_sent() -> None:
     sent = ["x", "y"]
-    values = VariableReader(OURS, defined("$codes: [CreditCode!]!")).read({"codes": sent})
+    values = VariableReader(OURS, defined("$codes: [CreditCode!]!")).read({"codes": sent}, 1_000)
     assert values.coerced["codes"] == sent
     assert values.coerced["codes"] is not sent
