@@ -54,7 +54,8 @@ class Callers:
         purpose: str = "",
         **variables: Any,
     ) -> dict[str, Any]:
-        headers = {"Authorization": f"Bearer {self.signer.token(org=organisation, roles=[role])}"}
+        token = self.signer.token(org=organisation, roles=[role])
+        headers = {"Authorization": f"Bearer {token}", "X-Timeout-Ms": "30000"}
         headers |= {"X-Purpose": purpose} if purpose else {}
         answer = await self.client.post("/graphql", json={"query": query, "variables": variables}, headers=headers)
         assert answer.status_code == 200, answer.text
