@@ -165,6 +165,18 @@ class Asker(msgspec.Struct, frozen=True):
     request_id: str
 
 
+class Meter(Protocol):
+    """Counts what a question takes of an agency, for whoever asks it."""
+
+    async def admit(self) -> bool:
+        """Counts a call that is about to be made. Whether it may be."""
+        ...
+
+    async def count(self) -> None:
+        """Counts a further request (for another page, say) of a call that has begun."""
+        ...
+
+
 class FetchRequest(msgspec.Struct, frozen=True):
     """A level's question to one dataset.
 
@@ -172,6 +184,7 @@ class FetchRequest(msgspec.Struct, frozen=True):
     are those of the dataset's `filters` that may be applied by the agency. `partition` separates cached rows of callers
     that must not share them. `deadline` is in seconds of the event loop's clock (`loop.time()`). Where a manifest
     forwards the `asker`, calls and kept rows serve that organisation and purpose alone, whatever the partition.
+    The `meter` counts the calls that the question takes: none for what is kept, or is being asked for another already.
     """
 
     dataset: str
@@ -181,6 +194,7 @@ class FetchRequest(msgspec.Struct, frozen=True):
     partition: str
     deadline: float
     asker: Asker | None = None
+    meter: Meter | None = None
 
 
 class Supply(Protocol):

@@ -19,6 +19,7 @@ from connectors.contract import (
     CompanyRows,
     Dataset,
     FailureCode,
+    Meter,
     Outcome,
     Source,
     SourceAnswer,
@@ -42,13 +43,15 @@ Answers = Mapping[CompanyKey, CompanyRows]
 class Question(msgspec.Struct, frozen=True):
     """What is asked about companies: canonical `columns`, and `filters` that the agency applies itself.
 
-    `deadline` is in seconds of the event loop's clock. There is an `asker` where the line forwards it.
+    `deadline` is in seconds of the event loop's clock. There is an `asker` where the line forwards it; the `meter`
+    counts the requests that it takes.
     """
 
     columns: frozenset[str]
     filters: Mapping[str, date]
     deadline: float
     asker: Asker | None = None
+    meter: Meter | None = None
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -143,6 +146,8 @@ class Line:
     def _call(self, question: Question, codes: Sequence[CompanyKey], seconds: float) -> SourceCall:
         columns = self.joiner.columns(question.columns)
         further = partial(self.bounds.further, asyncio.get_running_loop().time() + seconds)
+        if question.meter is not None:
+            further = partial(_counted, question.meter, further)
         return SourceCall(self._keys(codes), columns, question.filters, seconds, question.asker, further)
 
     def _keys(self, codes: Sequence[CompanyKey]) -> list[str]:
@@ -163,6 +168,11 @@ class Line:
             companies=companies,
             seconds=round(seconds, 3),
         )
+
+
+async def _counted(meter: Meter, further: Callable[[], Awaitable[None]]) -> None:
+    await further()
+    await meter.count()
 
 
 def dated(answers: Answers, lifetimes: Lifetimes, began: datetime) -> Answers:

@@ -5,17 +5,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 from msgspec.structs import replace
 
 from connectors.cache import RowCache
-from connectors.contract import Asker, CompanyKey, CompanyRows, Dataset, FetchRequest, RecordShape
+from connectors.contract import (
+    Asker,
+    CompanyKey,
+    CompanyRows,
+    Dataset,
+    FailureCode,
+    FetchRequest,
+    Meter,
+    RecordShape,
+)
 from connectors.environment import missing_references
-from connectors.errors import ConnectionNotConfigured, UnknownDataset
+from connectors.errors import ConnectionNotConfigured, NotSent, UnknownDataset
 from connectors.kindness.bounds import Bounds
 from connectors.kindness.shared_day import Add
 from connectors.lifetimes import Lifetimes
-from connectors.line import Answers, Line, Question, dated
+from connectors.line import Answers, Line, Question, dated, failed
 from connectors.manifest import Manifest
 from connectors.open_agency import OpenAgency, open_agency, origin_of
 from connectors.row_store import open_store
@@ -91,7 +101,7 @@ class AgencySupply:
         asker = request.asker if line.forwards else None
         if asker is not None:
             request = replace(request, partition=_own_partition(request.partition, asker))
-        question = Question(request.columns, request.filters, request.deadline, asker)
+        question = Question(request.columns, request.filters, request.deadline, asker, request.meter)
         if line.dataset.time_to_live:
             kept_as = self._kept_as[request.dataset]
             if kept_as != request.dataset:
@@ -131,6 +141,8 @@ class AgencySupply:
         """All chunks, no more of them under way at once than the agency bears."""
         coalescer = self._coalescers.get(line.dataset.id)
         ask = coalescer.ask if coalescer else line.ask
+        if question.meter is not None:
+            ask = partial(_ask_metered, ask, question.meter)
         codes = tuple(dict.fromkeys(codes))
         return ask(question, codes) if len(codes) <= line.dataset.batch else _ask_chunks(ask, line, question, codes)
 
@@ -142,6 +154,13 @@ class AgencySupply:
         if strangers:
             raise UnknownDataset(f"{request.dataset} has no {', '.join(sorted(strangers))}")
         return line
+
+
+async def _ask_metered(ask: _AskChunk, meter: Meter, question: Question, codes: Sequence[CompanyKey]) -> Answers:
+    if await meter.admit():
+        return await ask(question, codes)
+    reason = "the asker has had its share of the agency's calls"
+    return dict.fromkeys(codes, failed(NotSent(FailureCode.AGENCY_OVERLOADED, reason)))
 
 
 async def _ask_chunks(ask: _AskChunk, line: Line, question: Question, codes: Sequence[CompanyKey]) -> Answers:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 
-from connectors.contract import Dataset, RecordShape, Supply
+from connectors.contract import Dataset, RecordShape
 from connectors.describe import describe
 from connectors.kindness.share import Share
 from connectors.lookups import LOOKUPS
@@ -23,10 +22,10 @@ from connectors.supply import AgencySupply, open_supply
 from gateway.activity import Activity
 from gateway.agencies import AgencyProfile
 from gateway.audit.keys import load_signing_keys
-from gateway.audit.open import audit_log, worker_part
+from gateway.audit.open import audit_log, log_place, worker_part
 from gateway.compiler import Compiler
 from gateway.consents import ConsentIssuers
-from gateway.coordinates import own_coordinates, supplied_coordinates
+from gateway.coordinates import coordinates_by_agency, own_coordinates
 from gateway.cost import tariff
 from gateway.document import Documents
 from gateway.editions import Editions, Loaded
@@ -35,16 +34,19 @@ from gateway.own_records import contract_of, own_clashes
 from gateway.pipeline import GRACE, Gateway, Secrets
 from gateway.provision import Provision, Provisions
 from gateway.quotas.contract import Counters
-from gateway.quotas.fair import FairSupply, Held
+from gateway.quotas.day_share import DayShares
+from gateway.quotas.fair import Held
 from gateway.quotas.memory import MemoryCounters
 from gateway.quotas.quotas import Quotas
 from gateway.quotas.shared import open_shared
+from gateway.quotas.sharing import Sharing
 from gateway.receipt import Receipts, Salt
 from gateway.reload import Reload, Terms
 from gateway.settings import PREFIX, Settings
 from gateway.tables import TableSource, announce
 from gateway.tracing.contract import Tracing
 from gateway.trusted import TrustedDocuments
+from gateway.usage import UsageLog
 from gateway.views import Views
 from gateway.workshop import Announced, Cells, Offered, open_workshop
 from policies.consent import ConsentVerifier
@@ -94,11 +96,8 @@ class Installation:
 
     @property
     def cells(self) -> Cells:
-        """The coordinates that each agency supplies."""
-        supplied: defaultdict[str, set[str]] = defaultdict(set)
-        for dataset in self.datasets.values():
-            supplied[dataset.agency] |= supplied_coordinates(dataset)
-        return {agency: frozenset(coordinates) for agency, coordinates in supplied.items()}
+        """The coordinates that each agency has."""
+        return coordinates_by_agency(self.datasets.values())
 
     def renewed(self, files: Mapping[Path, Manifest]) -> Installation:
         """The installation with these manifests. Raises `CatalogueInvalidError`."""
@@ -174,20 +173,22 @@ async def open_gateway(
     keys = load_signing_keys(settings.audit)
     async with AsyncExitStack() as stack:
         audit = await stack.enter_async_context(audit_log(settings, worker_part(worker)))
+        counters = _counters(settings, environment)
+        stack.push_async_callback(counters.close)
         supply = await open_supply(installation.manifests, record_shapes(installation.catalogue), supply_settings)
         provisions = Provisions(supply)
         stack.push_async_callback(provisions.close)
         compiler = await stack.enter_async_context(Compiler(open_workshop))
-        provision = _provision(installation, supply, settings, supply_settings.share, tracing=tracing)
+        usage = UsageLog(log_place(settings), await stack.enter_async_context(Compiler()))
+        providing = _Providing(settings, Sharing(settings.quotas, supply_settings.share, DayShares(counters)), tracing)
+        provision = providing.provision(installation, supply)
         editions = await stack.enter_async_context(_policy_in_force(settings, provision, compiler))
-        reload = _reload(settings, installation, supply_settings, provisions, editions, tracing)
+        reload = _reload(providing, installation, supply_settings, provisions, editions)
         stack.push_async_callback(_cancel, [asyncio.create_task(reload.follow(), name="manifests")])
         verifier = ConsentVerifier({}, settings.audience, editions.current.policy.purposes)
         consents = ConsentIssuers(settings.consent_issuers, verifier)
         await consents.look()
         stack.push_async_callback(_cancel, [asyncio.create_task(consents.follow(), name="consent issuers")])
-        counters = _counters(settings, environment)
-        stack.push_async_callback(counters.close)
         trusted = TrustedDocuments(settings.documents)
         if trusted.file is not None:
             stack.push_async_callback(_cancel, [asyncio.create_task(trusted.file.follow(), name="trusted documents")])
@@ -201,50 +202,50 @@ async def open_gateway(
             secrets=secrets,
             receipts=Receipts(settings.audience, keys) if keys else None,
             reload=reload,
+            usage=usage,
             activity=Activity(tracing),
         )
 
 
-def _provision(  # noqa: PLR0913, PLR0917 - what there is to go by
-    installation: Installation,
-    supply: AgencySupply,
-    settings: Settings,
-    share: Share,
-    before: Provision | None = None,
-    tracing: Tracing | None = None,
-) -> Provision:
-    """What an installation supplies, with what `before` had read of callers' operations where that still holds."""
-    contract, catalogue = installation.contract, installation.catalogue
-    same = before is not None and before.views.contract == contract
-    held = before.held if before is not None else Held()
-    shared_out = _shared_out(supply, settings, installation, share, held)
-    return Provision(
-        offered=installation.offered,
-        datasets=installation.datasets,
-        agencies=installation.agencies,
-        shared=shared_datasets(installation.datasets.values(), catalogue),
-        tariff=tariff(settings.cost, installation.datasets),
-        supply=tracing.questions(shared_out) if tracing else shared_out,
-        held=held,
-        views=before.views if before and same else Views(contract),
-        documents=before.documents if before and same else Documents(catalogue, settings.limits.operation()),
-    )
+@dataclass(frozen=True, slots=True)
+class _Providing:
+    """How what is installed becomes what is supplied."""
+
+    settings: Settings
+    sharing: Sharing
+    tracing: Tracing | None
+
+    def provision(self, installation: Installation, supply: AgencySupply, before: Provision | None = None) -> Provision:
+        """What an installation supplies, with what `before` had read of callers' operations where that still holds."""
+        settings, contract, catalogue = self.settings, installation.contract, installation.catalogue
+        same = before is not None and before.views.contract == contract
+        held = before.held if before is not None else Held()
+        shared_out = self.sharing.shared_out(supply, installation.manifests, held)
+        return Provision(
+            offered=installation.offered,
+            datasets=installation.datasets,
+            agencies=installation.agencies,
+            shared=shared_datasets(installation.datasets.values(), catalogue),
+            tariff=tariff(settings.cost, installation.datasets),
+            supply=self.tracing.questions(shared_out) if self.tracing else shared_out,
+            held=held,
+            views=before.views if before and same else Views(contract),
+            documents=before.documents if before and same else Documents(catalogue, settings.limits.operation()),
+        )
 
 
-def _reload(  # noqa: PLR0913, PLR0917 - what there is to go by
-    settings: Settings,
+def _reload(
+    providing: _Providing,
     installation: Installation,
     supply_settings: SupplySettings,
     provisions: Provisions,
     editions: Editions,
-    tracing: Tracing | None,
 ) -> Reload:
     def provide(files: Mapping[Path, Manifest], supply: AgencySupply) -> Provision:
-        share, before = supply_settings.share, editions.current.provision
-        return _provision(installation.renewed(files), supply, settings, share, before, tracing)
+        return providing.provision(installation.renewed(files), supply, editions.current.provision)
 
     terms = Terms(
-        directory=settings.manifests,
+        directory=providing.settings.manifests,
         national=record_shapes(national().catalogue),
         settings=supply_settings,
         clashes=lambda manifests: {clash.agency: clash.reason for clash in own_clashes(manifests)},
@@ -340,17 +341,6 @@ def _counters(settings: Settings, environment: Mapping[str, str]) -> Counters:
     lease = settings.deadline.maximum + GRACE
     key = _derived(_root(settings), b"quotas")
     return open_shared(quotas.url.get_secret_value(), environment, key, lease=lease, deadline=quotas.deadline)
-
-
-def _shared_out(supply: Supply, settings: Settings, installation: Installation, share: Share, held: Held) -> Supply:
-    """The supply, of which no organisation may have more than its part, where there is one, together with the places
-    that are `held` yet. `share` is that of this process.
-    """
-    part = settings.quotas.agency_share
-    if part is None:
-        return supply
-    concurrency = {manifest.agency: share.of(manifest.concurrency) for manifest in installation.manifests}
-    return FairSupply(supply, concurrency, part, held)
 
 
 def _second_level(settings: Settings) -> SecondLevelSettings | None:

@@ -12,7 +12,7 @@ from graphql import GraphQLError
 
 from gateway.messages import Principal, Received
 from gateway.refusals import PurposeInvalid
-from policies.basis import bases_for
+from policies.basis import bases_for, bases_for_agency
 from policies.consent import Consent, ConsentVerifier
 from policies.decision import CallerClass
 from policies.errors import ConsentRefused, PurposeRefused
@@ -40,6 +40,11 @@ class Caller(msgspec.Struct, frozen=True):
     def class_for_all(self) -> CallerClass:
         """The class of caller that it is where no company is known yet, so that no legal basis holds."""
         return CallerClass(self.principal.roles, self.principal.organisation, self.purpose)
+
+    def class_for_agency(self, agency: str) -> CallerClass:
+        """The class of caller that it is for what is told of this agency itself."""
+        bases = bases_for_agency(agency, self.policy, self.principal.organisation)
+        return CallerClass(self.principal.roles, self.principal.organisation, self.purpose, bases)
 
     def notices(self) -> Mapping[str, Any]:
         """What the response's extensions tell of consents that were refused."""

@@ -1,12 +1,14 @@
-"""Which coordinates of the policy a dataset supplies."""
+"""Which coordinates of the policy a dataset supplies, and an agency has."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Final
 
 from connectors.contract import Dataset, KeyKind
 from connectors.lookups import BY_IDENTIFIER, LEGACY_IDENTIFIERS, SEARCH
+from schema.agency import ABOUT_AGENCIES
 from schema.questions import BY_LEGACY_ID, MATCH, QUESTIONS, REGISTRATION, VERIFICATION
 
 LEGACY_ID_FIELDS: Final[Mapping[KeyKind, str]] = {
@@ -36,6 +38,14 @@ def supplied_coordinates(dataset: Dataset) -> frozenset[str]:
     return own
 
 
+def coordinates_by_agency(datasets: Iterable[Dataset]) -> Mapping[str, frozenset[str]]:
+    """The coordinates of each agency: those that its datasets supply, and those of what is told of itself."""
+    supplied: defaultdict[str, frozenset[str]] = defaultdict(lambda: OF_AN_AGENCY)
+    for dataset in datasets:
+        supplied[dataset.agency] |= supplied_coordinates(dataset)
+    return dict(supplied)
+
+
 def own_coordinates(dataset: Dataset) -> frozenset[str]:
     """The coordinates of what the dataset's rows show."""
     return frozenset(one for one in supplied_coordinates(dataset) if one.partition(".")[0] != VERIFICATION)
@@ -43,3 +53,7 @@ def own_coordinates(dataset: Dataset) -> frozenset[str]:
 
 def _coordinates(record: str, fields: Iterable[str]) -> frozenset[str]:
     return frozenset({record, *(f"{record}.{field}" for field in fields)})
+
+
+OF_AN_AGENCY: Final = frozenset().union(*(_coordinates(name, told.fields) for name, told in ABOUT_AGENCIES.items()))
+"""The coordinates of what is told of any agency itself."""

@@ -33,7 +33,7 @@ from graphql.execution.values import VariableValues
 
 from connectors.turns import Turn
 from gateway.limits import Limits
-from gateway.operation import FEDERATED_ROOTS, Operation, aliases, depth, federated_root
+from gateway.operation import AGENCIES, FEDERATED_ROOTS, Operation, aliases, depth, federated_root
 from gateway.refusals import (
     LimitExceeded,
     OperationInvalid,
@@ -44,6 +44,7 @@ from gateway.refusals import (
 from gateway.selection import FieldBudgetExceeded, Normaliser, Selection
 from gateway.validation import validation_errors
 from gateway.variables import VariableReader
+from schema.agency import AGENCY
 from schema.catalogue import Catalogue
 
 MAX_ERRORS: Final = 20
@@ -57,14 +58,18 @@ LARGE_LISTS: Final = frozenset(
         *(("__Type", name) for name in ("fields", "inputFields", "interfaces", "possibleTypes", "enumValues")),
         ("Query", "_service"),
         ("_Service", "sdl"),
-        ("Query", "agencies"),
+        ("Query", AGENCIES),
         ("Viewer", "access"),
+        (AGENCY, "usage"),
     }
 )
 MAX_LARGE_LISTS: Final = 5
 """How often one operation may ask for each of these: they cost no agency anything, but us. Nor may it have more aliases
 in introspection, where each is written once for every field of every type.
 """
+
+OF_AGENCIES_ALONE: Final = frozenset({"health", "usage", "access"})
+"""The fields of an agency that are told in the root `agencies` alone: elsewhere each record would repeat them."""
 
 _Kept = TypeVar("_Kept")
 
@@ -172,6 +177,7 @@ class Documents:
         if aliases(selections) > self._limits.aliases:
             raise _over("aliases", self._limits.aliases)
         _check_local(selections)
+        _check_agencies(selections)
         return Operation(
             id=digest,
             schema=schema,
@@ -181,7 +187,8 @@ class Documents:
             federated=tuple(
                 federated_root(s, schema, self._catalogue) for s in selections if s.name in FEDERATED_ROOTS
             ),
-            local=tuple(s for s in selections if s.name not in FEDERATED_ROOTS),
+            agencies=tuple(s for s in selections if s.name == AGENCIES),
+            local=tuple(s for s in selections if s.name not in {*FEDERATED_ROOTS, AGENCIES}),
         )
 
 
@@ -237,6 +244,15 @@ def _check_local(selections: tuple[Selection, ...]) -> None:
     if aliases(introspected) > MAX_LARGE_LISTS:
         message = f"The operation has more than {MAX_LARGE_LISTS} aliases in introspection; use none there."
         raise LimitExceeded(GraphQLError(message))
+
+
+def _check_agencies(selections: tuple[Selection, ...]) -> None:
+    """Raises `OperationInvalid` where something is asked of an agency that is told in the root `agencies` alone."""
+    in_place = {id(part) for root in selections if root.name == AGENCIES for part in root.selections}
+    for part in (part for root in selections for part in root.walk()):
+        if part.parent == AGENCY and part.name in OF_AGENCIES_ALONE and id(part) not in in_place:
+            message = f"{AGENCY}.{part.name} is told in the root {AGENCIES!r} alone; ask for it there."
+            raise OperationInvalid(GraphQLError(message, part.nodes[0]))
 
 
 def _digest(*parts: str) -> str:

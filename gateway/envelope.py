@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Hashable, Iterable, Iterator
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -34,6 +35,10 @@ class SourceStatus(StrEnum):
     FAILED = "FAILED"
     WITHHELD = "WITHHELD"
     NOT_ASKED = "NOT_ASKED"
+
+
+ASKED: Final = frozenset(SourceStatus) - {SourceStatus.WITHHELD, SourceStatus.NOT_ASKED}
+"""The statuses of suppliers that were asked."""
 
 
 class SourceOutcome(msgspec.Struct, frozen=True, eq=False):

@@ -1,4 +1,4 @@
-"""What is not federated data (introspection, `me`, `agencies`, `_service`), run by graphql-core."""
+"""What is neither federated data nor told of agencies (introspection, `me`, `_service`), run by graphql-core."""
 
 from __future__ import annotations
 

@@ -29,7 +29,10 @@ FIND: Final = "findEnterprises"
 VERIFY: Final = "verifyEnterprise"
 
 FEDERATED_ROOTS: Final = frozenset({"enterprise", "enterprises", "_entities", BY_LEGACY_ID, FIND, VERIFY})
-"""The root fields that run through the plan; graphql-core runs all others."""
+"""The root fields that run through the plan."""
+
+AGENCIES: Final = "agencies"
+"""The root field that tells of agencies; graphql-core runs all others."""
 
 RECORDS: Final = frozenset({"record", "records"})
 """The fields of an answer that hold its records."""
@@ -94,7 +97,8 @@ class Root:
 @dataclass(frozen=True, slots=True, eq=False)
 class Operation:
     """A validated, normalised operation. `id` names its text, name and directive values; `federated` are the roots that
-    the plan runs, `local` those that graphql-core runs, and `keys` all response keys in the order of the answer.
+    the plan runs, `agencies` those that tell of agencies, `local` those that graphql-core runs, and `keys` all response
+    keys in the order of the answer.
     """
 
     id: str
@@ -103,6 +107,7 @@ class Operation:
     definition: OperationDefinitionNode
     keys: tuple[str, ...]
     federated: tuple[Root, ...]
+    agencies: tuple[Selection, ...]
     local: tuple[Selection, ...]
 
     def enterprises(self) -> Iterator[EnterpriseSelection]:

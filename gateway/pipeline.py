@@ -16,6 +16,7 @@ from connectors.contract import Asker
 from connectors.health import AgencyHealth, CacheHealth, cache_health_of, health_of
 from connectors.turns import Turn
 from gateway.activity import Activity, Stage
+from gateway.agencies import told_of
 from gateway.arguments import slices
 from gateway.audit.log import LATE_SECONDS, AuditLog
 from gateway.caller import Caller, check_caller
@@ -25,6 +26,7 @@ from gateway.editions import Edition, Editions
 from gateway.encode import encode, encode_refusal, failure_errors
 from gateway.enterprise import Enterprises
 from gateway.errors import DeadlineExceededError, MethodNotAllowedError, TooManyRequestsError
+from gateway.fares import Fares, fares_of
 from gateway.federate import Federation
 from gateway.fetch import partition
 from gateway.join import Joiner
@@ -47,7 +49,9 @@ from gateway.reload import Reload
 from gateway.resolve import resolve
 from gateway.roots import root_companies
 from gateway.statement import statement
+from gateway.told import AgencyTeller, Told, usage_days
 from gateway.trusted import TrustedDocuments
+from gateway.usage import UsageLog
 from gateway.viewer import local_roots
 from policies.masks import MaskContext, Masks, masking
 from policies.publicity import CHINA
@@ -74,8 +78,9 @@ class Secrets:
 class Gateway:
     """Everything that answering a request needs. One request sees one edition from its start to its end.
 
-    `receipts` is None where there is no key to sign any; `reload` follows the manifests, where there are files of them.
-    `activity` is what is counted of requests.
+    `receipts` is None where there is no key to sign any; `reload` follows the manifests, where there are files of them;
+    `usage` reads the audit log for those who may know who used an agency's data. `activity` is what is counted of
+    requests.
     """
 
     editions: Editions
@@ -87,6 +92,7 @@ class Gateway:
     secrets: Secrets
     receipts: Receipts | None = None
     reload: Reload | None = None
+    usage: UsageLog | None = None
     activity: Activity = field(default_factory=Activity)
 
     def health(self) -> tuple[AgencyHealth, ...]:
@@ -160,6 +166,7 @@ class Gateway:
             operation,
             slices(operation, variables, self.limits),
             await root_companies(operation, variables, self.limits),
+            usage_days(operation, variables),
             await run_local(operation, view.shown, received.variables, roots),
         )
 
@@ -197,14 +204,15 @@ class Gateway:
         answers = await federation.run(operation, companies, question.slices, turn, asked)
         if looked:
             answers = replace(answers, looked=looked)
+        told = await self._told(received, edition, question, started)
         local, local_errors = question.local
         data = None
         if local is not None:
             enterprises = Enterprises(answers, masks, provision.agencies, self.limits.written)
             with self.activity.stage(Stage.SHAPE):
-                found = {**local, **await enterprises.roots(companies, turn)}
+                found = {**local, **told.data, **await enterprises.roots(companies, turn)}
             data = {key: found[key] for key in operation.keys}
-        errors = [*companies.errors, *local_errors, *failure_errors(answers.settled)]
+        errors = [*companies.errors, *local_errors, *told.errors, *failure_errors(answers.settled)]
         sources, nonce = list(outcomes(answers)), self.secrets.salt.nonce(received.request_id)
         signer = self.receipts if received.receipt else None
         stated: Mapping[str, Any] = {}
@@ -219,7 +227,14 @@ class Gateway:
         response = salted_digest(nonce, body)
         await self._record(
             answer_record(
-                received, question, answers, sources=sources, response=response, started=started, ended=_now()
+                received,
+                question,
+                answers,
+                told=told,
+                sources=sources,
+                response=response,
+                started=started,
+                ended=_now(),
             )
         )
         return Answered(body, executed=True, receipt=receipt)
@@ -227,6 +242,24 @@ class Gateway:
     async def _refuse(self, received: Received, refused: RequestRefused, started: dt.datetime) -> Answered:
         await self._record(refusal_record(received.request_id, received.principal, refused.code, started))
         return Answered(encode_refusal(refused.formatted(), {"requestId": received.request_id}), executed=False)
+
+    async def _told(self, received: Received, edition: Edition, question: Question, now: dt.datetime) -> Told:
+        """What this caller is told of the agencies. Raises `LimitExceeded`."""
+        if not question.operation.agencies:
+            return Told()
+        teller = AgencyTeller(
+            caller=question.caller,
+            tables=edition.tables,
+            profiles=told_of(edition.provision.agencies, question.caller.policy.unreleased),
+            fares=self._fares,
+            log=self.usage,
+            limit=self.limits.written,
+            deadline=received.deadline,
+        )
+        return await teller.tell(question.operation, question.usage, now)
+
+    def _fares(self) -> Mapping[str, Fares]:
+        return {health.agency: fares_of(health) for health in self.health()}
 
     async def _record(self, record: Mapping[str, object], seconds: float | None = None) -> None:
         with self.activity.stage(Stage.RECORD):

@@ -11,13 +11,17 @@ from gateway.caller import Caller
 from gateway.local import LocalResult
 from gateway.operation import AnswerSelection, Operation
 from gateway.roots import RootCompanies
+from gateway.told import Days
 
 
 class Question(msgspec.Struct, frozen=True):
-    """What is about to be asked of the agencies. `local` is what the roots gave that no agency is asked for."""
+    """What is about to be asked of the agencies. `usage` is over how many days their use is to be told; `local` is what
+    the roots gave that no agency is asked for.
+    """
 
     caller: Caller
     operation: Operation
     slices: Mapping[AnswerSelection, Slice]
     companies: RootCompanies
+    usage: Days
     local: LocalResult

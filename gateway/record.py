@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from gateway.envelope import Envelope, SourceStatus
+from gateway.agency_sight import AgencyDecision
+from gateway.envelope import ASKED, Envelope, SourceStatus
 from gateway.federate import Answers
 from gateway.fetch import Place
 from gateway.lookup import Looked
 from gateway.messages import Principal, Received
 from gateway.question import Question
-from policies.decision import CallerClass
+from gateway.told import Told
+from policies.decision import CallerClass, Decision
 from policies.policy import Act
 from schema.credit_code import CreditCode
 
@@ -56,6 +58,7 @@ def answer_record(  # noqa: PLR0913  # what there is to record
     question: Question,
     answers: Answers,
     *,
+    told: Told,
     sources: Sequence[Mapping[str, Any]],
     response: str,
     started: dt.datetime,
@@ -63,8 +66,12 @@ def answer_record(  # noqa: PLR0913  # what there is to record
 ) -> dict[str, Any]:
     """A request that was answered: the operation, the companies, by what kinds of key they were looked for, what was
     decided and how each agency fared (as `outcomes` says); `response` is the response's salted digest.
+
+    What was told of agencies is among what was decided, and whose use was read out of this log has a member of its own.
+    `asked` has the companies of each dataset that was not asked about all of them.
     """
     several = len(answers.settled) > 1
+    asked = asked_about(answers)
     return {
         **asked_by(received.request_id, received.principal, started),
         **_question(question),
@@ -75,8 +82,11 @@ def answer_record(  # noqa: PLR0913  # what there is to record
         "classes": [
             *(_lookup_class(one) for one in answers.looked),
             *(_class(part.caller_class, part.place, named=several) for part in answers.settled),
+            *(_agency_class(caller_class, decisions) for caller_class, decisions in told.decided.items()),
         ],
         "agencies": sources,
+        **({"asked": asked} if asked else {}),
+        **({"usageRead": told.read} if told.read else {}),
         "response": response,
         "milliseconds": round((ended - started).total_seconds() * 1_000, 1),
     }
@@ -122,18 +132,56 @@ def _lookup(looked: Looked) -> Mapping[str, Any]:
 def _lookup_class(looked: Looked) -> Mapping[str, Any]:
     """What was decided where no company was known yet, and by which rules: about none of the record's companies."""
     decided = [
-        {
-            "agency": finder.dataset.agency,
-            "act": Act.READ,
-            "coordinate": coordinate,
-            "decision": decision.effect,
-            "mask": decision.mask,
-            "rule": decision.rule,
-        }
+        _decided(finder.dataset.agency, coordinate, decision)
         for finder in looked.finders
         for coordinate, decision in finder.decisions.items()
     ]
     return {"codes": [], "bases": [], "scope": [], "companies": 1, "decisions": decided}
+
+
+def _agency_class(caller_class: CallerClass, decisions: Sequence[AgencyDecision]) -> Mapping[str, Any]:
+    """What was decided of agencies themselves, and by which rules: about none of the record's companies."""
+    decided = [_decided(agency, coordinate, decision) for agency, coordinate, decision in decisions]
+    return {"codes": [], "bases": sorted(caller_class.bases), "scope": [], "companies": 1, "decisions": decided}
+
+
+def _decided(agency: str, coordinate: str, decision: Decision) -> Mapping[str, Any]:
+    return {
+        "agency": agency,
+        "act": Act.READ,
+        "coordinate": coordinate,
+        "decision": decision.effect,
+        "mask": decision.mask,
+        "rule": decision.rule,
+    }
+
+
+def asked_about(answers: Answers) -> Mapping[str, Sequence[CreditCode]]:
+    """The companies of each dataset that was asked about some of them, and not about all."""
+    if len(answers.companies) <= 1:
+        return {}
+    asked: defaultdict[str, set[CreditCode]] = defaultdict(set)
+    for part in answers.settled:
+        for joined in part.joined.values():
+            for envelope, codes in _by_envelope(joined.envelopes, part.place.codes):
+                for source in envelope.sources:
+                    if source.status in ASKED:
+                        asked[source.dataset].update(codes)
+    some = {dataset: codes & answers.companies for dataset, codes in sorted(asked.items())}
+    return {dataset: sorted(codes) for dataset, codes in some.items() if len(codes) < len(answers.companies)}
+
+
+def _by_envelope(
+    envelopes: Sequence[Envelope], codes: Sequence[CreditCode]
+) -> Iterable[tuple[Envelope, Sequence[CreditCode]]]:
+    """The companies that have each envelope: most have the same."""
+    different = set(envelopes)
+    if len(different) == 1:
+        return ((different.pop(), codes),)
+    found: defaultdict[Envelope, list[CreditCode]] = defaultdict(list)
+    for envelope, code in zip(envelopes, codes, strict=True):
+        found[envelope].append(code)
+    return found.items()
 
 
 def outcomes(answers: Answers) -> Iterator[Mapping[str, Any]]:

@@ -268,6 +268,12 @@ class QuotaSettings(_Group):
     agency_share: float | None = Field(
         default=None, gt=0, le=1, description="The part of the calls that an agency bears at once for one organisation."
     )
+    agency_day_share: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="The part of the calls that an agency bears on a day for one organisation.",
+    )
     url: SecretStr | None = Field(
         default=None, min_length=1, description="Where several instances or workers count together: `redis://`."
     )

@@ -1,4 +1,4 @@
-"""The values of the local roots: who one is and may see, which agencies there are, and the subgraph's schema."""
+"""The values of the local roots: who one is and may see, and the subgraph's schema."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 from graphql import GraphQLError
 
 from gateway.agencies import GETTERS, AgencyProfile, told_of
+from gateway.agency_sight import of_agency
 from gateway.caller import Caller, check_purpose
+from gateway.coordinates import OF_AN_AGENCY
 from gateway.tables import Tables
 from policies.decision import CallerClass, Decision, Effect
 from policies.errors import PurposeRefused
@@ -22,8 +24,8 @@ def local_roots(
     openable: frozenset[str],
     subgraph_sdl: Callable[[], str],
 ) -> Mapping[str, Any]:
-    """The root value from which graphql-core reads `me`, `agencies` and `_service`. `openable` are the coordinates that
-    could be opened to the caller; of others `me` tells nothing, and `agencies` nothing of unreleased record types.
+    """The root value from which graphql-core reads `me` and `_service`. `openable` are the coordinates that could be
+    opened to the caller; of others `me` tells nothing, and its agencies nothing of unreleased record types.
     """
     told = told_of(agencies, caller.policy.unreleased)
     profiles = {agency.id: {name: read(agency) for name, read in GETTERS.items()} for agency in told.values()}
@@ -34,7 +36,7 @@ def local_roots(
             _check(caller, purpose)
         table = await tables.table(CallerClass(principal.roles, principal.organisation, purpose))
         return [
-            _access(coordinate, profiles[agency], decision)
+            _access(coordinate, profiles[agency], of_agency(decision) if coordinate in OF_AN_AGENCY else decision)
             for agency, cells in sorted(table.cells.items())
             for coordinate, decision in sorted(cells.items())
             if coordinate in openable and _may_be_told(caller.policy.tiers[coordinate], decision)
@@ -49,7 +51,6 @@ def local_roots(
             "purposes": sorted(caller.policy.purposes_of(caller.principal.organisation)),
             "access": access,
         },
-        "agencies": list(profiles.values()),
         "_service": lambda _info: {"sdl": subgraph_sdl()},
     }
 

@@ -1,4 +1,4 @@
-"""Which legal bases hold for one company."""
+"""Which legal bases hold for one company, or for what is told of one agency."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from policies.consent import Consent
 from policies.decision import Basis
 from policies.policy import Outline
+from policies.tree import ROOT
 from schema.credit_code import CreditCode
 
 
@@ -28,3 +29,13 @@ def bases_for(
     if scopes:
         bases.add(Basis.CONSENT)
     return frozenset(bases), frozenset().union(*scopes)
+
+
+def bases_for_agency(agency: str, policy: Outline, organisation: str) -> frozenset[Basis]:
+    """The bases that hold for what is told of an agency itself: `self`, where the organisation administers that agency
+    or one above it, for then it asks about its own. No company is in question, so that no other can hold.
+    """
+    known = policy.organisations.get(organisation)
+    administered = known.administers if known else None
+    own = administered is not None and (administered == ROOT or policy.agencies.covers(administered, agency))
+    return frozenset({Basis.SELF}) if own else frozenset()

@@ -9,8 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from schema.values import Kind
+
+ENTERPRISE: Final = "Enterprise"
+"""The type that has a field for each record type."""
+
+QUERY: Final = "Query"
 
 
 class Tier(StrEnum):
@@ -49,8 +55,8 @@ class RecordType:
     which records are sorted, newest first. `filters` maps an argument of the answer field to (record field, operator),
     the operator ">=" or "<=". `owner` is the agency that declared it as its own, None for the nation's.
 
-    `root` is true of a question at the root of `Query`, where `field` is its name. It has coordinates as record types
-    have them, and no records of its own.
+    `parent` is the type that has the `field`. A question at the root of `Query`, and what is told of an `Agency`, have
+    coordinates as record types have them, and no records of their own.
     """
 
     name: str
@@ -64,23 +70,28 @@ class RecordType:
     description: str
     description_zh: str
     owner: str | None = None
-    root: bool = False
+    parent: str = ENTERPRISE
+
+    @property
+    def root(self) -> bool:
+        """Whether it is a question at the root of `Query`."""
+        return self.parent == QUERY
 
     @property
     def place(self) -> str:
         """The coordinate of the field that leads to it (`Enterprise.penalties`)."""
-        return f"{'Query' if self.root else 'Enterprise'}.{self.field}"
+        return f"{self.parent}.{self.field}"
 
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Every record type by name, and every question at the root."""
+    """Every record type by name, every question at the root, and what is told of agencies."""
 
     records: Mapping[str, RecordType]
 
     def of_companies(self) -> Iterator[RecordType]:
         """The record types that are fields of `Enterprise`."""
-        return (record for record in self.records.values() if not record.root)
+        return (record for record in self.records.values() if record.parent == ENTERPRISE)
 
     def tiers(self) -> Iterator[tuple[str, Tier]]:
         """Each coordinate (`Penalty`, `Penalty.amount`) with its tier."""

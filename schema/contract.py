@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection
 from functools import cache, lru_cache
-from typing import Final
 
 from graphql import DefinitionNode, DocumentNode, GraphQLSchema, ObjectTypeDefinitionNode, parse, print_ast
 
@@ -13,9 +12,6 @@ from schema.catalogue import Catalogue
 from schema.graphql_schema import built
 from schema.records import catalogue
 from schema.sdl import sdl, tidy
-
-ENTERPRISE: Final = "Enterprise"
-"""The type that has a field for each record type."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

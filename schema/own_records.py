@@ -20,8 +20,8 @@ from graphql import (
 )
 from strawberry.tools import create_type
 
-from schema.catalogue import Catalogue, FieldSpec, RecordType
-from schema.contract import ENTERPRISE, Contract, national, parsed
+from schema.catalogue import ENTERPRISE, Catalogue, FieldSpec, RecordType
+from schema.contract import Contract, national, parsed
 from schema.derive import TYPES, derive
 from schema.errors import CatalogueInvalidError
 from schema.query import Query, answer_field

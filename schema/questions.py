@@ -13,7 +13,7 @@ from strawberry.types.field import StrawberryField
 
 from schema.agency import RecordSource
 from schema.answers import Answer
-from schema.catalogue import FieldSpec, RecordType, Tier
+from schema.catalogue import QUERY, FieldSpec, RecordType, Tier
 from schema.company_key import LegacyIdKind
 from schema.declare import declared
 from schema.tiers import Classified
@@ -44,7 +44,7 @@ def _question(name: str, field: str, tier: Tier, texts: tuple[str, str], *fields
         filters={},
         description=texts[0],
         description_zh=texts[1],
-        root=True,
+        parent=QUERY,
     )
 
 

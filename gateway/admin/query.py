@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
+from dataclasses import asdict
 from typing import Final, Self
 
 import strawberry
 from strawberry.tools import create_type
 
 from connectors.health import AgencyHealth, AgencyState
-from connectors.row_counts import RowCounts
 from gateway.admin import analyses
 from gateway.admin.desk import Reference
 from gateway.admin.effects import Difference, Simulation, Suggestion
@@ -20,6 +19,7 @@ from gateway.admin.types import AdminInfo, Draft, PolicyReference, Version, Work
 from gateway.admin.uses import Use
 from gateway.admin.workbook import workbook_of
 from gateway.errors import DaysOutOfRangeError
+from gateway.fares import fares_of
 from gateway.usage import read_usage
 from policies.decision import Basis
 from policies.load import PolicyFiles
@@ -132,29 +132,7 @@ class AgencyFares:
     @classmethod
     def of(cls, health: AgencyHealth) -> Self:
         """The same as it is told."""
-        p50, p95, p99 = (health.calls.latency(share) for share in (0.5, 0.95, 0.99))
-        total = {name: sum(getattr(one, name) for one in health.rows.values()) for name in RowCounts.__slots__}
-        return cls(
-            agency=health.agency,
-            state=health.state,
-            calls=health.calls.calls,
-            failures=health.calls.failures,
-            timeouts=health.calls.timeouts,
-            openings=health.opened,
-            p50=_finite(p50),
-            p95=_finite(p95),
-            p99=_finite(p99),
-            rows=total["mapped"],
-            dropped=total["dropped"],
-            unreadable=total["unreadable"],
-            wanted=total["wanted"],
-            kept=max(total["wanted"] - total["asked"], 0),
-        )
-
-
-def _finite(seconds: float | None) -> float | None:
-    """JSON knows no infinity."""
-    return None if seconds == math.inf else seconds
+        return cls(agency=health.agency, **asdict(fares_of(health)))
 
 
 def agencies(info: AdminInfo) -> list[AgencyFares]:

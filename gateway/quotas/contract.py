@@ -22,6 +22,14 @@ class Allowance(msgspec.Struct, frozen=True):
     companies: int | None = None
 
 
+class Spending(msgspec.Struct, frozen=True):
+    """That `number` more are taken of what may be had under a `key` on a day: `most`; None: any number."""
+
+    key: str
+    number: int
+    most: int | None
+
+
 Leave = Callable[[], None]
 """Ends a request that was counted among the concurrent ones."""
 
@@ -43,6 +51,10 @@ class Counters(Protocol):
         """Counts these values (in digits to the base 36) under the key on this day, those that were not counted yet.
         Whether there are no more than `most`. Of very many keys those that were used last are counted.
         """
+        ...
+
+    async def spend(self, spendings: Sequence[Spending], day: str) -> bool:
+        """Takes all of these out of what may be had on this day, or nothing. Whether they were there."""
         ...
 
     async def close(self) -> None:

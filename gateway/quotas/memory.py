@@ -11,9 +11,12 @@ from typing import Final
 from cachetools import LRUCache
 
 from gateway.errors import ConcurrencyExceededError, RateExceededError
-from gateway.quotas.contract import BURST_SECONDS, Allowance, Leave
+from gateway.quotas.contract import BURST_SECONDS, Allowance, Leave, Spending
 
 MINUTE: Final = 60.0
+
+DAYS: Final = 3
+"""So many days are there at once, from the first time zone to the last."""
 
 _BASE: Final = 36
 """A credit code is a number to this base: kept as one, it takes a third of the memory."""
@@ -31,6 +34,7 @@ class MemoryCounters:
         self._under_way: Counter[str] = Counter()
         self._day = ""
         self._seen: dict[str, set[int]] = {}
+        self._spent: dict[str, Counter[str]] = {}
         self._values: LRUCache[tuple[str, str], frozenset[int]] = LRUCache(keys)
 
     async def enter(self, allowances: Sequence[Allowance], request_id: str) -> Leave:  # noqa: ARG002 - the interface's
@@ -64,6 +68,21 @@ class MemoryCounters:
                 return False
         for allowance in bounded:
             self._seen.setdefault(allowance.key, set()).update(asked)
+        return True
+
+    async def spend(self, spendings: Sequence[Spending], day: str) -> bool:
+        """As in `Counters`. The last days are kept that anything was spent on."""
+        spent = self._spent.get(day)
+        if spent is None:
+            spent = self._spent[day] = Counter()
+            for past in sorted(self._spent)[:-DAYS]:
+                del self._spent[past]
+        wanted: Counter[str] = Counter()
+        for one in spendings:
+            wanted[one.key] += one.number
+            if one.most is not None and spent[one.key] + wanted[one.key] > one.most:
+                return False
+        spent.update(wanted)
         return True
 
     async def admit_values(self, key: str, values: Collection[str], most: int, day: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Final
 
+from schema.agency import ABOUT_AGENCIES
 from schema.catalogue import Catalogue
 from schema.derive import derive
 from schema.questions import QUESTIONS
@@ -44,8 +45,8 @@ RECORDS: Final[tuple[type[Record], ...]] = (
 
 @cache
 def catalogue() -> Catalogue:
-    """The catalogue of all record types, and of the questions at the root.
+    """The catalogue of all record types, of the questions at the root, and of what is told of agencies.
 
     Raises `CatalogueInvalidError` where one is declared wrongly.
     """
-    return Catalogue({**derive(RECORDS).records, **QUESTIONS})
+    return Catalogue({**derive(RECORDS).records, **QUESTIONS, **ABOUT_AGENCIES})

@@ -30,7 +30,9 @@ SUPPLIES = {
 }
 CATALOGUE: Catalogue = catalogue()
 CELLS: Mapping[str, frozenset[str]] = {
-    agency: frozenset(name for name, _ in CATALOGUE.tiers() if name.split(".")[0] in records)
+    agency: frozenset(
+        name for name, _ in CATALOGUE.tiers() if name.split(".")[0] in {*records, "AgencyHealth", "AgencyUsage"}
+    )
     for agency, records in SUPPLIES.items()
 }
 SEALED = {name for name, tier in CATALOGUE.tiers() if tier is Tier.SEALED}

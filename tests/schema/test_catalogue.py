@@ -20,6 +20,13 @@ from schema.values import Kind
 COMMON = {"recordId", "recordUrl", "objection", "publishedFrom", "publishedUntil"}
 
 # What the design says is not simply public: `/mask` is the default mask.
+OF_AGENCIES = {
+    "AgencyHealth": (
+        *("state", "calls", "failures", "timeouts", "openings", "p50", "p95", "p99"),
+        *("rows", "dropped", "unreadable", "wanted", "kept"),
+    ),
+    "AgencyUsage": ("day", "record", "organisation", "purpose", "requests", "answers", "failed", "companies"),
+}
 TIERS = {
     "Registration.legalRepresentative": "PUBLIC/partial",
     "Registration.legalRepresentativeId": "RESTRICTED/last4",
@@ -63,6 +70,8 @@ TIERS = {
     "Verification": "AUTHORISED",
     "Verification.name": "AUTHORISED",
     "Verification.legalRepresentative": "AUTHORISED",
+    **dict.fromkeys(("AgencyHealth", *(f"AgencyHealth.{name}" for name in OF_AGENCIES["AgencyHealth"])), "RESTRICTED"),
+    **dict.fromkeys(("AgencyUsage", *(f"AgencyUsage.{name}" for name in OF_AGENCIES["AgencyUsage"])), "RESTRICTED"),
 }
 
 
@@ -98,6 +107,12 @@ def test_the_catalogue_holds_the_questions_that_have_coordinates_of_their_own() 
         "EnterpriseMatch": ["name", "division"],
         "Verification": ["name", "legalRepresentative"],
     }
+
+
+def test_the_catalogue_holds_what_is_told_of_agencies() -> None:
+    told = {record.name: record for record in catalogue().records.values() if record.parent == "Agency"}
+    assert {name: tuple(record.fields) for name, record in told.items()} == OF_AGENCIES
+    assert [record.place for record in told.values()] == ["Agency.health", "Agency.usage"]
 
 
 def test_whatever_is_not_simply_public_is_so_on_purpose() -> None:

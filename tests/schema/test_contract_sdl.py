@@ -14,6 +14,7 @@ from graphql import (
 )
 
 import schema
+from connectors.health import AgencyState
 from schema.catalogue import Tier
 from schema.contract import national
 from schema.records import catalogue
@@ -110,7 +111,17 @@ def test_the_values_of_the_envelope_are_those_of_the_design() -> None:
         "LegacyIdKind": ["REGISTRATION_NUMBER", "ORGANISATION_CODE", "TAX_NUMBER"],
         "MatchGrade": ["EXACT", "NORMALISED", "PREFIX", "PARTIAL", "OTHER"],
         "VerificationResult": ["MATCH", "MISMATCH", "UNKNOWN"],
+        "AgencyState": list(AgencyState),
     }
+
+
+def test_what_is_told_of_agencies_may_be_withheld_field_by_field() -> None:
+    agency = _signatures(_object("Agency"))
+    assert agency.pop("health") == "-> AgencyHealth"
+    assert agency.pop("usage") == "days: Int! -> [AgencyUsage!]"
+    assert agency.pop("access") == "-> [FieldAccess!]!"
+    told = {**_signatures(_object("AgencyHealth")), **_signatures(_object("AgencyUsage"))}
+    assert not [name for name, signature in told.items() if signature.endswith("!")]
 
 
 def test_values_that_may_be_vague_show_their_bounds() -> None:

@@ -8,6 +8,8 @@ from datetime import timedelta
 from graphql import GraphQLObjectType, get_named_type, is_composite_type
 from hypothesis import strategies as st
 
+from gateway.document import OF_AGENCIES_ALONE
+from schema.agency import AGENCY
 from schema.contract import national
 from schema.records import catalogue
 from tests.gateway.stages.conftest import DATASETS, HANGZHOU, SHENZHEN
@@ -57,9 +59,11 @@ ANSWERS = {
 
 
 def whole(type_: GraphQLObjectType) -> str:
-    """Every field of a type that holds values alone."""
+    """Every field of a type that holds values alone; of an agency those that may be asked for here."""
     parts = []
     for name, field in type_.fields.items():
+        if type_.name == AGENCY and name in OF_AGENCIES_ALONE:
+            continue
         named = get_named_type(field.type)
         parts.append(f"{name} {whole(named)}" if is_composite_type(named) else name)
     return f"{{ {' '.join(parts)} }}"

@@ -17,7 +17,15 @@ from gateway.quotas.memory import MemoryCounters
 from gateway.quotas.quotas import Admission, Quotas
 from gateway.settings import QuotaSettings, Settings
 from policies.publicity import CHINA
-from tests.gateway.stages.conftest import BANK, GUANGZHOU, HANGZHOU, NINGBO, SHENZHEN, World, build_world
+from tests.gateway.stages.conftest import (
+    BANK,
+    GUANGZHOU,
+    HANGZHOU,
+    NINGBO,
+    SHENZHEN,
+    World,
+    build_world,
+)
 
 CODES = [HANGZHOU, NINGBO, SHENZHEN, GUANGZHOU]
 COMPANIES = "query ($codes: [CreditCode!]!) { enterprises(codes: $codes) { creditCode penalties { status } } }"
@@ -119,6 +127,23 @@ async def test_what_names_no_company_uses_nothing_up() -> None:
         await world.ask("{ me { subject } enterprises(codes: []) { creditCode } }")
     await world.ask('{ enterprise(code: "nonsense") { creditCode } }')
     await asked(world, CODES[:1])
+
+
+VERIFY = """query ($code: CreditCode!, $who: String) {
+    verifyEnterprise(code: $code, legalRepresentative: $who) { creditCode legalRepresentative } }"""
+
+
+async def test_a_company_that_is_verified_counts_as_one_that_is_asked_about() -> None:
+    world = bounded(build_world(), organisation={"companies": 2})
+
+    async def verify(who: str, code: str) -> Any:
+        return await world.ask(VERIFY, purpose="credit", code=code, who=who)
+
+    await verify("王伟", HANGZHOU)
+    await asked(world, [NINGBO])
+    with pytest.raises(CompaniesExceededError):
+        await verify("王伟", SHENZHEN)
+    await verify("王芳", HANGZHOU)
 
 
 class Slow:

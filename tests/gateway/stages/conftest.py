@@ -25,7 +25,7 @@ from connectors.contract import (
     Row,
 )
 from gateway.agencies import AgencyProfile
-from gateway.coordinates import supplied_coordinates
+from gateway.coordinates import coordinates_by_agency
 from gateway.cost import tariff
 from gateway.document import Documents
 from gateway.editions import Edition
@@ -163,13 +163,6 @@ AGENCIES = {
 }
 
 
-def cells(datasets: Mapping[str, Dataset]) -> Mapping[str, frozenset[str]]:
-    supplied: dict[str, frozenset[str]] = {}
-    for one in datasets.values():
-        supplied[one.agency] = supplied.get(one.agency, frozenset()) | supplied_coordinates(one)
-    return supplied
-
-
 @dataclass
 class KeptAudit:
     """An audit log in memory."""
@@ -247,7 +240,7 @@ def build_world(
     files["rules/nation.yaml"] += more_rules.encode()
     policy = load_policy(files, CATALOGUE, [*AGENCIES, "customs", "environment"])
     publicity = load_publicity(files, CATALOGUE)
-    supplied = cells(datasets)
+    supplied = coordinates_by_agency(datasets.values())
     provision = Provision(
         offered=Offered(CATALOGUE, supplied),
         datasets=datasets,

@@ -14,6 +14,7 @@ from graphql import GraphQLField, GraphQLObjectType, GraphQLSchema, get_named_ty
 from hypothesis import strategies as st
 
 from gateway.cursor import Position, encode
+from gateway.document import OF_AGENCIES_ALONE
 from schema.catalogue import Catalogue
 from tests.gateway.stages.conftest import BEIJING, GUANGZHOU, HANGZHOU, NINGBO, SHENZHEN
 
@@ -168,7 +169,9 @@ class _Writing:
         names = [
             name
             for name, named in leads.items()
-            if not (named.name == "Enterprise" and links == 0) and not (leaves and is_composite_type(named))
+            if not (named.name == "Enterprise" and links == 0)
+            and not (leaves and is_composite_type(named))
+            and not (type_.name == "Agency" and name in OF_AGENCIES_ALONE)
         ]
         return (*names, *[name for name in names if leads_on(type_, name)] * 3, "__typename")
 

@@ -219,5 +219,6 @@ def test_fragments_that_multiply_are_stopped_at_the_limit_of_fields() -> None:
 
 def test_what_is_not_federated_is_left_to_graphql_core() -> None:
     operation = read('{ __typename me { subject } enterprise(code: "x") { creditCode } agencies { id } }')
-    assert [selection.name for selection in operation.local] == ["__typename", "me", "agencies"]
+    assert [selection.name for selection in operation.local] == ["__typename", "me"]
+    assert [selection.name for selection in operation.agencies] == ["agencies"]
     assert operation.keys == ("__typename", "me", "enterprise", "agencies")

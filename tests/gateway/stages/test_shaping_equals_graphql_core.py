@@ -29,7 +29,7 @@ from hypothesis import strategies as st
 
 from connectors.contract import FailureCode, Outcome
 from gateway.caller import Caller
-from gateway.document import SchemaView
+from gateway.document import OF_AGENCIES_ALONE, SchemaView
 from gateway.limits import Limits
 from policies.decision import CallerClass
 from policies.publicity import CHINA
@@ -105,12 +105,17 @@ def past_penalties():
     )
 
 
+def elsewhere(type_: GraphQLObjectType, name: str) -> bool:
+    """Whether the field may not be asked for below an enterprise."""
+    return type_.name == "Agency" and name in OF_AGENCIES_ALONE
+
+
 def everything(schema: GraphQLSchema, type_: GraphQLObjectType, links: int) -> str:
     """Every field of a type, links followed so many times."""
     parts = ["__typename"]
     for name, field in type_.fields.items():
         named = get_named_type(field.type)
-        if name in NOT_COMPARED or (named.name == "Enterprise" and links == 0):
+        if name in NOT_COMPARED or elsewhere(type_, name) or (named.name == "Enterprise" and links == 0):
             continue
         below = everything(schema, named, links - (named.name == "Enterprise")) if is_composite_type(named) else ""
         parts.append(f"{name} {below}")
@@ -136,7 +141,9 @@ def selections(  # noqa: PLR0913 - what is drawn from, and what may be drawn
     fields = [
         name
         for name, field in type_.fields.items()
-        if name not in hidden and not (get_named_type(field.type).name == "Enterprise" and links == 0)
+        if name not in hidden
+        and not elsewhere(type_, name)
+        and not (get_named_type(field.type).name == "Enterprise" and links == 0)
     ]
     # Most answers have no rows here.
     often = [name for name in ("penalties", "registration", "shareholders", "records", "record") if name in fields]
