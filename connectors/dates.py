@@ -20,6 +20,20 @@ CHINA_TIME: Final = timezone(timedelta(hours=8))
 EPOCH_FORMATS: Final = {"epochSeconds": 1, "epochMilliseconds": 1000}
 """Words among the formats: a number since 1970-01-01T00:00:00Z, and how many of it make a second."""
 
+EXCEL_DAYS: Final = "excelDays"
+"""Word among the formats: the number by which a workbook keeps a date (1 is 1900-01-01), as it comes where the cell was
+not formatted as a date. The time of day is behind its point.
+"""
+
+_EXCEL_DAYS: Final = range(61, 2_958_466)
+"""From 1900-03-01 to 9999-12-31. Workbooks count a 29 February 1900 that there never was (ECMA-376 part 1, 18.17.4.1):
+what is before it is ambiguous.
+"""
+NUMBER_FORMATS: Final = (*EPOCH_FORMATS, EXCEL_DAYS)
+"""Words among the formats, for dates that are written as numbers."""
+
+_EXCEL_BEGIN: Final = datetime(1899, 12, 30, tzinfo=CHINA_TIME)
+
 NO_DATES: Final = frozenset({date(1, 1, 1), date(1753, 1, 1), date(1900, 1, 1)})
 """The least dates of common databases (Oracle and .NET, SQL Server's two), which stand for none."""
 
@@ -100,7 +114,7 @@ def read_moment(raw: object, formats: Sequence[str] = ()) -> datetime:
         return _usual(text)
     for pattern in formats:
         try:
-            return _epoch(text, pattern) if pattern in EPOCH_FORMATS else _strict(text, pattern)
+            return _by_number(text, pattern) if pattern in NUMBER_FORMATS else _strict(text, pattern)
         except (ValueError, ArithmeticError):
             continue
     raise Unmappable
@@ -160,6 +174,15 @@ def _strict(text: str, pattern: str) -> datetime:
     if _ADJACENT.search(pattern) and moment.strftime(pattern) != text:
         raise Unmappable
     return _in_china(moment)
+
+
+def _by_number(text: str, pattern: str) -> datetime:
+    if pattern != EXCEL_DAYS:
+        return _epoch(text, pattern)
+    days = Decimal(text)
+    if not _EXCEL_DAYS.start <= days < _EXCEL_DAYS.stop:
+        raise Unmappable
+    return _EXCEL_BEGIN + timedelta(days=float(days))
 
 
 def _epoch(text: str, pattern: str) -> datetime:

@@ -27,7 +27,8 @@ from pydantic import (
 )
 
 from connectors.contract import DEFAULT_PRECEDENCE, Asker, KeyKind
-from connectors.dates import CHINA_TIME, EPOCH_FORMATS, read_date, read_moment
+from connectors.dates import CHINA_TIME, EPOCH_FORMATS, NUMBER_FORMATS, read_date, read_moment
+from connectors.expressions import compile_expression
 from connectors.keys import Spelling
 from connectors.kindness.declared import Treatment
 from connectors.own_record import OwnRecord
@@ -79,8 +80,8 @@ Within = Annotated[tuple[Name, ...], BeforeValidator(_listed, json_schema_input_
 def _checked_formats(formats: tuple[str, ...]) -> tuple[str, ...]:
     for text in formats:
         complete = all(any(directive in text for directive in part) for part in _DATE_PARTS)
-        if text not in EPOCH_FORMATS and not complete:
-            words = ", ".join(EPOCH_FORMATS)
+        if text not in NUMBER_FORMATS and not complete:
+            words = ", ".join(NUMBER_FORMATS)
             raise ValueError(f"{text!r} is neither a strptime format with year, month and day nor one of {words}")
     return formats
 
@@ -102,6 +103,15 @@ class MissingMeans(StrEnum):
     NONE = "none"
     UNKNOWN = "unknown"
     ERROR = "error"
+
+
+def _compiled(text: str) -> str:
+    compile_expression(text)
+    return text
+
+
+Expression = Annotated[str, StringConstraints(min_length=1), AfterValidator(_compiled)]
+"""A JMESPath expression (`connectors.expressions`)."""
 
 
 class Part(BaseModel):
@@ -168,7 +178,9 @@ class AsOf(Part):
     path: Name | None = Field(default=None, description="From the top of the answer.")
     column: Name | None = Field(default=None, description="In the rows: the latest of the company's rows counts.")
     constant: Name | None = None
-    formats: DateFormats = Field(default=(), description="strptime formats, epochSeconds or epochMilliseconds.")
+    formats: DateFormats = Field(
+        default=(), description="strptime formats, epochSeconds, epochMilliseconds or excelDays."
+    )
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -216,12 +228,17 @@ class FieldMapping(Part):
     first: tuple[Name, ...] = Field(default=(), description="Several columns: the first that has something.")
     join: tuple[Name, ...] = Field(default=(), description="Several columns as one text.")
     with_: str = Field(default="", alias="with", description="What stands between the joined texts.")
+    jmespath: Expression | None = Field(
+        default=None, description="An expression over the row, for what no path can say."
+    )
     const: str | int | float | bool | None = Field(default=None, description="The same value always.")
     default: str | int | float | bool | None = Field(
         default=None, description="The value where the agency has nothing."
     )
     none: tuple[str, ...] = Field(default=(), description="Further texts, and dates, that mean nothing.")
-    formats: DateFormats = Field(default=(), description="strptime formats, epochSeconds or epochMilliseconds.")
+    formats: DateFormats = Field(
+        default=(), description="strptime formats, epochSeconds, epochMilliseconds or excelDays."
+    )
     unit: Literal["分", "角", "元", "千元", "万元", "百万元", "亿元"] | None = Field(
         default=None, description="What the number counts."
     )
@@ -234,14 +251,19 @@ class FieldMapping(Part):
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
-        if sum((self.path is not None, bool(self.first), bool(self.join), self.const is not None)) != 1:
-            raise ValueError("needs exactly one of path, first, join and const")
+        ways = (self.path is not None, bool(self.first), bool(self.join), self.jmespath, self.const is not None)
+        if sum(map(bool, ways)) != 1:
+            raise ValueError("needs exactly one of path, first, join, jmespath and const")
         return self
 
-    def paths(self) -> frozenset[str]:
-        """The agency's columns or paths that the field is read from."""
+    def paths(self, *, nested: bool) -> frozenset[str]:
+        """The agency's columns that the field is read from; with `nested`, the paths."""
         currency = self.currency.path if isinstance(self.currency, CurrencyColumn) else None
-        return frozenset(path for path in (self.path, *self.first, *self.join, self.label, currency) if path)
+        named = frozenset(path for path in (self.path, *self.first, *self.join, self.label, currency) if path)
+        if self.jmespath is None:
+            return named
+        expression = compile_expression(self.jmespath)
+        return named | (expression.places if nested else expression.columns)
 
     def no_dates(self) -> frozenset[date]:
         """Those of `none` that are dates."""
@@ -328,7 +350,7 @@ class DatasetManifest(Part):
 
     def paths(self) -> frozenset[str]:
         """The agency's columns or paths that are read of rows, but for the key and the date of the data."""
-        return self.chosen_by.union(*(mapping.paths() for mapping in self.fields.values()))
+        return self.chosen_by.union(*(mapping.paths(nested=self.nested) for mapping in self.fields.values()))
 
     @property
     def chosen_by(self) -> frozenset[str]:

@@ -11,6 +11,7 @@ from connectors.choosing import Counts, row_choice
 from connectors.columns import ReadAll, ordinary_texts, values_at
 from connectors.contract import RawRow, RecordShape, Row
 from connectors.converters import BOOLEANS, converter
+from connectors.expressions import compile_expression
 from connectors.manifest import DatasetManifest, FieldMapping
 from connectors.paths import ASKED_KEY, reader
 from connectors.text import NOTHINGS, Nothings, read_text
@@ -24,6 +25,9 @@ MANY_ROWS: Final = 512
 """How many rows are worked on between two looks at the clock. In the worst case, where nothing in a column is ordinary,
 that takes some 3 ms; in more of them there is little to be gained.
 """
+
+ROWS_OF_EXPRESSIONS: Final = 8
+"""The same for fields with an expression, each value of which may take some 20 ms."""
 
 _UNREADABLE: Final = (ValueError, ArithmeticError)
 
@@ -53,17 +57,28 @@ class Mapped(NamedTuple):
         self.unreadable[index] = self.unreadable.get(index, frozenset()) | {name}
 
 
+class Origin(NamedTuple):
+    """Where a field's values come from: in a row, and in many rows at once where that is another way; and how many rows
+    are read at once.
+    """
+
+    read: Callable[[RawRow], object]
+    read_all: ReadAll | None = None
+    at_once: int = MANY_ROWS
+
+
 @dataclass(frozen=True, slots=True)
 class FieldReader:
     """How one field is read.
 
-    `read_column` gives for many rows what `read` gives for each. `columns` are the agency's columns or paths that it
-    needs.
+    `read_column` gives for many rows what `read` gives for each; it gets no more than `at_once`. `columns` are the
+    agency's columns or paths that it needs.
     """
 
     read: ReadValue
     read_column: ReadColumn
     columns: frozenset[str]
+    at_once: int = MANY_ROWS
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +98,13 @@ class RowMapper:
     async def read(self, raws: Sequence[RawRow], names: Iterable[str], turn: Turn) -> Mapped:
         """The named fields of the rows; what cannot be mapped is None. Never raises.
 
-        Others have their turn on the event loop between any two columns of `MANY_ROWS`.
+        Others have their turn on the event loop between any two columns of so many rows as are read at once.
         """
         mapped = Mapped([], {})
         if len(raws) <= FEW_ROWS:
             _read_rows(raws, [(name, self.fields[name].read) for name in names], mapped)
             return mapped
-        readers = [(name, self.fields[name].read_column) for name in names]
+        readers = [(name, self.fields[name]) for name in names]
         for start in range(0, len(raws), MANY_ROWS):
             await _read_columns(raws[start : start + MANY_ROWS], readers, mapped, turn)
         return mapped
@@ -97,8 +112,9 @@ class RowMapper:
     async def read_field(self, raws: Sequence[RawRow], name: str, turn: Turn) -> list[Value]:
         """One field of the rows, as `read` gives it."""
         values: list[Value] = []
-        for start in range(0, len(raws), MANY_ROWS):
-            values += self.fields[name].read_column(raws[start : start + MANY_ROWS]).values
+        field = self.fields[name]
+        for start in range(0, len(raws), field.at_once):
+            values += field.read_column(raws[start : start + field.at_once]).values
             if turn.is_over():
                 await turn.pass_on()
         return values
@@ -121,6 +137,7 @@ def compile_field(mapping: FieldMapping, kind: Kind, nothings: frozenset[str], *
 
     Raises `ValueError` or `ArithmeticError` where `const` or `default` is no value of `kind`.
     """
+    columns = mapping.paths(nested=nested)
     convert, convert_texts = converter(mapping, kind, nested=nested)
     if mapping.const is not None:
         constant = convert(mapping.const, {})
@@ -129,10 +146,9 @@ def compile_field(mapping: FieldMapping, kind: Kind, nothings: frozenset[str], *
     words = Nothings(
         (nothings.union(mapping.none)).difference(mapping.codes or (), BOOLEANS if kind is Kind.BOOLEAN else ())
     )
-    several = bool(mapping.join or mapping.first)
     # Of a sum, a unit that means nothing where it stands alone stays beside its number.
     parts = Nothings(words.words - UNIT_WORDS) if kind is Kind.MONEY and mapping.join else words
-    get = _several(mapping, parts, nested=nested) if several else reader(mapping.path or "", nested=nested)
+    get, get_all, at_once = _origin(mapping, parts, nested=nested)
 
     def read(row: RawRow) -> Value:
         raw = get(row)
@@ -150,9 +166,8 @@ def compile_field(mapping: FieldMapping, kind: Kind, nothings: frozenset[str], *
                 unreadable.append(index)
         return Column(values, unreadable)
 
-    if several:
-        return FieldReader(read, read_each, mapping.paths())
-    get_all = values_at(mapping.path or "", nested=nested)
+    if get_all is None:
+        return FieldReader(read, read_each, columns, at_once)
 
     def read_column(rows: Sequence[RawRow]) -> Column:
         if len(rows) <= FEW_ROWS:
@@ -163,7 +178,19 @@ def compile_field(mapping: FieldMapping, kind: Kind, nothings: frozenset[str], *
             return _halved(read_column, rows)
         return Column(values if default is None else [default if value is None else value for value in values])
 
-    return FieldReader(read, read_column, mapping.paths())
+    return FieldReader(read, read_column, columns)
+
+
+def _origin(mapping: FieldMapping, nothings: Nothings, *, nested: bool) -> Origin:
+    """Where the values of a field come from that is no constant."""
+    if mapping.path is not None:
+        return Origin(reader(mapping.path, nested=nested), values_at(mapping.path, nested=nested))
+    if mapping.jmespath is None:
+        return Origin(_several(mapping, nothings, nested=nested))
+    expression = compile_expression(mapping.jmespath)
+    if expression.path is None:
+        return Origin(expression.read, at_once=ROWS_OF_EXPRESSIONS)
+    return Origin(expression.read, values_at(expression.path, nested=True))
 
 
 def _halved(read: ReadColumn, rows: Sequence[RawRow]) -> Column:
@@ -187,18 +214,20 @@ def _read_rows(raws: Sequence[RawRow], readers: Iterable[tuple[str, ReadValue]],
 
 
 async def _read_columns(
-    raws: Sequence[RawRow], readers: Iterable[tuple[str, ReadColumn]], mapped: Mapped, turn: Turn
+    raws: Sequence[RawRow], readers: Iterable[tuple[str, FieldReader]], mapped: Mapped, turn: Turn
 ) -> None:
     """Adds rows to the mapped ones, column by column."""
     rows: list[dict[str, Value]] = [{} for _ in raws]
-    for name, read_column in readers:
-        values, unreadable = read_column(raws)
-        for row, value in zip(rows, values, strict=True):
-            row[name] = value
-        for index in unreadable:
-            mapped.cannot(len(mapped.rows) + index, name)
-        if turn.is_over():
-            await turn.pass_on()
+    for name, field in readers:
+        for start in range(0, len(raws), field.at_once):
+            part = slice(start, start + field.at_once)
+            values, unreadable = field.read_column(raws[part])
+            for row, value in zip(rows[part], values, strict=True):
+                row[name] = value
+            for index in unreadable:
+                mapped.cannot(len(mapped.rows) + start + index, name)
+            if turn.is_over():
+                await turn.pass_on()
     mapped.rows.extend(rows)
 
 

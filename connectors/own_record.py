@@ -123,7 +123,7 @@ def _shape(record: Mapping[str, Any]) -> RecordShape:
 
 def _kind(field: object) -> Kind:
     written = field.get("type") if isinstance(field, Mapping) else None
-    return Kind(written) if written in set(Kind) else Kind.TEXT
+    return Kind(written) if isinstance(written, str) and written in set(Kind) else Kind.TEXT
 
 
 def _test(bound: object) -> tuple[str, str]:

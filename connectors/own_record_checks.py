@@ -52,6 +52,11 @@ def _check_dates(record: OwnRecord, path: str) -> Iterator[Mistake]:
         yield f"{path}.filters", "a single record has no arguments", "leave it out"
     for name in sorted(record.filters.keys() & _PAGING):
         yield f"{path}.filters.{name}", f"every list has the argument {name!r} anyway", "rename it"
+    for argument, bound in record.filters.items():
+        field = record.fields.get(bound.test[0])
+        if field is not None and field.tier == "SEALED":
+            message = f"{bound.test[0]!r} is SEALED: everybody would see by the argument that it is there"
+            yield f"{path}.filters.{argument}", message, "leave the argument out, or give the date another tier"
     named = {f"filters.{argument}": bound.test[0] for argument, bound in record.filters.items()}
     if record.ordered_by is not None:
         named["orderedBy"] = record.ordered_by

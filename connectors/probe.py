@@ -16,6 +16,7 @@ from sqlalchemy import Engine, event
 from connectors.conformance.trial import Answers, Recorder, Subject, subjects
 from connectors.contract import Asker, CompanyKey, RawRow, RecordShape, SourceAnswer, SourceCall
 from connectors.errors import AgencyFailure
+from connectors.expressions import compile_expression, why_not
 from connectors.keys import Asked
 from connectors.manifest import FieldMapping, Manifest
 from connectors.mapping import compile_field
@@ -147,27 +148,45 @@ class _Seeing:
         dataset = self._subject.dataset
         key = ASKED_KEY if dataset.key.path is None else dataset.key.path
         owners = self._asked.owners(None if (found := self._at(raw, key)) is MISSING else found)
-        read = dataset.paths() | {key} | {path for path in (dataset.as_of.column if dataset.as_of else None,) if path}
+        read = dataset.chosen_by.union(*(mapping.paths(nested=True) for mapping in dataset.fields.values()))
+        read |= {key} | {path for path in (dataset.as_of.column if dataset.as_of else None,) if path}
         unread = [path for path in dict.fromkeys(_leaves(raw)) if not _is_read(path, read)]
         return RowSeen(owners or (), owners is None, [self._field(raw, name) for name in self._names], unread)
 
     def _field(self, raw: RawRow, name: str) -> FieldSeen:
         dataset = self._subject.dataset
         mapping, kind = dataset.fields[name], self._subject.shape.fields[name]
-        raws = {path: self._at(raw, path) for path in sorted(mapping.paths())}
+        raws = self._raws(raw, mapping)
         reader = compile_field(mapping, kind, NOTHINGS.union(self._subject.manifest.none), nested=dataset.nested)
         try:
             return FieldSeen(name, raws, reader.read(raw), "")
         except (ValueError, ArithmeticError):
-            return FieldSeen(name, raws, None, _why(mapping, kind, raws))
+            return FieldSeen(name, raws, None, _why(mapping, kind, raws, raw))
+
+    def _raws(self, raw: RawRow, mapping: FieldMapping) -> Mapping[str, object]:
+        """What the agency wrote; of an expression, what it made of that, or else what it was to be made of."""
+        if mapping.jmespath is None:
+            return {path: self._at(raw, path) for path in sorted(mapping.paths(nested=self._subject.dataset.nested))}
+        expression = compile_expression(mapping.jmespath)
+        other = {column: raw.get(column, MISSING) for column in sorted(expression.columns)}
+        try:
+            made = expression.read(raw)
+        except (ValueError, ArithmeticError):
+            return other
+        return {mapping.jmespath: made, **(other if made is None else {})}
 
     def _at(self, raw: RawRow, path: str) -> object:
         return follow(raw, path) if self._subject.dataset.nested else raw.get(path, MISSING)
 
 
-def _why(mapping: FieldMapping, kind: Kind, raws: Mapping[str, object]) -> str:
+def _why(mapping: FieldMapping, kind: Kind, raws: Mapping[str, object], raw: RawRow) -> str:
+    if mapping.jmespath is not None:
+        why = why_not(compile_expression(mapping.jmespath), raw)
+        if why:
+            return why
     if any(isinstance(raw, list | dict) for raw in raws.values()):
-        return "an object or a list: let the path name a place in it"
+        way = "path name a place" if mapping.jmespath is None else "expression choose something"
+        return f"an object or a list: let the {way} in it"
     if mapping.codes is not None:
         return "not in codes"
     if mapping.formats:
@@ -188,4 +207,6 @@ def _leaves(value: object, path: str = "") -> Iterator[str]:
 
 
 def _is_read(leaf: str, read: Collection[str]) -> bool:
-    return any(leaf == path or leaf.startswith(f"{path}.") for path in read)
+    # Of expressions it is only known which names lead to what they read.
+    named = ".".join(step for step in leaf.split(".") if not step.isdecimal())
+    return any(place == path or place.startswith(f"{path}.") for path in read for place in {leaf, named})

@@ -16,6 +16,7 @@ from zeep.exceptions import DTDForbidden, EntitiesForbidden
 from zeep.settings import Settings
 from zeep.wsdl import Document
 from zeep.wsdl.bindings.soap import SoapBinding
+from zeep.wsdl.messages import DocumentMessage
 from zeep.wsdl.utils import get_or_create_header
 from zeep.wsse.username import UsernameToken
 from zeep.xsd import ComplexType
@@ -39,7 +40,10 @@ class SoapMessage:
 
 
 class SoapOperation:
-    """An operation, ready to be called. Made by `read_operation`."""
+    """An operation, ready to be called. Made by `read_operation`.
+
+    `answer` is the name of the element that an answer's body has, None where the WSDL does not say.
+    """
 
     def __init__(self, operation: Any, wanted: Wanted) -> None:  # noqa: ANN401  (zeep has no types)
         self._operation = operation
@@ -47,6 +51,7 @@ class SoapOperation:
         self._token = wanted.token
         self._simple = _simple_body(operation)
         self._http_headers = _http_headers(operation)
+        self.answer = _answer(operation)
 
     def write(self, values: Values) -> SoapMessage:
         """The message with these values. Raises what zeep raises where they are not what the operation takes."""
@@ -158,6 +163,13 @@ def _simple_body(operation: Any) -> str | None:  # noqa: ANN401
     """The name of the body's element where it is a mere text, None where it has elements."""
     body = operation.input.body
     return None if body is None or isinstance(body.type, ComplexType) else str(body.name)
+
+
+def _answer(operation: Any) -> str | None:  # noqa: ANN401
+    """Of the style `rpc` the name does not matter (SOAP 1.1, section 7.1)."""
+    output = operation.output
+    body = output.body if isinstance(output, DocumentMessage) else None
+    return None if body is None else str(body.name)
 
 
 def _http_headers(operation: Any) -> dict[str, str]:  # noqa: ANN401

@@ -49,11 +49,12 @@ class Fault:
         yield _local(_text(code))
 
 
-async def open_envelope(document: object) -> dict[str, Any] | Fault:
+async def open_envelope(document: object, answer: str | None) -> dict[str, Any] | Fault:
     """What is in the body of an envelope that was read as XML: the fault, or the first element's value.
 
-    A value that is a text is an object with that `#text`. Raises `NoEnvelope`, and `XmlRefused` for references that
-    cannot be followed.
+    A value that is a text is an object with that `#text`. Raises `NoEnvelope`, also for an element that is not called
+    `answer`: an error of the agency's own, without the rows of an answer, would pass for one that has none. Raises
+    `XmlRefused` for references that cannot be followed.
     """
     body = follow(document, "Envelope.Body")
     if not isinstance(body, dict):
@@ -63,6 +64,8 @@ async def open_envelope(document: object) -> dict[str, Any] | Fault:
         raise NoEnvelope("the envelope's body is empty")
     if "Fault" in names:
         return Fault(body["Fault"])
+    if answer not in {None, names[0]}:
+        raise NoEnvelope("its body has another element than the WSDL's answer (response.element names it)")
     first, *beside = [element for name in names for element in _listed(body[name])]
     if not isinstance(first, dict):
         return {"#text": first or ""}

@@ -33,7 +33,7 @@ class Telling:
 
     def __init__(self, dataset: DatasetManifest, nothings: Iterable[str], place: str) -> None:
         """`nothings` are the agency's own words for none; `place` names the call in errors."""
-        paths = frozenset[str]().union(*(mapping.paths() for mapping in dataset.fields.values()))
+        paths = frozenset[str]().union(*(mapping.paths(nested=True) for mapping in dataset.fields.values()))
         self._values = [reader(path, nested=True) for path in sorted(paths) if not path.startswith(_ABOVE)]
         self._places = sorted(path for path in dataset.chosen_by if not path.startswith(_ABOVE))
         self.names: Final = frozenset(

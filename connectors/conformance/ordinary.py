@@ -96,7 +96,7 @@ async def no_more_leaves(trial: Trial) -> None:
     name = min(dataset.fields.keys() - {RECORD_ID}, default=RECORD_ID)
     control = {dataset.key.path, dataset.as_of.column if dataset.as_of else None}
     mappings = [dataset.fields[field] for field in {name, RECORD_ID} & dataset.fields.keys()]
-    allowed = frozenset[str]().union(*(mapping.paths() for mapping in mappings)) | control
+    allowed = frozenset[str]().union(*(mapping.paths(nested=dataset.nested) for mapping in mappings)) | control
     trial.recorder.fetches.clear()
     await trial.subject.ask(trial.supply, [trial.telling], [name])
     for call, answer in trial.recorder.fetches:

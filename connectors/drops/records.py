@@ -17,6 +17,11 @@ from connectors.drops.form import DropForm, DropUnusable, FileFormat
 LONGEST_RECORD: Final = 1024 * 1024
 """The most bytes of one record: a quotation mark that is never closed would swallow the file."""
 
+_NO_END: Final = (
+    "its last line has no end (half-written), a line is too long, or a quotation mark is never closed "
+    "(with quotes: false they mean nothing)"
+)
+
 ReadRow = Callable[[bytes], RawRow | None]
 """From a record to its row, None where it holds none. Raises `DropUnusable` where it is in another encoding."""
 
@@ -53,7 +58,7 @@ def records(file: BinaryIO, form: DropForm) -> Iterator[tuple[int, bytes]]:
             yield offset, record
         offset, record = offset + len(record), b""
     if record:
-        raise DropUnusable("its last line has no end (half-written), or a line is too long")
+        raise DropUnusable(_NO_END)
 
 
 def read_header(record: bytes, form: DropForm) -> tuple[str, ...]:

@@ -4,21 +4,28 @@ place.
 
 from __future__ import annotations
 
+import re
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import openpyxl
 from msgspec.json import Encoder
+from openpyxl.cell.cell import ERROR_CODES
 
 from connectors.drops.form import DropForm, DropUnusable, FileFormat
 from connectors.drops.unpacking import largest
 
 _BATCH: Final = 1000
+_PIECE: Final = 1024 * 1024
+_FORMULA: Final = re.compile(rb"<(?:[A-Za-z0-9]{1,20}:)?f[ />]")
+"""The tag of a formula (ECMA-376 part 1, 18.3.1.40), whatever the prefix."""
+_LONGEST_TAG: Final = 24
 _encode: Final = Encoder(decimal_format="number").encode
 
 
@@ -50,23 +57,61 @@ def write_lines(file: BinaryIO, form: DropForm, target: Path) -> tuple[BinaryIO,
 
 def _workbook_rows(file: BinaryIO, form: DropForm) -> Iterator[Mapping[str, object]]:
     _check_size(file)
-    book = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
+    rows = islice(_sheet_rows(file, form), form.skip, None)
+    header = form.header or tuple("" if name is None else str(name).strip() for name in next(rows, ()))
+    form.check_header(header)
+    places = [(name, header.index(name)) for name in sorted({form.key, *form.columns})]
+    for row in rows:
+        if any(value is not None for value in row):
+            yield {name: _cell(row[place]) if place < len(row) else None for name, place in places}
+
+
+def _sheet_rows(file: BinaryIO, form: DropForm) -> Iterator[Sequence[object]]:
+    """The rows of the sheet, with the last values of formulas. Where there is none, as a program wrote the workbook
+    that does not calculate, there is a list: no field can hold it, so that it is counted.
+    """
+    rows = _read_sheet(file, form, values=True)
+    if not _has_formulas(file):
+        yield from rows
+        return
+    for row, written in zip(rows, _read_sheet(file, form, values=False), strict=False):
+        yield [[] if value is None and cell is not None else value for value, cell in zip(row, written, strict=False)]
+
+
+def _read_sheet(file: BinaryIO, form: DropForm, *, values: bool) -> Iterator[Sequence[object]]:
+    """The rows of the sheet: the values of formulas, or formulas as they are written."""
+    book = openpyxl.load_workbook(file, read_only=True, data_only=values, keep_links=False)
     if form.sheet is not None and form.sheet not in book.sheetnames:
         raise DropUnusable(f"it has no sheet {form.sheet!r}")
     sheet: Any = book[form.sheet] if form.sheet is not None else book.worksheets[0]
     # What a workbook says of its size need not be so.
     sheet.reset_dimensions()
     rows: Iterator[Sequence[object]] = sheet.iter_rows(values_only=True)
-    header = tuple("" if name is None else str(name).strip() for name in next(rows, ()))
-    form.check_header(header)
-    places = [(name, header.index(name)) for name in sorted({form.key, *form.columns})]
-    for row in rows:
-        if any(value is not None for value in row):
-            yield {name: _number(row[place]) if place < len(row) else None for name, place in places}
+    return rows
 
 
-def _number(value: object) -> object:
-    """A cell's value. All its numbers are binary; 15 digits of them are meant, as a workbook shows no more."""
+def _has_formulas(file: BinaryIO) -> bool:
+    """Whether there may be a formula in the workbook."""
+    with zipfile.ZipFile(file) as archive:
+        for name in archive.namelist():
+            if not name.startswith("xl/worksheets/"):
+                continue
+            end = b""
+            with archive.open(name) as sheet:
+                while piece := sheet.read(_PIECE):
+                    if _FORMULA.search(end + piece):
+                        return True
+                    end = piece[-_LONGEST_TAG:]
+    return False
+
+
+def _cell(value: object) -> object:
+    """A cell's value. All its numbers are binary; 15 digits of them are meant, as a workbook shows no more.
+
+    An error (#N/A) is no text: it becomes a list, which no field can hold, so that it is counted.
+    """
+    if isinstance(value, str) and value in ERROR_CODES:
+        return []
     return float(f"{value:.15g}") if isinstance(value, float) else value
 
 
@@ -80,24 +125,35 @@ def _check_size(file: BinaryIO) -> None:
 
 
 def _parquet_rows(file: BinaryIO, form: DropForm) -> Iterator[Mapping[str, object]]:
-    from pyarrow.parquet import ParquetFile  # noqa: PLC0415  (an extra, which may not be installed)
+    import pyarrow as pa  # noqa: PLC0415  (an extra, which may not be installed)
+    from pyarrow.parquet import ParquetFile  # noqa: PLC0415
 
     table = ParquetFile(file)
     form.check_header(tuple(table.schema_arrow.names))
     columns = sorted({form.key, *form.columns})
+    single = {field.name for field in table.schema_arrow if field.type in {pa.float16(), pa.float32()}}
     for batch in table.iter_batches(batch_size=_BATCH, columns=columns):
-        for row in batch.to_pylist():
-            yield {name: _text(row[name], name) for name in columns}
+        # As texts, for a double has other digits: 0.10000000149011612 for 0.1.
+        written = {name: batch[name].cast(pa.string()) if name in single else batch[name] for name in columns}
+        for row in pa.table(written).to_pylist():
+            yield {name: _value(row[name], name, single) for name in columns}
 
 
-def _text(value: object, column: str) -> object:
+def _value(value: object, column: str, single: Collection[str]) -> object:
     """A value of a Parquet file. Its texts may be written without being said to be texts."""
-    if not isinstance(value, bytes):
-        return value
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        raise DropUnusable(f"its column {column!r} holds bytes that are no text") from None
+    match value:
+        case bytes():
+            try:
+                return value.decode()
+            except UnicodeDecodeError:
+                raise DropUnusable(f"its column {column!r} holds bytes that are no text") from None
+        case "nan" if column in single:
+            return None
+        case list() | tuple():
+            return [_value(inner, column, ()) for inner in value]
+        case dict():
+            return {name: _value(inner, column, ()) for name, inner in value.items()}
+    return value
 
 
 _READERS: Final[Mapping[FileFormat, Callable[[BinaryIO, DropForm], Iterable[Mapping[str, object]]]]] = {

@@ -103,7 +103,7 @@ def _open_zip(packed: BinaryIO, member: str | None) -> _Content:
     names = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
     found = [name for name in names if member is None or fnmatchcase(name, member)]
     if len(found) != 1:
-        raise DropUnusable(f"its archive has {len(found)} such files, not one")
+        raise DropUnusable(f"its archive has {len(found)} such files, not one (member names it)")
     return archive.open(found[0])
 
 

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -79,6 +80,7 @@ def index(job: Job) -> Made:
         found = records(file, form)
         header: tuple[str, ...] = ()
         if form.format is FileFormat.DELIMITED:
+            found = islice(found, form.skip, None)
             header = form.header or _read_header(next(found, (0, b""))[1], form)
             form.check_header(header)
         places = _Places(found, form, header)

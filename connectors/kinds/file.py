@@ -42,7 +42,8 @@ _FORMATS: Final = {
     "encoding": {FileFormat.DELIMITED, FileFormat.JSON_LINES},
     "delimiter": {FileFormat.DELIMITED},
     "quotes": {FileFormat.DELIMITED},
-    "header": {FileFormat.DELIMITED},
+    "header": {FileFormat.DELIMITED, FileFormat.XLSX},
+    "skip": {FileFormat.DELIMITED, FileFormat.XLSX},
     "sheet": {FileFormat.XLSX},
 }
 """The formats that each of these keys is for."""
@@ -62,7 +63,10 @@ class FileDataset(DatasetManifest):
     delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] = ","
     quotes: bool = Field(default=True, description="delimited: whether quotation marks hold a field together.")
     header: Annotated[tuple[Name, ...], Field(min_length=1)] | None = Field(
-        default=None, description="delimited: the columns' names, where the first line does not tell them."
+        default=None, description="delimited, xlsx: the columns' names, where no line or row tells them."
+    )
+    skip: int = Field(
+        default=0, ge=0, le=100, description="delimited, xlsx: lines that are not blank, or rows, before the header."
     )
     sheet: Name | None = Field(default=None, description="xlsx: the sheet; the first without it.")
     member: Name | None = Field(
@@ -99,6 +103,7 @@ class FileDataset(DatasetManifest):
             delimiter=self.delimiter,
             quotes=self.quotes,
             header=self.header or (),
+            skip=self.skip,
             sheet=self.sheet,
             member=self.member,
         )

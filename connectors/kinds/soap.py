@@ -146,6 +146,9 @@ class SoapText(Part):
 class SoapResponse(Part):
     """Where the rows are in the answer: paths begin within the element that the envelope's body has."""
 
+    element: Name | None = Field(
+        default=None, description="The element that the envelope's body has, where it is another than the WSDL's."
+    )
     rows: Name | None = Field(default=None, description="Path to the element that is repeated.")
     within: Within = Field(default=(), description="Path, in each element there, to the rows nested in it; or several.")
     optional: bool = Field(
@@ -223,7 +226,7 @@ class SoapSource:
             self._place, "POST", self._dataset.request.path, asker=call.asker, idempotent=self._dataset.is_idempotent
         )
         answer = await self._client.send(request, message.headers, message.content, call.timeout, _FAULT_STATUSES)
-        document = await self._opened(answer.status, answer.content)
+        document = await self._opened(answer.status, answer.content, operation.answer)
         if isinstance(document, Fault):
             return self._told_by(document, call)
         response = self._dataset.response
@@ -259,11 +262,11 @@ class SoapSource:
     def _place(self) -> str:
         return f"operation {self._dataset.request.operation}"
 
-    async def _opened(self, status: int, content: bytes) -> dict[str, Any] | Fault:
+    async def _opened(self, status: int, content: bytes, element: str | None) -> dict[str, Any] | Fault:
         """The fault, or the document that paths begin in."""
         response = self._dataset.response
         try:
-            found = await open_envelope(await read_xml(content, response.encoding))
+            found = await open_envelope(await read_xml(content, response.encoding), response.element or element)
         except XmlRefused as error:
             if status != OK:
                 refuse_status(self._place, status)

@@ -133,6 +133,35 @@ async def test_cells_of_a_workbook_are_read_as_what_they_are(tmp_path: Path, ope
     assert answers[CODES[1]].rows[0]["name"] == "0.3"
 
 
+async def test_what_a_workbook_could_not_calculate_is_counted_not_nothing(tmp_path: Path, open_one: Any) -> None:
+    header = ["code", "name", "since", "capital"]
+    workbook(tmp_path / "customs.xlsx", {"a": [header, [CODES[0], "#N/A", None, "=6*7"], [CODES[1], "甲", None, None]]})
+    supply = await open_one(manifest("format: xlsx"), str(tmp_path))
+    answers = await ask(supply, CODES[:2])
+    assert (answers[CODES[0]].outcome, answers[CODES[0]].unmapped) == (Outcome.INCOMPLETE, 2)
+    assert answers[CODES[1]].outcome is Outcome.ANSWERED
+
+
+TITLED = [["名单", None, None, None], ["code", "name", "登记", None], [None, None, "since", "capital"]]
+
+
+@pytest.mark.parametrize("options", [("skip: 3", "header: [code, name, since, capital]"), ("skip: 1",)])
+async def test_titles_and_headers_of_merged_cells_are_skipped(
+    tmp_path: Path, open_one: Any, options: tuple[str, ...]
+) -> None:
+    row = [CODES[0], "甲\n公司", date(2020, 1, 2), 12.3]
+    head = TITLED if len(options) > 1 else [TITLED[0], ["code", "name", "since", "capital"]]
+    workbook(tmp_path / "customs.xlsx", {"a": [*head, row]})
+    answer = await answered(open_one, tmp_path, "format: xlsx", *options)
+    assert (answer.outcome, answer.rows) == (Outcome.ANSWERED, (ROWS,))
+
+
+async def test_lines_before_the_header_are_skipped(tmp_path: Path, open_one: Any) -> None:
+    (tmp_path / "customs.csv").write_text(f"\ufeff企业名单,,\n\n2026年\n{TEXT}", encoding="utf-8")
+    answer = await answered(open_one, tmp_path, "skip: 2")
+    assert (answer.outcome, answer.rows) == (Outcome.ANSWERED, (ROWS,))
+
+
 async def test_a_workbook_in_an_archive(tmp_path: Path, open_one: Any) -> None:
     workbook(tmp_path / "book", {"a": [["code", "name", "since", "capital"], [CODES[0], "甲", date(2020, 1, 2), 7]]})
     zipped(tmp_path / "customs.zip", {"in/book.xlsx": (tmp_path / "book").read_bytes()})
@@ -163,6 +192,37 @@ async def test_values_of_parquet_are_read_as_what_they_are(
 async def test_bytes_that_are_no_text_are_not_made_one(tmp_path: Path, open_one: Any) -> None:
     parquet(tmp_path / "customs.parquet", str(CODES[0]), b"\xff\xfe")
     assert (await answered(open_one, tmp_path, "format: parquet")).failure is FailureCode.AGENCY_UNAVAILABLE
+
+
+async def test_numbers_of_single_precision_have_the_digits_that_are_meant(tmp_path: Path, open_one: Any) -> None:
+    codes = [str(code) for code in CODES[:2]]
+    capital = pa.array([0.1, float("nan")], pa.float32())
+    table = {"code": codes, "name": ["甲", "乙"], "since": ["2020-01-02"] * 2, "capital": capital}
+    pq.write_table(pa.table(table), tmp_path / "customs.parquet")
+    answers = await ask(await open_one(manifest("format: parquet"), str(tmp_path)), CODES[:2])
+    assert [answers[code].rows[0]["registeredCapital"] for code in CODES[:2]] == [Money(Decimal("0.1"), "CNY"), None]
+
+
+async def test_an_expression_reaches_into_a_nested_column(tmp_path: Path, open_one: Any) -> None:
+    table = {
+        "code": [str(CODES[0])],
+        "names": [[{"kind": b"old", "text": b"x"}, {"kind": b"new", "text": "甲".encode()}]],
+    }
+    pq.write_table(pa.table(table), tmp_path / "customs.parquet")
+    text = manifest("format: parquet")
+    text = text[: text.index("fields:")] + "fields: {name: {jmespath: \"names[?kind == 'new'].text | [0]\"}}\n"
+    answer = (await ask(await open_one(text, str(tmp_path)), CODES[:1]))[CODES[0]]
+    assert (answer.outcome, answer.rows) == (Outcome.ANSWERED, ({"name": "甲"},))
+
+
+async def test_bytes_within_a_nested_column_that_are_no_text_are_not_made_one(tmp_path: Path, open_one: Any) -> None:
+    pq.write_table(
+        pa.table({"code": [str(CODES[0])], "names": [[{"text": b"\xff\xfe"}]]}), tmp_path / "customs.parquet"
+    )
+    text = manifest("format: parquet")
+    text = text[: text.index("fields:")] + 'fields: {name: {jmespath: "names[0].text"}}\n'
+    answer = (await ask(await open_one(text, str(tmp_path)), CODES[:1]))[CODES[0]]
+    assert answer.failure is FailureCode.AGENCY_UNAVAILABLE
 
 
 async def test_parquet_without_its_library_names_the_extra(
@@ -316,6 +376,7 @@ async def test_the_date_of_the_data_is_where_the_agency_puts_it(
     ("options", "message"),
     [
         (("format: xlsx", "delimiter: ;"), "delimiter: not for the format xlsx"),
+        (("format: parquet", "skip: 1"), "skip: not for the format parquet"),
         (("sheet: a",), "sheet: not for the format delimited"),
         (("asOf: {marker: text}",), "the drops have no marker"),
         (('asOf: {name: "customs_%Y%m.csv"}',), "needs %Y, %m and %d once each"),

@@ -81,6 +81,25 @@ async def test_a_field_that_was_not_asked_for_is_not_in_the_query(agency: Agency
     assert CODES[0] not in agency.asked[0].body["query"]
 
 
+async def test_what_an_expression_reads_is_in_the_query_and_nothing_else(agency: Agency, open_one: Any) -> None:
+    agency.answer = upstream
+    manifest = f"""{HEAD}
+        key: uscc
+        query: {{field: companies, argument: codes}}
+        fields:
+          year: {{jmespath: "max(ratings[*].year)"}}
+          grade: {{jmespath: "ratings[?year == `2021`].level | [0]"}}
+          recordUrl: {{jmespath: "ratings[0].secret"}}
+"""
+    supply = await open_one(manifest, agency.address)
+    answer = (await ask(supply, CODES[:1], ["year", "grade"]))[CODES[0]]
+    assert (answer.outcome, answer.rows) == (Outcome.ANSWERED, ({"year": 2021, "grade": Code("绿")},))
+    assert (await ask(supply, CODES[:1], ["recordUrl"]))[CODES[0]].rows == ({"recordUrl": "s"},)
+    first, second = (asked.body["query"] for asked in agency.asked)
+    assert "ratings { level year }" in first
+    assert "ratings { secret }" in second
+
+
 async def test_the_agencys_own_date_is_asked_beside_the_rows(agency: Agency, open_one: Any) -> None:
     agency.answer = upstream
     answers = await ask(await open_one(LIST, agency.address), CODES[:1], ["year"])

@@ -41,6 +41,9 @@ def read(kind: Kind, raw: Any, **options: Any) -> Any:
         ("05/03/2021", {"formats": ["%Y%m%d", "%d/%m/%Y"]}, date(2021, 3, 5)),
         (1614902400000, {"formats": ["epochMilliseconds"]}, date(2021, 3, 5)),
         ("1614902400", {"formats": ["epochSeconds"]}, date(2021, 3, 5)),
+        (44260, {"formats": ["excelDays"]}, date(2021, 3, 5)),
+        ("44260.999988", {"formats": ["%Y-%m-%d", "excelDays"]}, date(2021, 3, 5)),
+        (Decimal(61), {"formats": ["excelDays"]}, date(1900, 3, 1)),
         ("1900-1-1", {}, None),
         ("9999-9-9", {}, None),
         ("9999-12-31 23:59:59", {}, None),
@@ -60,6 +63,9 @@ def test_what_is_no_date_is_not_guessed(raw: Any) -> None:
         read(Kind.DATE, raw)
     with pytest.raises(Unmappable):
         read(Kind.DATE, "2021111", formats=["%Y%m%d"])
+    for number in (60, 2_958_466, "1e999999999", "NaN", "sNaN", -5):
+        with pytest.raises(Unmappable):
+            read(Kind.DATE, number, formats=["excelDays"])
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,14 @@ def test_names_begin_with_the_agencys(agency: str, begins: str) -> None:
         ("orderedBy: recalledOn", "orderedBy: cost", 7, "records.0.orderedBy", "no date 'cost'", "recalledOn"),
         ("{from: recalledOn}", "{from: recaledOn}", 8, "records.0.filters.recalledFrom", "no date", "recalledOn"),
         ("{from: recalledOn}", "{}", 8, "records.0.filters.recalledFrom", "exactly one of from and to", ""),
+        (
+            "type: date, tier: PUBLIC",
+            "type: date, tier: SEALED",
+            8,
+            "records.0.filters.recalledFrom",
+            "is SEALED",
+            "tier",
+        ),
         ("{recalledFrom:", "{after:", 8, "records.0.filters.after", "every list has", "rename"),
         ("      cost: {type", "      source: {type", 12, "records.0.fields.source", "every record type has", "map it"),
         (
@@ -91,6 +99,8 @@ def test_names_begin_with_the_agencys(agency: str, begins: str) -> None:
             "map it",
         ),
         ("mask: bucket", "mask: year", 12, "records.0.fields.cost", "no mask 'year' for a money field", ""),
+        ("type: money, ", "type: [], ", 12, "records.0.fields.cost.type", "", ""),
+        ("type: money, ", "type: {}, ", 12, "records.0.fields.cost.type", "", ""),
         ("type: money, ", "", 12, "records.0.fields.cost.type", "missing key 'type'", ""),
         ("zh: 费用。", "cn: 费用。", 12, "records.0.fields.cost.description", "", ""),
         ("tier: AUTHORISED, ", "", 12, "records.0.fields.cost.tier", "missing key 'tier'", ""),

@@ -40,6 +40,11 @@ from tests.connectors.support import CODES, Agency, Asked, ask
 Open = Callable[..., Awaitable[AgencySupply]]
 
 
+def unqualified(content: str) -> str:
+    """An answer without namespaces."""
+    return envelope(f"<QueryPenaltiesResponse>{content}</QueryPenaltiesResponse>")
+
+
 async def court(asked: Asked) -> bytes:
     """Answers each code with one penalty, but for the second of all codes, of which it has none."""
     codes = [element.text or "" for element in body_of(asked).iter("code")]
@@ -106,7 +111,10 @@ async def test_one_company_a_call_goes_out_to_as_many_at_once_as_the_agency_bear
 
 
 async def test_soap_1_2_is_spoken_where_the_port_does(agency: Agency, open_soap: Open) -> None:
-    replying(agency, envelope(f'<p:R xmlns:p="{QUERY}">{penalty("x")}</p:R>', SOAP_12))
+    replying(
+        agency,
+        envelope(f'<p:QueryPenaltiesResponse xmlns:p="{QUERY}">{penalty("x")}</p:QueryPenaltiesResponse>', SOAP_12),
+    )
     manifest = SINGLE.replace("operation: QueryOne", "operation: QueryOne, port: Penalty12, service: PenaltyService")
     answers = await ask(await open_soap(manifest), CODES[:1])
     assert answers[CODES[0]].outcome is Outcome.ANSWERED
@@ -228,10 +236,10 @@ async def test_repeated_elements_that_come_single_are_lists_of_one(agency: Agenc
         return f"<penalty><id>{number}</id>{''.join(map(clause.format, clauses))}</penalty>"
 
     supply = await open_soap(manifest)
-    replying(agency, envelope(f"<r>{row(1, 'a')}</r>"))
+    replying(agency, unqualified(row(1, "a")))
     [single] = (await ask(supply, CODES[:1]))[CODES[0]].rows
     assert (single["recordId"], single["facts"]) == ("1", "a")
-    replying(agency, envelope(f"<r>{row(1, 'a', 'b')}{row(2)}</r>"))
+    replying(agency, unqualified(row(1, "a", "b") + row(2)))
     rows = (await ask(supply, CODES[:1]))[CODES[0]].rows
     assert [row["facts"] for row in rows] == ["a/b", None]
 
@@ -241,7 +249,10 @@ async def test_several_elements_where_the_manifest_takes_one_are_not_read_as_non
 ) -> None:
     manifest = SINGLE.replace(FIELDS, "        fields: {documentNumber: clause.number}\n")
     clause = "<clause><number>{}</number></clause>"
-    replying(agency, envelope(f"<r><penalty>{clause.format(1)}</penalty><penalty>{clause.format(1) * 2}</penalty></r>"))
+    replying(
+        agency,
+        unqualified(f"<penalty>{clause.format(1)}</penalty><penalty>{clause.format(1) * 2}</penalty>"),
+    )
     answer = (await ask(await open_soap(manifest), CODES[:1]))[CODES[0]]
     assert [row["documentNumber"] for row in answer.rows] == ["1", None]
     assert (answer.outcome, answer.unmapped) == (Outcome.INCOMPLETE, 1)
@@ -253,7 +264,7 @@ async def test_rows_nested_in_their_company_are_joined_by_the_key_around_them(ag
 
     replying(
         agency,
-        envelope(f"<r>{company(CODES[0], 1, 2)}{company(CODES[1], 3)}{company(CODES[2])}<no>{CODES[3]}</no></r>"),
+        unqualified(f"{company(CODES[0], 1, 2)}{company(CODES[1], 3)}{company(CODES[2])}<no>{CODES[3]}</no>"),
     )
     manifest = BATCH.replace("key: company.code", "key: ^.@code").replace("missingMeans: none", "missingMeans: error")
     manifest = manifest.replace("{rows: penalties.penalty}", "{rows: c, within: penalty, unknown: {keys: no}}")
@@ -367,6 +378,23 @@ async def test_faults_mean_what_the_manifest_says_or_a_failure(
     assert "机密" not in str(logs)
 
 
+@pytest.mark.parametrize("body", ["<x:SystemError xmlns:x='urn:x'/>", "<fault><faultcode>9</faultcode></fault>"])
+async def test_an_error_of_the_agencys_own_does_not_pass_for_an_answer_without_rows(
+    agency: Agency, open_soap: Open, body: str
+) -> None:
+    replying(agency, envelope(body))
+    answer = (await ask(await open_soap(SINGLE), CODES[:1]))[CODES[0]]
+    assert answer.failure is FailureCode.AGENCY_BAD_RESPONSE
+
+
+async def test_an_answer_may_be_called_otherwise_than_the_wsdl_says(agency: Agency, open_soap: Open) -> None:
+    replying(agency, envelope(f"<Result>{penalty(CODES[0]).replace('p:', '')}</Result>"))
+    manifest = SINGLE.replace("rows: penalty\n", "rows: penalty\n          element: Result\n")
+    assert [row["documentNumber"] for row in (await ask(await open_soap(manifest), CODES[:1]))[CODES[0]].rows] == [
+        "浙罚1"
+    ]
+
+
 async def test_a_fault_can_mean_that_there_are_no_records(agency: Agency, open_soap: Open) -> None:
     replying(agency, fault("e:Client", "<None/>"), 500)
     answer = (await ask(await open_soap(SINGLE), CODES[:1]))[CODES[0]]
@@ -384,8 +412,8 @@ HOSTILE = {
     "a text": envelope("机密"),
     "deep": envelope("<a>" * 200 + "</a>" * 200),
     "nothing": "",
-    "too large": envelope(f"<r><penalty>{'x' * 20_000}</penalty></r>"),
-    "texts for rows": envelope("<r><penalty>机密</penalty></r>"),
+    "too large": unqualified(f"<penalty>{'x' * 20_000}</penalty>"),
+    "texts for rows": unqualified("<penalty>机密</penalty>"),
 }
 
 

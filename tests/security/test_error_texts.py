@@ -218,6 +218,7 @@ ELSEWHERE = {
     "POLICY_STORE_MISSING": "test_administration_api.py",
     "CONCURRENCY_EXCEEDED": "test_quotas.py",
     "COMPANIES_EXCEEDED": "test_quotas.py",
+    "VERIFICATIONS_EXCEEDED": "test_enumeration.py",
     "DOCUMENT_ID_REQUIRED": "test_trusted_documents.py",
     "DOCUMENT_NOT_TRUSTED": "test_trusted_documents.py",
 }

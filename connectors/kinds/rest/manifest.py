@@ -201,6 +201,12 @@ class RestResponse(Part):
         return frozenset({OK, *self.status})
 
     @property
+    def is_plain(self) -> bool:
+        """Whether an answer is JSON with one list of rows that are objects, and none of it a text in which more is."""
+        in_utf8 = self.format == "json" and self.encoding in {None, "utf-8"} and self.text is None
+        return in_utf8 and self.layout is Layout.OBJECTS and not self.within and len(self.rows) <= 1
+
+    @property
     def statuses(self) -> frozenset[int]:
         """Those that are no failure by themselves."""
         return self.read.union(self.unknown.status, self.none.status)
@@ -251,6 +257,20 @@ class RestDataset(DatasetManifest):
         """What the manifest says, or else whether it is made of GETs (RFC 9110, section 9.2.2)."""
         requests = (self.request, self.lookup.request) if self.lookup else (self.request,)
         return all(one.method == "GET" for one in requests) if self.idempotent is None else self.idempotent
+
+    @property
+    def read_in_rows(self) -> frozenset[str]:
+        """The paths of all that is read in rows."""
+        others = (self.key.path, self.as_of.column if self.as_of else None)
+        return self.paths().union(path for path in others if path)
+
+    @property
+    def read_around(self) -> frozenset[str]:
+        """The paths of what is read in answers beside their rows."""
+        paging = self.request.paging.read if self.request.paging else ()
+        envelope = (one.path for one in self.response.envelope)
+        paths = (*paging, *envelope, self.response.unknown.keys, self.as_of.path if self.as_of else None)
+        return frozenset(path for path in paths if path)
 
     @property
     def keyed_by_place(self) -> bool:

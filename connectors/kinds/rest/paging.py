@@ -56,6 +56,11 @@ class Paging(Part):
         return self.link is not None or self.link_header
 
     @property
+    def read(self) -> tuple[Name | None, ...]:
+        """The paths at which answers tell of further pages."""
+        return (self.next, self.link, self.total, self.total_pages, self.more, self.last)
+
+    @property
     def parameters(self) -> frozenset[str]:
         """The names of the parameters that say which page is asked for."""
         return frozenset(name for name in (self.page, self.offset, self.cursor, self.size) if name)

@@ -15,6 +15,7 @@ from connectors.kinds.rest.manifest import Layout, RestResponse
 from connectors.lane import OK, LaneAnswer
 from connectors.misread import misread
 from connectors.paths import MISSING, Listing, follow, list_rows
+from connectors.sparse_json import SparseReader
 from connectors.telling import Telling
 
 _IDENTIFIER: Final = re.compile(r"\w[\w.:@-]{0,199}")
@@ -36,10 +37,13 @@ class Said(Enum):
 
 class ResponseReader:
     """How answers are read. `key` is the path of a company's key in rows; `telling` tells rows from what is none;
-    `place` names the call in errors.
+    `place` names the call in errors; `sparse`, where there is one, reads as much of a document as is needed.
     """
 
-    def __init__(self, response: RestResponse, key: str | None, telling: Telling, place: str) -> None:
+    def __init__(
+        self, response: RestResponse, key: str | None, telling: Telling, place: str, sparse: SparseReader | None = None
+    ) -> None:
+        self._sparse = sparse
         self._response = response
         self._key = key
         self._telling = telling
@@ -91,6 +95,8 @@ class ResponseReader:
         listing = await self._listing(document, path, keys)
         if listing is None:
             raise bad_response(self._place, f"no {response.layout} at {path or 'the top'}")
+        if self._sparse is not None:
+            self._sparse.look(listing.rows)
         if response.layout in {Layout.MAP, Layout.ORDER}:
             return self._telling.sift_companies(listing)
         alone = response.layout is Layout.OBJECTS and path is None and isinstance(document, Mapping)
@@ -123,6 +129,9 @@ class ResponseReader:
 
     async def _document(self, content: bytes) -> Any:  # noqa: ANN401
         response = self._response
+        document = await self._sparse.read(content) if self._sparse else None
+        if document is not None:
+            return document
         document = await read_document(content, response.format, response.encoding)
         text = response.text
         if text is None:

@@ -11,6 +11,7 @@ from msgspec import structs
 
 from connectors.as_of import moment_at
 from connectors.contract import RawRow, RecordShape, SourceAnswer, SourceCall
+from connectors.duplicates import RECORD_ID
 from connectors.http import HttpClient
 from connectors.http_connection import open_client
 from connectors.kinds.rest.manifest import Lookup, RestDataset, RestManifest, RestRequest, RestResponse
@@ -20,7 +21,9 @@ from connectors.kinds.rest.response import ResponseReader, Said
 from connectors.manifest import Filter
 from connectors.paths import ASKED_KEY
 from connectors.settings import SupplySettings
+from connectors.sparse_json import SparseReader, sparse_reader
 from connectors.telling import Telling
+from connectors.text import NOTHINGS, Nothings
 
 _ACCEPTED: Final = {"json": ("application/json",), "xml": ("application/xml", "text/xml")}
 
@@ -54,16 +57,21 @@ class RestSource:
         connection's headers say what bodies are.
         """
 
-        def exchange(request: RestRequest, filters: Mapping[str, Filter], response: RestResponse) -> Exchange:
+        def exchange(
+            request: RestRequest,
+            filters: Mapping[str, Filter],
+            response: RestResponse,
+            sparse: SparseReader | None = None,
+        ) -> Exchange:
             writer = RequestWriter(request, filters, typed=typed, idempotent=dataset.is_idempotent)
             telling = Telling(dataset, nothings, writer.place)
-            reader = ResponseReader(response, dataset.key.path, telling, writer.place)
+            reader = ResponseReader(response, dataset.key.path, telling, writer.place, sparse)
             return Exchange(client, writer, reader, response.statuses)
 
         self._dataset = dataset
         self._client = client
         self._address = address
-        self._exchange = exchange(dataset.request, dataset.filters, dataset.response)
+        self._exchange = exchange(dataset.request, dataset.filters, dataset.response, _sparse(dataset, nothings))
         lookup = dataset.lookup
         self._lookup = exchange(lookup.request, {}, lookup.response) if lookup else None
 
@@ -138,6 +146,17 @@ class RestSource:
         if dataset.key.path is not None or dataset.keyed_by_place:
             return rows
         return [{**row, ASKED_KEY: call.keys[0]} for row in rows]
+
+
+def _sparse(dataset: RestDataset, nothings: Sequence[str]) -> SparseReader | None:
+    """What reads as much of the dataset's answers as is needed; None where they are read whole."""
+    id_, response = dataset.fields.get(RECORD_ID), dataset.response
+    by_paths = all(mapping.jmespath is None for mapping in dataset.fields.values())
+    if id_ is None or id_.path is None or not response.is_plain or not by_paths:
+        return None
+    rows = next(iter(response.rows), None)
+    words = Nothings(NOTHINGS.union(nothings, id_.none))
+    return sparse_reader(rows, dataset.read_in_rows, dataset.read_around, id_.path, words)
 
 
 async def open_sources(

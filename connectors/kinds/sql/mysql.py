@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Any, Final
 
+from asyncmy.constants import FIELD_TYPE
+from asyncmy.converters import conversions
 from sqlalchemy import event
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -32,6 +34,9 @@ The time limit, and a statement that was killed; memory, connections, locks and 
 network.
 """
 
+_CONVERSIONS: Final = {**conversions, FIELD_TYPE.BIT: lambda written: int.from_bytes(written, "big")}
+"""How the driver reads values: its own way, but for BIT, which it leaves as bytes, and in which flags are kept."""
+
 # The driver logs the server's warnings, which quote values.
 logging.getLogger("asyncmy").setLevel(logging.ERROR)
 
@@ -48,7 +53,7 @@ def open_database(url: URL, manifest: SqlManifest, reach: Reach) -> AsyncDatabas
     limits = {"max_statement_time": limit / 1000, "max_execution_time": limit}
     engine = create_async_engine(
         url.set(drivername="mysql+asyncmy"),
-        connect_args={"connect_timeout": manifest.timeout},
+        connect_args={"connect_timeout": manifest.timeout, "conv": _CONVERSIONS},
         isolation_level="AUTOCOMMIT",
         skip_autocommit_rollback=True,
         **pool_arguments(manifest),

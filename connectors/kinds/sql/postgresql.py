@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, ColumnElement, any_, bindparam
+from msgspec import MsgspecError
+from msgspec.json import Decoder
+from sqlalchemy import BindParameter, ColumnElement, any_, bindparam, event
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.types import NullType
@@ -32,6 +36,13 @@ _FAILURES: Final = {
 sake, resources, lock not available, cancelled by the statement timeout, shutdown, the system beneath."""
 
 
+_AS_WRITTEN: Final[Mapping[str, Callable[[str], object]]] = {"float4": Decimal, "uuid": str}
+"""Types whose values are read as the server writes them. The driver's own are not what is meant: 0.1 becomes
+0.10000000149011612, and a UUID no text.
+"""
+
+_decode: Final = Decoder(float_hook=Decimal).decode
+
 _PROVEN: Final = frozenset({"verify-ca", "verify-full"})
 """The modes in which the server has to prove who it is (asyncpg documentation, "connect", `ssl`)."""
 
@@ -54,10 +65,29 @@ def open_database(url: URL, manifest: SqlManifest, reach: Reach) -> AsyncDatabas
             },
         },
         isolation_level="AUTOCOMMIT",
+        json_deserializer=_read_json,
+        native_inet_types=False,
         **pool_arguments(manifest),
     )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: Any, _record: object) -> None:  # noqa: ANN401  (a driver's connection, as SQLAlchemy adapts it)
+        for name, read in _AS_WRITTEN.items():
+            keywords = {"schema": "pg_catalog", "encoder": str, "decoder": read, "format": "text"}
+            connection.run_async(lambda driver, name=name, keywords=keywords: driver.set_type_codec(name, **keywords))
+
     hold_to(reach, engine.sync_engine, encrypted=encrypted)
     return AsyncDatabase(engine)
+
+
+def _read_json(text: str) -> Any:  # noqa: ANN401  (JSON)
+    """The value of a JSON column, with exact decimals. What msgspec refuses and the server keeps (lone surrogates) is
+    read by the standard library.
+    """
+    try:
+        return _decode(text)
+    except MsgspecError:
+        return json.loads(text, parse_float=Decimal)
 
 
 def failure(error: BaseException) -> FailureCode | None:
