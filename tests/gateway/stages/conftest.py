@@ -169,7 +169,7 @@ class KeptAudit:
 
     lines: list[Mapping[str, Any]] = field(default_factory=list)
 
-    async def append(self, record: Mapping[str, Any]) -> None:
+    async def append(self, record: Mapping[str, Any], seconds: float | None = None) -> None:  # noqa: ARG002  # nothing is late here
         self.lines.append(orjson.loads(orjson.dumps(record)))
 
 
