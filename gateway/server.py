@@ -106,13 +106,15 @@ async def answering(
             timeout_keep_alive=settings.connections.idle,
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
+        connections = Connections(settings.connections)
         collectors = AgencyCollector(gateway.health, gateway.refused_manifests), GatewayCollector(gateway)
         async with (
             serving_metrics(settings, worker, collectors),
-            serving.serving(config, listener, Connections(settings.connections), _protocol(settings)),
+            serving.serving(config, listener, connections, _protocol(settings)),
         ):
             with _frozen():
                 yield
+            connections.take_leave()
             await draining.drain()
 
 
