@@ -121,21 +121,23 @@ async def _log(settings: Settings) -> AsyncIterator[Finding]:
     places = [address.get_secret_value() for address in settings.audit.anchors]
     for number, place in enumerate(places, 1):
         if "://" not in place:
-            for one in await asyncio.to_thread(lambda n=number, p=place: list(_anchor_file(f"anchor {n}", Path(p)))):
+            for one in await asyncio.to_thread(_anchor_file, f"anchor {number}", Path(place)):
                 yield one
     yield await _ledger("checkpoints", lambda: audit_ledger(settings))
     for number, place in enumerate(places, 1):
         yield await _ledger(f"anchor {number}", partial(anchor, place, settings))
 
 
-def _anchor_file(subject: str, file: Path) -> Iterator[Finding]:
+def _anchor_file(subject: str, file: Path) -> list[Finding]:
     """Whether a copy can be written to a file. Blocks."""
+    found = []
     if not file.parent.exists():
         remedy = "mount it, or make it: made by the gateway it would be on this machine's own disk"
-        yield warning(subject, f"{file.parent} is not there", remedy)
+        found.append(warning(subject, f"{file.parent} is not there", remedy))
     place = file if file.exists() else _nearest(file.parent)
     if not os.access(place, os.W_OK):
-        yield fault(subject, f"{place} cannot be written", "let the gateway's user write there")
+        found.append(fault(subject, f"{place} cannot be written", "let the gateway's user write there"))
+    return found
 
 
 async def _ledger(subject: str, opened: Callable[[], Ledger]) -> Finding:
