@@ -86,8 +86,8 @@ class _Call:
 @dataclass(eq=False, slots=True)
 class _Rider:
     """One request: what it asks, when it `began`, what to do once it needs to wait no longer (`arrive`), its `share` in
-    calls, and how many of these it still waits for. `context` is its own: what happens
-    to it when calls end is of this request, and not of the one that began the call.
+    calls, and how many of these it still waits for. `context` is its own: what happens to it when calls end is of this
+    request, and not of the one that began the call.
     """
 
     question: Question
