@@ -7,8 +7,6 @@ from __future__ import annotations
 import asyncio
 import resource
 from collections import OrderedDict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any, Final
 from uuid import uuid4
 
@@ -82,17 +80,6 @@ class Connections:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             self.look()
-
-
-@asynccontextmanager
-async def following(connections: Connections) -> AsyncIterator[None]:
-    """Ends the connections whose callers do not come in time, for as long as the context lasts."""
-    task = asyncio.create_task(connections.follow(), name="connections")
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 class TimedProtocol(BoundedProtocol):
