@@ -29,8 +29,8 @@ LEAST_FREE: Final = 0.05
 """The part of a file system below which its room is told: a log that cannot be written closes the door."""
 
 _NO_KEY: Final = (
-    f"set {PREFIX}AUDIT__SIGNING_KEY and {PREFIX}AUDIT__KEYS (xinqiao audit keys makes both): without checkpoints nobody"
-    " can tell that the log was written anew, and there are no receipts"
+    f"set {PREFIX}AUDIT__SIGNING_KEY and {PREFIX}AUDIT__KEYS (xinqiao audit keys makes both): without checkpoints"
+    " nobody can tell that the log was written anew, and there are no receipts"
 )
 
 
