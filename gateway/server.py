@@ -107,23 +107,16 @@ async def answering(
             timeout_keep_alive=settings.connections.idle,
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
+        connections = Connections(settings.connections, settings.limits.request_bytes + HEADERS)
+        protocol = CertificateProtocol if settings.tls.client_authorities else TimedProtocol
         collectors = AgencyCollector(gateway.health, gateway.refused_manifests), GatewayCollector(gateway)
         async with (
             serving_metrics(settings, worker, collectors),
-            serving.serving(config, listener, Connections(settings.connections), _protocol(settings)),
+            serving.serving(config, listener, connections, protocol),
         ):
             with _frozen():
                 yield
             await draining.drain()
-
-
-def _protocol(settings: Settings) -> type[TimedProtocol]:
-    """What reads requests: it tells of callers' certificates, where they may bring some."""
-
-    class Protocol(CertificateProtocol if settings.tls.client_authorities else TimedProtocol):  # type: ignore[misc]
-        largest_head = settings.limits.request_bytes + HEADERS
-
-    return Protocol
 
 
 @contextlib.contextmanager
