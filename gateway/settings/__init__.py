@@ -23,9 +23,10 @@ from gateway.settings.callers import (
 )
 from gateway.settings.evidence import AuditSettings, TracingSettings
 from gateway.settings.load import load_settings
-from gateway.settings.settings import PREFIX, Settings
+from gateway.settings.settings import FILE_VARIABLE, PREFIX, Settings
 
 __all__ = [
+    "FILE_VARIABLE",
     "LEEWAY",
     "PREFIX",
     "AdministrationSettings",
