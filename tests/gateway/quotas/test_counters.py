@@ -18,36 +18,10 @@ from gateway.quotas.contract import BURST_SECONDS, Allowance, Counters
 from gateway.quotas.memory import MemoryCounters
 from gateway.quotas.shared import SharedCounters, open_shared
 from tests.connectors.redis_server import RedisServer
+from tests.gateway.quotas.conftest import KEY, PATIENCE, shared
 
-KEY = b"k" * 32
 DAY = "2026-11-27"
 CODES = ["91330100TEXT00025M", "91330200TEXT00041G", "91440300TEXT000170", "91440100TEXT0005XX", "91110000TEXT00033M"]
-PATIENCE = 10.0
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[RedisServer]:
-    server = RedisServer()
-    server.start()
-    yield server
-    server.kill()
-    asyncio.run(server.close())
-
-
-def shared(server: RedisServer, *, lease: float = 60, deadline: float = PATIENCE) -> SharedCounters:
-    return open_shared(server.address, {}, KEY, lease=lease, deadline=deadline)
-
-
-@pytest.fixture(params=["memory", "shared"])
-async def counters(request: pytest.FixtureRequest) -> AsyncIterator[Counters]:
-    if request.param == "memory":
-        yield MemoryCounters()
-        return
-    server = request.getfixturevalue("redis")
-    made = shared(server)
-    await made._client.flushall()
-    yield made
-    await made.close()
 
 
 def bank(key: str = "bank", **bounds: int) -> list[Allowance]:
