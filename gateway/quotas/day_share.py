@@ -12,7 +12,7 @@ import structlog
 from cachetools import LRUCache
 from msgspec.structs import replace
 
-from connectors.contract import CompanyKey, CompanyRows, Dataset, FetchRequest, Supply
+from connectors.contract import Answers, Dataset, FetchRequest, Supply
 from connectors.kindness.share import Share
 from connectors.manifest import Manifest
 from gateway.quotas.contract import Counters
@@ -90,7 +90,7 @@ class DaySupply:
         """As in `Supply`."""
         return self._supply.datasets
 
-    def fetch(self, request: FetchRequest) -> Awaitable[Mapping[CompanyKey, CompanyRows]]:
+    def fetch(self, request: FetchRequest) -> Awaitable[Answers]:
         """As in `Supply`."""
         agency = self.datasets[request.dataset].agency
         part = self._parts.get(agency)
