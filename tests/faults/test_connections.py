@@ -16,7 +16,7 @@ import pytest
 
 from tests.connectors.certificates import Authority
 from tests.connectors.support import CODES
-from tests.faults.agency import Agency, Call, behave
+from tests.faults.agency import Agency, behave_after
 from tests.faults.callers import ASKED, Caller, body_of, connected, gateway_over_one, head_of, request
 from tests.faults.installation import COMMAND, Gateway
 from tests.waiting import PATIENCE, until
@@ -167,12 +167,8 @@ async def test_a_flood_of_connections_leaves_files_for_agencies_and_the_audit(tm
 async def test_where_every_connection_is_being_answered_another_is_told_so(tmp_path: Path) -> None:
     let_go = asyncio.Event()
 
-    async def wait(call: Call) -> None:
-        await let_go.wait()
-        await behave(call)
-
     async with gateway_over_one(tmp_path, XINQIAO_CONNECTIONS__MOST="4") as (gateway, inspectors):
-        inspectors.behaviour = wait
+        inspectors.behaviour = behave_after(let_go)
         busy = [await asking(gateway, inspectors, number) for number in range(4)]
         late = await connected(gateway)
         late.say(request())
