@@ -18,8 +18,9 @@ from connectors.errors import AgencyFailure
 from connectors.http import HttpClient, HttpRequest, bad_response
 from connectors.http_connection import HttpConnection, open_client
 from connectors.manifest import DatasetManifest, Manifest, Name, Part
-from connectors.paths import AROUND, ASKED_KEY, list_rows, put
+from connectors.paths import AROUND, ASKED_KEY, Listing, follow, list_rows, put
 from connectors.settings import SupplySettings
+from connectors.turns import Turn
 
 _NAME: Final = r"[_A-Za-z][_0-9A-Za-z]*"
 _PATH: Final = rf"^{_NAME}(\.{_NAME})*$"
@@ -28,6 +29,9 @@ _ROW_PATH: Final = re.compile(rf"(\^\.)?{_NAME}(\.{_NAME})*", re.ASCII)
 
 _ENTITIES: Final = "_entities"
 """The root field of subgraphs (Apollo Federation Subgraph Specification, "Query._entities")."""
+
+_AT_ONCE: Final = 256
+"""How many rows are looked at between two looks at the clock."""
 
 Selection = dict[str, "Selection"]
 """A selection set: each field with its own, empty for a leaf."""
@@ -53,6 +57,9 @@ class GraphqlQuery(Part):
     )
     within: Annotated[str, StringConstraints(pattern=_PATH)] | None = Field(
         default=None, description="Path, in each object there, to the rows nested in it."
+    )
+    optional: bool = Field(
+        default=False, description="Null in the place of a list, or around it, means that there are no rows."
     )
 
     @model_validator(mode="after")
@@ -138,24 +145,26 @@ class GraphqlSource:
         """The rows of these companies, with the fields asked for. Raises `AgencyFailure`."""
         data, told = await self._ask(call)
         query, own = self._dataset.query, self._dataset.key.path is None
-        within = [query.within] if query.within else ()
-        steps = {path.partition(".")[0] for path in call.columns} - {AROUND}
         rows: list[RawRow] = []
         seen = set(told.none)
+        dropped = 0
         for key, value in self._values(data, call):
             if told.has(key):
                 continue
             if value is None:
                 told.unknown.add(key)
                 continue
-            listing = await list_rows(value, query.rows, within, self._dataset.key.path)
-            if listing is None:
-                raise bad_response(self._place, "no list of objects where the manifest says")
-            if listing.rows and steps and all(map(steps.isdisjoint, listing.rows)):
-                # GraphQL answers with every field that it was asked for (GraphQL specification, section 6.4.4).
-                raise bad_response(self._place, "none of the fields that were asked for")
+            try:
+                listing = await self._listing(value, call)
+            except AgencyFailure as failure:
+                if query.takes_list:
+                    raise
+                told.failed[key] = failure
+                continue
             rows += [{**row, ASKED_KEY: key} for row in listing.rows] if own else listing.rows
             seen |= listing.seen if query.takes_list else {key}
+            dropped += listing.dropped
+            told.failed.update(dict.fromkeys(listing.failed, bad_response(self._place, "null in the place of a list")))
         limit = self._dataset.row_limit
         return SourceAnswer(
             rows=rows[:limit],
@@ -163,6 +172,7 @@ class GraphqlSource:
             seen=frozenset(seen),
             as_of=moment_at(data, self._dataset.as_of),
             truncated=len(rows) > limit,
+            dropped=dropped,
             failed=told.failed,
         )
 
@@ -174,6 +184,28 @@ class GraphqlSource:
     def _place(self) -> str:
         query = self._dataset.query
         return f"query {query.field or query.entity}"
+
+    async def _listing(self, value: object, call: SourceCall) -> Listing:
+        """The rows in the value of the field, or of an entity. Raises `AgencyFailure` where they are not told."""
+        query = self._dataset.query
+        if query.optional and query.rows is not None and _ends_in_null(value, query.rows):
+            return Listing([])
+        companies = query.takes_list and query.rows is None and (query.optional or query.within is not None)
+        if companies and isinstance(value, list) and len(value) == len(call.keys):
+            # An item for each company: one that is null is as if it were left out.
+            value = [item for item in value if item is not None]
+        within = [query.within] if query.within else ()
+        listing = await list_rows(value, query.rows, within, self._dataset.key.path, null_is_none=query.optional)
+        if listing is None:
+            raise bad_response(self._place, "no list of objects where the manifest says")
+        selection, turn = _nested(call.columns), Turn()
+        for start in range(0, len(listing.rows), _AT_ONCE):
+            if not all(_has(row, selection) for row in listing.rows[start : start + _AT_ONCE]):
+                # GraphQL answers with every field that it was asked for (GraphQL specification, section 6.4.4).
+                raise bad_response(self._place, "not all of the fields that were asked for")
+            if turn.is_over():
+                await turn.pass_on()
+        return listing
 
     async def _ask(self, call: SourceCall) -> tuple[Mapping[str, Any] | None, Told]:
         """The answer's data, and what its errors say of companies; no data where they say something of all of them."""
@@ -311,6 +343,25 @@ def _nested(paths: Iterable[str]) -> Selection:
         for step in path.split("."):
             inner = inner.setdefault(step, {})
     return top
+
+
+def _has(value: object, selection: Selection) -> bool:
+    """Whether there is a value, if a null, for each field of the selection."""
+    if value is None or not selection:
+        return True
+    if isinstance(value, list):
+        return all(_has(item, selection) for item in value)
+    if not isinstance(value, Mapping) or not selection.keys() <= value.keys():
+        return False
+    return all(_has(value[name], inner) for name, inner in selection.items() if inner)
+
+
+def _ends_in_null(value: object, path: str) -> bool:
+    for step in path.split("."):
+        if value is None:
+            return True
+        value = follow(value, step)
+    return value is None
 
 
 def _written(selection: Selection) -> str:

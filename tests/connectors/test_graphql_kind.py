@@ -128,3 +128,77 @@ async def test_an_answer_with_errors_is_a_failure_even_beside_data(agency: Agenc
     agency.answer = answer
     answers = await ask(await open_one(LIST, agency.address), CODES[:2], ["year"])
     assert {answer.failure for answer in answers.values()} == {FailureCode.AGENCY_BAD_RESPONSE}
+
+
+FIRST, SECOND = CODES[:2]
+RATED = {"uscc": FIRST, "ratings": [{"year": 2020}]}
+ANSWERED, UNKNOWN = (Outcome.ANSWERED, None), (Outcome.UNKNOWN_COMPANY, None)
+BAD = (Outcome.FAILED, FailureCode.AGENCY_BAD_RESPONSE)
+INCOMPLETE = (Outcome.INCOMPLETE, None)
+OPTIONAL = (
+    LIST.replace("within: ratings}", "within: ratings, optional: true}"),
+    ALIASES.replace("nodes}", "nodes, optional: true}"),
+)
+
+
+async def told(agency: Agency, open_one: Any, manifest: str, data: Any) -> list[Any]:
+    """What is made of this data, of each of two companies."""
+
+    async def answer(_: Asked) -> Any:
+        return {"data": data}
+
+    agency.answer = answer
+    answers = await ask(await open_one(manifest, agency.address), CODES[:2], ["year"])
+    return [(answers[code].outcome, answers[code].failure) for code in CODES[:2]]
+
+
+@pytest.mark.parametrize(
+    ("companies", "strict", "optional"),
+    [
+        ([RATED, {"uscc": SECOND, "ratings": None}], [ANSWERED, BAD], [ANSWERED, ANSWERED]),
+        ([RATED, {"uscc": SECOND, "ratings": [None]}], [ANSWERED, BAD], [ANSWERED, ANSWERED]),
+        ([RATED, {"uscc": SECOND, "ratings": []}], [ANSWERED, ANSWERED], [ANSWERED, ANSWERED]),
+        ([RATED, None], [ANSWERED, UNKNOWN], [ANSWERED, UNKNOWN]),
+        ([RATED, None, None], [INCOMPLETE, INCOMPLETE], [INCOMPLETE, INCOMPLETE]),
+        ([{"uscc": FIRST, "ratings": [{"year": 1}, None]}, None], [INCOMPLETE, INCOMPLETE], [INCOMPLETE, INCOMPLETE]),
+        ([{"uscc": None, "ratings": None}, RATED], [INCOMPLETE, INCOMPLETE], [ANSWERED, UNKNOWN]),
+        ([{"ratings": None}], [INCOMPLETE, INCOMPLETE], [UNKNOWN, UNKNOWN]),
+        ([RATED, {"uscc": SECOND}], [BAD, BAD], [BAD, BAD]),
+        ([RATED, {"uscc": SECOND, "ratings": [{"year": 1}, {}]}], [BAD, BAD], [BAD, BAD]),
+        ([RATED, {"uscc": SECOND, "ratings": "db down"}], [BAD, BAD], [BAD, BAD]),
+    ],
+)
+async def test_a_null_in_a_lists_place_is_no_empty_list_unless_the_manifest_says_so(
+    agency: Agency, open_one: Any, companies: Any, strict: Any, optional: Any
+) -> None:
+    assert await told(agency, open_one, LIST, {"companies": companies}) == strict
+    assert await told(agency, open_one, OPTIONAL[0], {"companies": companies}) == optional
+
+
+@pytest.mark.parametrize(
+    ("page", "strict", "optional"),
+    [
+        ({"nodes": None}, BAD, ANSWERED),
+        ({"nodes": [None]}, BAD, ANSWERED),
+        (None, BAD, ANSWERED),
+        ({"nodes": [{"year": 2020}, None]}, INCOMPLETE, INCOMPLETE),
+        ({"nodes": [{"year": 2020}, {"level": "A"}]}, BAD, BAD),
+        ({}, BAD, BAD),
+    ],
+)
+async def test_what_is_null_of_one_company_fails_that_company_alone(
+    agency: Agency, open_one: Any, page: Any, strict: Any, optional: Any
+) -> None:
+    data = {"k0": {"page": {"nodes": []}}, "k1": {"page": page}}
+    for listed in ("within", "rows"):
+        for expected, manifest in ((strict, ALIASES), (optional, OPTIONAL[1])):
+            found = await told(agency, open_one, manifest.replace("within", listed), data)
+            assert found == [INCOMPLETE if expected is INCOMPLETE else ANSWERED, expected]
+
+
+async def test_a_field_without_the_fields_that_were_asked_of_it_is_no_null(agency: Agency, open_one: Any) -> None:
+    manifest = ALIASES.replace("year: year", "year: period.year")
+    data = {"k0": {"page": {"nodes": [{"period": "db down"}]}}, "k1": {"page": {"nodes": []}}}
+    assert BAD in await told(agency, open_one, manifest, data)
+    data["k0"] = {"page": {"nodes": [{"period": None}]}}
+    assert await told(agency, open_one, manifest, data) == [ANSWERED, ANSWERED]

@@ -137,6 +137,8 @@ def _came(answer: SourceAnswer | AgencyFailure, hiding: Hiding) -> str:
     told += [f"{counted(len(answer.unknown), 'key')} unknown"] if answer.unknown else []
     told += ["cut off by a limit"] if answer.truncated else []
     told += [f"{counted(answer.dropped, 'row')} that cannot be read"] if answer.dropped else []
+    reasons = "; ".join(sorted({str(failure) for failure in answer.failed.values()}))
+    told += [f"{counted(len(answer.failed), 'key')} failed: {hiding.hide(reasons)}"] if answer.failed else []
     return ", ".join(told)
 
 
