@@ -235,6 +235,9 @@ UNJUDGED = {"code": -1, "msg": "down", "rows": []}
             "set response.encoding: gb18030",
         ),
         (REST, b"<html>", "it is HTML or XML"),
+        (REST, b'{"rows": [{"code": 1, "je": 1, "je": 2}]}', "has je more than once: only the last of them is read"),
+        (REST, b'{"rows": [null, {"id": "1"}]}', "1 row that cannot be read"),
+        (REST, f'{{"rows": [{{"code": "{CODES[0]}", "x": 1}}]}}'.encode(), "1 key failed: GET /search: what stands"),
     ],
 )
 def test_probe_says_what_may_be_read_wrongly(run: Run, manifest: Path, text: str, content: bytes, remark: str) -> None:
