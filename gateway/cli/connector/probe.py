@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
-import orjson
 import typer
+from msgspec.json import Encoder
 
 from connectors.contract import Outcome, SourceAnswer, SourceCall
 from connectors.errors import AgencyFailure, ConnectionNotConfigured
@@ -33,6 +33,8 @@ from gateway.cli.connector.asking import (
 )
 from gateway.cli.output import FAILED, Json, counted, failing_plainly, plain, print_json, print_table
 from schema.values import Code, Count, DateSpan, Money, Value
+
+_encode: Final = Encoder(enc_hook=str, decimal_format="number").encode
 
 _SHOWN: Final = 300
 """How many characters of a body are shown, unless all are wanted."""
@@ -159,7 +161,9 @@ def _field(field: FieldSeen) -> tuple[str, str, str, str]:
 def _raw(raw: object) -> str:
     if raw is MISSING:
         return "(no such place)"
-    return raw if isinstance(raw, str) else orjson.dumps(raw, default=str).decode()
+    if isinstance(raw, str | date):
+        return str(raw)
+    return _encode(raw).decode()
 
 
 def _value(value: Value) -> str:  # noqa: PLR0911  (one for each kind of value)
