@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 import pytest
@@ -202,3 +204,96 @@ async def test_a_field_without_the_fields_that_were_asked_of_it_is_no_null(agenc
     assert BAD in await told(agency, open_one, manifest, data)
     data["k0"] = {"page": {"nodes": [{"period": None}]}}
     assert await told(agency, open_one, manifest, data) == [ANSWERED, ANSWERED]
+
+
+LARGE = build_schema("""
+    type Query {
+      penalties(where: Where!, limit: Int, order: Order): [Penalty!]!
+      firms(codes: [String!]!): [Firm]
+    }
+    input Where { uscc: In! live: Boolean text: String decided: Since tags: [String] }
+    input In { _in: [String!]! }
+    input Since { _gte: String }
+    enum Order { NEWEST OLDEST }
+    type Penalty { uscc: String! facts: String }
+    type Firm { uscc: String! penalties(first: Int = 1): Page }
+    type Page { nodes: [Penalty] pageInfo: Info }
+    type Info { hasNextPage: Boolean }
+""")
+WHERE = f"""{HEAD.replace("TaxCredit", "Penalty").replace("missingMeans: unknown", "missingMeans: none")}
+        key: uscc
+        query:
+          field: penalties
+          argument: where.uscc._in
+          constants: {{limit: 50, order: {{enum: NEWEST}}, where: {{live: true, text: '引"号', tags: [a, null]}}}}
+        filters: {{decidedFrom: {{name: where.decided._gte, type: String}}}}
+        fields: {{facts: facts}}
+"""
+PAGED = f"""{HEAD.replace("TaxCredit", "Penalty").replace("missingMeans: unknown", "missingMeans: none")}
+        key: ^.uscc
+        query:
+          field: firms
+          argument: codes
+          within: penalties.nodes
+          arguments: {{penalties: {{first: 1}}}}
+          more: penalties.pageInfo.hasNextPage
+        fields: {{facts: facts}}
+"""
+
+
+class Penalties:
+    """A service that keeps all to be asked with: two penalties of each company, and says what it was given."""
+
+    def penalties(self, _info: Any, **given: Any) -> list[Any]:
+        return [
+            {"uscc": code, "facts": json.dumps(given, ensure_ascii=False)} for code in given["where"]["uscc"]["_in"]
+        ]
+
+    def firms(self, _info: Any, codes: list[str]) -> list[Any]:
+        return [{"uscc": code, "penalties": self._page(code)} for code in codes]
+
+    def _page(self, code: str) -> Any:
+        def page(_info: Any, first: int) -> Any:
+            nodes = [{"uscc": code, "facts": str(number)} for number in range(2)][:first]
+            return {"nodes": nodes, "pageInfo": {"hasNextPage": len(nodes) < 2}}
+
+        return page
+
+
+async def large(asked: Asked) -> Any:
+    found = graphql_sync(LARGE, asked.body["query"], Penalties(), variable_values=asked.body["variables"])
+    return found.formatted
+
+
+async def test_keys_constants_and_filters_go_into_an_input_object(agency: Agency, open_one: Any) -> None:
+    agency.answer = large
+    supply = await open_one(WHERE, agency.address)
+    answer = (await ask(supply, CODES[:2], ["facts"], filters={"decidedFrom": date(2026, 1, 2)}))[FIRST]
+    where = {
+        "live": True, "text": '引"号', "tags": ["a", None],
+        "uscc": {"_in": list(CODES[:2])}, "decided": {"_gte": "2026-01-02"},
+    }  # fmt: skip
+    assert answer.outcome is Outcome.ANSWERED
+    assert json.loads(answer.rows[0]["facts"]) == {"limit": 50, "order": "NEWEST", "where": where}
+    assert FIRST not in agency.asked[0].body["query"]
+
+
+async def test_a_list_of_which_there_is_more_is_not_whole(agency: Agency, open_one: Any) -> None:
+    agency.answer = large
+    short = (await ask(await open_one(PAGED, agency.address), CODES[:2], ["facts"]))[FIRST]
+    assert (short.outcome, short.failure, len(short.rows)) == (Outcome.INCOMPLETE, FailureCode.LIMIT, 1)
+    whole = (await ask(await open_one(PAGED.replace("first: 1", "first: 9"), agency.address), CODES[:2], ["facts"]))[
+        FIRST
+    ]
+    assert (whole.outcome, len(whole.rows)) == (Outcome.ANSWERED, 2)
+
+
+@pytest.mark.parametrize("info", [{"hasNextPage": "no"}, {}, "none"])
+async def test_what_tells_neither_that_there_is_more_nor_that_there_is_not_is_a_failure(
+    agency: Agency, open_one: Any, info: Any
+) -> None:
+    manifest = ALIASES.replace("within: page.nodes", "rows: page.nodes, more: page.info.hasNextPage")
+    data = {f"k{index}": {"page": {"nodes": [], "info": {"hasNextPage": False}}} for index in range(2)}
+    assert await told(agency, open_one, manifest, data) == [ANSWERED, ANSWERED]
+    data["k1"]["page"]["info"] = info
+    assert await told(agency, open_one, manifest, data) == [ANSWERED, BAD]
