@@ -137,7 +137,7 @@ async def test_an_agency_whose_certificate_has_expired_is_a_fault_that_says_so(t
         environment = {"MINISTRY_URL": f"https://127.0.0.1:{port}", "AUTHORITY": str(authority.file)}
         found = only(await of("agency ministry", settings, environment))
     assert found.verdict is Verdict.FAULT
-    assert "certificate has expired" in found.message
+    assert "its certificate has expired" in found.message
 
 
 async def test_a_database_that_does_not_let_us_in_is_a_fault_without_the_password(
