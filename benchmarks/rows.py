@@ -121,7 +121,7 @@ class Work:
     async def find(self) -> None:
         """The rows found in the documents."""
         for document in self.documents:
-            await list_rows(document, "lb", (), CODE_COLUMN)
+            await list_rows(document, "lb", (), CODE_COLUMN, null_is_none=False)
 
     async def map(self) -> None:
         """The rows mapped, all together."""
@@ -136,7 +136,7 @@ class Work:
     async def all(self) -> None:
         """Everything, from the bytes on."""
         for one in self.answers:
-            listing = await list_rows(await read_json(one.body), "lb", (), CODE_COLUMN)
+            listing = await list_rows(await read_json(one.body), "lb", (), CODE_COLUMN, null_is_none=False)
             await one.joiner.join(self.codes, one.names, SourceAnswer(listing.rows if listing else ()))
 
 

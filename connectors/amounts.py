@@ -28,6 +28,7 @@ LARGEST_INTEGER: Final = 2**31 - 1
 _LARGEST_EXPONENT: Final = 30
 _PLAIN: Final = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,12})?")
 """Numbers that need nothing but `Decimal`."""
+_GROUPED: Final = re.compile(r"[-+]? ?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,4}(?:,[0-9]{4})+)(?:\.[0-9]*)?")
 _MOST_DIGITS: Final = 28
 """Numbers of no more digits are within the bounds, wherever their point is."""
 _DIGITS_AND_POINTS: Final = re.compile(r"[0-9.]*")
@@ -68,14 +69,21 @@ _COUNTED: Final = ("年度", "年", "人", "名", "户", "家", "件", "个", "�
 
 
 def read_decimal(raw: object) -> Decimal:
-    """The number, exact; thousands separators, and what is counted after it, are understood. Raises `Unmappable`."""
+    """The number, exact; separators of thousands (or of 万), and what is counted after it, are understood.
+
+    Raises `Unmappable`, also where a comma stands elsewhere: there it may be what others write a point for.
+    """
     if isinstance(raw, bool):
         raise Unmappable
     text = read_text(raw)
     if _PLAIN.fullmatch(text):
         return Decimal(text)
-    text = narrow(text).replace(",", "")
+    text = narrow(text)
     text = text.removesuffix(next(filter(text.endswith, _COUNTED), "")).strip()
+    if "," in text:
+        if not _GROUPED.fullmatch(text):
+            raise Unmappable
+        text = text.replace(",", "")
     try:
         number = Decimal(text)
     except InvalidOperation:

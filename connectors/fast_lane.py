@@ -33,6 +33,18 @@ _TARGET: Final = re.compile(r"/[!-~]*")
 _PORTS: Final = {"http": 80, "https": 443}
 
 
+_CERTIFICATE_FAULTS: Final = {
+    9: "its certificate is not valid yet",
+    10: "its certificate has expired",
+    18: "its certificate is of no authority that is trusted",
+    19: "its certificate is of no authority that is trusted",
+    20: "its certificate is of no authority that is trusted",
+    62: "its certificate is for another name",
+    64: "its certificate is for another address",
+}
+"""What OpenSSL's codes mean (`X509_V_ERR_...`) of a certificate that does not prove who the agency is."""
+
+
 class FastLane:
     """The `Lane` of an http or https address without user and password."""
 
@@ -114,10 +126,8 @@ class FastLane:
                 return await self._connect_to(addresses)
         except TimeoutError:
             raise OutOfTime("no connection in time") from None
-        except ssl.SSLCertVerificationError as error:
-            raise Unreachable(f"no connection ({type(error).__name__}: {error.verify_message})") from None
         except OSError as error:
-            raise Unreachable(f"no connection ({type(error).__name__})") from None
+            raise Unreachable(f"no connection ({_named(error)})") from None
         except ValueError as error:
             raise Unusable(f"no connection ({type(error).__name__})") from None
 
@@ -163,6 +173,12 @@ class FastLane:
                 return connection
             connection.close()
         return None
+
+
+def _named(error: OSError) -> str:
+    """What happened, in words that hold no name and no address."""
+    kind, code = type(error).__name__, getattr(error, "verify_code", None)
+    return f"{kind}: {_CERTIFICATE_FAULTS[code]}" if code in _CERTIFICATE_FAULTS else kind
 
 
 def _header_lines(headers: Mapping[str, str]) -> str:

@@ -68,6 +68,8 @@ class Joiner:
         turn = Turn()
         asked = Asked(codes, self.dataset.key.kind)
         rows, unkeyed = await _by_company(asked, answer.rows, self.mapper.keys, turn)
+        # What failed of nobody in particular may be anybody's, as a row may.
+        unkeyed += sum(asked.owners(key) is None for key in answer.failed)
         chosen, unclear = await choose_rows(rows, self.mapper.counts, turn)
         distinct = await without_duplicates(chosen, self.mapper, turn, whole_rows=self.whole_rows)
         owns = [distinct.get(code, ()) for code in codes]

@@ -16,6 +16,9 @@ from schema.credit_code import CreditCode, CreditCodeError, normalise
 from schema.errors import LegacyIdError
 
 _ORGANISATION_CODE: Final = re.compile(r"[0-9A-Z]{9}", re.ASCII)
+_AROUND: Final = "='\"`\t\r\n \u200b\u200e\u200f\ufeff"
+"""No code has these characters: ="9133" and '9133 of workbooks, `9133 of payment services, and what cannot be seen."""
+
 _OUT_OF_SCOPE: Final = "CODE_OUT_OF_SCOPE"
 
 
@@ -49,9 +52,12 @@ def spell(key: CompanyKey, kind: KeyKind, spelling: Spelling) -> str:
 
 
 def normal_key(raw: object) -> str | None:
-    """A key of any spelling in the one by which rows are joined, None where there is no text."""
+    """A key of any spelling in the one by which rows are joined, None where there is no text.
+
+    What programs put around a number, so that others do not take it for one, is no part of it.
+    """
     try:
-        return normalise(read_text(raw)) or None
+        return normalise(read_text(raw).strip(_AROUND)) or None
     except Unmappable:
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, Final
@@ -23,6 +24,10 @@ PROVINCES: Final = frozenset(
     for number in range(first, last + 1)
 )
 """The first two digits of every division (GB/T 2260)."""
+
+_ASKED_BY: Final = frozenset({"request", "lookup", "query", "table", "file", "key"})
+_MARK: Final = re.compile(r"/?TODO(\.wsdl)?")
+"""What `connector new` writes where it found nothing."""
 
 _KINDS_OF: Final[Mapping[str, frozenset[Kind]]] = {
     "join": frozenset(Kind) - {Kind.BOOLEAN, Kind.CREDIT_CODE},
@@ -49,6 +54,24 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     if near:
         return f"did you mean {near[0]!r}?"
     return f"known: {', '.join(names)}" if len(names) <= 40 else ""  # noqa: PLR2004  (a line of names, not a page)
+
+
+def check_decided(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Path and message for each place of a manifest, as written, that says how the agency is asked, or whose a row is,
+    and has nothing but a draft's mark.
+    """
+    for index, dataset in enumerate(manifest["datasets"]):
+        for name in sorted(_ASKED_BY & dataset.keys()):
+            for place in _marked(dataset[name], f"datasets.{index}.{name}"):
+                yield place, "TODO: to be decided"
+
+
+def _marked(value: object, path: str) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _marked(inner, f"{path}.{name}")
+    elif isinstance(value, str) and _MARK.fullmatch(value):
+        yield path
 
 
 def check_names(manifest: Mapping[str, Any], shapes: Mapping[str, RecordShape]) -> Iterator[Mistake]:

@@ -15,7 +15,7 @@ from connectors.errors import Finding, ManifestInvalid
 from connectors.kinds import kinds
 from connectors.lookups import IDENTIFIERS, LEGACY_IDENTIFIERS, LOOKUPS
 from connectors.manifest import DIRECTORY, Manifest
-from connectors.manifest_checks import Mistake, check_mappings, check_names, suggestion
+from connectors.manifest_checks import Mistake, check_decided, check_mappings, check_names, suggestion
 from connectors.own_record import own_shapes
 from connectors.own_record_checks import check_own_records
 from connectors.yaml_lines import LinedDocument, read_yaml
@@ -44,10 +44,12 @@ def load_manifest(path: Path, shapes: Mapping[str, RecordShape]) -> Manifest:
 
 
 def check_manifest(path: Path, shapes: Mapping[str, RecordShape]) -> Manifest:
-    """As `load_manifest`, with the files that the manifest names read as well. Blocks."""
+    """As `load_manifest`, with the files that the manifest names read as well; and a draft is none yet, where something
+    of how the agency is asked is still to be decided. Blocks.
+    """
     manifest = load_manifest(path, shapes)
     document = read_yaml(path)
-    mistakes = kinds().usable[manifest.kind].check(manifest)
+    mistakes = list(kinds().usable[manifest.kind].check(manifest)) or list(check_decided(document.data))
     findings = [_finding(document, (place, message, "")) for place, message in mistakes]
     if findings:
         raise ManifestInvalid(str(path), findings)

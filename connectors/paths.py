@@ -65,16 +65,8 @@ def rows_at(document: object, path: str | None) -> list[RawRow] | None:
 
     None where the document has no such place, or something else there.
     """
-    found = document if path is None else follow(document, path)
-    if found is None:
-        return []
-    if isinstance(found, Mapping):
-        return [found]
-    if isinstance(found, list) and set(map(type, found)) <= {dict}:
-        return found
-    if isinstance(found, list) and all(row is None or isinstance(row, Mapping) for row in found):
-        return [row for row in found if row is not None]
-    return None
+    objects = _objects(document if path is None else follow(document, path))
+    return None if objects is None else objects[0]
 
 
 class Listing(msgspec.Struct, frozen=True):
@@ -89,38 +81,92 @@ class Listing(msgspec.Struct, frozen=True):
     failed: frozenset[str] = frozenset()
 
 
-async def list_rows(document: object, rows: str | None, within: Sequence[str], key: str | None) -> Listing | None:
+async def list_rows(
+    document: object, rows: str | None, within: Sequence[str], key: str | None, *, null_is_none: bool
+) -> Listing | None:
     """The rows at `rows`, or those nested in each object there, at the paths `within`, one within the other; a nested
     row carries the object around it under `AROUND`.
 
-    `key` is the path of the company's key in a row. None where the document has no such places. Others have their turn
-    on the event loop between the nested lists.
+    `key` is the path of the company's key in a row. `null_is_none` says what a null in the place of a list means, or a
+    list of nothing else: that there are no rows, or that they are not told. None where they are not told of anybody,
+    or where the document has no such places. A null among rows is no row. Others have their turn on the event loop
+    between the nested lists.
     """
-    items = rows_at(document, rows)
-    if items is None or not within:
-        return None if items is None else Listing(items, items=len(items))
-    nested = await nest(items, within, key)
-    return None if nested is None else Listing(nested.rows, nested.seen, len(items))
+    objects = _objects(document if rows is None else follow(document, rows))
+    if objects is None:
+        return None
+    items, nulls = objects
+    if nulls and not items:
+        return Listing([], items=nulls) if null_is_none else None
+    nested = await nest(items, within, null_is_none=null_is_none)
+    if nested is None or (nested.untold and key is None):
+        return None
+    seen, failed = frozenset[str](), frozenset[str]()
+    if key is not None:
+        key_of = reader(key, nested=True)
+        seen, failed = (frozenset(str(key_of(row)) for row in rows) for rows in (nested.empty, nested.untold))
+    return Listing(nested.rows, seen, len(items) + nulls, nested.dropped + nulls, failed)
 
 
-async def nest(items: Sequence[RawRow], within: Sequence[str], key: str | None) -> Listing | None:
-    """The rows nested in these objects, as in `list_rows`."""
+class Nested(msgspec.Struct, frozen=True):
+    """Rows nested in objects, and how many nulls stand among them. Of objects without rows, what rows would have around
+    them: of those that have none, and of those whose rows are not told.
+    """
+
+    rows: list[RawRow]
+    dropped: int = 0
+    empty: Sequence[RawRow] = ()
+    untold: Sequence[RawRow] = ()
+
+
+async def nest(items: list[RawRow], within: Sequence[str], *, null_is_none: bool) -> Nested | None:
+    """What is nested in these objects at the paths `within`, as in `list_rows`; None where they have no such places."""
     turn = Turn()
-    found = list(items)
+    found = items
     empty: list[RawRow] = []
+    untold: list[RawRow] = []
+    dropped = 0
     for path in within:
-        around, found, empty = found, [], [{AROUND: row} for row in empty]
+        around, found = found, []
+        empty, untold = [{AROUND: row} for row in empty], [{AROUND: row} for row in untold]
         for row in around:
-            nested = rows_at(row, path)
-            if nested is None:
+            objects = _objects(_nested_at(row, path))
+            if objects is None:
                 return None
+            nested, nulls = objects
             found += [{**inner, AROUND: row} for inner in nested]
-            if not nested:
+            if nested:
+                dropped += nulls
+            elif nulls and not null_is_none:
+                untold.append({AROUND: row})
+            else:
                 empty.append({AROUND: row})
             if turn.is_over():
                 await turn.pass_on()
-    seen = frozenset(str(reader(key, nested=True)(row)) for row in empty) if key is not None else frozenset[str]()
-    return Listing(found, seen, len(items))
+    return Nested(found, dropped, empty, untold)
+
+
+def _nested_at(row: object, path: str) -> object:
+    """As `follow`, but a null on the way is one at the end."""
+    for step in path.split("."):
+        row = None if row is None else _step(row, step)
+    return row
+
+
+def _objects(found: object) -> tuple[list[RawRow], int] | None:
+    """The objects in a list and the number of nulls among them; one object, or null, counts as a list of it."""
+    if found is None:
+        return [], 1
+    if isinstance(found, Mapping):
+        return [found], 0
+    if not isinstance(found, list):
+        return None
+    if set(map(type, found)) <= {dict}:
+        return found, 0
+    if not all(row is None or isinstance(row, Mapping) for row in found):
+        return None
+    rows = [row for row in found if row is not None]
+    return rows, len(found) - len(rows)
 
 
 def _step(document: Any, step: str) -> object:  # noqa: ANN401  (an agency's document has any shape)

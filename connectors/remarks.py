@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -12,6 +14,7 @@ from connectors.kinds.rest.manifest import RestDataset
 from connectors.lane import OK
 from connectors.manifest import DatasetManifest
 from connectors.watch import Exchange
+from connectors.xml_body import ENCODINGS
 
 _CHINESE_XML: Final = re.compile(rb"""<\?xml\s[^>]*?encoding\s*=\s*["'](?:gb|big5)""", re.IGNORECASE)
 _LOST: Final = "\ufffd".encode()
@@ -26,6 +29,7 @@ async def remarks(dataset: DatasetManifest, exchanges: Iterable[Exchange]) -> li
     for exchange in exchanges:
         if exchange.status == OK and exchange.content:
             found += [*_on_encoding(dataset, exchange.content), *await _on_status(dataset, exchange.content)]
+            found += _on_names(dataset, exchange.content)
     return list(dict.fromkeys(found))
 
 
@@ -53,6 +57,24 @@ async def _on_status(dataset: RestDataset, content: bytes) -> list[str]:
         "list, would pass for no records"
         for path, _ in statuses(document, response.rows[0] if response.rows else None)
     ]
+
+
+def _on_names(dataset: RestDataset, content: bytes) -> list[str]:
+    """Names that an object of JSON has twice, which leaves open what it means (RFC 8259, section 4)."""
+    response = dataset.response
+    if response.format != "json":
+        return []
+    twice: dict[str, None] = {}
+
+    def look(members: list[tuple[str, object]]) -> None:
+        counted = Counter(name for name, _ in members)
+        twice.update(dict.fromkeys(name for name, count in counted.items() if count > 1))
+
+    try:
+        json.loads(content.decode(ENCODINGS[response.encoding or "utf-8"]), object_pairs_hook=look)
+    except (ValueError, RecursionError):
+        return []
+    return [f"an object in the answer has {name} more than once: only the last of them is read" for name in twice]
 
 
 def _is_utf_8(content: bytes) -> bool:

@@ -71,7 +71,7 @@ class Telling:
         if not telling:
             raise self._nothing()
         dropped = len(rows) - len(telling)
-        return structs.replace(listing, rows=telling, dropped=dropped) if dropped else listing
+        return structs.replace(listing, rows=telling, dropped=listing.dropped + dropped) if dropped else listing
 
     def _sift_keyed(self, listing: Listing, key: Callable[[RawRow], object]) -> Listing:
         rows, has = listing.rows, self._words.has
@@ -80,7 +80,7 @@ class Telling:
         strange = [row for row in rows if self._own.isdisjoint(row)] if self._own else []
         failed = frozenset(str(found) for row in strange if not has(found := key(row)))
         # Rows of nobody are counted when rows are joined.
-        return structs.replace(listing, failed=failed) if failed else listing
+        return structs.replace(listing, failed=listing.failed | failed) if failed else listing
 
     def sift_companies(self, listing: Listing) -> Listing:
         """The listing, whose rows carry their companies' keys. A company one of whose rows says nothing has `failed`.
@@ -93,10 +93,10 @@ class Telling:
         if self._kind is KeyKind.NAME:
             return self.sift(listing)
         companies = {key for key in {row[ASKED_KEY] for row in rows} if self._is_company(key)}
-        if not companies and not listing.seen:
+        if not companies and not listing.seen and not listing.failed:
             raise self._nothing()
         failed = companies.intersection(row[ASKED_KEY] for row in rows if not self.says(row))
-        return structs.replace(listing, failed=frozenset(failed)) if failed else listing
+        return structs.replace(listing, failed=listing.failed | failed) if failed else listing
 
     def failures(self, keys: Iterable[str]) -> dict[str, AgencyFailure]:
         """The failures of companies about which nothing is said in the place of their rows."""
@@ -108,4 +108,6 @@ class Telling:
         return any(map(str.isdigit, normal)) and is_some_company(normal, self._kind)
 
     def _nothing(self) -> AgencyFailure:
-        return bad_response(self._place, "what stands where rows should has none of the places that fields read")
+        return bad_response(
+            self._place, "what stands where rows should is null, or has none of the places that fields read"
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -30,11 +30,10 @@ class BoundedProtocol(HttpToolsProtocol):
     `largest_head` is how many bytes may come that are no body, and what one read from the socket brings.
     """
 
-    largest_head: ClassVar[int] = HEADERS
-    _beside_bodies: int = 0
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's own
+    def __init__(self, *args: Any, largest_head: int, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's own
         super().__init__(*args, **kwargs)
+        self._largest_head = largest_head
+        self._beside_bodies = 0
         self.parser = self._new_parser()
 
     def data_received(self, data: bytes) -> None:
@@ -42,7 +41,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._beside_bodies += len(data)
         self._unset_keepalive_if_required()
         self._parse(data)
-        if self._beside_bodies > self.largest_head and not self.transport.is_closing():
+        if self._beside_bodies > self._largest_head and not self.transport.is_closing():
             if self.cycle is None or self.cycle.response_complete:  # type: ignore[redundant-expr]  # there may be none
                 self.transport.write(_TOO_LARGE)
             self.transport.close()

@@ -180,6 +180,8 @@ def _leaves(value: object, path: str = "") -> Iterator[str]:
 def _asked_for(leaf: str, columns: frozenset[str]) -> bool:
     if leaf in columns or leaf == ASKED_KEY or leaf.rpartition(".")[2] == "__typename":
         return True
+    if any(leaf.startswith(f"{column}.") for column in columns):
+        return True  # a column of JSON, which comes whole
     # An object around rows holds the rows as well.
     return leaf.startswith(f"{AROUND}.") and any(leaf.endswith(f".{column}") for column in columns)
 

@@ -25,6 +25,7 @@ _NO_END: Final = (
 ReadRow = Callable[[bytes], RawRow | None]
 """From a record to its row, None where it holds none. Raises `DropUnusable` where it is in another encoding."""
 
+_WRAPPED: Final = '="'
 _BOM: Final = "\ufeff"
 _decode_object: Final = Decoder(dict[str, object], float_hook=Decimal).decode
 
@@ -82,10 +83,20 @@ def row_reader(form: DropForm, header: Sequence[str]) -> ReadRow:
 def _fields(record: bytes, form: DropForm) -> list[str]:
     """The record's fields, none where it is no delimited text."""
     dialect: type[csv.Dialect] = _Quoted if form.quotes else _Unquoted
+    text = _text(record, form)
     try:
-        return next(csv.reader([_text(record, form)], dialect, delimiter=form.delimiter), [])
+        fields = next(csv.reader([text], dialect, delimiter=form.delimiter), [])
     except csv.Error:
         return []
+    return list(map(_unwrapped, fields)) if _WRAPPED in text else fields
+
+
+def _unwrapped(field: str) -> str:
+    """The text in a formula that is nothing else, ="0012": so those write it who do not want it taken for a number."""
+    stripped = field.strip()
+    inner = stripped.removeprefix(_WRAPPED).removesuffix('"')
+    wrapped = len(inner) == len(stripped) - len(_WRAPPED) - 1 and '"' not in inner
+    return inner if wrapped else field
 
 
 def _read_object(record: bytes, form: DropForm) -> RawRow | None:

@@ -15,44 +15,59 @@ from connectors.as_of import moment_at
 from connectors.contract import FailureCode, RawRow, RecordShape, SourceAnswer, SourceCall
 from connectors.envelope import Code, code_at
 from connectors.errors import AgencyFailure
+from connectors.graphql_text import NAME, Selection, Variable, check_literal, given, has_all, selection_of, written
 from connectors.http import HttpClient, HttpRequest, bad_response
 from connectors.http_connection import HttpConnection, open_client
-from connectors.manifest import DatasetManifest, Manifest, Name, Part
-from connectors.paths import AROUND, ASKED_KEY, list_rows, put
+from connectors.manifest import DatasetManifest, Filter, Manifest, Name, Part
+from connectors.paths import AROUND, ASKED_KEY, Listing, follow, list_rows, put, rows_at
 from connectors.settings import SupplySettings
+from connectors.turns import Turn
 
-_NAME: Final = r"[_A-Za-z][_0-9A-Za-z]*"
-_PATH: Final = rf"^{_NAME}(\.{_NAME})*$"
+_PATH: Final = rf"^{NAME}(\.{NAME})*$"
 """Dotted names as GraphQL has them (GraphQL specification, section 2.1.9)."""
-_ROW_PATH: Final = re.compile(rf"(\^\.)?{_NAME}(\.{_NAME})*", re.ASCII)
+_ROW_PATH: Final = re.compile(rf"(\^\.)?{NAME}(\.{NAME})*", re.ASCII)
 
 _ENTITIES: Final = "_entities"
 """The root field of subgraphs (Apollo Federation Subgraph Specification, "Query._entities")."""
 
-Selection = dict[str, "Selection"]
-"""A selection set: each field with its own, empty for a leaf."""
+_AT_ONCE: Final = 256
+"""How many rows are looked at between two looks at the clock."""
 
 
 class GraphqlQuery(Part):
     """What is asked: a field, whose argument is a list of keys or (in an alias each) one; or entities of a subgraph."""
 
-    field: Annotated[str, StringConstraints(pattern=rf"^{_NAME}$")] | None = None
-    argument: Annotated[str, StringConstraints(pattern=rf"^{_NAME}$")] | None = Field(
-        default=None, description="field: the argument that carries the keys, or the key."
+    field: Annotated[str, StringConstraints(pattern=rf"^{NAME}$")] | None = None
+    argument: Annotated[str, StringConstraints(pattern=_PATH)] | None = Field(
+        default=None,
+        description="field: the argument that carries the keys, or the key; or the path to it in an input object.",
     )
-    type: Annotated[str, StringConstraints(pattern=rf"^(\[{_NAME}!?\]|{_NAME})!?$")] = "[String!]!"
-    entity: Annotated[str, StringConstraints(pattern=rf"^{_NAME}$")] | None = Field(
+    type: Annotated[str, StringConstraints(pattern=rf"^(\[{NAME}!?\]|{NAME})!?$")] = "[String!]!"
+    entity: Annotated[str, StringConstraints(pattern=rf"^{NAME}$")] | None = Field(
         default=None, description="Instead of a field: the type of the entities of an Apollo Federation subgraph."
     )
     key: Annotated[str, StringConstraints(pattern=_PATH)] | None = Field(
         default=None, description="entity: its key field, which is the company's key."
     )
-    constants: dict[str, Any] = Field(default_factory=dict, description="entity: further key fields, always the same.")
+    constants: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Further arguments of the field, or key fields of the entity, always the same.",
+    )
+    arguments: dict[Annotated[str, StringConstraints(pattern=_PATH)], dict[str, Any]] = Field(
+        default_factory=dict, description="Constant arguments of fields on the way to the rows, by their paths."
+    )
     rows: Annotated[str, StringConstraints(pattern=_PATH)] | None = Field(
         default=None, description="From the field's value, or the entity."
     )
     within: Annotated[str, StringConstraints(pattern=_PATH)] | None = Field(
         default=None, description="Path, in each object there, to the rows nested in it."
+    )
+    more: Annotated[str, StringConstraints(pattern=_PATH)] | None = Field(
+        default=None,
+        description="Path to what is true where the list is not whole: beside `within`, or without it `rows`.",
+    )
+    optional: bool = Field(
+        default=False, description="Null in the place of a list, or around it, means that there are no rows."
     )
 
     @model_validator(mode="after")
@@ -63,9 +78,26 @@ class GraphqlQuery(Part):
             raise ValueError("field goes with argument, entity with key")
         if self.entity is not None and "type" in self.model_fields_set:
             raise ValueError("type: goes with field")
-        if self.entity is None and self.constants:
-            raise ValueError("constants: go with entity")
+        for values in ([self.constants] if self.field else []) + list(self.arguments.values()):
+            check_literal(values)
+        for path in self.arguments:
+            if not f"{'.'.join(self._way)}.".startswith(f"{path}."):
+                raise ValueError(f"arguments: {path!r} is not on the way to the rows")
         return self
+
+    @property
+    def _way(self) -> list[str]:
+        return [path for path in (self.rows, self.within) if path]
+
+    @property
+    def around(self) -> str:
+        """What leads from the field's value to what is around the rows: empty, or ending in a point."""
+        return f"{self.rows}." if self.rows and self.within else ""
+
+    @property
+    def prefix(self) -> str:
+        """What leads from the field's value to what a row has: empty, or ending in a point."""
+        return "".join(f"{path}." for path in self._way)
 
     @property
     def takes_list(self) -> bool:
@@ -98,6 +130,9 @@ class GraphqlDataset(DatasetManifest):
             raise ValueError("errors: one of a list cannot tell which company it is about")
         if self.query.entity is not None and self.filters:
             raise ValueError("filters: entities take no arguments")
+        names = [wanted.name for wanted in self.filters.values()]
+        if (wrong := next((name for name in names if not re.fullmatch(_PATH, name, re.ASCII)), None)) is not None:
+            raise ValueError(f"filters: {wrong!r} is no argument, nor a path to one")
         as_of = (self.as_of.path, self.as_of.column) if self.as_of else ()
         for path in (self.key.path, *as_of, *self.paths()):
             if path is not None and not _ROW_PATH.fullmatch(path):
@@ -138,31 +173,35 @@ class GraphqlSource:
         """The rows of these companies, with the fields asked for. Raises `AgencyFailure`."""
         data, told = await self._ask(call)
         query, own = self._dataset.query, self._dataset.key.path is None
-        within = [query.within] if query.within else ()
-        steps = {path.partition(".")[0] for path in call.columns} - {AROUND}
         rows: list[RawRow] = []
         seen = set(told.none)
+        dropped, more = 0, False
         for key, value in self._values(data, call):
             if told.has(key):
                 continue
             if value is None:
                 told.unknown.add(key)
                 continue
-            listing = await list_rows(value, query.rows, within, self._dataset.key.path)
-            if listing is None:
-                raise bad_response(self._place, "no list of objects where the manifest says")
-            if listing.rows and steps and all(map(steps.isdisjoint, listing.rows)):
-                # GraphQL answers with every field that it was asked for (GraphQL specification, section 6.4.4).
-                raise bad_response(self._place, "none of the fields that were asked for")
+            try:
+                listing = await self._listing(value, call)
+                more = self._has_more(value) or more
+            except AgencyFailure as failure:
+                if query.takes_list:
+                    raise
+                told.failed[key] = failure
+                continue
             rows += [{**row, ASKED_KEY: key} for row in listing.rows] if own else listing.rows
             seen |= listing.seen if query.takes_list else {key}
+            dropped += listing.dropped
+            told.failed.update(dict.fromkeys(listing.failed, bad_response(self._place, "null in the place of a list")))
         limit = self._dataset.row_limit
         return SourceAnswer(
             rows=rows[:limit],
             unknown=frozenset(told.unknown),
             seen=frozenset(seen),
             as_of=moment_at(data, self._dataset.as_of),
-            truncated=len(rows) > limit,
+            truncated=more or len(rows) > limit,
+            dropped=dropped,
             failed=told.failed,
         )
 
@@ -174,6 +213,39 @@ class GraphqlSource:
     def _place(self) -> str:
         query = self._dataset.query
         return f"query {query.field or query.entity}"
+
+    async def _listing(self, value: object, call: SourceCall) -> Listing:
+        """The rows in the value of the field, or of an entity. Raises `AgencyFailure` where they are not told."""
+        query = self._dataset.query
+        if query.optional and query.rows is not None and _ends_in_null(value, query.rows):
+            return Listing([])
+        companies = query.takes_list and query.rows is None and (query.optional or query.within is not None)
+        if companies and isinstance(value, list) and len(value) == len(call.keys):
+            # An item for each company: one that is null is as if it were left out.
+            value = [item for item in value if item is not None]
+        within = [query.within] if query.within else ()
+        listing = await list_rows(value, query.rows, within, self._dataset.key.path, null_is_none=query.optional)
+        if listing is None:
+            raise bad_response(self._place, "no list of objects where the manifest says")
+        selection, turn = selection_of(call.columns), Turn()
+        for start in range(0, len(listing.rows), _AT_ONCE):
+            if not all(has_all(row, selection) for row in listing.rows[start : start + _AT_ONCE]):
+                # GraphQL answers with every field that it was asked for (GraphQL specification, section 6.4.4).
+                raise bad_response(self._place, "not all of the fields that were asked for")
+            if turn.is_over():
+                await turn.pass_on()
+        return listing
+
+    def _has_more(self, value: object) -> bool:
+        """Whether a list is not whole. Raises `AgencyFailure` where that is not told."""
+        query = self._dataset.query
+        if query.more is None:
+            return False
+        around = rows_at(value, query.rows) or [] if query.within else [value]
+        told = [None if _ends_in_null(one, query.more) else follow(one, query.more) for one in around]
+        if not all(one is None or isinstance(one, bool) for one in told):
+            raise bad_response(self._place, f"neither true nor false at {query.more}")
+        return True in told
 
     async def _ask(self, call: SourceCall) -> tuple[Mapping[str, Any] | None, Told]:
         """The answer's data, and what its errors say of companies; no data where they say something of all of them."""
@@ -268,9 +340,9 @@ class GraphqlSource:
 
     def _document(self, call: SourceCall) -> str:
         query = self._dataset.query
-        rows = _written(self._selection(call.columns))
+        rows = written(self._selection(call.columns), query.arguments)
         as_of = self._dataset.as_of
-        top = _written(_nested([as_of.path]))[2:-2] if as_of and as_of.path else ""
+        top = written(selection_of([as_of.path]), {})[2:-2] if as_of and as_of.path else ""
         if query.entity is not None:
             entities = f"{_ENTITIES}(representations: $keys) {{ ... on {query.entity} {rows} }}"
             return f"query($keys: [_Any!]!) {{ {entities} {top} }}"
@@ -278,22 +350,28 @@ class GraphqlSource:
         filters = [(name, self._dataset.filters[name]) for name in sorted(call.filters)]
         declared = [f"${name}: {query.type}" for name in names]
         declared += [f"${name}: {wanted.type}" for name, wanted in filters]
-        extra = "".join(f", {wanted.name}: ${name}" for name, wanted in filters)
         calls = [
-            f"{'' if query.takes_list else name + ': '}{query.field}({query.argument}: ${name}{extra}) {rows}"
+            f"{'' if query.takes_list else name + ': '}{query.field}{self._arguments(name, filters)} {rows}"
             for name in names
         ]
         return f"query({', '.join(declared)}) {{ {' '.join(calls)} {top} }}"
+
+    def _arguments(self, variable: str, filters: Iterable[tuple[str, Filter]]) -> str:
+        """The field's arguments: the constants, with the variables in their places."""
+        query = self._dataset.query
+        values = dict(query.constants)
+        put(values, query.argument or "", Variable(variable))
+        for name, wanted in filters:
+            put(values, wanted.name, Variable(name))
+        return given(values)
 
     def _selection(self, columns: Iterable[str]) -> Selection:
         query = self._dataset.query
         inner = [path for path in columns if not path.startswith(f"{AROUND}.")]
         outer = [path.removeprefix(f"{AROUND}.") for path in columns if path.startswith(f"{AROUND}.")]
-        steps = [path for path in (query.rows, query.within) if path]
-        prefix = "".join(f"{path}." for path in steps)
-        around = f"{query.rows}." if query.rows else ""
+        outer += [query.more] if query.more else []
         leaves = inner or ["__typename"]
-        return _nested([*(prefix + path for path in leaves), *(around + path for path in outer)])
+        return selection_of([*(query.prefix + path for path in leaves), *(query.around + path for path in outer)])
 
 
 async def open_sources(
@@ -304,14 +382,9 @@ async def open_sources(
     return {dataset.record: GraphqlSource(dataset, client) for dataset in manifest.datasets}
 
 
-def _nested(paths: Iterable[str]) -> Selection:
-    top: Selection = {}
-    for path in sorted(paths):
-        inner = top
-        for step in path.split("."):
-            inner = inner.setdefault(step, {})
-    return top
-
-
-def _written(selection: Selection) -> str:
-    return "{ " + " ".join(name + (f" {_written(inner)}" if inner else "") for name, inner in selection.items()) + " }"
+def _ends_in_null(value: object, path: str) -> bool:
+    for step in path.split("."):
+        if value is None:
+            return True
+        value = follow(value, step)
+    return value is None

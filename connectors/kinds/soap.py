@@ -238,7 +238,9 @@ class SoapSource:
             optional=response.optional,
             told=response.tells_errors,
         )
-        listing = await list_rows(document, response.rows, response.within, self._dataset.key.path)
+        listing = await list_rows(
+            document, response.rows, response.within, self._dataset.key.path, null_is_none=response.tells_errors
+        )
         if listing is None:
             raise bad_response(self._place, f"no elements at {response.rows or 'the top'}")
         listing = self._telling.sift(listing, alone=response.rows is None and not response.within)

@@ -475,3 +475,24 @@ async def test_a_drop_whose_rows_have_other_columns_than_its_header_is_refused(t
 
 async def test_where_there_is_no_drop_it_is_told(tmp_path: Path, open_one: Any) -> None:
     assert (await refusal(open_one, tmp_path, "utf-8")).endswith("there is none")
+
+
+@pytest.mark.parametrize("written", ['="{}"', '"=""{}"""', "'{}", "`{}", "{}\t", '"{}\t"', "\u200b{}", "\ufeff{} "])
+async def test_codes_that_programs_marked_as_texts_are_found(tmp_path: Path, open_one: Any, written: str) -> None:
+    lines = f"code,name,since,capital\n{written.format(CODES[0])},甲,2020-01-02,1\n{CODES[1]},乙,,\n"
+    (tmp_path / "customs.csv").write_bytes(lines.encode())
+    answer = await answered(open_one, tmp_path)
+    assert (answer.outcome, answer.rows[0]["name"]) == (Outcome.ANSWERED, "甲")
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [('="0012"', "0012"), ('"=""0012"""', "0012"), ('="a"&"b"', '="a"&"b"'), ('"=""a"" b"', '="a" b'), ('="', '="')],
+)
+async def test_a_formula_that_is_nothing_but_a_text_is_that_text(
+    tmp_path: Path, open_one: Any, written: str, name: str
+) -> None:
+    lines = f"code,name,since,capital\n{CODES[0]},{written},2020-01-02,1\n"
+    (tmp_path / "customs.csv").write_bytes(lines.encode())
+    answer = await answered(open_one, tmp_path, *(["quotes: false"] if written == '="' else []))
+    assert (answer.outcome, answer.rows[0]["name"]) == (Outcome.ANSWERED, name)

@@ -430,3 +430,20 @@ def test_where_several_have_the_name_none_is_guessed() -> None:
     field = compile_field(FieldMapping(path="c[@n=a].#text"), Kind.TEXT, NOTHINGS, nested=True)
     with pytest.raises(Unmappable):
         field.read(row)
+
+
+@pytest.mark.parametrize("kind", [Kind.MONEY, Kind.DECIMAL, Kind.INTEGER, Kind.COUNT])
+@pytest.mark.parametrize(
+    "raw", ["5,00", "1,2", "1.000,50", "1,00,000", "1,000,00", ",100", "100,", "12,3456,789", "0,5"]
+)
+def test_a_comma_that_separates_no_thousands_is_not_read_over(kind: Kind, raw: str) -> None:
+    with pytest.raises((ValueError, ArithmeticError)):
+        read(kind, raw)
+
+
+@pytest.mark.parametrize(
+    ("raw", "number"),
+    [("1,234.5", "1234.5"), ("-12,345,678", "-12345678"), ("1，000", "1000"), ("1,2345,6789.10", "123456789.10")],
+)
+def test_separators_of_thousands_are_left_out(raw: str, number: str) -> None:
+    assert read(Kind.DECIMAL, raw) == Decimal(number)

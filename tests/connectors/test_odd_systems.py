@@ -278,7 +278,7 @@ async def test_a_court_that_nests_penalties_in_cases_in_companies(agency: Agency
         batch: 3
         missingMeans: error
         request: {method: POST, path: /q, keys: {in: body, name: qyxx, style: list, each: {tyshxydm: "{key}", lx: 1}}}
-        response: {rows: jg, within: [ajList, cfList]}
+        response: {rows: jg, within: [ajList, cfList], envelope: {path: cwxx, ok: ['']}}
         fields:
           documentNumber: {join: [^.ajh, xh], with: "-"}
           decidedOn: {path: rq, formats: ["%d/%m/%Y", "%Y年%m月%d日"], none: [不详]}

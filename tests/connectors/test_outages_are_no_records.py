@@ -279,3 +279,92 @@ async def test_an_error_where_a_number_should_be_is_no_unknown_company(
     told_apart = LOOKUP.replace("id: data", "id: data, response: {envelope: {path: code, ok: ['0']}}")
     (found,) = await told(agency, open_one, told_apart, {"code": 0, "data": reply["data"]})
     assert found.outcome is Outcome.UNKNOWN_COMPANY
+
+
+INCOMPLETE, ANSWERED = (Outcome.INCOMPLETE, None), (Outcome.ANSWERED, None)
+ENVELOPED = "envelope: {path: code, ok: ['', '0']}"
+
+
+@pytest.mark.parametrize(
+    ("reply", "plain", "enveloped"),
+    [
+        ([None], BAD, ANSWERED),
+        ([None, None], BAD, ANSWERED),
+        ([{"title": "a"}, None], INCOMPLETE, INCOMPLETE),
+        ([{"title": "a"}, None, {}], INCOMPLETE, INCOMPLETE),
+    ],
+)
+async def test_nulls_among_rows_are_counted_and_alone_are_no_empty_list(
+    agency: Agency, open_one: Any, reply: Any, plain: Any, enveloped: Any
+) -> None:
+    for response, expected in (("", plain), (f", {ENVELOPED}", enveloped)):
+        manifest = f"{SMALLEST}        response: {{layout: objects{response}}}\n{FIELDS}"
+        (found,) = await told(agency, open_one, manifest, reply)
+        assert (found.outcome, found.failure) == expected
+
+
+@pytest.mark.parametrize(
+    ("second", "plain", "enveloped"),
+    [
+        ({"uscc": SECOND, "list": None}, [ANSWERED, BAD, ANSWERED], [ANSWERED] * 3),
+        ({"uscc": SECOND, "list": [None]}, [ANSWERED, BAD, ANSWERED], [ANSWERED] * 3),
+        ({"uscc": SECOND, "list": [{"title": "b"}, None]}, [INCOMPLETE] * 3, [INCOMPLETE] * 3),
+        ({"list": None, "error": "down"}, [INCOMPLETE] * 3, [ANSWERED] * 3),
+        ({"uscc": SECOND}, [BAD] * 3, [BAD] * 3),
+    ],
+)
+async def test_a_null_in_the_place_of_a_companys_rows_is_that_companys_failure(
+    agency: Agency, open_one: Any, second: Any, plain: Any, enveloped: Any
+) -> None:
+    reply = [{"uscc": FIRST, "list": [{"title": "a"}]}, second]
+    for response, expected in (("", plain), (f", {ENVELOPED}", enveloped)):
+        manifest = f"{BATCH}        key: ^.uscc\n        response: {{within: list{response}}}\n{FIELDS}"
+        found = await told(agency, open_one, manifest, reply, 3)
+        assert [(one.outcome, one.failure) for one in found] == expected
+
+
+async def test_a_null_far_within_is_the_failure_of_whose_it_is(agency: Agency, open_one: Any) -> None:
+    reply = [{"uscc": FIRST, "cases": [{"list": [{"title": "a"}]}, {"list": None}]}, {"uscc": SECOND, "cases": None}]
+    manifest = f"{BATCH}        key: ^.^.uscc\n        response: {{within: [cases, list]}}\n{FIELDS}"
+    found = await told(agency, open_one, manifest, reply, 3)
+    assert [(one.outcome, one.failure) for one in found] == [BAD, BAD, ANSWERED]
+
+
+@pytest.mark.parametrize(
+    ("second", "expected"),
+    [
+        ([None], [ANSWERED, BAD]),
+        ([{"title": "b"}, None], [INCOMPLETE, INCOMPLETE]),
+        (None, [ANSWERED, ANSWERED]),
+    ],
+)
+@pytest.mark.parametrize("layout", ["map", "order"])
+async def test_nulls_in_a_companys_list_are_not_left_out(
+    agency: Agency, open_one: Any, layout: str, second: Any, expected: Any
+) -> None:
+    first = [{"title": "a"}]
+    reply: Any = {FIRST: first, SECOND: second} if layout == "map" else [first, second]
+    manifest = f"{BATCH}        response: {{layout: {layout}}}\n        fields: {{facts: title}}\n"
+    found = await told(agency, open_one, manifest, reply, 2)
+    assert [(one.outcome, one.failure) for one in found] == expected
+
+
+async def test_nulls_in_a_companys_list_are_none_where_an_envelope_tells_them_from_an_error(
+    agency: Agency, open_one: Any
+) -> None:
+    manifest = f"{BATCH}        response: {{layout: map, rows: data, {ENVELOPED}}}\n        fields: {{facts: title}}\n"
+    found = await told(agency, open_one, manifest, {"data": {FIRST: [{"title": "a"}], SECOND: [None]}}, 2)
+    assert [(one.outcome, one.failure) for one in found] == [ANSWERED, ANSWERED]
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ("<row x:nil='true'/><row><title>a</title></row>", INCOMPLETE),
+        ("<row x:nil='true'/><row x:nil='true'/>", BAD),
+    ],
+)
+async def test_elements_that_are_nil_are_counted(agency: Agency, open_one: Any, rows: str, expected: Any) -> None:
+    xml = f'<a xmlns:x="http://www.w3.org/2001/XMLSchema-instance">{rows}</a>'
+    (found,) = await told(agency, open_one, SMALLEST + XML % "rows: row" + FIELDS, xml.encode())
+    assert (found.outcome, found.failure) == expected

@@ -22,7 +22,9 @@ from tests.connectors.support import CODES, Agency, ask
 WORDS = Nothings(NOTHINGS)
 MEMBERS, OTHERS = ("id", "a.b", "a.c", "sum"), ("code", "data.total", "page.next")
 
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=4)
+SCALARS = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=4)
+)
 WILD = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner, max_size=2)
 )

@@ -17,7 +17,8 @@ from asyncmy.constants import CR, ER
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from connectors.contract import FailureCode
+from connectors.contract import FailureCode, SourceCall
+from connectors.errors import AgencyFailure
 from connectors.kinds.sql.addresses import DIALECTS
 from connectors.kinds.sql.dialect import Dialect
 from connectors.kinds.sql.failures import failure_of
@@ -210,3 +211,41 @@ async def test_mariadb_that_refuses_or_has_too_much_to_do(mariadb: Any, open_one
         await held.ensure_closed()
         await connection.execute(text("DROP USER one@'127.0.0.1'"))
     await engine.dispose()
+
+
+MISTAKEN = """
+    agency: court
+    name: {{en: Court, zh: 法院}}
+    kind: sql
+    connection: {{url: "${{ADDRESS}}"}}
+    datasets:
+      - record: Penalty
+        table: {table}
+        key: {key}
+        missingMeans: none
+        fields: {{facts: {column}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        ({"table": "t_nope"}, "no such table"),
+        ({"column": "nope"}, "no such column"),
+        ({"key": "number"}, "a column that is compared holds no texts"),
+    ],
+)
+async def test_a_mistake_in_the_manifests_names_is_told(
+    sql_database: Any, open_one: Any, names: dict[str, str], reason: str
+) -> None:
+    address, run = sql_database
+    await run("CREATE TABLE t_penalty (code VARCHAR(20), facts VARCHAR(20), number BIGINT)")
+    if "key" in names and not address.startswith("postgresql"):
+        return  # other databases compare numbers with texts
+    manifest = MISTAKEN.format(**{"table": "t_penalty", "key": "code", "column": "facts", **names})
+    supply = await open_one(manifest, address)
+    call = SourceCall(keys=[CODES[0]], columns=frozenset({names.get("column", "facts")}), filters={}, timeout=20)
+    with pytest.raises(AgencyFailure, match=reason) as raised:
+        await supply._lines["court/Penalty"].source.fetch(call)
+    assert CODES[0] not in str(raised.value)
+    assert raised.value.failure is BAD

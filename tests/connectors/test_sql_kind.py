@@ -219,3 +219,18 @@ async def test_questions_side_by_side_share_the_pool_without_failing(sql_databas
     supply = await open_one(REGISTRATION.replace("batch: 10", "batch: 2"), address)
     found = await asyncio.gather(*(ask(supply, CODES[:20], ["name"]) for _ in range(10)))
     assert all(answers[CODES[0]].rows == ({"name": "甲公司"},) for answers in found)
+
+
+@pytest.mark.parametrize("sql_database", ["sqlite"], indirect=True)
+async def test_a_text_that_is_none_costs_its_own_field_alone(sql_database: Any, open_one: Any) -> None:
+    address, run = sql_database
+    await run("CREATE TABLE t_penalty (code TEXT, number TEXT, decided TEXT, facts TEXT)")
+    gbk = "甲".encode("gbk").hex()
+    for code in CODES[:2]:
+        facts = f"CAST(x'{gbk}' AS TEXT)" if code == CODES[0] else "'乙'"
+        await run(f"INSERT INTO t_penalty VALUES ('{code}', 'n', '2026-01-02', {facts})")  # noqa: S608  (the test's own)
+    answers = await ask(await open_one(PENALTIES, address), CODES[:2])
+    broken, whole = (answers[code] for code in CODES[:2])
+    assert (broken.outcome, broken.unmapped, dict(broken.unreadable)) == (Outcome.INCOMPLETE, 1, {0: {"facts"}})
+    assert (broken.rows[0]["facts"], broken.rows[0]["documentNumber"]) == (None, "n")
+    assert (whole.outcome, whole.rows[0]["facts"]) == (Outcome.ANSWERED, "乙")

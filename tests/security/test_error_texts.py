@@ -219,6 +219,7 @@ ELSEWHERE = {
     "CONCURRENCY_EXCEEDED": "test_quotas.py",
     "COMPANIES_EXCEEDED": "test_quotas.py",
     "VERIFICATIONS_EXCEEDED": "test_enumeration.py",
+    "SERVER_BUSY": "test_connections.py",
     "DOCUMENT_ID_REQUIRED": "test_trusted_documents.py",
     "DOCUMENT_NOT_TRUSTED": "test_trusted_documents.py",
 }

@@ -29,22 +29,30 @@ def members(found: object) -> object:
     return list(found.values()) if isinstance(found, Mapping) else found
 
 
-async def list_companies(companies: Mapping[str, Any], within: Sequence[str]) -> Listing | None:
-    """The rows of each company, which carry its key; one that is null is as if it were left out."""
+async def list_companies(companies: Mapping[str, Any], within: Sequence[str], *, null_is_none: bool) -> Listing | None:
+    """The rows of each company, which carry its key; one that is null is as if it were left out. What a null in the
+    place of its nested rows means, or a list of nothing else, `null_is_none` says as in `list_rows`.
+    """
     rows: list[RawRow] = []
     seen: set[str] = set()
+    failed: set[str] = set()
+    dropped = 0
     for key, value in companies.items():
         if value is None:
             continue
         items = value if isinstance(value, list) else [value]
         objects = [item if isinstance(item, Mapping) else {VALUE: item} for item in items if item is not None]
-        nested = await nest(objects, within, None)
+        nulls = len(items) - len(objects)
+        nested = await nest(objects, within, null_is_none=null_is_none)
         if nested is None:
             return None
         rows += [{**row, ASKED_KEY: key} for row in nested.rows]
-        if not nested.rows:
+        if nested.untold or (nulls and not objects and not null_is_none):
+            failed.add(key)
+        elif not nested.rows:
             seen.add(key)
-    return Listing(rows, frozenset(seen), len(companies))
+        dropped += nested.dropped + (nulls if objects else 0)
+    return Listing(rows, frozenset(seen), len(companies), dropped, frozenset(failed))
 
 
 def from_arrays(header: Sequence[str] | None, found: Any) -> Listing | None:  # noqa: ANN401

@@ -159,14 +159,16 @@ class ResponseReader:
     async def _listing(self, document: Any, path: str | None, keys: Sequence[str]) -> Listing | None:  # noqa: ANN401
         response = self._response
         found = document if path is None else follow(document, path)
+        null_is_none = bool(response.envelope)
         match response.layout:
-            case Layout.OBJECTS:
-                return await list_rows(document, path, response.within, self._key)
-            case Layout.MEMBERS:
-                return await list_rows(members(found), None, response.within, self._key)
+            case Layout.OBJECTS | Layout.MEMBERS:
+                listed = found if response.layout is Layout.OBJECTS else members(found)
+                return await list_rows(listed, None, response.within, self._key, null_is_none=null_is_none)
             case Layout.MAP | Layout.ORDER:
                 companies = from_map(found) if response.layout is Layout.MAP else from_order(found, keys)
-                return None if companies is None else await list_companies(companies, response.within)
+                if companies is None:
+                    return None
+                return await list_companies(companies, response.within, null_is_none=null_is_none)
             case Layout.ARRAYS:
                 return from_arrays(self._header(document), found)
             case Layout.COLUMNS:

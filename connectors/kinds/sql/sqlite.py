@@ -78,6 +78,7 @@ async def _run(connection: AsyncConnection, statement: Select[Any]) -> CursorRes
     stop = threading.Event()
     driver: Any = (await connection.get_raw_connection()).driver_connection
     await driver.set_progress_handler(stop.is_set, _STEPS)
+    driver.text_factory = _read_text
     running = asyncio.create_task(connection.execute(statement))
     try:
         return await asyncio.shield(running)
@@ -87,6 +88,16 @@ async def _run(connection: AsyncConnection, statement: Select[Any]) -> CursorRes
         running.exception()  # seen: the statement was interrupted
         stop.clear()
         raise
+
+
+def _read_text(written: bytes) -> str | bytes:
+    """A text, which SQLite keeps as whatever bytes a program gave it: those that are no UTF-8 stay bytes, which cost no
+    more than their own field.
+    """
+    try:
+        return written.decode()
+    except UnicodeDecodeError:
+        return written
 
 
 SQLITE: Final = Dialect(open_database, failure)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
-import orjson
 import typer
+from msgspec.json import Encoder
 
 from connectors.contract import Outcome, SourceAnswer, SourceCall
 from connectors.errors import AgencyFailure, ConnectionNotConfigured
@@ -33,6 +33,8 @@ from gateway.cli.connector.asking import (
 )
 from gateway.cli.output import FAILED, Json, counted, failing_plainly, plain, print_json, print_table
 from schema.values import Code, Count, DateSpan, Money, Value
+
+_encode: Final = Encoder(enc_hook=str, decimal_format="number").encode
 
 _SHOWN: Final = 300
 """How many characters of a body are shown, unless all are wanted."""
@@ -137,6 +139,8 @@ def _came(answer: SourceAnswer | AgencyFailure, hiding: Hiding) -> str:
     told += [f"{counted(len(answer.unknown), 'key')} unknown"] if answer.unknown else []
     told += ["cut off by a limit"] if answer.truncated else []
     told += [f"{counted(answer.dropped, 'row')} that cannot be read"] if answer.dropped else []
+    reasons = "; ".join(sorted({str(failure) for failure in answer.failed.values()}))
+    told += [f"{counted(len(answer.failed), 'key')} failed: {hiding.hide(reasons)}"] if answer.failed else []
     return ", ".join(told)
 
 
@@ -157,7 +161,9 @@ def _field(field: FieldSeen) -> tuple[str, str, str, str]:
 def _raw(raw: object) -> str:
     if raw is MISSING:
         return "(no such place)"
-    return raw if isinstance(raw, str) else orjson.dumps(raw, default=str).decode()
+    if isinstance(raw, str | date):
+        return str(raw)
+    return _encode(raw).decode()
 
 
 def _value(value: Value) -> str:  # noqa: PLR0911  (one for each kind of value)

@@ -218,6 +218,18 @@ async def test_sql(sql_database: Any, conforming: Any) -> None:
     assert passed(await conforming(SQL, address)) == expected
 
 
+@pytest.mark.parametrize("sql_database", ["postgresql"], indirect=True)
+async def test_a_column_of_json_that_an_expression_reaches_into(sql_database: Any, conforming: Any) -> None:
+    address, run = sql_database
+    await run("CREATE TABLE t_penalty (code TEXT, id TEXT, number TEXT, decided DATE, facts JSON)")
+    for row in ROWS:
+        await run(
+            f"""INSERT INTO t_penalty VALUES ('{row["code"]}', '{row["id"]}', 'n', '{row["day"]}', '{{"a": {{"b": 1}}}}')"""  # noqa: S608, E501
+        )
+    manifest = SQL.replace("facts: facts", "amount: {jmespath: facts.a.b}")
+    assert "no-more-leaves" in passed(await conforming(manifest, address))
+
+
 async def test_file(tmp_path: Path, conforming: Any) -> None:
     drops = tmp_path / "drops"
     drops.mkdir()

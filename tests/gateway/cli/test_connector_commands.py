@@ -140,12 +140,16 @@ def test_the_check_of_an_installation_reads_copies_of_wsdls_too(tmp_path: Path) 
     assert any("QueryPenaltys" in mistake["message"] for mistake in orjson.loads(said.output)["mistakes"])
 
 
-def test_new_drafts_a_manifest_that_check_is_content_with(run: Run, tmp_path: Path) -> None:
+def test_new_drafts_a_manifest_that_check_is_content_with_once_it_is_decided_how_to_ask(
+    run: Run, tmp_path: Path
+) -> None:
     sample, draft = tmp_path / "sample.json", tmp_path / "court.yaml"
     sample.write_text(json.dumps({"rows": ROWS[:1]}))
     said = run("new", sample, "--agency", "court", "--record", "Penalty", "--path", "/search", "--out", draft)
     assert said.exit_code == 0
     assert "things to decide" in said.output
+    assert run("check", draft).exit_code == 1
+    draft.write_text(draft.read_text().replace("name: TODO", "name: codes"))
     assert run("check", draft).exit_code == 0
     assert yaml.safe_load(draft.read_text())["connection"] == {"url": "${COURT_URL}"}
     again = run("new", sample, "--agency", "court", "--out", draft)
@@ -224,6 +228,24 @@ UNJUDGED = {"code": -1, "msg": "down", "rows": []}
 
 
 @pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        (REST.replace("/search", "/TODO").replace("name: codes", "name: TODO"), ["request.keys.name", "request.path"]),
+        (REST.replace("key: code", "key: {path: TODO}"), ["key.path"]),
+        (REST.replace("facts: wfss", "facts: TODO"), []),
+    ],
+)
+def test_a_draft_is_no_manifest_before_it_is_decided_how_to_ask(
+    run: Run, manifest: Path, text: str, places: list[str]
+) -> None:
+    manifest.write_text(text, encoding="utf-8")
+    told = json.loads(run("check", manifest, "--json").output)
+    assert [mistake["message"] for mistake in told["mistakes"]] == [
+        f"datasets.0.{place}: TODO: to be decided" for place in places
+    ]
+
+
+@pytest.mark.parametrize(
     ("text", "content", "remark"),
     [
         (REST, json.dumps(UNJUDGED).encode(), "look the answer has code beside its rows, and no envelope reads it"),
@@ -235,6 +257,9 @@ UNJUDGED = {"code": -1, "msg": "down", "rows": []}
             "set response.encoding: gb18030",
         ),
         (REST, b"<html>", "it is HTML or XML"),
+        (REST, b'{"rows": [{"code": 1, "je": 1, "je": 2}]}', "has je more than once: only the last of them is read"),
+        (REST, b'{"rows": [null, {"id": "1"}]}', "1 row that cannot be read"),
+        (REST, f'{{"rows": [{{"code": "{CODES[0]}", "x": 1}}]}}'.encode(), "1 key failed: GET /search: what stands"),
     ],
 )
 def test_probe_says_what_may_be_read_wrongly(run: Run, manifest: Path, text: str, content: bytes, remark: str) -> None:
@@ -243,6 +268,17 @@ def test_probe_says_what_may_be_read_wrongly(run: Run, manifest: Path, text: str
         variables = {"COURT_URL": address, "COURT_KEY": SECRET, "XINQIAO_PLAIN_NETWORKS": '["127.0.0.0/8"]'}
         said = run("probe", manifest, CODES[0], **variables)
     assert remark in " ".join(said.output.split())
+
+
+def test_probe_shows_numbers_as_numbers(run: Run, manifest: Path) -> None:
+    manifest.write_text(REST.replace("facts: wfss", 'facts: {jmespath: "list[0].sum || text"}'), encoding="utf-8")
+    row = {"code": CODES[0], "je": 1.25, "list": [{"sum": None, "other": 1.25}]}
+    with serving(lambda *_: json.dumps({"rows": [row]}).encode()) as address:
+        variables = {"COURT_URL": address, "COURT_KEY": SECRET, "XINQIAO_PLAIN_NETWORKS": '["127.0.0.0/8"]'}
+        shown = json.loads(run("probe", manifest, CODES[0], "--json", **variables).output)
+    fields = shown[0]["rows"][0]["fields"]
+    assert fields["amount"]["came"] == ["1.25"]
+    assert fields["facts"]["came"] == ["null", '[{"sum":null,"other":1.25}]', "(no such place)"]
 
 
 def test_probe_remarks_nothing_where_an_envelope_reads_the_code(run: Run, manifest: Path) -> None:

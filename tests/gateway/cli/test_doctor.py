@@ -138,7 +138,7 @@ async def test_an_agency_whose_certificate_has_expired_is_a_fault_that_says_so(t
         environment = {"MINISTRY_URL": f"https://127.0.0.1:{port}", "AUTHORITY": str(authority.file)}
         found = only(await of("agency ministry", settings, environment))
     assert found.verdict is Verdict.FAULT
-    assert "certificate has expired" in found.message
+    assert "its certificate has expired" in found.message
 
 
 async def test_a_database_that_does_not_let_us_in_is_a_fault_without_the_password(
@@ -175,6 +175,13 @@ async def test_an_installation_that_lets_nobody_in_is_a_fault() -> None:
 async def test_listening_everywhere_without_tls_is_a_warning() -> None:
     assert only(await of("TLS", Settings(host="::", port=1))).verdict is Verdict.WARNING
     assert await of("TLS", Settings(host="127.0.0.1")) == []
+
+
+async def test_fewer_files_than_connections_take_are_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("resource.getrlimit", lambda _: (256, 4_096))
+    assert not [one for one in await of("machine", Settings()) if "files" in one.message]
+    found = only([one for one in await of("machine", Settings(connections={"most": 4_000})) if "files" in one.message])
+    assert (found.verdict, "4096" in found.message, "5000" in found.remedy) == (Verdict.WARNING, True, True)
 
 
 @pytest.mark.parametrize(
