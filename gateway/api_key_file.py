@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,14 +60,17 @@ def read_api_keys(path: Path) -> tuple[ApiKey, ...]:
 
 
 def write_api_keys(path: Path, keys: Sequence[ApiKey]) -> None:
-    """Puts a new file (mode 0600) in the place of the old one, so that none is ever read half-written. It is YAML,
-    which no comments outlive. Raises `OSError`.
+    """Puts a new file in the place of the old one, so that none is ever read half-written. It is as readable as the old
+    one was, and its owner's alone (mode 0600) where there was none. It is YAML, which no comments outlive. Raises
+    `OSError`.
     """
     entries = [_entry(key) for key in keys]
     half = path.with_name(f"{path.name}.{os.getpid()}.new")
     descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            if path.exists():
+                _as_readable_as(path.stat(), descriptor)
             yaml.safe_dump({"keys": entries}, file, allow_unicode=True, sort_keys=False)
             file.flush()
             os.fsync(file.fileno())
@@ -74,6 +78,13 @@ def write_api_keys(path: Path, keys: Sequence[ApiKey]) -> None:
     except BaseException:
         half.unlink(missing_ok=True)
         raise
+
+
+def _as_readable_as(old: os.stat_result, descriptor: int) -> None:
+    """The gateway, whose user may be another than who writes, goes on being able to read it."""
+    if (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
+        os.fchown(descriptor, old.st_uid, old.st_gid)
+    os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
 
 
 @contextmanager

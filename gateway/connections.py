@@ -54,6 +54,7 @@ class Connections:
     def __init__(self, settings: ConnectionSettings, largest_head: int = HEADERS) -> None:
         self.settings = settings
         self.largest_head = largest_head
+        self.are_ending = False
         self._due: OrderedDict[TimedProtocol, float] = OrderedDict()
 
     def expect(self, connection: TimedProtocol, seconds: float) -> None:
@@ -64,6 +65,12 @@ class Connections:
     def satisfied(self, connection: TimedProtocol) -> None:
         """Its caller owes nothing now."""
         self._due.pop(connection, None)
+
+    def take_leave(self) -> None:
+        """From now on each ends with the next answer, which says so: what a caller sends on one that is being closed is
+        lost.
+        """
+        self.are_ending = True
 
     def make_room(self) -> bool:
         """Ends the connection whose caller has been waited for longest. Whether there was one."""
@@ -123,6 +130,8 @@ class TimedProtocol(BoundedProtocol):
     def on_headers_complete(self) -> None:
         """Waits for the body."""
         super().on_headers_complete()
+        if self._bounds.are_ending:
+            self.cycle.keep_alive = False
         self._in_head = False
         self._bounds.expect(self, self._times.body)
 

@@ -26,6 +26,9 @@ from gateway.errors import ReceiptInvalidError
 TYPE: Final = "xinqiao-receipt"
 """The `typ` of a receipt: no other text that the same key signs passes for one."""
 
+HEADER: Final = "Xinqiao-Receipt"
+"""The header of a response that carries its receipt."""
+
 ALGORITHM: Final = "Ed25519"
 MAX_BYTES: Final = 512 * 1_048_576
 """The longest body that is verified."""

@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from gateway.errors import HttpError, NotAcceptableError
 from gateway.messages import Answered
+from gateway.receipt import HEADER as RECEIPT_HEADER
 
 SECURITY_HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 """No answer is kept by a cache on its way or taken by a browser for another type than it says."""
@@ -61,7 +62,7 @@ def respond(answered: Answered, media_type: MediaType, request_id: str) -> Respo
     that asks for that type believes no other status to come from a GraphQL server.
     """
     status = 200 if answered.executed or media_type is MediaType.JSON else 400
-    receipt = {"Xinqiao-Receipt": answered.receipt} if answered.receipt else {}
+    receipt = {RECEIPT_HEADER: answered.receipt} if answered.receipt else {}
     return _response(answered.body, status, media_type, {"X-Request-Id": request_id, **receipt})
 
 

@@ -116,6 +116,7 @@ async def answering(
         ):
             with _frozen():
                 yield
+            connections.take_leave()
             await draining.drain()
 
 

@@ -60,6 +60,8 @@ async def run_workers(settings: Settings, listener: socket.socket, started: Call
             for task in (told, keeping):
                 task.cancel()
             await asyncio.gather(told, keeping, return_exceptions=True)
+            # Once the workers have closed theirs, who connects is refused, and not left waiting for nobody.
+            listener.close()
             await asyncio.gather(*(worker.end() for worker in workers))
     if not keeping.cancelled():
         keeping.result()

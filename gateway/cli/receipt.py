@@ -10,7 +10,7 @@ import typer
 from gateway.audit.keys import load_public_keys
 from gateway.cli.output import FAILED, Json, failing_plainly, print_json, print_table
 from gateway.errors import ReceiptInvalidError
-from gateway.receipt import salted_digest, verify_receipt
+from gateway.receipt import HEADER, salted_digest, verify_receipt
 
 receipt: Final = typer.Typer(
     name="receipt",
@@ -28,7 +28,10 @@ def group() -> None:
 @receipt.command()
 def verify(
     body: Annotated[Path, typer.Argument(help="The response's body, byte for byte as it came.")],
-    receipt_file: Annotated[Path, typer.Option("--receipt", help="A file with what the header Xinqiao-Receipt said.")],
+    receipt_file: Annotated[
+        Path,
+        typer.Option("--receipt", help="A file with the header Xinqiao-Receipt, or all headers."),
+    ],
     keys: Annotated[Path, typer.Option(help="The gateway's public keys (JWKS), from /.well-known/jwks.json.")],
     *,
     json: Json = False,
@@ -36,7 +39,7 @@ def verify(
     """Verify a receipt, and show what it states. Exit status 1 where it is not by these keys, or for another body."""
     with failing_plainly():
         public = load_public_keys(keys)
-        content, text = body.read_bytes(), receipt_file.read_text(errors="replace")
+        content, text = body.read_bytes(), _told(receipt_file.read_text(errors="replace"))
     try:
         stated = verify_receipt(text, content, public)
         digest = salted_digest(bytes.fromhex(stated["nonce"]), content)
@@ -52,3 +55,9 @@ def verify(
     names = ("dataset", "status", "asOf")
     sources = [tuple(str(source.get(name) or "") for name in names) for source in stated["sources"]]
     print_table("Sources", ("dataset", "status", "as of"), sources)
+
+
+def _told(text: str) -> str:
+    """What the header said, where the text is a response's headers as they came (`curl -D`); else the text."""
+    headers = [line.partition(":") for line in text.splitlines()]
+    return next((value for name, _, value in headers if name.lower() == HEADER.lower()), text)

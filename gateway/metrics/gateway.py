@@ -6,6 +6,7 @@ import platform
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from importlib.metadata import version
+from typing import Final
 
 from prometheus_client.metrics_core import (
     CounterMetricFamily,
@@ -20,10 +21,16 @@ from connectors.health import CacheHealth
 from gateway.activity import Activity
 from gateway.audit.log import AuditLog
 from gateway.editions import Standing
+from gateway.errors import CompaniesExceededError, ConcurrencyExceededError, InternalError, RateExceededError
 from gateway.histogram import BOUNDS, Histogram
 from gateway.metrics.classes import cumulated
 from gateway.pipeline import Gateway
 from policies.decision import Effect
+
+ALARMING: Final = frozenset(
+    error.code for error in (InternalError, RateExceededError, ConcurrencyExceededError, CompaniesExceededError)
+)
+"""The outcomes that are told while there are none, for of a series that begins with 1 Prometheus sees no increase."""
 
 
 class GatewayCollector(Collector):
@@ -52,8 +59,8 @@ class GatewayCollector(Collector):
 
 def _requests(activity: Activity) -> Iterator[Metric]:
     requests = CounterMetricFamily("xinqiao_requests", "Requests, by what became of them.", labels=["outcome"])
-    for outcome, number in sorted(activity.outcomes.items()):
-        requests.add_metric([outcome], number)
+    for outcome in sorted(ALARMING | set(activity.outcomes)):
+        requests.add_metric([outcome], activity.outcomes[outcome])
     yield requests
     yield _gauge("xinqiao_requests_under_way", "Requests that are being answered.", activity.under_way)
     yield _histogram("xinqiao_request_seconds", "How long requests took.", activity.requests)

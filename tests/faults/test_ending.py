@@ -26,7 +26,6 @@ COMPLETE = {"COMPLETE"}
 
 async def test_told_to_end_it_is_not_ready_answers_still_and_loses_nothing_in_flight(tmp_path: Path) -> None:
     let_go = asyncio.Event()
-
     async with agency(behave_after(let_go)) as inspectors:
         suppliers = [penalties("zhejiang-penalties", inspectors.url)]
         async with serving(tmp_path, suppliers, XINQIAO_DRAIN="2") as gateway:
@@ -51,6 +50,55 @@ async def test_told_to_end_it_is_not_ready_answers_still_and_loses_nothing_in_fl
             with pytest.raises(httpx.ConnectError):
                 await gateway.ask(ASKED)
             assert len(gateway.audited()) == 21
+
+
+async def test_told_to_end_it_has_callers_begin_no_other_request_on_a_connection_that_will_end(tmp_path: Path) -> None:
+    async with (
+        agency() as inspectors,
+        serving(tmp_path, [penalties("zhejiang-penalties", inspectors.url)], XINQIAO_DRAIN="2") as gateway,
+        httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as caller,
+    ):
+        live = gateway.url.replace("/graphql", "/healthz")
+        assert "connection" not in (await caller.get(live)).headers
+        gateway.told(signal.SIGTERM)
+
+        async def told_to_go() -> bool:
+            return (await caller.get(live)).headers.get("connection") == "close"
+
+        await until(told_to_go)
+        assert await gateway.ended() == 0
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+async def test_whoever_comes_too_late_is_refused_at_once_while_the_last_requests_are_answered(
+    tmp_path: Path, workers: str
+) -> None:
+    let_go = asyncio.Event()
+    async with agency(behave_after(let_go)) as inspectors:
+        suppliers = [penalties("zhejiang-penalties", inspectors.url)]
+        async with serving(tmp_path, suppliers, XINQIAO_WORKERS=workers) as gateway:
+            in_flight = asyncio.create_task(gateway.ask(ASKED, milliseconds=20_000))
+
+            async def asked() -> bool:
+                return inspectors.calls > 0
+
+            async def refused() -> bool:
+                try:
+                    async with httpx.AsyncClient(trust_env=False, timeout=2) as late:
+                        await late.get(gateway.url.replace("/graphql", "/healthz"))
+                except httpx.ConnectError:
+                    return True
+                except (httpx.ReadError, httpx.RemoteProtocolError):  # it connected before anybody could refuse it
+                    pass
+                return False
+
+            await until(asked)
+            gateway.told(signal.SIGTERM)
+            await until(refused)
+            assert not in_flight.done()
+            let_go.set()
+            assert {one["status"] for one in (await in_flight).of("penalties")} == COMPLETE
+            assert await gateway.ended() == 0
 
 
 async def test_killed_its_next_start_is_clean_and_every_answered_request_is_in_the_audit(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from gateway.certificates import Certificate, Certificates, read_certificate
+from gateway.connections import Connections
 from gateway.credentials import Credentials
 from gateway.errors import (
     AuthenticationFailedError,
@@ -38,7 +39,7 @@ from gateway.forwarded import ForwardedCertificates
 from gateway.identity import Authenticator, load_authenticator
 from gateway.messages import Principal
 from gateway.server import running_server
-from gateway.settings import CertificateSettings, ProxySettings, Settings, TlsSettings
+from gateway.settings import CertificateSettings, ConnectionSettings, ProxySettings, Settings, TlsSettings
 from gateway.tls import CertificateProtocol, ServerCertificate
 from tests.connectors.certificates import Authority
 
@@ -307,14 +308,19 @@ async def test_without_declared_proxies_the_header_is_nothing(client: httpx.Asyn
 @contextmanager
 def secured(app: Any, tls: TlsSettings) -> Iterator[tuple[str, ServerCertificate]]:
     """A real server with TLS on a free loopback port, in a thread."""
-    own = ServerCertificate(tls)
+    own, bounds = ServerCertificate(tls), Connections(ConnectionSettings())
+
+    class Protocol(CertificateProtocol):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, bounds=bounds, **kwargs)
+
     config = uvicorn.Config(
         app,
         port=0,
         log_config=None,
         access_log=False,
         ws="none",
-        http=CertificateProtocol,
+        http=Protocol,
         ssl_context_factory=lambda *_: own.context,
     )
     server = uvicorn.Server(config)

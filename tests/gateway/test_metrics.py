@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+import yaml
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
@@ -25,6 +26,8 @@ from tests.connectors.redis_server import RedisServer
 from tests.gateway.conftest import Signer
 from tests.gateway.test_reload import COMPANY, PATIENCE, Office, Running, environment, offices, settings
 from tests.waiting import until
+
+ROOT = Path(__file__).parents[2]
 
 __all__ = ["offices", "settings"]
 
@@ -70,6 +73,23 @@ async def test_calls_rows_and_what_was_kept_are_counted_by_agency(running: Runni
     assert found['xinqiao_agency_state{agency="honours",xinqiao_agency_state="ASKED"}'] == 1
     assert found["xinqiao_manifests_refused"] == 0
     assert COMPANY not in (await running.client.get(running.metrics)).text
+
+
+async def test_every_series_that_an_alarm_is_about_is_there_from_the_start(running: Running) -> None:
+    rules = yaml.safe_load((ROOT / "examples/prometheus/alerts.yaml").read_text())["groups"][0]["rules"]
+    selectors = {
+        found for rule in rules for found in re.findall(r"(xinqiao_\w+)(?:{(\w+)=~?\"([^\"]*)\"})?", rule["expr"])
+    }
+    wanted = {(name, label, value) for name, label, values in selectors for value in values.split("|")}
+    assert len(wanted) > 15
+    found = await scraped(running)
+    missing = [
+        (name, label, value)
+        for name, label, value in sorted(wanted)
+        if not any(series.split("{")[0] == name and (not label or f'{label}="{value}"' in series) for series in found)
+    ]
+    # What begins with 1 has not increased, and raises no alarm.
+    assert missing == []
 
 
 async def test_failures_and_an_agency_that_is_left_alone_show(running: Running) -> None:

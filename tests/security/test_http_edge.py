@@ -190,6 +190,38 @@ def test_a_body_may_not_be_framed_in_two_ways(gateway: Attacked) -> None:
     assert statuses(received) == [400]
 
 
+UPGRADE = (
+    b"Connection: close, Upgrade, HTTP2-Settings",
+    b"Upgrade: h2c",
+    b"HTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQB",
+)
+"""What Java's client asks for with its first request to an address without TLS."""
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_a_wish_for_another_protocol_is_passed_over_and_the_request_answered(gateway: Attacked, parts: int) -> None:
+    head = post(b"Content-Length: " + str(len(BODY)).encode(), *UPGRADE) + b"\r\n"
+    received = gateway.send(*((head + BODY,) if parts == 1 else (head, BODY)))
+    assert statuses(received) == [200], received
+    assert b'"subject":"anonymous"' in received
+
+
+def test_a_wish_for_another_protocol_makes_no_second_request_of_a_body(gateway: Attacked) -> None:
+    """Who stands before the gateway and passes the wish on would take it for the first one's body."""
+    smuggled = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    upgrade = (b"Connection: Upgrade", b"Upgrade: websocket")
+    head = post(b"Content-Length: " + str(len(smuggled)).encode(), *upgrade) + b"\r\n"
+    assert statuses(gateway.send(head, smuggled)) == [400]
+    chunked = post(b"Transfer-Encoding: chunked", *upgrade) + b"\r\n"
+    assert statuses(gateway.send(chunked, b"%x\r\n%b\r\n0\r\n\r\n" % (len(smuggled), smuggled))) == [400]
+
+
+def test_requests_after_a_wish_for_another_protocol_are_answered_in_their_order(gateway: Attacked) -> None:
+    wishing = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    last = b"GET /nowhere HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    assert statuses(gateway.send(wishing + wishing + last)) == [200, 200, 404]
+
+
 @pytest.fixture(autouse=True)
 def nothing_unexpected_is_logged(gateway: Attacked) -> Any:
     size = gateway.log.stat().st_size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,13 +36,17 @@ def certificates(subject: str, path: Path, now: dt.datetime) -> Finding:
 
 
 def readable_by_others(subject: str, path: Path) -> Iterator[Finding]:
-    """Whether others than its owner may read a file that holds a secret. Blocks."""
+    """Whether others may read a file that holds a secret than whoever needs to: its owner, or where it is somebody
+    else's than who asks, its group. Blocks.
+    """
     try:
-        mode = path.stat().st_mode
+        found = path.stat()
     except OSError:
         return  # whoever reads it says so
-    if mode & (stat.S_IRGRP | stat.S_IROTH):
-        yield warning(subject, f"{path} can be read by others than its owner", f"chmod 600 {path}")
+    is_ours = found.st_uid == os.geteuid() != 0
+    if found.st_mode & (stat.S_IROTH | (stat.S_IRGRP if is_ours else 0)):
+        mode = "600" if is_ours else "o-rwx"
+        yield warning(subject, f"{path} can be read by others than need to", f"chmod {mode} {path}")
 
 
 def _day(moment: dt.datetime) -> str:

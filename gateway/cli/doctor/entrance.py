@@ -17,6 +17,7 @@ from gateway.errors import GatewayError
 from gateway.key_sets import read_keys
 from gateway.settings import PREFIX, ConsentIssuerSettings, IssuerSettings, Settings
 from gateway.tls import ServerCertificate
+from gateway.trusted import read_documents
 
 
 async def entrance(settings: Settings, now: dt.datetime) -> list[Finding]:
@@ -58,6 +59,7 @@ async def _issuer(settings: IssuerSettings, reach: Reach) -> Finding:
 def _files(settings: Settings, now: dt.datetime) -> Iterator[Finding]:
     yield from _tls(settings, now)
     yield from _api_keys(settings, now)
+    yield from _documents(settings)
     for issuer in settings.consent_issuers:
         yield _consents(issuer, now)
 
@@ -87,12 +89,25 @@ def _api_keys(settings: Settings, now: dt.datetime) -> Iterator[Finding]:
         return
     good_ones = [key for key in keys if key.revoked is None and key.expires > now]
     yield good("API keys", f"{counted(len(good_ones), 'key')} of {len(keys)} can be used")
+    yield from readable_by_others("API keys", settings.api_keys_file)
     yield from (_expiring(key) for key in good_ones if key.expires <= now + SOON)
 
 
 def _expiring(key: ApiKey) -> Finding:
     message = f"key {key.id} of {key.organisation} expires {key.expires.date().isoformat()}"
     return warning("API keys", message, f"xinqiao api-key rotate {key.id}")
+
+
+def _documents(settings: Settings) -> Iterator[Finding]:
+    """The list of what callers may run."""
+    if settings.documents.file is None:
+        return
+    try:
+        listed = read_documents(settings.documents.file)
+    except GatewayError as error:
+        yield fault("trusted operations", str(error), f"mend the file, or name another in {PREFIX}DOCUMENTS__FILE")
+    else:
+        yield good("trusted operations", f"{counted(len(listed.by_id), 'operation')} can be read")
 
 
 def _consents(settings: ConsentIssuerSettings, now: dt.datetime) -> Finding:

@@ -10,15 +10,18 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any, Final
 
 import orjson
 
 from gateway.assembly import read_secrets
+from gateway.cli.doctor.certificates import readable_by_others
 from gateway.cli.doctor.finding import SECONDS, Finding, fault, good, warning
 from gateway.connections import OTHER_FILES
 from gateway.errors import GatewayError
-from gateway.settings import PREFIX, Settings
+from gateway.serving import listening
+from gateway.settings import FILE_VARIABLE, PREFIX, Settings
 
 LEAST_CHARACTERS: Final = 12
 """Different characters below which a secret of 32 is hardly drawn at random, but from ten digits."""
@@ -26,7 +29,8 @@ LEAST_CHARACTERS: Final = 12
 
 async def machine(settings: Settings) -> list[Finding]:
     """What is found of the machine, of the secret, and of a gateway that runs with these settings."""
-    return [*_limits(settings), *_secret(settings), await asyncio.to_thread(_running, settings)]
+    gateway = await asyncio.to_thread(lambda: list(_gateway(settings)))
+    return [*_limits(settings), *_secret(settings), *_places(settings), *gateway]
 
 
 def _limits(settings: Settings) -> Iterator[Finding]:
@@ -53,8 +57,40 @@ def _secret(settings: Settings) -> Iterator[Finding]:
         yield warning("secret", f"{PREFIX}SECRET looks as if it could be guessed", "draw one: openssl rand -hex 32")
 
 
-def _running(settings: Settings) -> Finding:
-    """What a gateway says that listens where the settings say, if there is any. Blocks."""
+def _places(settings: Settings) -> Iterator[Finding]:
+    """Whether the settings' file can be read by others, and whether callers and Prometheus ask at one port."""
+    file = os.environ.get(FILE_VARIABLE)
+    if file is not None:
+        yield from readable_by_others("settings", Path(file))
+    if settings.port in _metrics_ports(settings):
+        yield fault("metrics", f"a worker's port for Prometheus is {PREFIX}PORT", f"set {PREFIX}METRICS_PORT to others")
+
+
+def _metrics_ports(settings: Settings) -> range:
+    """Where Prometheus asks, a worker each."""
+    first = settings.metrics_port
+    return range(first, first + settings.workers) if first is not None else range(0)
+
+
+def _gateway(settings: Settings) -> Iterator[Finding]:
+    """What a gateway says that listens where the settings say; where there is none, whether one could. Blocks."""
+    said = _running(settings)
+    if said is not None:
+        yield said
+        return
+    yield good("gateway", f"none answers at {_address(settings)}: it is not started, or listens elsewhere")
+    places = [(settings.host, settings.port, "PORT")]
+    places += [(settings.metrics_host, port, "METRICS_PORT") for port in _metrics_ports(settings)]
+    for host, port, name in places:
+        try:
+            with listening(host, port, 1, PREFIX + name):
+                pass
+        except GatewayError as error:
+            yield fault("gateway", str(error), "see what else listens there, and whether its user may")
+
+
+def _running(settings: Settings) -> Finding | None:
+    """What the gateway says that listens where the settings say; None where nothing answers. Blocks."""
     where = _address(settings)
     # It is on this machine, and its certificate names others.
     context = ssl._create_unverified_context() if where.startswith("https") else None  # noqa: SLF001, S323
@@ -64,13 +100,13 @@ def _running(settings: Settings) -> Finding:
     except urllib.error.HTTPError as error:
         return _readiness(where, _body(error))
     except (urllib.error.URLError, OSError, ValueError):
-        return good("gateway", f"none answers at {where}: it is not started, or listens elsewhere")
+        return None
 
 
 def _readiness(where: str, said: Any) -> Finding:  # noqa: ANN401 - any JSON
     parts = said.get("parts") if isinstance(said, dict) else None
     if not isinstance(parts, dict):
-        return warning("gateway", f"something else answers at {where}", f"set {PREFIX}PORT to a port of its own")
+        return fault("gateway", f"something else answers at {where}", f"set {PREFIX}PORT to a port of its own")
     amiss = [f"{part}: {word}" for part, word in sorted(parts.items()) if word != "ready"]
     if amiss:
         return fault("gateway", f"the one at {where} is not ready: {'; '.join(amiss)}", "see docs/operations.md")

@@ -78,10 +78,12 @@ def _strangers(settings: Settings, policy: Policy, manifests: Sequence[Manifest]
     }
     for setting, names in organisations.items():
         yield from _unknown(setting, names, policy.organisations, "organisation of the policy")
-    weighed = {manifest.agency for manifest in manifests} | {
+    agencies = {manifest.agency for manifest in manifests}
+    weighed = agencies | {
         f"{manifest.agency}/{dataset.record}" for manifest in manifests for dataset in manifest.datasets
     }
     yield from _unknown("COST__WEIGHTS", settings.cost.weights, weighed, "agency or dataset")
+    yield from _unknown("TRACING__AGENCIES", settings.tracing.agencies, agencies, "agency")
 
 
 def _unknown(setting: str, names: Iterable[str], known: Iterable[str], what: str) -> Iterator[Finding]:

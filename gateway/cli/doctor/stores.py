@@ -65,6 +65,15 @@ def _files(settings: Settings) -> Iterator[Finding]:
         yield warning("audit log", f"only {free}", "make room: nothing is answered once the log cannot be written")
     else:
         yield good("audit log", free)
+    yield from _others(settings.audit_file)
+
+
+def _others(log: Path) -> Iterator[Finding]:
+    """What is already there of the log and is somebody else's: whoever runs the gateway must be able to write it."""
+    there = [*log.parent.glob(f"{log.stem}*{log.suffix}"), log.with_suffix(".checkpoints")]
+    for path in sorted(path for path in there if path.exists() and path.stat().st_uid != os.geteuid()):
+        remedy = "run this, and all commands that read the log, as the gateway's user; chown what others made"
+        yield warning("audit log", f"{path} is another user's than the one who asks", remedy)
 
 
 def _nearest(directory: Path) -> Path:
@@ -110,9 +119,25 @@ async def _log(settings: Settings) -> AsyncIterator[Finding]:
     if settings.audit.signing_key is None:
         return
     places = [address.get_secret_value() for address in settings.audit.anchors]
+    for number, place in enumerate(places, 1):
+        if "://" not in place:
+            for one in await asyncio.to_thread(_anchor_file, f"anchor {number}", Path(place)):
+                yield one
     yield await _ledger("checkpoints", lambda: audit_ledger(settings))
     for number, place in enumerate(places, 1):
         yield await _ledger(f"anchor {number}", partial(anchor, place, settings))
+
+
+def _anchor_file(subject: str, file: Path) -> list[Finding]:
+    """Whether a copy can be written to a file. Blocks."""
+    found = []
+    if not file.parent.exists():
+        remedy = "mount it, or make it: made by the gateway it would be on this machine's own disk"
+        found.append(warning(subject, f"{file.parent} is not there", remedy))
+    place = file if file.exists() else _nearest(file.parent)
+    if not os.access(place, os.W_OK):
+        found.append(fault(subject, f"{place} cannot be written", "let the gateway's user write there"))
+    return found
 
 
 async def _ledger(subject: str, opened: Callable[[], Ledger]) -> Finding:

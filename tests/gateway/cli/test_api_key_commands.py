@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import stat
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -51,6 +52,20 @@ def keys(clock: Callable[[], float] | None = None) -> ApiKeys:
 def after(**time: float) -> Callable[[], float]:
     moment = (dt.datetime.now(dt.UTC) + dt.timedelta(**time)).timestamp()
     return lambda: moment
+
+
+def test_a_file_that_the_gateways_user_can_read_stays_so_when_it_is_written_anew(run: Run) -> None:
+    id_ = made(run)["id"]
+    file = Path("keys.yaml")
+    if os.geteuid() == 0:
+        os.chown(file, 0, 4_321)
+    file.chmod(0o640)
+    before = file.stat()
+    assert run("revoke", id_).exit_code == 0
+    after_it = file.stat()
+    assert after_it.st_ino != before.st_ino
+    assert (after_it.st_uid, after_it.st_gid) == (before.st_uid, before.st_gid)
+    assert stat.S_IMODE(after_it.st_mode) == 0o640
 
 
 def test_a_made_key_counts_and_the_file_holds_neither_it_nor_anything_for_other_eyes(run: Run) -> None:

@@ -277,6 +277,10 @@ def test_a_receipt_is_verified_with_the_public_keys_alone(run: Run) -> None:
     assert keys is not None
     Path("receipt").write_text(asyncio.run(Receipts("xinqiao", keys).sign(body)) + "\n")
     Path("body").write_bytes(body)
+    text = Path("receipt").read_text()
+    Path("headers").write_text(f"HTTP/1.1 200 OK\r\ncontent-length: 1\r\nxinqiao-receipt: {text.strip()}\r\n\r\n")
+    headers = run("receipt", "verify", "body", "--receipt", "headers", "--keys", "audit.jwks.json")
+    assert headers.exit_code == 0, headers.output
     verify = ("receipt", "verify", "body", "--receipt", "receipt", "--keys", "audit.jwks.json")
     told = orjson.loads(run(*verify, "--json").stdout)
     assert told == {**stated, "response": salted_digest(bytes(16), body)}
