@@ -10,19 +10,19 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from aiocache import SimpleMemoryCache  # type: ignore[import-untyped]
 from msgspec.structs import replace
 
-from connectors.contract import CompanyKey, CompanyRows, FetchRequest, Outcome
+from connectors.contract import Answers, CompanyKey, CompanyRows, FetchRequest, Outcome
 from connectors.kindness.shared_day import Add
 from connectors.lifetimes import Lifetimes
 from connectors.second_level import DatasetEntries, SecondLevel
 from connectors.shelf import shelf_of
 
-Ask = Callable[[Sequence[CompanyKey]], Awaitable[Mapping[CompanyKey, CompanyRows]]]
+Ask = Callable[[Sequence[CompanyKey]], Awaitable[Answers]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +114,7 @@ class RowCache:
                 answers.update(await self._fly(request, rest, lifetimes, ask))
         return answers
 
-    def or_stale(
-        self, request: FetchRequest, answers: Mapping[CompanyKey, CompanyRows]
-    ) -> Mapping[CompanyKey, CompanyRows]:
+    def or_stale(self, request: FetchRequest, answers: Answers) -> Answers:
         """The answers, and in place of failures rows that are fresh no more, for as long as they may stand in."""
         shelf = shelf_of(request)
         return {code: self._or_stale(request, shelf + code, rows) for code, rows in answers.items()}
@@ -151,9 +149,7 @@ class RowCache:
         flight = self._flights.get(key)
         return flight if flight is not None and request.columns <= flight.columns else None
 
-    async def _fly(
-        self, request: FetchRequest, codes: Sequence[CompanyKey], lifetimes: Lifetimes, ask: Ask
-    ) -> Mapping[CompanyKey, CompanyRows]:
+    async def _fly(self, request: FetchRequest, codes: Sequence[CompanyKey], lifetimes: Lifetimes, ask: Ask) -> Answers:
         """Gets the companies' rows from behind memory, and keeps them there before those who wait for them go on."""
         flight = _Flight(request.columns, asyncio.get_running_loop().create_future())
         shelf = shelf_of(request)
@@ -185,9 +181,7 @@ class RowCache:
             code: _cut(envelope, request.columns) for code, envelope in envelopes.items() if envelope.fresh_until > now
         }
 
-    async def _ask(
-        self, request: FetchRequest, codes: Sequence[CompanyKey], lifetimes: Lifetimes, ask: Ask
-    ) -> Mapping[CompanyKey, CompanyRows]:
+    async def _ask(self, request: FetchRequest, codes: Sequence[CompanyKey], lifetimes: Lifetimes, ask: Ask) -> Answers:
         """What the agency says of the companies; what may be kept of it is, at both levels."""
         # From before the call: rows are as old as the agency's look at them, which may be any time after.
         asked_at, began = time.time(), asyncio.get_running_loop().time()

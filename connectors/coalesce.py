@@ -18,10 +18,10 @@ from datetime import date
 from functools import partial
 from typing import Final
 
-from connectors.contract import CompanyKey, CompanyRows, FailureCode
+from connectors.contract import Answers, CompanyKey, CompanyRows, FailureCode
 from connectors.errors import AgencyFailure
 from connectors.kindness.bounds import late
-from connectors.line import Answers, Line, Question, Told, failed
+from connectors.line import Line, Question, Told, failed
 
 TOLERANCE: Final = 0.01
 """By how many seconds a request may outwait its deadline. A call ends at the latest deadline of its requests: those of
@@ -86,8 +86,8 @@ class _Call:
 @dataclass(eq=False, slots=True)
 class _Rider:
     """One request: what it asks, when it `began`, what to do once it needs to wait no longer (`arrive`), its `share` in
-    calls, and how many of these it still waits for. `context` is its own: what happens
-    to it when calls end is of this request, and not of the one that began the call.
+    calls, and how many of these it still waits for. `context` is its own: what happens to it when calls end is of this
+    request, and not of the one that began the call.
     """
 
     question: Question

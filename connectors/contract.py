@@ -157,6 +157,10 @@ class CompanyRows(msgspec.Struct, frozen=True):
     unreadable: Mapping[int, frozenset[str]] = msgspec.field(default_factory=dict)
 
 
+Answers = Mapping[CompanyKey, CompanyRows]
+"""What a dataset said of each company."""
+
+
 class Asker(msgspec.Struct, frozen=True):
     """For whom an agency is asked: the caller's organisation, its purpose where it has one, and the request's id."""
 
@@ -205,7 +209,7 @@ class Supply(Protocol):
         """Every dataset by id (`agency/Record`)."""
         ...
 
-    def fetch(self, request: FetchRequest) -> Awaitable[Mapping[CompanyKey, CompanyRows]]:
+    def fetch(self, request: FetchRequest) -> Awaitable[Answers]:
         """An entry for each code asked for; failures are entries, never exceptions. Whoever cancels it withdraws the
         question.
         """

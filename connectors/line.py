@@ -14,6 +14,7 @@ import structlog
 from msgspec.structs import replace
 
 from connectors.contract import (
+    Answers,
     Asker,
     CompanyKey,
     CompanyRows,
@@ -35,9 +36,6 @@ from connectors.second_level import DatasetEntries
 from connectors.tracing import CallTracer, traced
 
 _log = structlog.get_logger(__name__)
-
-Answers = Mapping[CompanyKey, CompanyRows]
-"""What a dataset said of each company asked for."""
 
 
 class Question(msgspec.Struct, frozen=True):

@@ -32,8 +32,7 @@ class SupplySettings:
     the most rows kept in memory, over all datasets; behind them stands the second level, where there is one. `reach`
     has the addresses that manifests may reach. `watch` looks on at every call, where there is anybody. `share` is
     the part of what each agency bears that is this process's. `patience` is for how many seconds requests wait that do
-    not say for how long.
-    the part of what each agency bears that is this process's. `tracer` traces the calls, where requests are traced.
+    not say for how long. `tracer` traces the calls, where requests are traced.
     """
 
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)

@@ -1,8 +1,8 @@
 """JSON of which only some members are read: those of rows that a manifest reads, and what it reads around them.
 
 What is left out is skipped, not made: with rows that are seven times as wide as what is read of them, decoding takes a
-quarter of the time; with rows that are not, more. A document of another shape than
-expected is not read here but whole, so that what is wrong with it can be told.
+quarter of the time; with rows that are not, more. A document of another shape than expected is not read here but whole,
+so that what is wrong with it can be told.
 """
 
 from __future__ import annotations

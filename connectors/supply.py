@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from connectors.cache import RowCache
 from connectors.contract import (
+    Answers,
     Asker,
     CompanyKey,
     CompanyRows,
@@ -25,7 +26,7 @@ from connectors.errors import ConnectionNotConfigured, NotSent, UnknownDataset
 from connectors.kindness.bounds import Bounds
 from connectors.kindness.shared_day import Add
 from connectors.lifetimes import Lifetimes
-from connectors.line import Answers, Line, Question, dated, failed
+from connectors.line import Line, Question, dated, failed
 from connectors.manifest import Manifest
 from connectors.open_agency import OpenAgency, open_agency, origin_of
 from connectors.row_store import open_store

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -23,6 +22,7 @@ from gateway.activity import Activity
 from gateway.agencies import AgencyProfile
 from gateway.audit.keys import load_signing_keys
 from gateway.audit.open import audit_log, log_place, worker_part
+from gateway.beside import beside
 from gateway.compiler import Compiler
 from gateway.consents import ConsentIssuers
 from gateway.coordinates import coordinates_by_agency, own_coordinates
@@ -184,14 +184,14 @@ async def open_gateway(
         provision = providing.provision(installation, supply)
         editions = await stack.enter_async_context(_policy_in_force(settings, provision, compiler))
         reload = _reload(providing, installation, supply_settings, provisions, editions)
-        stack.push_async_callback(_cancel, [asyncio.create_task(reload.follow(), name="manifests")])
+        await stack.enter_async_context(beside(reload.follow(), name="manifests"))
         verifier = ConsentVerifier({}, settings.audience, editions.current.policy.purposes)
         consents = ConsentIssuers(settings.consent_issuers, verifier)
         await consents.look()
-        stack.push_async_callback(_cancel, [asyncio.create_task(consents.follow(), name="consent issuers")])
+        await stack.enter_async_context(beside(consents.follow(), name="consent issuers"))
         trusted = TrustedDocuments(settings.documents)
         if trusted.file is not None:
-            stack.push_async_callback(_cancel, [asyncio.create_task(trusted.file.follow(), name="trusted documents")])
+            await stack.enter_async_context(beside(trusted.file.follow(), name="trusted documents"))
         yield Gateway(
             editions=editions,
             trusted=trusted,
@@ -276,9 +276,8 @@ async def _policy_in_force(settings: Settings, provision: Provision, compiler: C
             stack.push_async_callback(store.close)
             await editions.adopt((await store.latest()).files)
             following = [editions.follow(store), editions.keep_dates(lambda: _latest_files(store))]
-        tasks = [asyncio.create_task(work, name="policy") for work in following]
-        stack.push_async_callback(_cancel, tasks)
-        yield editions
+        async with beside(*following, name="policy"):
+            yield editions
 
 
 def is_plain(policies: str) -> bool:
@@ -303,12 +302,6 @@ async def _given(files: PolicyFiles) -> PolicyFiles:
 
 async def _latest_files(store: Store) -> PolicyFiles:
     return (await store.latest()).files
-
-
-async def _cancel(tasks: Collection[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def shared_datasets(datasets: Iterable[Dataset], catalogue: Catalogue) -> frozenset[str]:

@@ -7,8 +7,6 @@ from __future__ import annotations
 import asyncio
 import resource
 from collections import OrderedDict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any, Final
 from uuid import uuid4
 
@@ -18,7 +16,7 @@ from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from gateway.errors import ServerBusyError
-from gateway.http_protocol import BoundedProtocol
+from gateway.http_protocol import HEADERS, BoundedProtocol
 from gateway.respond import MediaType, refuse
 from gateway.settings import ConnectionSettings
 
@@ -48,10 +46,14 @@ def reserve_files(most: int) -> None:
 
 
 class Connections:
-    """The connections whose callers owe something, and until when, in seconds of the event loop's clock."""
+    """The connections whose callers owe something, and until when, in seconds of the event loop's clock.
 
-    def __init__(self, settings: ConnectionSettings) -> None:
+    `largest_head` is how many bytes of a request may come that are no body.
+    """
+
+    def __init__(self, settings: ConnectionSettings, largest_head: int = HEADERS) -> None:
         self.settings = settings
+        self.largest_head = largest_head
         self._due: OrderedDict[TimedProtocol, float] = OrderedDict()
 
     def expect(self, connection: TimedProtocol, seconds: float) -> None:
@@ -84,24 +86,13 @@ class Connections:
             self.look()
 
 
-@asynccontextmanager
-async def following(connections: Connections) -> AsyncIterator[None]:
-    """Ends the connections whose callers do not come in time, for as long as the context lasts."""
-    task = asyncio.create_task(connections.follow(), name="connections")
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
 class TimedProtocol(BoundedProtocol):
     """The protocol, which also ends connections whose callers do not come in time: uvicorn waits for ever for the rest
     of a request, and for an answer to be taken.
     """
 
     def __init__(self, *args: Any, bounds: Connections, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's own
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, largest_head=bounds.largest_head, **kwargs)
         self._bounds = bounds
         self._times = bounds.settings
         self._in_head = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -22,14 +22,16 @@ class BoundedProtocol(HttpToolsProtocol):
     `largest_head` is how many bytes may come that are no body, and what one read from the socket brings.
     """
 
-    largest_head: ClassVar[int] = HEADERS
-    _beside_bodies: int = 0
+    def __init__(self, *args: Any, largest_head: int, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's own
+        super().__init__(*args, **kwargs)
+        self._largest_head = largest_head
+        self._beside_bodies = 0
 
     def data_received(self, data: bytes) -> None:
         """Part of `asyncio.Protocol`."""
         self._beside_bodies += len(data)
         super().data_received(data)
-        if self._beside_bodies > self.largest_head and not self.transport.is_closing():
+        if self._beside_bodies > self._largest_head and not self.transport.is_closing():
             if self.cycle is None or self.cycle.response_complete:  # type: ignore[redundant-expr]  # there may be none
                 self.transport.write(_TOO_LARGE)
             self.transport.close()

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 from connectors.reach import Reach
 from gateway.api_keys import ApiKeys, load_api_keys
+from gateway.beside import beside
 from gateway.certificates import Certificates
 from gateway.credentials import Credentials
 from gateway.errors import (
@@ -81,13 +82,11 @@ class Authenticator:
         await asyncio.gather(*(keys.look() for keys in issuers if keys.current is None))
         files = [self._api_keys.file] if self._api_keys.file else []
         work = [*(file.follow() for file in files), *(keys.follow() for keys in issuers)]
-        tasks = [asyncio.create_task(one, name="credentials") for one in work]
         try:
-            yield
+            async with beside(*work, name="credentials"):
+                yield
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, *(keys.close() for keys in issuers), return_exceptions=True)
+            await asyncio.gather(*(keys.close() for keys in issuers), return_exceptions=True)
 
     async def _named(self, credentials: Credentials) -> Principal | None:
         """Whom the token or key names; None where neither came, and none is needed."""

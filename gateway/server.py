@@ -25,6 +25,7 @@ from gateway.app import create_app
 from gateway.assembly import Installation, open_gateway, read_installation
 from gateway.audit.log import LATE_SECONDS
 from gateway.audit.open import certifying, watching, worker_part
+from gateway.beside import beside
 from gateway.connections import Connections, TimedProtocol, reserve_files
 from gateway.console import console_routes
 from gateway.draining import Draining
@@ -42,7 +43,7 @@ from gateway.receipt import Receipts
 from gateway.record import refusal_record
 from gateway.respond import json_response
 from gateway.settings import PREFIX, Settings
-from gateway.tls import CertificateProtocol, ServerCertificate, following
+from gateway.tls import CertificateProtocol, ServerCertificate
 from gateway.tracing.contract import Tracing
 from gateway.tracing.open import open_tracing
 
@@ -92,7 +93,7 @@ async def answering(
         open_desk(settings, gateway) as desk,
         watching(settings, worker_part(worker), gateway.audit) as checks,
         open_authenticator(settings, lambda: gateway.editions.current.policy.organisations) as authenticator,
-        following(certificate),
+        beside(*([certificate.follow()] if certificate else []), name="certificate"),
     ):
         config = uvicorn.Config(
             application(gateway, desk, authenticator, settings, {"server": draining.check, **checks}, tracing),
@@ -106,23 +107,16 @@ async def answering(
             timeout_keep_alive=settings.connections.idle,
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
+        connections = Connections(settings.connections, settings.limits.request_bytes + HEADERS)
+        protocol = CertificateProtocol if settings.tls.client_authorities else TimedProtocol
         collectors = AgencyCollector(gateway.health, gateway.refused_manifests), GatewayCollector(gateway)
         async with (
             serving_metrics(settings, worker, collectors),
-            serving.serving(config, listener, Connections(settings.connections), _protocol(settings)),
+            serving.serving(config, listener, connections, protocol),
         ):
             with _frozen():
                 yield
             await draining.drain()
-
-
-def _protocol(settings: Settings) -> type[TimedProtocol]:
-    """What reads requests: it tells of callers' certificates, where they may bring some."""
-
-    class Protocol(CertificateProtocol if settings.tls.client_authorities else TimedProtocol):  # type: ignore[misc]
-        largest_head = settings.limits.request_bytes + HEADERS
-
-    return Protocol
 
 
 @contextlib.contextmanager

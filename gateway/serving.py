@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import uvicorn
 
-from gateway.connections import Connections, TimedProtocol, following
+from gateway.beside import beside
+from gateway.connections import Connections, TimedProtocol
 from gateway.errors import SettingsInvalidError
 
 
@@ -25,7 +26,7 @@ async def serving(
     `protocol` is what the `connections` speak, whatever the `config` says of that.
     """
     server = _Server(config, connections, protocol)
-    async with following(connections):
+    async with beside(connections.follow(), name="connections"):
         task = asyncio.create_task(server.serve([listener]), name="server")
         try:
             await _started(server, task)

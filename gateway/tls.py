@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Final
 
 import structlog
@@ -81,18 +79,6 @@ class ServerCertificate:
             self._settings.key,
             lambda: password.get_secret_value() if password else "",
         )
-
-
-@asynccontextmanager
-async def following(certificate: ServerCertificate | None) -> AsyncIterator[None]:
-    """Follows the certificate's files, where there is one, for as long as the context lasts."""
-    task = asyncio.create_task(certificate.follow(), name="certificate") if certificate else None
-    try:
-        yield
-    finally:
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
 
 
 class CertificateProtocol(TimedProtocol):

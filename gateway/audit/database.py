@@ -142,14 +142,12 @@ class DatabaseSink(Sink):
     async def close(self) -> None:
         """Lets go of the chain."""
         connection, self._connection = self._connection, None
-        # A database that has gone silent does not answer to being left either; what is open is dropped then.
-        with suppress(TimeoutError):
-            async with asyncio.timeout(CLOSING):
-                if connection is not None:
-                    # Thrown away, not kept for others: it holds the lock.
-                    await connection.invalidate()
-                    await connection.close()
-                await self._engine.dispose()
+        async with _leaving():
+            if connection is not None:
+                # Thrown away, not kept for others: it holds the lock.
+                await connection.invalidate()
+                await connection.close()
+            await self._engine.dispose()
 
 
 class DatabaseArchive(Archive):
@@ -201,9 +199,8 @@ class DatabaseArchive(Archive):
 
     async def close(self) -> None:
         """Closes every connection."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(CLOSING):
-                await self._engine.dispose()
+        async with _leaving():
+            await self._engine.dispose()
 
 
 class DatabaseFollower(Follower):
@@ -267,9 +264,8 @@ class DatabaseLedger(Ledger):
 
     async def close(self) -> None:
         """Closes every connection."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(CLOSING):
-                await self._engine.dispose()
+        async with _leaving():
+            await self._engine.dispose()
 
 
 def _engine(address: str, drivers: Sequence[str]) -> AsyncEngine:
@@ -288,6 +284,14 @@ async def _create(engine: AsyncEngine, tables: MetaData) -> None:
             # Two that create one table at once disturb each other.
             await connection.execute(sql("SELECT pg_advisory_xact_lock(hashtextextended('xinqiao audit tables', 0))"))
         await connection.run_sync(tables.create_all)
+
+
+@asynccontextmanager
+async def _leaving() -> AsyncIterator[None]:
+    """A database that has gone silent does not answer to being left either; what is open is dropped then."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(CLOSING):
+            yield
 
 
 @asynccontextmanager

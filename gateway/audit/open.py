@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -21,6 +20,7 @@ from gateway.audit.log import AuditLog
 from gateway.audit.notary import Books, Notary
 from gateway.audit.sink import Archive
 from gateway.audit.watch import CheckpointWatch
+from gateway.beside import beside
 from gateway.errors import AuditSinkError, SettingsInvalidError
 from gateway.evidence import LogPlace
 from gateway.health import Check
@@ -101,12 +101,10 @@ async def certifying(settings: Settings) -> AsyncIterator[None]:
         keep = dt.timedelta(days=audit.keep_days) if audit.keep_days is not None else None
         notary = Notary(audit.instance, keys, Books(archive, ledger, anchors), keep)
         stack.push_async_callback(notary.close)
-        running = asyncio.create_task(notary.run(audit.checkpoint_seconds), name="notary")
         try:
-            yield
+            async with beside(notary.run(audit.checkpoint_seconds), name="notary"):
+                yield
         finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
             await notary.try_certify()
 
 

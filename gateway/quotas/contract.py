@@ -22,14 +22,6 @@ class Allowance(msgspec.Struct, frozen=True):
     companies: int | None = None
 
 
-class Spending(msgspec.Struct, frozen=True):
-    """That `number` more are taken of what may be had under a `key` on a day: `most`; None: any number."""
-
-    key: str
-    number: int
-    most: int | None
-
-
 Leave = Callable[[], None]
 """Ends a request that was counted among the concurrent ones."""
 
@@ -53,8 +45,8 @@ class Counters(Protocol):
         """
         ...
 
-    async def spend(self, spendings: Sequence[Spending], day: str) -> bool:
-        """Takes all of these out of what may be had on this day, or nothing. Whether they were there."""
+    async def take(self, key: str, most: int | None, day: str) -> bool:
+        """Takes one of what may be had under the key on this day: `most`; None: any number. Whether it was there."""
         ...
 
     async def close(self) -> None:

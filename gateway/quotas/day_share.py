@@ -12,10 +12,10 @@ import structlog
 from cachetools import LRUCache
 from msgspec.structs import replace
 
-from connectors.contract import CompanyKey, CompanyRows, Dataset, FetchRequest, Supply
+from connectors.contract import Answers, Dataset, FetchRequest, Supply
 from connectors.kindness.share import Share
 from connectors.manifest import Manifest
-from gateway.quotas.contract import Counters, Spending
+from gateway.quotas.contract import Counters
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -50,7 +50,7 @@ class DayShares:
     async def take(self, organisation: str, agency: str, zone: ZoneInfo, most: int | None) -> bool:
         """Takes a call of the agency's day, if the organisation had fewer than `most`; None: whatever it had."""
         day = datetime.fromtimestamp(self._clock(), zone).date().isoformat()
-        taken = await self._counters.spend([Spending(f"agency\0{agency}\0{organisation}", 1, most)], day)
+        taken = await self._counters.take(f"agency\0{agency}\0{organisation}", most, day)
         if not taken and self._warned.get((agency, organisation)) != day:
             self._warned[agency, organisation] = day
             _log.warning(
@@ -90,7 +90,7 @@ class DaySupply:
         """As in `Supply`."""
         return self._supply.datasets
 
-    def fetch(self, request: FetchRequest) -> Awaitable[Mapping[CompanyKey, CompanyRows]]:
+    def fetch(self, request: FetchRequest) -> Awaitable[Answers]:
         """As in `Supply`."""
         agency = self.datasets[request.dataset].agency
         part = self._parts.get(agency)

@@ -8,12 +8,8 @@ from weakref import WeakValueDictionary
 
 from msgspec.structs import replace
 
-from connectors.contract import CompanyKey, CompanyRows, Dataset, FailureCode, FetchRequest, Outcome, Supply
+from connectors.contract import Answers, CompanyKey, CompanyRows, Dataset, FailureCode, FetchRequest, Outcome, Supply
 from connectors.kindness.places import Places
-
-Answers = Mapping[CompanyKey, CompanyRows]
-"""What a dataset said of each company."""
-
 
 Held = WeakValueDictionary[tuple[str, str], Places]
 """The places at an agency, by organisation and agency, of those that have some or wait for some."""

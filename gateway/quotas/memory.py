@@ -11,7 +11,7 @@ from typing import Final
 from cachetools import LRUCache
 
 from gateway.errors import ConcurrencyExceededError, RateExceededError
-from gateway.quotas.contract import BURST_SECONDS, Allowance, Leave, Spending
+from gateway.quotas.contract import BURST_SECONDS, Allowance, Leave
 
 MINUTE: Final = 60.0
 
@@ -34,7 +34,7 @@ class MemoryCounters:
         self._under_way: Counter[str] = Counter()
         self._day = ""
         self._seen: dict[str, set[int]] = {}
-        self._spent: dict[str, Counter[str]] = {}
+        self._taken: dict[str, Counter[str]] = {}
         self._values: LRUCache[tuple[str, str], frozenset[int]] = LRUCache(keys)
 
     async def enter(self, allowances: Sequence[Allowance], request_id: str) -> Leave:  # noqa: ARG002 - the interface's
@@ -70,19 +70,16 @@ class MemoryCounters:
             self._seen.setdefault(allowance.key, set()).update(asked)
         return True
 
-    async def spend(self, spendings: Sequence[Spending], day: str) -> bool:
-        """As in `Counters`. The last days are kept that anything was spent on."""
-        spent = self._spent.get(day)
-        if spent is None:
-            spent = self._spent[day] = Counter()
-            for past in sorted(self._spent)[:-DAYS]:
-                del self._spent[past]
-        wanted: Counter[str] = Counter()
-        for one in spendings:
-            wanted[one.key] += one.number
-            if one.most is not None and spent[one.key] + wanted[one.key] > one.most:
-                return False
-        spent.update(wanted)
+    async def take(self, key: str, most: int | None, day: str) -> bool:
+        """As in `Counters`. The last days are kept on which anything was taken."""
+        taken = self._taken.get(day)
+        if taken is None:
+            taken = self._taken[day] = Counter()
+            for past in sorted(self._taken)[:-DAYS]:
+                del self._taken[past]
+        if most is not None and taken[key] >= most:
+            return False
+        taken[key] += 1
         return True
 
     async def admit_values(self, key: str, values: Collection[str], most: int, day: str) -> bool:

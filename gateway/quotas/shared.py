@@ -19,7 +19,7 @@ from connectors.errors import ConnectorError
 from connectors.outage import Outages
 from connectors.redis_address import connection_options
 from gateway.errors import ConcurrencyExceededError, RateExceededError, SettingsInvalidError
-from gateway.quotas.contract import BURST_SECONDS, Allowance, Leave, Spending
+from gateway.quotas.contract import BURST_SECONDS, Allowance, Leave
 from gateway.quotas.memory import MemoryCounters
 from gateway.settings import PREFIX
 
@@ -79,18 +79,14 @@ end
 return 1
 """
 
-
-_SPEND: Final = """
-local wanted = {}
-for i = 1, #KEYS do
-  local number, most = tonumber(ARGV[2 * i]), tonumber(ARGV[2 * i + 1])
-  wanted[KEYS[i]] = (wanted[KEYS[i]] or tonumber(redis.call('GET', KEYS[i]) or 0)) + number
-  if most >= 0 and wanted[KEYS[i]] > most then return 0 end
-end
-for key, total in pairs(wanted) do redis.call('SET', key, string.format('%d', total), 'EX', ARGV[1]) end
+_TAKE: Final = """
+local most = tonumber(ARGV[2])
+if most >= 0 and tonumber(redis.call('GET', KEYS[1]) or 0) >= most then return 0 end
+redis.call('INCR', KEYS[1])
+redis.call('EXPIRE', KEYS[1], ARGV[1])
 return 1
 """
-"""Whether what was wanted was there: 1, and then it is taken, or 0. Each key's number and most, -1 for any number."""
+"""Whether there was one more of so many, -1 for any number: 1, and then it is taken, or 0."""
 
 
 class SharedCounters:
@@ -104,7 +100,7 @@ class SharedCounters:
         self._client = client
         self._enter = client.register_script(_ENTER)
         self._admit = client.register_script(_ADMIT)
-        self._spend = client.register_script(_SPEND)
+        self._take = client.register_script(_TAKE)
         self._key = key
         self._lease = lease
         self._deadline = deadline
@@ -147,12 +143,11 @@ class SharedCounters:
         admitted = await self._trip(lambda: self._admit(names, [DAY_SECONDS, *most, *digests]))
         return await self._here.admit(allowances, companies, day) if admitted is None else bool(admitted)
 
-    async def spend(self, spendings: Sequence[Spending], day: str) -> bool:
+    async def take(self, key: str, most: int | None, day: str) -> bool:
         """As in `Counters`."""
-        names = [f"xinqiao:quota:spent:{day}:{self._digest(spending.key)}" for spending in spendings]
-        bounds = [part for one in spendings for part in (one.number, -1 if one.most is None else one.most)]
-        taken = await self._trip(lambda: self._spend(names, [DAY_SECONDS, *bounds]))
-        return await self._here.spend(spendings, day) if taken is None else bool(taken)
+        name, bound = f"xinqiao:quota:taken:{day}:{self._digest(key)}", -1 if most is None else most
+        taken = await self._trip(lambda: self._take([name], [DAY_SECONDS, bound]))
+        return await self._here.take(key, most, day) if taken is None else bool(taken)
 
     async def admit_values(self, key: str, values: Collection[str], most: int, day: str) -> bool:
         """As in `Counters`."""

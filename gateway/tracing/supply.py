@@ -6,11 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from opentelemetry.trace import Span
 
-from connectors.contract import CompanyKey, CompanyRows, Dataset, FetchRequest, Outcome, Supply
+from connectors.contract import Answers, Dataset, FetchRequest, Outcome, Supply
 from gateway.tracing.spans import COMPANIES, DATASET, FAILED, Attributes, Below, fail
-
-Answers = Mapping[CompanyKey, CompanyRows]
-"""What a dataset said of each company."""
 
 Begin = Callable[[str, Attributes], Below | None]
 """Begins a span of this name, with these attributes; None where the request is not traced."""

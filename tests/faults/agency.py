@@ -50,6 +50,16 @@ async def behave(call: Call) -> None:
     await call.answer({"rows": [row(code) for code in call.codes]})
 
 
+def behave_after(let_go: asyncio.Event) -> Behaviour:
+    """As ever, once it is let go."""
+
+    async def wait(call: Call) -> None:
+        await let_go.wait()
+        await behave(call)
+
+    return wait
+
+
 async def name_holders(call: Call) -> None:
     """Each company is held by the next."""
     rows = [row(code) | {"holder": str(CODES[(CODES.index(code) + 1) % len(CODES)])} for code in call.codes]

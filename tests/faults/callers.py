@@ -81,7 +81,7 @@ class Caller:
     async def hears_the_end(self) -> bytes:
         """What it heard before the connection was ended."""
         said = b""
-        with suppress(ConnectionResetError):
+        with suppress(ConnectionError):
             while more := await self.reader.read(65_536):
                 said += more
         return said

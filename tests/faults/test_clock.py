@@ -25,7 +25,7 @@ from gateway.audit.notary import Books
 from gateway.audit.verify import Report, verify
 from policies.publicity import CHINA
 from tests.faults import agency as faulty
-from tests.faults.agency import Call, agency, behave
+from tests.faults.agency import agency, behave_after
 from tests.faults.callers import ASKED, gateway_over_one
 from tests.faults.installation import Gateway, penalties, serving
 from tests.waiting import until
@@ -72,12 +72,8 @@ async def test_deadlines_of_requests_and_calls_are_as_long_as_they_were(
 ) -> None:
     let_go = asyncio.Event()
 
-    async def wait(call: Call) -> None:
-        await let_go.wait()
-        await behave(call)
-
     async with gateway_over_one(tmp_path, **clock.settings) as (gateway, inspectors):
-        inspectors.behaviour = wait
+        inspectors.behaviour = behave_after(let_go)
         under_way = asyncio.create_task(gateway.ask(ASKED, milliseconds=20_000))
 
         async def asked() -> bool:

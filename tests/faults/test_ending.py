@@ -16,7 +16,7 @@ from gateway.audit.ledger import FileLedger
 from gateway.audit.notary import Books
 from gateway.audit.verify import verify
 from tests.connectors.support import CODES
-from tests.faults.agency import Call, agency, behave
+from tests.faults.agency import agency, behave_after
 from tests.faults.installation import penalties, serving
 from tests.waiting import PATIENCE, until
 
@@ -27,11 +27,7 @@ COMPLETE = {"COMPLETE"}
 async def test_told_to_end_it_is_not_ready_answers_still_and_loses_nothing_in_flight(tmp_path: Path) -> None:
     let_go = asyncio.Event()
 
-    async def wait(call: Call) -> None:
-        await let_go.wait()
-        await behave(call)
-
-    async with agency(wait) as inspectors:
+    async with agency(behave_after(let_go)) as inspectors:
         suppliers = [penalties("zhejiang-penalties", inspectors.url)]
         async with serving(tmp_path, suppliers, XINQIAO_DRAIN="2") as gateway:
             in_flight = [asyncio.create_task(gateway.ask(ASKED)) for _ in range(20)]

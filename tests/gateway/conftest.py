@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -12,6 +13,7 @@ from typing import Any
 import httpx
 import orjson
 import pytest
+import structlog
 import uvicorn
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet
@@ -20,6 +22,7 @@ from starlette.applications import Starlette
 from gateway.app import create_app
 from gateway.errors import HttpError
 from gateway.identity import Authenticator, load_authenticator
+from gateway.logs import OURS
 from gateway.messages import Answered, Principal, Received
 from gateway.settings import IssuerSettings, Settings
 
@@ -72,6 +75,19 @@ class Refusals:
     async def __call__(self, request_id: str, principal: Principal | None, error: HttpError) -> None:
         assert request_id
         self.lines.append((principal, error.code))
+
+
+@pytest.fixture
+def restored_logging() -> Iterator[None]:
+    """Leaves the log of the process as it was."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    yield
+    root.handlers, root.level = handlers, level
+    for name in OURS:
+        logging.getLogger(name).setLevel(logging.NOTSET)
+    logging.captureWarnings(capture=False)
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

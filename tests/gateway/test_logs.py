@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import warnings
-from collections.abc import Iterator
 from typing import Literal
 
 import aiosqlite
@@ -11,19 +10,9 @@ import orjson
 import pytest
 import structlog
 
-from gateway.logs import OURS, REQUEST_ID, TRACE_ID, configure_logging, outline
+from gateway.logs import REQUEST_ID, TRACE_ID, configure_logging, outline
 
-
-@pytest.fixture(autouse=True)
-def _restored() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    yield
-    root.handlers, root.level = handlers, level
-    for name in OURS:
-        logging.getLogger(name).setLevel(logging.NOTSET)
-    logging.captureWarnings(capture=False)
-    structlog.reset_defaults()
+pytestmark = pytest.mark.usefixtures("restored_logging")
 
 
 def lines(text: str) -> list[dict[str, object]]:

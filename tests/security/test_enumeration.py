@@ -4,8 +4,6 @@ for each try, whatever comes of it.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -17,9 +15,8 @@ from gateway.errors import CompaniesExceededError, VerificationsExceededError
 from gateway.quotas.contract import Counters
 from gateway.quotas.memory import MemoryCounters
 from gateway.quotas.quotas import Quotas
-from gateway.quotas.shared import open_shared
 from gateway.settings import QuotaSettings
-from tests.connectors.redis_server import RedisServer
+from tests.gateway.quotas.conftest import counters, redis
 from tests.gateway.stages.conftest import (
     BANK,
     BEIJING,
@@ -33,6 +30,8 @@ from tests.gateway.stages.conftest import (
     build_world,
     dataset,
 )
+
+__all__ = ["counters", "redis"]
 
 BY_NUMBER, SEARCH, REGISTRATION = (
     "registry/CompanyByRegistrationNumber",
@@ -55,26 +54,6 @@ BY_NAME = "query ($name: String!) { findEnterprises(name: $name) { name } }"
 VERIFY = """query ($code: CreditCode!, $person: String) {
     verifyEnterprise(code: $code, legalRepresentative: $person) { legalRepresentative } }"""
 PURPOSE = "credit.underwriting"
-
-
-@pytest.fixture(params=["in memory", "in a store"])
-async def counters(request: pytest.FixtureRequest) -> AsyncIterator[Counters]:
-    if request.param == "in memory":
-        yield MemoryCounters()
-        return
-    shared = open_shared(request.getfixturevalue("redis").address, {}, b"k" * 32, lease=60, deadline=10)
-    await shared._client.flushall()
-    yield shared
-    await shared.close()
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[RedisServer]:
-    server = RedisServer()
-    server.start()
-    yield server
-    server.kill()
-    asyncio.run(server.close())
 
 
 def bounded(counters: Counters | None = None, more_rules: str = "", **settings: Any) -> World:

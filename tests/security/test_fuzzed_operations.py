@@ -216,7 +216,7 @@ def test_no_operation_gets_more_than_casbin_says() -> None:
     @given(operations(), askers(), st.just("") | rules())
     # No shrinking: it would take longer than a test may.
     @settings(
-        max_examples=120,
+        max_examples=60,
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow],
         phases=[Phase.explicit, Phase.reuse, Phase.generate],

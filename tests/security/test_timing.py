@@ -63,7 +63,7 @@ NEVER_SHOWN = frozenset({Standing.NOT_YET, Standing.OVER})
 """How rows stand that are as if they were not there, save where a rule opens those that are over."""
 
 usual = settings(
-    max_examples=30,
+    max_examples=20,
     deadline=None,
     derandomize=True,
     phases=[Phase.generate, Phase.shrink],
@@ -280,7 +280,7 @@ async def test_what_an_agency_knows_that_may_not_be_searched_neither_shows_nor_l
 
 
 @pytest.mark.timeout(600)
-@settings(usual, max_examples=80)
+@settings(usual, max_examples=40)
 @given(st.data())
 def test_what_is_withheld_drives_no_call_and_shows_nowhere_in_the_answer(data: st.DataObject) -> None:
     world, seed = data.draw(worlds()), data.draw(st.integers(0, 2**32))

@@ -16,11 +16,9 @@ import orjson
 
 from gateway.assembly import read_secrets
 from gateway.cli.doctor.finding import SECONDS, Finding, fault, good, warning
+from gateway.connections import OTHER_FILES
 from gateway.errors import GatewayError
 from gateway.settings import PREFIX, Settings
-
-LEAST_FILES: Final = 4_096
-"""Open files below which connections of callers and to agencies may come to an end."""
 
 LEAST_CHARACTERS: Final = 12
 """Different characters below which a secret of 32 is hardly drawn at random, but from ten digits."""
@@ -32,9 +30,10 @@ async def machine(settings: Settings) -> list[Finding]:
 
 
 def _limits(settings: Settings) -> Iterator[Finding]:
-    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if files != resource.RLIM_INFINITY and files < LEAST_FILES:
-        remedy = f"raise it to {LEAST_FILES} or more (ulimit -n, LimitNOFILE)"
+    _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = settings.connections.most + OTHER_FILES
+    if files != resource.RLIM_INFINITY and files < wanted:
+        remedy = f"let it open {wanted} (LimitNOFILE, ulimit -Hn), or lower {PREFIX}CONNECTIONS__MOST"
         yield warning("machine", f"a process may open only {files} files and connections", remedy)
     cores = len(os.sched_getaffinity(0))
     if settings.workers > cores:

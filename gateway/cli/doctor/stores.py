@@ -29,9 +29,9 @@ LEAST_FREE: Final = 0.05
 """The part of a file system below which its room is told: a log that cannot be written closes the door."""
 
 _NO_KEY: Final = (
-    "set AUDIT__SIGNING_KEY and AUDIT__KEYS (xinqiao audit keys makes both): without checkpoints nobody can tell that"
-    " the log was written anew, and there are no receipts"
-).replace("AUDIT__", f"{PREFIX}AUDIT__")
+    f"set {PREFIX}AUDIT__SIGNING_KEY and {PREFIX}AUDIT__KEYS (xinqiao audit keys makes both): without checkpoints"
+    " nobody can tell that the log was written anew, and there are no receipts"
+)
 
 
 async def stores(settings: Settings, environment: Mapping[str, str], now: dt.datetime) -> list[Finding]:

@@ -3,11 +3,7 @@ from __future__ import annotations
 import asyncio
 
 from connectors.kindness.places import Places
-
-
-async def settled() -> None:
-    for _ in range(5):
-        await asyncio.sleep(0)
+from tests.connectors.memory import settled
 
 
 async def test_places_are_given_in_the_order_in_which_they_were_asked_for() -> None:

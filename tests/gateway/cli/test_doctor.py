@@ -176,6 +176,13 @@ async def test_listening_everywhere_without_tls_is_a_warning() -> None:
     assert await of("TLS", Settings(host="127.0.0.1")) == []
 
 
+async def test_fewer_files_than_connections_take_are_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("resource.getrlimit", lambda _: (256, 4_096))
+    assert not [one for one in await of("machine", Settings()) if "files" in one.message]
+    found = only([one for one in await of("machine", Settings(connections={"most": 4_000})) if "files" in one.message])
+    assert (found.verdict, "4096" in found.message, "5000" in found.remedy) == (Verdict.WARNING, True, True)
+
+
 @pytest.mark.parametrize(
     ("lasts", "verdict"), [(400, Verdict.GOOD), (10, Verdict.WARNING), (-1, Verdict.FAULT)], ids=str
 )

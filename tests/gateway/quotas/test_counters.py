@@ -14,40 +14,14 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from gateway.errors import ConcurrencyExceededError, RateExceededError, SettingsInvalidError
-from gateway.quotas.contract import BURST_SECONDS, Allowance, Counters, Spending
+from gateway.quotas.contract import BURST_SECONDS, Allowance, Counters
 from gateway.quotas.memory import MemoryCounters
 from gateway.quotas.shared import SharedCounters, open_shared
 from tests.connectors.redis_server import RedisServer
+from tests.gateway.quotas.conftest import KEY, PATIENCE, shared
 
-KEY = b"k" * 32
 DAY = "2026-11-27"
 CODES = ["91330100TEXT00025M", "91330200TEXT00041G", "91440300TEXT000170", "91440100TEXT0005XX", "91110000TEXT00033M"]
-PATIENCE = 10.0
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[RedisServer]:
-    server = RedisServer()
-    server.start()
-    yield server
-    server.kill()
-    asyncio.run(server.close())
-
-
-def shared(server: RedisServer, *, lease: float = 60, deadline: float = PATIENCE) -> SharedCounters:
-    return open_shared(server.address, {}, KEY, lease=lease, deadline=deadline)
-
-
-@pytest.fixture(params=["memory", "shared"])
-async def counters(request: pytest.FixtureRequest) -> AsyncIterator[Counters]:
-    if request.param == "memory":
-        yield MemoryCounters()
-        return
-    server = request.getfixturevalue("redis")
-    made = shared(server)
-    await made._client.flushall()
-    yield made
-    await made.close()
 
 
 def bank(key: str = "bank", **bounds: int) -> list[Allowance]:
@@ -123,34 +97,29 @@ async def test_what_is_not_bounded_is_not_counted(counters: Counters) -> None:
     await counters.enter(bank(concurrent=1, requests=1), "z")
 
 
-async def test_so_much_may_be_spent_on_a_day_all_of_it_or_nothing(counters: Counters) -> None:
-    assert await counters.spend([Spending("a", 3, 4), Spending("b", 1, 1)], DAY)
-    assert not await counters.spend([Spending("a", 1, 4), Spending("b", 1, 1)], DAY)
-    assert not await counters.spend([Spending("a", 2, 4)], DAY)
-    assert await counters.spend([Spending("a", 1, 4)], DAY)
-    assert await counters.spend([Spending("a", 5, None)], DAY)
-    assert not await counters.spend([Spending("a", 1, 9)], DAY)
-    assert await counters.spend([Spending("a", 1, 10)], DAY)
-    assert await counters.spend([Spending("a", 4, 4), Spending("b", 1, 1)], "2026-11-28")
-    assert not await counters.spend([Spending("c", 1, 1), Spending("c", 1, 1)], DAY)
-    assert await counters.spend([Spending("c", 1, 1)], DAY)
+async def test_so_much_may_be_taken_on_a_day(counters: Counters) -> None:
+    assert [await counters.take("a", 2, DAY) for _ in range(3)] == [True, True, False]
+    assert await counters.take("b", 1, DAY)
+    assert await counters.take("a", None, DAY)
+    assert not await counters.take("a", 3, DAY)
+    assert await counters.take("a", 4, DAY)
+    assert await counters.take("a", 1, "2026-11-28")
+    assert not await counters.take("c", 0, DAY)
 
 
-SPENDINGS = st.builds(Spending, st.sampled_from("ab"), st.integers(1, 3), st.none() | st.integers(0, 6))
-
-
-@given(st.lists(st.tuples(st.lists(SPENDINGS, min_size=1, max_size=3), st.sampled_from([DAY, "2026-11-28"]))))
-def test_what_was_spent_is_what_was_let_through(tried: list[tuple[list[Spending], str]]) -> None:
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("ab"), st.none() | st.integers(0, 6), st.sampled_from([DAY, "2026-11-28"])),
+        max_size=30,
+    )
+)
+def test_what_was_taken_is_what_was_let_through(tried: list[tuple[str, int | None, str]]) -> None:
     async def run() -> None:
-        counters, spent = MemoryCounters(), Counter[tuple[str, str]]()
-        for spendings, day in tried:
-            after = spent.copy()
-            fits = True
-            for one in spendings:
-                after[one.key, day] += one.number
-                fits = fits and (one.most is None or after[one.key, day] <= one.most)
-            assert await counters.spend(spendings, day) is fits
-            spent = after if fits else spent
+        counters, taken = MemoryCounters(), Counter[tuple[str, str]]()
+        for key, most, day in tried:
+            fits = most is None or taken[key, day] < most
+            assert await counters.take(key, most, day) is fits
+            taken[key, day] += fits
 
     asyncio.run(run())
 
@@ -198,9 +167,9 @@ async def test_in_memory_yesterday_is_forgotten_and_so_are_keys_that_are_not_und
         leave = await counters.enter(bank(f"user-{number}", requests=5, concurrent=5), "a")
         leave()
     for day in range(20, 29):
-        await counters.spend([Spending("a", 1, 1)], f"2026-11-{day}")
+        await counters.take("a", 1, f"2026-11-{day}")
     assert list(counters._seen) == ["other"]
-    assert sorted(counters._spent) == ["2026-11-26", "2026-11-27", "2026-11-28"]
+    assert sorted(counters._taken) == ["2026-11-26", "2026-11-27", "2026-11-28"]
     assert not counters._under_way
     assert len(counters._due) == 10
 
@@ -221,8 +190,8 @@ async def test_instances_count_together(instances: tuple[SharedCounters, SharedC
         await second.enter(bank(concurrent=1), "b")
     assert await first.admit(bank(companies=2), CODES[:2], DAY)
     assert not await second.admit(bank(companies=2), CODES[2:3], DAY)
-    assert await first.spend([Spending("bank", 2, 3)], DAY)
-    assert not await second.spend([Spending("bank", 2, 3)], DAY)
+    assert await first.take("bank", 1, DAY)
+    assert not await second.take("bank", 1, DAY)
 
 
 async def test_at_once_over_several_instances_no_more_come_through_than_are_allowed(
@@ -295,7 +264,7 @@ async def test_the_store_can_be_told_neither_companies_nor_users_and_forgets_the
     client = instances[0]._client
     await instances[0].enter([Allowance("user\0first-bank\0wang", requests=5, concurrent=5)], "a")
     await instances[0].admit([Allowance("user\0first-bank\0wang", companies=5)], CODES, DAY)
-    await instances[0].spend([Spending(f"user\0first-bank\0wang\0{CODES[0]}", 1, 5)], DAY)
+    await instances[0].take(f"user\0first-bank\0wang\0{CODES[0]}", 5, DAY)
     names = [name.decode() for name in await client.keys("*")]
     assert len(names) == 4
     sets = [name for name in names if await client.type(name) == b"set"]
@@ -320,8 +289,8 @@ async def test_while_the_store_is_away_each_instance_counts_for_itself_and_the_l
         await counters.enter(allowed, "c")
         assert await counters.admit(allowed, CODES[:2], DAY)
         assert not await counters.admit(allowed, CODES, DAY)
-        assert await counters.spend([Spending("bank", 1, 1)], DAY)
-        assert not await counters.spend([Spending("bank", 1, 1)], DAY)
+        assert await counters.take("bank", 1, DAY)
+        assert not await counters.take("bank", 1, DAY)
     await counters.close()
     await server.close()
     assert [entry["event"] for entry in logs] == ["the store of quotas does not answer"]

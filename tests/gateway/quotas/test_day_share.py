@@ -22,9 +22,8 @@ from gateway.quotas.sharing import Sharing
 from gateway.settings import QuotaSettings
 from tests.connectors.conftest import Open, agency, open_one
 from tests.connectors.support import CODES, Agency, Asked
-from tests.gateway.quotas.test_counters import counters, redis
 
-__all__ = ["agency", "counters", "open_one", "redis"]
+__all__ = ["agency", "open_one"]
 
 MANIFEST = """
     agency: court

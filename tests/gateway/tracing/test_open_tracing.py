@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx
 import orjson
 import pytest
-import structlog
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from structlog.testing import capture_logs
 
 from gateway.errors import SettingsInvalidError
-from gateway.logs import OURS, configure_logging
+from gateway.logs import configure_logging
 from gateway.server import running_server
 from gateway.settings import Settings, TracingSettings
 from gateway.tracing import open as opening
@@ -64,19 +61,7 @@ def test_the_log_says_once_that_traces_do_not_leave_and_once_that_they_do() -> N
     assert [line["event"] for line in lines] == ["traces cannot be exported", "traces are exported again"]
 
 
-@pytest.fixture
-def _restored() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    yield
-    root.handlers, root.level = handlers, level
-    for name in OURS:
-        logging.getLogger(name).setLevel(logging.NOTSET)
-    logging.captureWarnings(capture=False)
-    structlog.reset_defaults()
-
-
-@pytest.mark.usefixtures("_restored")
+@pytest.mark.usefixtures("restored_logging")
 async def test_every_line_of_a_request_has_its_id_and_its_trace(
     settings: Settings,
     offices: tuple[Office, Office],
