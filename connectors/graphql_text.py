@@ -36,13 +36,16 @@ def selection_of(paths: Iterable[str]) -> Selection:
 
 def has_all(value: object, selection: Selection) -> bool:
     """Whether there is a value, if a null, for each field of the selection."""
-    if value is None or not selection:
+    if isinstance(value, dict):
+        if not selection.keys() <= value.keys():
+            return False
+        for name, inner in selection.items():  # noqa: SIM110  (for each row: a generator takes three times as long)
+            if inner and not has_all(value[name], inner):
+                return False
         return True
     if isinstance(value, list):
         return all(has_all(item, selection) for item in value)
-    if not isinstance(value, Mapping) or not selection.keys() <= value.keys():
-        return False
-    return all(has_all(value[name], inner) for name, inner in selection.items() if inner)
+    return value is None or not selection
 
 
 def written(selection: Selection, arguments: Mapping[str, Mapping[str, Any]], place: str = "") -> str:

@@ -228,8 +228,13 @@ class GraphqlSource:
         if listing is None:
             raise bad_response(self._place, "no list of objects where the manifest says")
         selection, turn = selection_of(call.columns), Turn()
+        around = selection.pop(AROUND, {})
         for start in range(0, len(listing.rows), _AT_ONCE):
-            if not all(has_all(row, selection) for row in listing.rows[start : start + _AT_ONCE]):
+            rows = listing.rows[start : start + _AT_ONCE]
+            objects = {id(one): one for one in (row.get(AROUND, "") for row in rows)} if around else {}
+            if not all(has_all(row, selection) for row in rows) or not all(
+                has_all(one, around) for one in objects.values()
+            ):
                 # GraphQL answers with every field that it was asked for (GraphQL specification, section 6.4.4).
                 raise bad_response(self._place, "not all of the fields that were asked for")
             if turn.is_over():
