@@ -12,6 +12,9 @@ from benchmarks.charts import svg
 from benchmarks.tables import Effort, Section, Table
 
 WIDTH: Final = 120
+HISTORY: Final = Path(__file__).parent / "history.md"
+"""Versions that were compared with each other, written by hand: no run can measure what is no longer there."""
+
 METHOD: Final = """## Method
 
 - `wrk` asks over connections that stay open, on each as soon as it is answered (a closed loop: at full load the latency
@@ -30,8 +33,8 @@ METHOD: Final = """## Method
 
 
 def markdown(sections: Sequence[Section], machine: Table, effort: Effort, seconds: float, folder: str = "") -> str:
-    """The report's text; charts are linked in the folder beside it."""
-    return "\n".join(_lines(sections, machine, effort, seconds, folder))
+    """The report's text, and after it what was compared once; charts are linked in the folder beside it."""
+    return "\n".join((*_lines(sections, machine, effort, seconds, folder), HISTORY.read_text()))
 
 
 def write(file: Path, sections: Sequence[Section], machine: Table, effort: Effort, seconds: float) -> None:
