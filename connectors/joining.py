@@ -56,9 +56,8 @@ class Joiner:
 
     def columns(self, names: frozenset[str]) -> frozenset[str]:
         """The agency's columns that a call needs: those of the canonical fields asked for, and the control columns."""
-        control = {self.dataset.key.path, self.dataset.as_of.column if self.dataset.as_of else None} - {None}
         ids = {RECORD_ID} & self.mapper.fields.keys()
-        return self.mapper.columns(names | ids).union(self.dataset.chosen_by, (path for path in control if path))
+        return self.mapper.columns(names | ids).union(self.dataset.chosen_by, self.dataset.control_paths)
 
     async def join(self, codes: Sequence[CompanyKey], names: frozenset[str], answer: SourceAnswer) -> Joined:
         """What the answer says of each company asked for; `names` are the canonical fields that rows shall hold.

@@ -353,6 +353,12 @@ class DatasetManifest(Part):
         return self.chosen_by.union(*(mapping.paths(nested=self.nested) for mapping in self.fields.values()))
 
     @property
+    def control_paths(self) -> frozenset[str]:
+        """Those by which it is told whose a row is, and of when its data are."""
+        paths = (self.key.path, self.as_of.column if self.as_of else None)
+        return frozenset(path for path in paths if path)
+
+    @property
     def chosen_by(self) -> frozenset[str]:
         """The columns or paths by which it is told whether a row counts."""
         return frozenset([*self.only, *self.other])

@@ -7,6 +7,7 @@ import re
 from typing import Final
 
 from connectors.documents import Encoding, Format
+from connectors.text import beginning_in
 from connectors.xml_body import ENCODINGS, XmlMisencoded, XmlRefused
 
 _LOOKED_AT: Final = 64 * 1024
@@ -53,9 +54,4 @@ def _advice(content: bytes, said: Encoding) -> str:
 
 
 def _fits(content: bytes, encoding: Encoding) -> bool:
-    try:
-        # What is looked at may end within a character.
-        codecs.getincrementaldecoder(ENCODINGS[encoding])().decode(content[:_LOOKED_AT])
-    except UnicodeError:
-        return False
-    return True
+    return beginning_in(content[:_LOOKED_AT], ENCODINGS[encoding]) is not None

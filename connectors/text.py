@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -25,6 +26,16 @@ _MOST_PARTS: Final = 4
 
 class Unmappable(ValueError):
     """A value that its field cannot hold. Carries no message: it must never tell the value."""
+
+
+def beginning_in(content: bytes, codec: str) -> str | None:
+    """The text that a content begins with in the encoding of a codec, where it may end within a character; None where
+    it is not in that.
+    """
+    try:
+        return codecs.getincrementaldecoder(codec)().decode(content)
+    except UnicodeError:
+        return None
 
 
 def read_text(raw: object) -> str:

@@ -8,9 +8,9 @@ from contextlib import AbstractContextManager
 from enum import StrEnum
 from time import perf_counter
 from types import TracebackType
-from typing import Protocol
+from typing import Final, Protocol
 
-from gateway.histogram import Histogram
+from connectors.histogram import Histogram
 from policies.decision import Effect
 
 
@@ -31,6 +31,13 @@ class Stage(StrEnum):
     RECORD = "record"
 
 
+BOUNDS: Final = (
+    *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025),
+    *(0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
+)
+"""Upper bounds of the classes by which times are counted, in seconds."""
+
+
 class StageTracer(Protocol):
     """Whoever traces requests."""
 
@@ -47,8 +54,8 @@ class Activity:
     def __init__(self, tracer: StageTracer | None = None) -> None:
         self.under_way = 0
         self.outcomes: Counter[str] = Counter()
-        self.requests = Histogram()
-        self.stages: Mapping[Stage, Histogram] = {stage: Histogram() for stage in Stage}
+        self.requests = Histogram(BOUNDS)
+        self.stages: Mapping[Stage, Histogram] = {stage: Histogram(BOUNDS) for stage in Stage}
         self.decisions: Counter[Effect] = Counter()
         self._tracer = tracer
 

@@ -34,7 +34,7 @@ class Fares:
 
 def fares_of(health: AgencyHealth) -> Fares:
     """The same, its datasets taken together."""
-    p50, p95, p99 = (_finite(health.calls.latency(share)) for share in (0.5, 0.95, 0.99))
+    p50, p95, p99 = (_finite(health.calls.latencies.within(share)) for share in (0.5, 0.95, 0.99))
     total = {name: sum(getattr(one, name) for one in health.rows.values()) for name in RowCounts.__slots__}
     return Fares(
         state=health.state,

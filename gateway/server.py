@@ -25,6 +25,7 @@ from gateway.app import create_app
 from gateway.assembly import Installation, open_gateway, read_installation
 from gateway.audit.log import LATE_SECONDS
 from gateway.audit.open import certifying, watching, worker_part
+from gateway.authority import authority
 from gateway.beside import beside
 from gateway.connections import Connections, TimedProtocol, reserve_files
 from gateway.console import console_routes
@@ -140,7 +141,7 @@ def address(listener: socket.socket, settings: Settings) -> str:
     """The address of a listener, without a path."""
     scheme = "https" if settings.tls.certificate else "http"
     host, port = listener.getsockname()[:2]
-    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+    return f"{scheme}://{authority(host, port)}"
 
 
 def application(  # noqa: PLR0913, PLR0917 - the parts of the application, each named

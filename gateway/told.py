@@ -88,7 +88,8 @@ class AgencyTeller(msgspec.Struct, frozen=True):
     async def tell(self, operation: Operation, days: Days, now: dt.datetime) -> Told:
         """What the operation's roots `agencies` are answered with. Raises `LimitExceeded`."""
         roots = operation.agencies
-        sights = [await self._sight(profile, coordinates_of(roots)) for profile in self.profiles.values()]
+        coordinates = coordinates_of(roots)
+        sights = [await self._sight(profile, coordinates) for profile in self.profiles.values()]
         uses = {number: await self._uses(sights, number, now) for number in sorted(set(days.values()))}
         self._check(sum(uses[number].size for number in days.values()))
         found = {part: uses[number].found for part, number in days.items()}

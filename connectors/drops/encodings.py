@@ -7,6 +7,7 @@ from collections.abc import Collection
 from typing import Final
 
 from connectors.drops.form import DropForm
+from connectors.text import beginning_in
 
 _ENCODINGS: Final = ("utf-8", "gb18030", "utf-16", "utf-16-le", "utf-16-be")
 """What a manifest may name, the likeliest first. GBK is a part of GB 18030."""
@@ -30,9 +31,5 @@ def _fits(content: bytes, form: DropForm, encoding: str, names: Collection[str])
         return False
     if wide and not (marked or names or b"\0" in content):
         return False
-    try:
-        # It may end within a character.
-        text = codecs.getincrementaldecoder(encoding)().decode(content)
-    except UnicodeError:
-        return False
-    return "\0" not in text and all(name in text for name in names)
+    text = beginning_in(content, encoding)
+    return text is not None and "\0" not in text and all(name in text for name in names)

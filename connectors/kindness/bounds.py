@@ -180,7 +180,7 @@ class Bounds:
                 self.breaker.undecided(probe=probe)
                 raise
             else:
-                self.counts.answered(loop.time() - started)
+                self.counts.latencies.add(loop.time() - started)
                 self.breaker.succeeded(probe=probe)
                 return answer
             self._learn(failure, timeout, probe=probe)
@@ -317,7 +317,7 @@ class Bounds:
         """
         if seconds >= ENOUGH * self._treatment.timeout:
             return True
-        usual = self.counts.latency(0.5)
+        usual = self.counts.latencies.within(0.5)
         return seconds >= ENOUGH * self._patience and (usual is None or usual <= seconds)
 
     def _pause(self, failure: AgencyFailure, now: float) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import Final
+
+from connectors.histogram import Histogram
 
 LATENCIES: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the classes of latency, in seconds; above the last is one more."""
@@ -34,21 +35,4 @@ class Counts:
     failures: int = 0
     timeouts: int = 0
     refused: Refused = field(default_factory=Refused)
-    seconds: float = 0.0
-    latencies: list[int] = field(default_factory=lambda: [0] * (len(LATENCIES) + 1))
-
-    def answered(self, seconds: float) -> None:
-        """A call was answered after so many seconds."""
-        self.seconds += seconds
-        self.latencies[bisect_left(LATENCIES, seconds)] += 1
-
-    def latency(self, share: float) -> float | None:
-        """The seconds within which this share of the calls was answered, as an upper bound; None without any, infinity
-        above the last class.
-        """
-        wanted, seen = share * sum(self.latencies), 0
-        for bound, number in zip((*LATENCIES, float("inf")), self.latencies, strict=True):
-            seen += number
-            if seen and seen >= wanted:
-                return bound
-        return None
+    latencies: Histogram = field(default_factory=lambda: Histogram(LATENCIES))

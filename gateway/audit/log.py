@@ -15,10 +15,11 @@ from typing import Final, Self
 import orjson
 import structlog
 
+from connectors.histogram import Histogram
+from gateway.activity import BOUNDS
 from gateway.audit.chain import Head, chained
 from gateway.audit.sink import Sink
 from gateway.errors import AuditSinkError, AuditUnavailableError
-from gateway.histogram import Histogram
 
 LATE_SECONDS: Final = 1.0
 """How long a caller may wait for the record of a request that is over: refused, given up or past its deadline."""
@@ -34,7 +35,7 @@ class AuditCounts:
 
     records: int = 0
     failures: int = 0
-    commits: Histogram = field(default_factory=Histogram)
+    commits: Histogram = field(default_factory=lambda: Histogram(BOUNDS))
 
 
 class AuditLog:

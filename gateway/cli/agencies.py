@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from connectors.health import AgencyState
+from gateway.authority import authority
 from gateway.cli.output import UNUSABLE, Json, counted, failing_plainly, print_json, print_table
 from gateway.errors import SettingsInvalidError
 from gateway.settings import PREFIX, load_settings
@@ -69,7 +70,7 @@ def agencies(
 
 
 def _asked(host: str, port: int) -> str:
-    where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    where = authority(host, port)
     try:
         with urllib.request.urlopen(f"http://{where}/metrics", timeout=SECONDS) as response:
             return str(response.read().decode())

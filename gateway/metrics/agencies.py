@@ -16,7 +16,6 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from connectors.health import AgencyHealth, AgencyState
-from connectors.kindness.counts import LATENCIES
 from gateway.metrics.classes import cumulated
 
 _CALLS: Final[Mapping[str, str]] = {
@@ -62,7 +61,7 @@ class AgencyCollector(Collector):
             opened.add_metric([one.agency], one.opened)
             for reason in fields(one.calls.refused):
                 refused.add_metric([one.agency, reason.name], getattr(one.calls.refused, reason.name))
-            seconds.add_metric([one.agency], cumulated(LATENCIES, one.calls.latencies), one.calls.seconds)
+            seconds.add_metric([one.agency], cumulated(one.calls.latencies), one.calls.latencies.seconds)
         yield from (state, opened, refused, seconds)
         for name, text in _CALLS.items():
             calls = CounterMetricFamily(f"xinqiao_agency_{name}", text, labels=["agency"])

@@ -18,11 +18,11 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from connectors.health import CacheHealth
+from connectors.histogram import Histogram
 from gateway.activity import Activity
 from gateway.audit.log import AuditLog
 from gateway.editions import Standing
 from gateway.errors import CompaniesExceededError, ConcurrencyExceededError, InternalError, RateExceededError
-from gateway.histogram import BOUNDS, Histogram
 from gateway.metrics.classes import cumulated
 from gateway.pipeline import Gateway
 from policies.decision import Effect
@@ -66,7 +66,7 @@ def _requests(activity: Activity) -> Iterator[Metric]:
     yield _histogram("xinqiao_request_seconds", "How long requests took.", activity.requests)
     stages = HistogramMetricFamily("xinqiao_stage_seconds", "How long stages of requests took.", labels=["stage"])
     for stage, spent in activity.stages.items():
-        stages.add_metric([stage.value], cumulated(BOUNDS, spent.classes), spent.seconds)
+        stages.add_metric([stage.value], cumulated(spent), spent.seconds)
     yield stages
 
 
@@ -117,4 +117,4 @@ def _counter(name: str, text: str, value: float) -> Metric:
 
 
 def _histogram(name: str, text: str, spent: Histogram) -> Metric:
-    return HistogramMetricFamily(name, text, buckets=cumulated(BOUNDS, spent.classes), sum_value=spent.seconds)
+    return HistogramMetricFamily(name, text, buckets=cumulated(spent), sum_value=spent.seconds)

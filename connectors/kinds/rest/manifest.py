@@ -259,12 +259,6 @@ class RestDataset(DatasetManifest):
         return all(one.method == "GET" for one in requests) if self.idempotent is None else self.idempotent
 
     @property
-    def read_in_rows(self) -> frozenset[str]:
-        """The paths of all that is read in rows."""
-        others = (self.key.path, self.as_of.column if self.as_of else None)
-        return self.paths().union(path for path in others if path)
-
-    @property
     def read_around(self) -> frozenset[str]:
         """The paths of what is read in answers beside their rows."""
         paging = self.request.paging.read if self.request.paging else ()

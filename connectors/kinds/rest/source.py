@@ -156,7 +156,7 @@ def _sparse(dataset: RestDataset, nothings: Sequence[str]) -> SparseReader | Non
         return None
     rows = next(iter(response.rows), None)
     words = Nothings(NOTHINGS.union(nothings, id_.none))
-    return sparse_reader(rows, dataset.read_in_rows, dataset.read_around, id_.path, words)
+    return sparse_reader(rows, dataset.paths() | dataset.control_paths, dataset.read_around, id_.path, words)
 
 
 async def open_sources(

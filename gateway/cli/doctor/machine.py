@@ -16,6 +16,7 @@ from typing import Any, Final
 import orjson
 
 from gateway.assembly import read_secrets
+from gateway.authority import authority
 from gateway.cli.doctor.certificates import readable_by_others
 from gateway.cli.doctor.finding import SECONDS, Finding, fault, good, warning
 from gateway.connections import OTHER_FILES
@@ -129,4 +130,4 @@ def _address(settings: Settings) -> str:
     except ValueError:
         pass
     scheme = "https" if settings.tls.certificate else "http"
-    return f"{scheme}://[{host}]:{settings.port}" if ":" in host else f"{scheme}://{host}:{settings.port}"
+    return f"{scheme}://{authority(host, settings.port)}"

@@ -460,11 +460,11 @@ async def test_a_cancelled_call_takes_its_hedge_along() -> None:
 @in_virtual_time
 async def test_latencies_are_counted_in_classes() -> None:
     one = bounds()
-    assert one.counts.latency(0.5) is None
+    assert one.counts.latencies.within(0.5) is None
     await calls(one, System(then=0.02), 9)
     await calls(one, System([3]), 1)
-    assert (one.counts.latency(0.5), one.counts.latency(0.9), one.counts.latency(0.99)) == (0.025, 0.025, 5)
-    assert one.counts.seconds == pytest.approx(3.18)
+    assert tuple(map(one.counts.latencies.within, (0.5, 0.9, 0.99))) == (0.025, 0.025, 5)
+    assert one.counts.latencies.seconds == pytest.approx(3.18)
 
 
 @in_virtual_time
