@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import io
 import json
+import threading
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from gateway.assembly import record_shapes
 from schema.records import catalogue
 from tests.connectors.soap_support import answered, envelope, penalty
 from tests.connectors.support import CODES, LOOPBACK
+from tests.waiting import PATIENCE
 
 SHAPES = record_shapes(catalogue())
 WORDS = {
@@ -282,9 +284,13 @@ async def test_a_table_that_is_not_there_is_told(sql_database: Any) -> None:
 
 
 async def test_a_database_that_is_not_there_is_told(tmp_path: Path) -> None:
-    settings = SupplySettings({"REGISTRY_URL": f"sqlite:///{tmp_path / 'none.db'}"})
+    settings, before = SupplySettings({"REGISTRY_URL": f"sqlite:///{tmp_path / 'none.db'}"}), threading.enumerate()
     with pytest.raises(SampleUnreadable, match="is it there"):
         await read_table("REGISTRY_URL", "t_reg", settings)
+    # The driver's thread tells the loop of its end, which must not be closed by then.
+    for thread in threading.enumerate():
+        if thread not in before:
+            await asyncio.to_thread(thread.join, PATIENCE)
 
 
 @pytest.mark.parametrize(
