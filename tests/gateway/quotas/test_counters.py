@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from gateway.errors import ConcurrencyExceededError, RateExceededError, SettingsInvalidError
-from gateway.quotas.contract import BURST_SECONDS, Allowance, Counters
+from gateway.quotas.contract import BURST_SECONDS, Allowance, Counters, Leave
 from gateway.quotas.memory import MemoryCounters
 from gateway.quotas.shared import SharedCounters, open_shared
 from tests.connectors.redis_server import RedisServer
 from tests.gateway.quotas.conftest import KEY, PATIENCE, shared
+from tests.waiting import until
 
 DAY = "2026-11-27"
 CODES = ["91330100TEXT00025M", "91330200TEXT00041G", "91440300TEXT000170", "91440100TEXT0005XX", "91110000TEXT00033M"]
@@ -222,25 +223,59 @@ async def test_a_request_whose_instance_died_is_not_counted_for_ever(redis: Redi
     await counters.close()
 
 
-async def test_a_request_that_is_given_up_while_it_is_counted_is_not_counted(
-    redis: RedisServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    counters, counted = shared(redis), asyncio.Event()
+async def test_a_request_that_is_given_up_while_it_is_counted_is_not_counted(redis: RedisServer) -> None:
+    counters = shared(redis)
     await counters._client.flushall()
-    enter = counters._enter
+    await counters._client.execute_command("CLIENT", "PAUSE", 60_000, "WRITE")
+    entering = asyncio.create_task(counters.enter(bank(concurrent=1), "a"))
 
-    async def counts_and_hangs(*arguments: Any) -> None:
-        await enter(*arguments)
-        counted.set()
-        await asyncio.Event().wait()
+    async def is_at_the_store() -> bool:
+        return b"cmd=evalsha" in await counters._client.execute_command("CLIENT", "LIST")
 
-    with monkeypatch.context() as slow:
-        slow.setattr(counters, "_enter", counts_and_hangs)
-        entering = asyncio.create_task(counters.enter(bank(concurrent=1), "a"))
-        await counted.wait()
+    await until(is_at_the_store)
     entering.cancel()
     await asyncio.gather(entering, return_exceptions=True)
+    await counters._client.execute_command("CLIENT", "UNPAUSE")
     await soon(lambda: counters.enter(bank(concurrent=1), "b"))
+    await counters.close()
+
+
+async def test_requests_that_come_at_once_are_counted_in_few_trips(redis: RedisServer) -> None:
+    counters, allowed = shared(redis), bank(requests=10_000, concurrent=100, companies=10)
+    await counters.enter(allowed, "first")
+    before = (await counters._client.info("stats"))["total_reads_processed"]
+    leaves = await asyncio.gather(*(counters.enter(allowed, str(number)) for number in range(50)))
+    await asyncio.gather(*(counters.admit(allowed, CODES, DAY) for _ in range(50)))
+    for leave in leaves:
+        leave()
+    await counters.take("bank", None, DAY)
+    assert (await counters._client.info("stats"))["total_reads_processed"] - before < 20
+    await counters.close()
+
+
+async def ended(leave: Leave) -> None:
+    leave()
+
+
+async def test_a_store_that_has_forgotten_the_scripts_is_told_them_and_counts_each_request_once(
+    redis: RedisServer,
+) -> None:
+    counters, allowed = shared(redis), bank(concurrent=20)
+    await counters._client.flushall()
+    with capture_logs() as logs:
+        for round_ in range(2):
+            leave = await counters.enter(allowed, "leaves")
+            await counters._client.execute_command("SCRIPT", "FLUSH")
+            await asyncio.gather(
+                ended(leave),
+                *(counters.enter(allowed, f"{round_}-{number}") for number in range(10)),
+                *(counters.take("bank", None, DAY) for _ in range(10)),
+            )
+    assert logs == []
+    assert not await counters.take("bank", 20, DAY)
+    assert await counters.take("bank", 21, DAY)
+    with pytest.raises(ConcurrencyExceededError):
+        await counters.enter(allowed, "too many")
     await counters.close()
 
 
@@ -311,6 +346,25 @@ async def test_a_store_that_hangs_costs_no_more_than_the_deadline_and_then_nothi
     for number in range(20):
         await counters.enter(bank(concurrent=50), str(number))
     assert asked <= 2
+    await counters.close()
+    server.close()
+    await server.wait_closed()
+
+
+async def test_a_store_that_answers_with_what_is_no_number_is_as_one_that_is_away() -> None:
+    async def talks(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while received := await reader.read(65_536):
+            writer.write(b"+OK\r\n" * received.count(b"*"))
+        writer.close()
+
+    server = await asyncio.start_server(talks, "127.0.0.1", 0)
+    address = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    counters = open_shared(address, {}, KEY, lease=60, deadline=PATIENCE)
+    with capture_logs() as logs:
+        await counters.enter(bank(concurrent=1), "a")
+        with pytest.raises(ConcurrencyExceededError):
+            await counters.enter(bank(concurrent=1), "b")
+    assert [entry["reason"] for entry in logs] == ["InvalidResponse"]
     await counters.close()
     server.close()
     await server.wait_closed()
