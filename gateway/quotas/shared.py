@@ -12,9 +12,7 @@ from functools import partial
 from hashlib import blake2b
 from typing import Final
 
-from redis.asyncio import ConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.asyncio import Connection
 
 from connectors.errors import ConnectorError
 from connectors.redis_address import connection_options
@@ -97,9 +95,8 @@ class SharedCounters:
     `deadline` is that of each trip, in seconds.
     """
 
-    def __init__(self, client: Redis, key: bytes, *, lease: float, deadline: float) -> None:
-        self._client = client
-        self._trips = Trips(client, (_ENTER, _ADMIT, _TAKE), deadline)
+    def __init__(self, connection: Connection, key: bytes, *, lease: float, deadline: float) -> None:
+        self._trips = Trips(connection, (_ENTER, _ADMIT, _TAKE), deadline)
         self._hash = blake2b(digest_size=16, key=key)
         self._lease = lease
         self._here = MemoryCounters()
@@ -179,6 +176,5 @@ def open_shared(
         parts = connection_options(address, environment, "the store of quotas")
     except ConnectorError as error:
         raise SettingsInvalidError(f"{PREFIX}QUOTAS__URL: {error}") from None
-    retry = Retry(NoBackoff(), 1)
-    pool = ConnectionPool(**parts, retry=retry)
-    return SharedCounters(Redis.from_pool(pool), key, lease=lease, deadline=deadline)
+    connection: Connection = parts.pop("connection_class", Connection)(**parts)
+    return SharedCounters(connection, key, lease=lease, deadline=deadline)

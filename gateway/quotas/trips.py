@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from hashlib import sha1
 from typing import Final
 
-from redis.asyncio import Redis
-from redis.exceptions import InvalidResponse, NoScriptError
+from redis.asyncio import Connection
+from redis.exceptions import ConnectionError as ConnectionLost
+from redis.exceptions import InvalidResponse, NoScriptError, ResponseError
 
 from connectors.outage import Outages
 
@@ -41,8 +42,8 @@ class Trips:
     seconds. After a failure nothing is asked for a while (`Outages`).
     """
 
-    def __init__(self, client: Redis, scripts: Sequence[Script], deadline: float) -> None:
-        self._client = client
+    def __init__(self, connection: Connection, scripts: Sequence[Script], deadline: float) -> None:
+        self._connection = connection
         self._load: Final[Sequence[Command]] = [("SCRIPT", "LOAD", script.text) for script in scripts]
         self._deadline = deadline
         self._outages = Outages("the store of quotas")
@@ -63,7 +64,7 @@ class Trips:
             await asyncio.wait([traveller], timeout=self._deadline)
             traveller.cancel()
             await asyncio.gather(traveller, return_exceptions=True)
-        await self._client.aclose()
+        await self._connection.disconnect()
 
     async def _travel(self) -> None:
         while self._waiting:
@@ -101,7 +102,20 @@ class Trips:
         return [answer if isinstance(answer, int | Exception) else InvalidResponse() for answer in answers]
 
     async def _sent(self, commands: Sequence[Command]) -> list[object]:
-        async with self._client.pipeline(transaction=False) as pipeline:
-            for command in commands:
-                pipeline.execute_command(*command)
-            return list(await pipeline.execute(raise_on_error=False))
+        try:
+            return await self._exchanged(commands)
+        except ConnectionLost:
+            # The store may have closed it while nothing was asked.
+            return await self._exchanged(commands)
+
+    async def _exchanged(self, commands: Sequence[Command]) -> list[object]:
+        """Sends the commands, over a new connection where there is none; one that fails, or is given up, is closed."""
+        packed = self._connection.pack_commands(commands)
+        await self._connection.send_packed_command(packed, check_health=False)
+        return [await self._reply() for _ in commands]
+
+    async def _reply(self) -> object:
+        try:
+            return await self._connection.read_response()
+        except ResponseError as error:
+            return error
