@@ -119,7 +119,7 @@ class GraphQLEndpoint:
                         received = await receive(request, request_id, principal, self._settings, deadline)
                 except TimeoutError:
                     raise DeadlineExceededError if principal is None else RequestTimeoutError from None
-            answered = await _while_connected(request, self._pipeline.answer(received))
+            answered = await _while_connected(request.closed, self._pipeline.answer(received))
         except HttpError as error:
             refusal = error
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the caller learns its request id and no more
@@ -247,20 +247,24 @@ def _unexpected(error: Exception, request_id: str) -> InternalError:
     return InternalError("Something went wrong here. Tell the operator the request id.")
 
 
-async def _while_connected(request: HttpRequest, work: Coroutine[Any, Any, Answered]) -> Answered:
-    """The work's result. Where the caller goes away first, the work is cancelled and `ClientGoneError` raised."""
+async def _while_connected(closed: asyncio.Future[None] | None, work: Coroutine[Any, Any, Answered]) -> Answered:
+    """The work's result. Where the caller's connection is closed first, the work is cancelled and `ClientGoneError`
+    raised.
+    """
     working = asyncio.current_task()
     if working is None:
         raise LookupError("a request is answered in a task")
-    gone = False
+    if closed is None:
+        return await work
+    gone, done = False, False
 
-    async def watch() -> None:
+    def leave(_: asyncio.Future[None]) -> None:
         nonlocal gone
-        await request.abandoned()
-        gone = True
-        working.cancel()
+        if not done:
+            gone = True
+            working.cancel()
 
-    watching = asyncio.create_task(watch(), name="caller's connection")
+    closed.add_done_callback(leave)
     try:
         return await work
     except asyncio.CancelledError:
@@ -268,4 +272,5 @@ async def _while_connected(request: HttpRequest, work: Coroutine[Any, Any, Answe
             raise
         raise ClientGoneError from None
     finally:
-        watching.cancel()
+        done = True
+        closed.remove_done_callback(leave)

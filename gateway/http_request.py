@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import Future
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -12,6 +13,9 @@ from gateway.errors import BodyTooLargeError, ClientGoneError, RequestMalformedE
 
 CERTIFICATE: Final = "xinqiao.certificate"
 """The key of the ASGI scope with the connection's `Certificate`, where the caller presented one."""
+
+CLOSED: Final = "xinqiao.closed"
+"""The key of the ASGI scope with a future that is done once the caller's connection is closed."""
 
 MAX_DRAINED: Final = 32
 """How many times the limit is read of a body that is too large, and thrown away: many clients do not look at an answer
@@ -43,11 +47,11 @@ class Headers:
 
 
 class HttpRequest:
-    """One request. `query_string` is not decoded yet; `peer` is the address that its connection comes from, where the
-    server knows it.
+    """One request. `query_string` is not decoded yet. `peer` is the address that its connection comes from; `closed` is
+    done once that is closed; each is None where the server does not tell.
     """
 
-    __slots__ = ("_receive", "certificate", "headers", "method", "peer", "query_string")
+    __slots__ = ("_receive", "certificate", "closed", "headers", "method", "peer", "query_string")
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         client = scope.get("client")
@@ -56,6 +60,7 @@ class HttpRequest:
         self.query_string: bytes = scope.get("query_string", b"")
         self.peer: str | None = client[0] if client else None
         self.certificate: Certificate | None = scope.get(CERTIFICATE)
+        self.closed: Future[None] | None = scope.get(CLOSED)
         self._receive = receive
 
     async def body(self, most: int) -> bytes:
@@ -76,8 +81,3 @@ class HttpRequest:
                 f"The body is longer than {most} bytes. Split the request, or ask for fewer companies."
             )
         return bytes(body)
-
-    async def abandoned(self) -> None:
-        """Returns when the caller has closed the connection. Once the body has been read nothing else can come."""
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
