@@ -60,7 +60,7 @@ class Connections:
 
     def expect(self, connection: TimedProtocol, seconds: float) -> None:
         """From now on its caller has so many seconds."""
-        self._due[connection] = asyncio.get_running_loop().time() + seconds
+        self._due[connection] = connection.loop.time() + seconds
         self._due.move_to_end(connection)
 
     def satisfied(self, connection: TimedProtocol) -> None:
