@@ -21,6 +21,7 @@ from connectors.entries import FORMAT, Entry, EntryFormat
 from connectors.kindness.shared_day import Add
 from connectors.lifetimes import Lifetimes
 from connectors.manifest import DatasetManifest, Manifest
+from connectors.place_store import PlaceStore, StorePlaces
 from connectors.row_store import RowStore
 from connectors.seal import Seal
 from connectors.shelf import question_of
@@ -93,6 +94,7 @@ class SecondLevel:
     def __init__(self, store: RowStore, seal: Seal) -> None:
         self.counts = Counts()
         self._store = store
+        self._places = PlaceStore(store.client)
         self._seal = seal
         self._datasets: dict[str, DatasetEntries] = {}
         self._puts: list[_Put] = []
@@ -160,10 +162,18 @@ class SecondLevel:
 
         return add
 
+    def places(self, what: str, most: int, longest: float) -> StorePlaces:
+        """What lends the places at whatever has this name, of which there are so many; no request takes longer than
+        `longest` (seconds).
+        """
+        name = self._seal.names(f"places at {what}".encode())
+        return StorePlaces(self._places, [name("loans"), name("turn")], most, longest)
+
     async def close(self) -> None:
         """Gives up what waits to be put, and closes the store."""
         self._putting.cancel()
         await asyncio.gather(self._putting, return_exceptions=True)
+        await self._places.close()
         await self._store.close()
         _log.info("the cache's second level is closed", failures=self.failures, **asdict(self.counts))
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
 from typing import Final
 
 import structlog
@@ -15,6 +16,7 @@ from connectors.kindness.breaker import CircuitBreaker
 from connectors.kindness.counts import Counts
 from connectors.kindness.days import Days
 from connectors.kindness.declared import Treatment
+from connectors.kindness.lender import GiveBack, Lender
 from connectors.kindness.maintenance import Maintenance
 from connectors.kindness.places import Places
 from connectors.kindness.rate import DayBudget
@@ -69,14 +71,16 @@ class Bounds:
         self._patience = patience
         self._maintenance = Maintenance(treatment.maintenance, treatment.zone)
         self._places = Places(treatment.concurrency)
+        self._lenders: Sequence[Lender] = ()
         self._schedule = Schedule(treatment.rate, share, treatment.concurrency)
         self._budget = RetryBudget(treatment.retries, share)
         self._days = Days(treatment, share, clock(), add)
         self._day_is_spent = False
 
-    def change(self, treatment: Treatment, system: object) -> None:
+    def change(self, treatment: Treatment, system: object, lenders: Sequence[Lender] = ()) -> None:
         """The agency is to be treated so from now on, and what it was asked counts as before. How it fared does, unless
-        it has another `system` from now on: that tells nothing of it.
+        it has another `system` from now on: that tells nothing of it. Beside a place of this process, a call needs one
+        from each of the `lenders`.
         """
         before, self._treatment = self._treatment, treatment
         if self._system is not None and system != self._system:
@@ -87,6 +91,7 @@ class Bounds:
         self._budget.change(treatment.retries, self._share)
         self._maintenance = Maintenance(treatment.maintenance, treatment.zone)
         self._places.change(treatment.concurrency)
+        self._lenders = lenders
         if (before.rate, before.concurrency) != (treatment.rate, treatment.concurrency):
             self._schedule.change(treatment.rate, self._share, treatment.concurrency)
         if (before.rate, before.zone) != (treatment.rate, treatment.zone):
@@ -158,7 +163,10 @@ class Bounds:
         waits = not self._places.take()
         if waits:
             await self._wait_for_place(deadline)
+        give_back: GiveBack = _nothing
         try:
+            if self._lenders:
+                give_back, waits = await self._borrow(deadline), True
             if self._is_scheduled():
                 await self._admit(deadline, self._check_open)
             elif waits:
@@ -186,6 +194,7 @@ class Bounds:
             self._learn(failure, timeout, probe=probe)
             raise failure
         finally:
+            give_back()
             self._places.give_back()
 
     async def _hedged(self, send: Send, deadline: float) -> SourceAnswer:
@@ -236,6 +245,20 @@ class Bounds:
         except TimeoutError:
             self.counts.refused.places += 1
             raise _overloaded("all places for calls to the agency were taken") from None
+
+    async def _borrow(self, deadline: float) -> GiveBack:
+        """Takes a place from each of the lenders; waiting counts against the deadline. Raises `NotSent`."""
+        while True:
+            lenders = self._lenders
+            with ExitStack() as lent:
+                try:
+                    for lender in lenders:
+                        lent.callback(await lender.lend(deadline))
+                except NotSent:
+                    self.counts.refused.places += 1
+                    raise
+                if lenders is self._lenders:
+                    return lent.pop_all().close
 
     async def _admit(self, deadline: float, check: Callable[[], None] | None = None) -> None:
         """Waits until a call may leave by the agency's rate, and what it asked for; whatever keeps it from leaving
@@ -328,6 +351,10 @@ class Bounds:
                 _log.warning("agency wants not to be asked", agency=self.agency, seconds=wanted)
             until = now + min(wanted, LONGEST_PAUSE)
             self._schedule.paused_until = max(self._schedule.paused_until, until)
+
+
+def _nothing() -> None:
+    """Nothing was lent."""
 
 
 def _overloaded(reason: str) -> NotSent:
