@@ -22,7 +22,8 @@ SLACK: Final = 2.0
 """Seconds for which a place is lent beyond the call's deadline: a busy process ends its calls somewhat late."""
 
 LOOK: Final = 0.03
-"""Seconds, about, between two looks for a place: each is a trip."""
+LOOK_OF_NEXT: Final = 0.01
+"""Seconds, about, between two looks for a place, each of which is a trip, and of whoever is next."""
 
 TURN: Final = 2.0
 """Seconds for which it is the turn of whoever looked last, should it not look again."""
@@ -36,6 +37,7 @@ KEPT: Final = 2_592_000
 _SILENT: Final = "the store in which instances lend each other places does not answer"
 
 _LENT: Final = 1
+_NEXT: Final = 2
 
 _LEND: Final = """
 local time = redis.call('TIME')
@@ -48,17 +50,18 @@ redis.call('EXPIRE', places, ARGV[6])
 redis.call('ZREMRANGEBYSCORE', places, '-inf', now)
 if redis.call('ZSCORE', places, 'unknown') then return -1 end
 if redis.call('ZSCORE', places, loan) then return 1 end
-if redis.call('ZCARD', places) - 1 < tonumber(ARGV[2]) and (redis.call('GET', turn) or loan) == loan then
+if (redis.call('GET', turn) or loan) ~= loan then return 0 end
+if redis.call('ZCARD', places) - 1 < tonumber(ARGV[2]) then
   redis.call('ZADD', places, now + ARGV[3], loan)
   redis.call('DEL', turn)
   return 1
 end
-redis.call('SET', turn, loan, 'PX', ARGV[5], redis.call('GET', turn) == loan and 'XX' or 'NX')
-return 0
+redis.call('SET', turn, loan, 'PX', ARGV[5])
+return 2
 """
-"""1 where the place is lent, 0 where it is not yet, -1 where nobody knows what is under way. The first key has the
-loans, with the moment at which each is over by the store's clock, and `known`, which shows that they are all; the
-second, whose turn it is. A trip that redis-py makes twice lends once."""
+"""1 where a place is lent; 2 where all are, and the next is this one's; 0 where it is another's; -1 where nobody knows
+what is under way. The first key has the loans, with the moment at which each is over by the store's clock, and `known`,
+which shows that they are all; the second, whose turn it is. A trip that redis-py makes twice lends once."""
 
 _GIVE_BACK: Final = """
 redis.call('ZREM', KEYS[1], ARGV[1])
@@ -139,8 +142,8 @@ class StorePlaces:
         give_back = partial(self.store.give_back, self.keys, loan, ends)
         try:
             async with asyncio.timeout_at(deadline):
-                while not await self._is_lent(loan, ends):
-                    await pause(LOOK, deadline)
+                while (said := await self._ask(loan, ends)) != _LENT:
+                    await pause(LOOK_OF_NEXT if said == _NEXT else LOOK, deadline)
         except BaseException as error:
             # Also where nobody knows whether it was lent.
             give_back()
@@ -149,13 +152,13 @@ class StorePlaces:
             raise
         return give_back
 
-    async def _is_lent(self, loan: str, ends: float) -> bool:
+    async def _ask(self, loan: str, ends: float) -> int:
         left = ends - asyncio.get_running_loop().time()
         terms = (self.most, _milliseconds(left), _milliseconds(self.longest + SLACK), _milliseconds(TURN), KEPT)
         said = await self.store.lend(self.keys, loan, *terms)
         if said is None:
             raise not_lent(_SILENT)
-        return said == _LENT
+        return said
 
 
 def _milliseconds(seconds: float) -> int:

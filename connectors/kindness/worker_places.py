@@ -11,8 +11,11 @@ from typing import Final
 
 from connectors.kindness.lender import GiveBack, not_lent, pause
 
-PAUSE: Final = 0.01
-"""Seconds, about, between two looks for a place. A look costs some ten microseconds."""
+LOOK: Final = 0.01
+LOOK_OF_NEXT: Final = 0.002
+"""Seconds, about, between two looks at whose turn it is, and between those of whoever is next for a place. A look costs
+some ten microseconds.
+"""
 
 
 class WorkerPlaces:
@@ -30,9 +33,9 @@ class WorkerPlaces:
     async def lend(self, deadline: float) -> GiveBack:
         """As in `Lender`."""
         try:
-            turn = await _locked(self._turn, deadline)
+            turn = await _locked(self._turn, LOOK, deadline)
             try:
-                place = await _locked(self._places, deadline)
+                place = await _locked(self._places, LOOK_OF_NEXT, deadline)
             finally:
                 os.close(turn)
         except OSError as error:
@@ -40,14 +43,16 @@ class WorkerPlaces:
         return partial(os.close, place)
 
 
-async def _locked(files: Sequence[Path], deadline: float) -> int:
-    """The descriptor of the first of these files that can be locked. Raises `NotSent`, `OSError`."""
+async def _locked(files: Sequence[Path], look: float, deadline: float) -> int:
+    """The descriptor of the first of these files that can be locked, looked for every so many seconds. Raises `NotSent`,
+    `OSError`.
+    """
     while True:
         for file in files:
             descriptor = _lock(file)
             if descriptor is not None:
                 return descriptor
-        await pause(PAUSE, deadline)
+        await pause(look, deadline)
 
 
 def _lock(file: Path) -> int | None:
