@@ -44,9 +44,7 @@ class WorkerPlaces:
 
 
 async def _locked(files: Sequence[Path], look: float, deadline: float) -> int:
-    """The descriptor of the first of these files that can be locked, looked for every so many seconds. Raises `NotSent`,
-    `OSError`.
-    """
+    """The descriptor of the first of these files that can be locked. Raises `NotSent`, `OSError`."""
     while True:
         for file in files:
             descriptor = _lock(file)

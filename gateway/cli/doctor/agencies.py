@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from time import monotonic
 from typing import Final
 
@@ -28,9 +28,14 @@ async def agencies(settings: Settings, manifests: Sequence[Manifest], environmen
     shapes = record_shapes(contract_of(manifests).catalogue)
     supply = SupplySettings(environment, reach=Reach(settings.networks, settings.plain_networks))
     instances = settings.instances if settings.cache_url is None else 1
-    lacking = [reason for one in manifests for reason in store_wanted(one, instances)]
     found = await asyncio.gather(*(_agency(one, shapes, supply) for one in manifests))
-    return [*(fault("instances", reason, _STORE_UNSET) for reason in lacking), *found]
+    return [*found, *(finding for one in manifests for finding in _lacking_store(one, instances))]
+
+
+def _lacking_store(manifest: Manifest, instances: int) -> Iterator[Finding]:
+    subject = f"agency {manifest.agency}"
+    for reason in store_wanted(manifest, instances):
+        yield fault(subject, reason.removeprefix(f"{subject}: "), _STORE_UNSET)
 
 
 async def _agency(manifest: Manifest, shapes: Mapping[str, RecordShape], settings: SupplySettings) -> Finding:
