@@ -14,7 +14,6 @@ from connectors.environment import resolve
 from connectors.errors import ConnectionNotConfigured, ConnectionUnusable
 from connectors.joining import Joiner
 from connectors.kindness.bounds import Bounds
-from connectors.kindness.declared import Treatment
 from connectors.kindness.lender import Lender
 from connectors.kinds import kinds
 from connectors.lending import lenders
@@ -49,15 +48,11 @@ class OpenAgency:
         self,
         lines: Mapping[str, Line],
         origin: Origin | None = None,
-        treatment: Treatment | None = None,
         lent_by: Sequence[Lender] = (),
     ) -> None:
-        """`treatment` is how it is to be treated by this process; None where its bounds are so and will not change.
-        `lent_by` are those from whom calls need a place as well.
-        """
+        """`origin` is None where its bounds will not change. `lent_by` are those from whom calls need places too."""
         self.lines = lines
         self.origin = origin
-        self._treatment = treatment
         self._lent_by = lent_by
         self.coalescers = {name: Coalescer(line) for name, line in lines.items() if line.coalesces}
 
@@ -68,8 +63,8 @@ class OpenAgency:
 
     def bind(self) -> None:
         """From now on the calls to it, also those of before, are bounded as its manifest says."""
-        if self.origin is not None and self._treatment is not None:
-            self.bounds.change(self._treatment, self.origin.manifest.connection, self._lent_by)
+        if self.origin is not None:
+            self.bounds.change(self.origin.manifest, self.origin.manifest.connection, self._lent_by)
 
     async def ready(self) -> None:
         """Returns once it answers as well as it may: an agency whose files have to be read first takes that long."""
@@ -101,11 +96,11 @@ async def open_agency(
 
     Raises `ConnectionNotConfigured` where the connection cannot be opened, or nothing is there by which to lend.
     """
-    lent_by, share, shapes = lenders(origin.manifest, settings, second), settings.share, origin.shapes
-    # Where there are not enough, each process has one place, and needs another that is lent.
-    manifest = origin.manifest.model_copy(update={"concurrency": max(1, share.of(origin.manifest.concurrency))})
+    manifest, shapes, share = origin.manifest, origin.shapes, settings.share
+    lent_by = lenders(manifest, settings, second)
+    divided = manifest.model_copy(update={"concurrency": share.places(manifest.concurrency)})
     try:
-        opened = await kinds().usable[manifest.kind].open_sources(manifest, shapes, settings)
+        opened = await kinds().usable[manifest.kind].open_sources(divided, shapes, settings)
     except ConnectionUnusable as error:
         raise ConnectionNotConfigured([f"agency {manifest.agency}: {error}"]) from None
     sources = watched(opened, manifest.agency, settings.watch)
@@ -121,7 +116,7 @@ async def open_agency(
         lines[described.id] = Line(
             described, source, joiner, own, dataset.is_idempotent, forwards, entries, tracer=settings.tracer
         )
-    agency = OpenAgency(lines, origin, manifest, lent_by)
+    agency = OpenAgency(lines, origin, lent_by)
     if bounds is None:
         agency.bind()
     return agency

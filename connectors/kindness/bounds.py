@@ -57,9 +57,9 @@ class Bounds:
         add: Add | None = None,
         patience: float = PATIENCE,
     ) -> None:
-        """`treatment.concurrency` is this process's own; the rest is divided by its `share`, but for the day's calls
-        where there is a store that counts them (`add`). `clock` gives the seconds of the Unix epoch, `patience` those
-        for which requests wait that do not say for how long.
+        """What the agency bears is divided by this process's `share`, but for the day's calls where a store counts them
+        (`add`). `clock` gives the seconds of the Unix epoch, `patience` those for which requests wait that
+        do not say for how long.
         """
         self.agency = agency
         self.counts = Counts()
@@ -70,7 +70,7 @@ class Bounds:
         self._clock = clock
         self._patience = patience
         self._maintenance = Maintenance(treatment.maintenance, treatment.zone)
-        self._places = Places(treatment.concurrency)
+        self._places = Places(share.places(treatment.concurrency))
         self._lenders: Sequence[Lender] = ()
         self._schedule = Schedule(treatment.rate, share, treatment.concurrency)
         self._budget = RetryBudget(treatment.retries, share)
@@ -90,7 +90,7 @@ class Bounds:
         self.breaker.change(treatment.breaker)
         self._budget.change(treatment.retries, self._share)
         self._maintenance = Maintenance(treatment.maintenance, treatment.zone)
-        self._places.change(treatment.concurrency)
+        self._places.change(self._share.places(treatment.concurrency))
         self._lenders = lenders
         if (before.rate, before.concurrency) != (treatment.rate, treatment.concurrency):
             self._schedule.change(treatment.rate, self._share, treatment.concurrency)

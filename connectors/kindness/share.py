@@ -33,6 +33,10 @@ class Share:
         """Its part: the parts of all processes are the whole."""
         return (whole + self.processes - self.number) // self.processes
 
+    def places(self, whole: int) -> int:
+        """Its part of so many places for calls: one at least, which it may need to be lent (`lender`)."""
+        return max(1, self.of(whole))
+
 
 WHOLE: Final = Share()
 """That of the only process."""

@@ -20,12 +20,17 @@ from connectors.kindness.lender import GiveBack, pause
 from connectors.kindness.share import Share
 from connectors.lending import lenders
 from connectors.manifest import Manifest
+from connectors.second_level import SecondLevel
 from connectors.settings import SupplySettings
 from tests.connectors.kindness.virtual_time import in_virtual_time, now, wall
 
 
-class _Agency(Treatment):
+class Agency(Treatment):
     agency: str = "court"
+
+
+def treatment(bears: int) -> Agency:
+    return Agency.model_validate({"concurrency": bears, "hedgeAfter": 0.02, "retries": {"percent": 100}})
 
 
 @dataclass(frozen=True)
@@ -94,18 +99,12 @@ class Process:
     def __init__(self, share: Share, places: Path, store: Store, bears: int) -> None:
         self._settings = SupplySettings({}, share=share, places=places)
         self._store = store
-        self.bounds = Bounds("court", self._treatment(bears), share, wall)
+        self.bounds = Bounds("court", treatment(bears), share, wall)
         self.take_up(bears)
 
     def take_up(self, bears: int) -> None:
-        manifest = cast("Manifest", _Agency(concurrency=bears))
-        self.bounds.change(
-            self._treatment(bears), "system", lenders(manifest, self._settings, cast("Any", self._store))
-        )
-
-    def _treatment(self, bears: int) -> Treatment:
-        own = max(1, self._settings.share.of(bears))
-        return Treatment.model_validate({"concurrency": own, "hedgeAfter": 0.02, "retries": {"percent": 100}})
+        second, manifest = cast("SecondLevel", self._store), cast("Manifest", treatment(bears))
+        self.bounds.change(treatment(bears), "system", lenders(manifest, self._settings, second))
 
 
 async def make(call: Call, process: Process, system: System) -> None:
