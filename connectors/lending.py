@@ -1,4 +1,4 @@
-"""Who lends the places of an agency that bears fewer calls at once than there are processes."""
+"""What processes agree on before they ask an agency that bears fewer calls than they are."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from connectors.errors import ConnectionNotConfigured
 from connectors.kindness.lender import Lender
+from connectors.kindness.pacer import Pacer
+from connectors.kindness.rate import beyond_instances
+from connectors.kindness.share import Share
 from connectors.kindness.worker_places import WorkerPlaces
 from connectors.manifest import Manifest
 from connectors.second_level import SecondLevel
@@ -26,17 +29,36 @@ def lenders(manifest: Manifest, settings: SupplySettings, second: SecondLevel | 
         if settings.places is None:
             raise ConnectionNotConfigured([f"agency {manifest.agency}: the workers have nowhere to lend it"])
         chosen.append(WorkerPlaces(settings.places, manifest.agency, here))
-    for reason in store_wanted(manifest, share.instances):
-        if second is None:
-            raise ConnectionNotConfigured([reason])
-        chosen.append(second.places(manifest.agency, most, settings.longest))
+    if share.instances > most:
+        chosen.append(_needed(second, manifest, share).places(manifest.agency, most, settings.longest))
     return chosen
 
 
+def pacer(manifest: Manifest, settings: SupplySettings, second: SecondLevel | None) -> Pacer | None:
+    """Who gives calls their turns, where instances cannot divide what the agency bears in a second or a minute.
+
+    Raises `ConnectionNotConfigured` where there is no `second` level.
+    """
+    share = settings.share
+    between = beyond_instances(manifest.rate, share.instances) if manifest.rate else None
+    if between is None:
+        return None
+    return _needed(second, manifest, share).pace(manifest.agency, between, settings.longest)
+
+
 def store_wanted(manifest: Manifest, instances: int) -> Iterator[str]:
-    """A sentence, where so many instances have to lend each other places at the agency."""
-    if manifest.concurrency < instances:
+    """A sentence, where so many instances are too many for the agency unless they have a store in common."""
+    bears: dict[str, int | None] = {"at once (concurrency)": manifest.concurrency}
+    if manifest.rate is not None:
+        bears |= {"in a second (rate)": manifest.rate.second, "in a minute (rate)": manifest.rate.minute}
+    if fewer := [f"{calls} {when}" for when, calls in bears.items() if calls is not None and calls < instances]:
         yield (
-            f"agency {manifest.agency}: it bears {manifest.concurrency} calls at once (concurrency), and there are "
-            f"{instances} instances (XINQIAO_INSTANCES): they need XINQIAO_CACHE_URL, where they lend each other places"
+            f"agency {manifest.agency}: it bears too few calls, {' and '.join(fewer)}, to divide them among "
+            f"{instances} instances (XINQIAO_INSTANCES): these need XINQIAO_CACHE_URL, to agree on whose is next"
         )
+
+
+def _needed(second: SecondLevel | None, manifest: Manifest, share: Share) -> SecondLevel:
+    if second is None:
+        raise ConnectionNotConfigured(list(store_wanted(manifest, share.instances)))
+    return second

@@ -15,8 +15,9 @@ from connectors.errors import ConnectionNotConfigured, ConnectionUnusable
 from connectors.joining import Joiner
 from connectors.kindness.bounds import Bounds
 from connectors.kindness.lender import Lender
+from connectors.kindness.pacer import Pacer
 from connectors.kinds import kinds
-from connectors.lending import lenders
+from connectors.lending import lenders, pacer
 from connectors.line import Line
 from connectors.manifest import Manifest, Part
 from connectors.mapping import compile_mapper
@@ -49,11 +50,15 @@ class OpenAgency:
         lines: Mapping[str, Line],
         origin: Origin | None = None,
         lent_by: Sequence[Lender] = (),
+        pacer: Pacer | None = None,
     ) -> None:
-        """`origin` is None where its bounds will not change. `lent_by` are those from whom calls need places too."""
+        """`origin` is None where its bounds will not change. From `lent_by` calls need places as well, and
+        from `pacer` their turns.
+        """
         self.lines = lines
         self.origin = origin
         self._lent_by = lent_by
+        self._pacer = pacer
         self.coalescers = {name: Coalescer(line) for name, line in lines.items() if line.coalesces}
 
     @property
@@ -64,7 +69,7 @@ class OpenAgency:
     def bind(self) -> None:
         """From now on the calls to it, also those of before, are bounded as its manifest says."""
         if self.origin is not None:
-            self.bounds.change(self.origin.manifest, self.origin.manifest.connection, self._lent_by)
+            self.bounds.change(self.origin.manifest, self.origin.manifest.connection, self._lent_by, self._pacer)
 
     async def ready(self) -> None:
         """Returns once it answers as well as it may: an agency whose files have to be read first takes that long."""
@@ -97,7 +102,7 @@ async def open_agency(
     Raises `ConnectionNotConfigured` where the connection cannot be opened, or nothing is there by which to lend.
     """
     manifest, shapes, share = origin.manifest, origin.shapes, settings.share
-    lent_by = lenders(manifest, settings, second)
+    lent_by, paced_by = lenders(manifest, settings, second), pacer(manifest, settings, second)
     divided = manifest.model_copy(update={"concurrency": share.places(manifest.concurrency)})
     try:
         opened = await kinds().usable[manifest.kind].open_sources(divided, shapes, settings)
@@ -116,7 +121,7 @@ async def open_agency(
         lines[described.id] = Line(
             described, source, joiner, own, dataset.is_idempotent, forwards, entries, tracer=settings.tracer
         )
-    agency = OpenAgency(lines, origin, lent_by)
+    agency = OpenAgency(lines, origin, lent_by, paced_by)
     if bounds is None:
         agency.bind()
     return agency

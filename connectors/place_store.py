@@ -7,16 +7,14 @@ may have known, and been emptied, while calls were under way.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from secrets import token_hex
-from typing import Any, Final
+from typing import Final
 
-from redis.asyncio import Redis
-
-from connectors.kindness.lender import GiveBack, not_lent, pause
-from connectors.outage import PAUSE, Outages
+from connectors.kindness.lender import GiveBack, overloaded, pause
+from connectors.outage import PAUSE
+from connectors.trips import SILENT, TRIP, Trips
 
 SLACK: Final = 2.0
 """Seconds for which a place is lent beyond the call's deadline: a busy process ends its calls somewhat late."""
@@ -28,13 +26,8 @@ LOOK_OF_NEXT: Final = 0.01
 TURN: Final = 2.0
 """Seconds for which it is the turn of whoever looked last, should it not look again."""
 
-TRIP: Final = 1.0
-"""Seconds that a trip may take, of the time that the call has."""
-
 KEPT: Final = 2_592_000
 """Seconds for which the store knows of an agency that is not asked: thirty days."""
-
-_SILENT: Final = "the store in which instances lend each other places does not answer"
 
 _LENT: Final = 1
 _NEXT: Final = 2
@@ -71,22 +64,17 @@ return 1
 
 
 class PlaceStore:
-    """The trips to the store. Whoever made it closes it, before the client."""
+    """Lends and takes back places by trips to the store. Whoever made it closes it, before the client."""
 
-    def __init__(self, client: Redis) -> None:
-        self._lend = client.register_script(_LEND)
-        self._give_back = client.register_script(_GIVE_BACK)
-        self._outages = Outages("the store of places at agencies")
+    def __init__(self, trips: Trips) -> None:
+        self.trips = trips
+        self._lend = trips.script(_LEND)
+        self._give_back = trips.script(_GIVE_BACK)
         self._giving: set[asyncio.Task[None]] = set()
-
-    @property
-    def is_silent(self) -> bool:
-        """Whether it did not answer just now, and is not asked yet."""
-        return self._outages.is_paused()
 
     async def lend(self, keys: list[bytes], loan: str, *terms: int) -> int | None:
         """What the store says (`_LEND`) to whoever wants a place; None where it does not answer."""
-        return await self._trip(lambda: self._lend(keys, [loan, *terms]))
+        return await self.trips.make(lambda: self._lend(keys, [loan, *terms]))
 
     def give_back(self, keys: list[bytes], loan: str, ends: float) -> None:
         """Sees to it that the place is given back, and the turn, unless the loan `ends` before the store answers."""
@@ -94,7 +82,7 @@ class PlaceStore:
         async def give_back() -> None:
             loop = asyncio.get_running_loop()
             while loop.time() < ends:
-                if await self._trip(lambda: self._give_back(keys, [loan])) is not None:
+                if await self.trips.make(lambda: self._give_back(keys, [loan])) is not None:
                     return
                 await asyncio.sleep(PAUSE)
 
@@ -110,18 +98,6 @@ class PlaceStore:
             task.cancel()
         await asyncio.gather(*self._giving, return_exceptions=True)
 
-    async def _trip(self, ask: Callable[[], Awaitable[Any]]) -> int | None:
-        if not self._outages.admit():
-            return None
-        try:
-            async with asyncio.timeout(TRIP):
-                answer = int(await ask())
-        except Exception as error:  # noqa: BLE001  (whatever a store answers with, there is no place then)
-            self._outages.failed(error)
-            return None
-        self._outages.succeeded()
-        return answer
-
 
 @dataclass(frozen=True, slots=True)
 class StorePlaces:
@@ -136,8 +112,8 @@ class StorePlaces:
 
     async def lend(self, deadline: float) -> GiveBack:
         """As in `Lender`."""
-        if self.store.is_silent:
-            raise not_lent(_SILENT)
+        if self.store.trips.are_in_vain:
+            raise overloaded(SILENT)
         loan, ends = token_hex(16), deadline + SLACK
         give_back = partial(self.store.give_back, self.keys, loan, ends)
         try:
@@ -148,7 +124,7 @@ class StorePlaces:
             # Also where nobody knows whether it was lent.
             give_back()
             if isinstance(error, TimeoutError):
-                raise not_lent("all places for calls to the agency were taken") from None
+                raise overloaded("all places for calls to the agency were taken") from None
             raise
         return give_back
 
@@ -157,7 +133,7 @@ class StorePlaces:
         terms = (self.most, _milliseconds(left), _milliseconds(self.longest + SLACK), _milliseconds(TURN), KEPT)
         said = await self.store.lend(self.keys, loan, *terms)
         if said is None:
-            raise not_lent(_SILENT)
+            raise overloaded(SILENT)
         return said
 
 

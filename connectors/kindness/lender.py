@@ -35,10 +35,10 @@ async def pause(seconds: float, deadline: float) -> None:
     """
     length = uniform(0.5, 1.5) * seconds  # noqa: S311  (nobody gains by guessing it)
     if asyncio.get_running_loop().time() + length >= deadline:
-        raise not_lent("all places for calls to the agency were taken")
+        raise overloaded("all places for calls to the agency were taken")
     await asyncio.sleep(length)
 
 
-def not_lent(reason: str) -> NotSent:
-    """The failure of a call that got no place."""
+def overloaded(reason: str) -> NotSent:
+    """The failure of a call that the agency does not bear."""
     return NotSent(FailureCode.AGENCY_OVERLOADED, reason)

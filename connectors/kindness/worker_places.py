@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from connectors.kindness.lender import GiveBack, not_lent, pause
+from connectors.kindness.lender import GiveBack, overloaded, pause
 
 LOOK: Final = 0.01
 LOOK_OF_NEXT: Final = 0.002
@@ -39,7 +39,7 @@ class WorkerPlaces:
             finally:
                 os.close(turn)
         except OSError as error:
-            raise not_lent(f"the workers cannot lend each other places: {error.strerror}") from None
+            raise overloaded(f"the workers cannot lend each other places: {error.strerror}") from None
         return partial(os.close, place)
 
 

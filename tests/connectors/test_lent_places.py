@@ -18,12 +18,14 @@ from connectors.errors import ConnectionNotConfigured, NotSent
 from connectors.kindness.share import Share
 from connectors.manifest_file import load_manifest
 from connectors.open_agency import OpenAgency, open_agency, origin_of
+from connectors.pace_store import StorePace
 from connectors.place_store import SLACK, PlaceStore, StorePlaces
 from connectors.row_store import open_store
 from connectors.seal import Seal
 from connectors.second_level import SecondLevel
 from connectors.settings import SupplySettings
 from connectors.supply import AgencySupply
+from connectors.trips import Trips
 from tests.connectors.redis_server import KEY, RedisServer
 from tests.connectors.support import CODES, LOOPBACK, SHAPES, Agency, Asked, ask
 from tests.waiting import until
@@ -37,6 +39,7 @@ MANIFEST = """
     retries: {most: 0}
     datasets:
       - record: Penalty
+        timeToLive: 0
         request: {path: "/companies/{key}"}
         fields: {documentNumber: number}
 """
@@ -69,13 +72,14 @@ class Gate:
         self._open.set()
 
 
-async def fared(supply: AgencySupply, seconds: float = IN_TIME) -> Outcome | FailureCode:
-    (rows,) = (await ask(supply, CODES[:1], seconds=seconds)).values()
+async def fared(supply: AgencySupply, seconds: float = IN_TIME, company: int = 0) -> Outcome | FailureCode:
+    (rows,) = (await ask(supply, [CODES[company]], seconds=seconds)).values()
     return rows.failure or rows.outcome
 
 
 async def all_of(supplies: Sequence[AgencySupply], times: int = 6) -> list[Outcome | FailureCode]:
-    return await asyncio.gather(*(fared(supply) for supply in supplies for _ in range(times)))
+    """How each of these fares that is asked about so many companies at once."""
+    return await asyncio.gather(*(fared(supply, IN_TIME, number) for supply in supplies for number in range(times)))
 
 
 async def quick(_: Asked) -> Any:
@@ -88,9 +92,8 @@ def redis_opens(open_one: Any, agency: Agency, redis: RedisServer) -> Callable[.
     """Opens the supply of a process, with the store that all of them share."""
 
     async def opened(share: Share, manifest: str = MANIFEST, **settings: Any) -> AgencySupply:
-        supply: AgencySupply = await open_one(
-            manifest, agency.address, share=share, second_level=redis.level(), longest=SHORT, **settings
-        )
+        chosen = {"second_level": redis.level(), "longest": SHORT, **settings}
+        supply: AgencySupply = await open_one(manifest, agency.address, share=share, **chosen)
         return supply
 
     return opened
@@ -194,7 +197,7 @@ async def test_a_store_that_was_emptied_lends_nothing_until_what_was_under_way_m
 async def lenders(redis: RedisServer, number: int) -> AsyncIterator[list[StorePlaces]]:
     """So many processes that lend each other one place at an agency."""
     clients = [Redis(port=redis.port) for _ in range(number)]
-    stores = [PlaceStore(client) for client in clients]
+    stores = [PlaceStore(Trips(client)) for client in clients]
     await redis.command("ZADD", "loans", "+inf", "known")
     yield [StorePlaces(store, [b"loans", b"turn"], 1, SHORT) for store in stores]
     for store, client in zip(stores, clients, strict=True):
@@ -244,9 +247,66 @@ async def test_instances_that_cannot_lend_each_other_places_do_not_open_the_agen
     with pytest.raises(ConnectionNotConfigured) as refused:
         await open_one(text, "http://127.0.0.1:9", share=share, places=tmp_path)
     (reason,) = refused.value.reasons
-    assert f"agency court: it bears {bears} calls" in reason
+    assert reason.startswith(f"agency court: it bears too few calls, {bears} at once")
     assert f"{instances} instances" in reason
     assert "XINQIAO_CACHE_URL" in reason
+
+
+async def test_instances_that_cannot_share_a_rate_do_not_open_the_agency(open_one: Any) -> None:
+    text = MANIFEST.replace("concurrency: 1", "concurrency: 8\n    rate: {second: 5, minute: 2}")
+    with pytest.raises(ConnectionNotConfigured, match=r"2 in a minute \(rate\), to divide them among 3 instances"):
+        await open_one(text, "http://127.0.0.1:9", share=Share(1, 3, 3))
+
+
+async def test_instances_share_a_rate_that_they_cannot_divide(
+    agency: Agency, redis_opens: Callable[..., Awaitable[AgencySupply]]
+) -> None:
+    agency.answer = quick
+    text = MANIFEST.replace("concurrency: 1", "concurrency: 3\n    rate: {second: 2}")
+    supplies = [await redis_opens(Share(number, 3, 3), text, longest=IN_TIME) for number in (1, 2, 3)]
+    began = asyncio.get_running_loop().time()
+    assert await all_of(supplies, 2) == [Outcome.ANSWERED] * 6
+    # The store knew nothing: a call may have left just before.
+    assert asyncio.get_running_loop().time() - began >= 6 * 0.5
+    assert await all_of(supplies, 2) == [Outcome.ANSWERED] * 6
+
+
+async def test_while_the_store_does_not_answer_no_call_leaves_by_a_rate_that_instances_share(
+    agency: Agency, redis_opens: Callable[..., Awaitable[AgencySupply]], redis: RedisServer
+) -> None:
+    agency.answer = quick
+    text = MANIFEST.replace("concurrency: 1", "concurrency: 2\n    rate: {minute: 1}")
+    supply = await redis_opens(Share(1, 2, 2), text)
+    assert await fared(supply) is FailureCode.AGENCY_OVERLOADED
+    redis.kill()
+    assert await fared(supply) is FailureCode.AGENCY_OVERLOADED
+    assert (len(agency.asked), supply.agencies["court"].counts.refused.rate) == (0, 2)
+
+
+async def test_turns_are_given_one_after_the_other_and_what_would_come_too_late_is_refused_at_once(
+    redis: RedisServer,
+) -> None:
+    client, loop = Redis(port=redis.port), asyncio.get_running_loop()
+    one, other = [StorePace(Trips(client), b"due", 0.2, 60.0) for _ in range(2)]
+    began = loop.time()
+    await asyncio.gather(*(pace.wait(began + IN_TIME) for pace in (one, other, one, other)))
+    assert loop.time() - began >= 4 * 0.2
+    due = (await redis.command("TIME"))[0] + 50
+    await redis.command("SET", "due", due * 1_000)
+    with pytest.raises(NotSent, match="rate is used up"):
+        await one.wait(loop.time() + 20)
+    assert (await redis.command("TIME"))[0] < due - 20
+    assert int(await redis.command("GET", "due")) == due * 1_000
+    await client.aclose()
+
+
+async def test_a_store_whose_clock_is_set_back_gives_turns_again_within_the_time_that_a_request_has(
+    redis: RedisServer,
+) -> None:
+    client, loop = Redis(port=redis.port), asyncio.get_running_loop()
+    await redis.command("SET", "due", ((await redis.command("TIME"))[0] + 86_400) * 1_000)
+    await StorePace(Trips(client), b"due", 0.2, 0.3).wait(loop.time() + IN_TIME)
+    await client.aclose()
 
 
 async def test_a_changed_manifest_lends_what_was_divided_and_divides_what_was_lent(

@@ -594,3 +594,37 @@ async def test_a_call_is_not_sent_to_an_agency_that_is_left_alone_by_the_time_a_
     lender.give_back()
     assert code(await waiting) is FailureCode.AGENCY_UNAVAILABLE
     assert (len(system.came), lender.lent) == (1, False)
+
+
+class Beats:
+    """A pacer whose next turn comes after so many seconds, until it has none left."""
+
+    def __init__(self, *seconds: float) -> None:
+        self._left = list(seconds)
+
+    async def wait(self, _: float) -> None:
+        if not self._left:
+            raise NotSent(FailureCode.AGENCY_OVERLOADED, "no turn")
+        await asyncio.sleep(self._left.pop(0))
+
+
+@in_virtual_time
+async def test_a_call_and_each_page_of_it_wait_for_the_pacer_as_well() -> None:
+    one, system = bounds(rate={"second": 5}), System()
+    one.change(declared(rate={"second": 5}), "system", (), Beats(3, 4))
+    assert await call(one, system) is None
+    assert system.came == [3]
+    await one.further(100)
+    assert now() == 7
+    assert isinstance(await call(one, system), NotSent)
+    assert (len(system.came), one.counts.refused.rate) == (1, 1)
+
+
+@in_virtual_time
+async def test_a_pause_that_begins_while_a_call_waits_for_the_pacer_is_kept_to() -> None:
+    one, system = bounds(rate={"second": 5}), System([throttled(30.0)])
+    one.change(declared(rate={"second": 5}), "system", (), Beats(1, 3, 0))
+    first, second = await asyncio.gather(call(one, system), call(one, system))
+    assert (code(first), second) == (FailureCode.AGENCY_OVERLOADED, None)
+    assert system.came[0] == 1
+    assert system.came[1] >= 31
