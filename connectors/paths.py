@@ -34,6 +34,15 @@ def follow(document: object, path: str) -> object:
     return document
 
 
+def ends_in_null(document: object, path: str) -> bool:
+    """Whether there is a null on the way along `path`, or at its end."""
+    for step in path.split("."):
+        if document is None:
+            return True
+        document = follow(document, step)
+    return document is None
+
+
 def reader(path: str, *, nested: bool) -> Callable[[RawRow], object]:
     """A function that reads the value at `path` in a row, None where there is none; it never raises.
 

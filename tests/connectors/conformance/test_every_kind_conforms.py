@@ -12,6 +12,7 @@ import pytest
 
 from connectors.conformance import Result, Verdict
 from connectors.kinds import kinds
+from tests.connectors import test_graphql_paging as graphql_pages
 from tests.connectors.soap_support import BATCH as SOAP_BATCH
 from tests.connectors.soap_support import WSDL, answered, body_of, http, penalty
 from tests.connectors.support import CODES, Agency, Asked
@@ -203,6 +204,13 @@ async def test_soap(agency: Agency, conforming: Any, tmp_path: Path, fetched: bo
 async def test_graphql(agency: Agency, conforming: Any) -> None:
     agency.answer = upstream
     assert passed(await conforming(GRAPHQL, agency.address)) == ANSWERS | BATCHES | OF_HTTP | {"no-more-leaves"}
+
+
+@pytest.mark.parametrize("way", ["alias", "list", "entities"])
+async def test_graphql_page_by_page(agency: Agency, conforming: Any, way: str) -> None:
+    agency.answer = graphql_pages.court
+    found = await conforming(graphql_pages.WAYS[way], agency.address, CODES[1:5])
+    assert passed(found) == ANSWERS | BATCHES | OF_HTTP | {"no-more-leaves"}
 
 
 async def test_sql(sql_database: Any, conforming: Any) -> None:
