@@ -247,6 +247,26 @@ async def test_file(tmp_path: Path, conforming: Any) -> None:
     assert passed(await conforming(FILE, str(drops))) == ANSWERS | BATCHES | OF_DROPS
 
 
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        ("{count: 2}", {"drop-part-missing"}),
+        ('{marker: "p%Y%m%d.done"}', {"drop-unmarked"}),
+    ],
+)
+async def test_drops_of_several_files(tmp_path: Path, conforming: Any, parts: str, expected: set[str]) -> None:
+    drops = tmp_path / "drops"
+    drops.mkdir()
+    for part in (1, 2):
+        lines = [f"{row['code']},{row['id']},{row['wsh']},{row['day']},事实\n" for row in ROWS[part - 1 :: 2]]
+        content = ("code,id,number,decided,facts\n" + "".join(lines)).encode("gb18030")
+        (drops / f"penalties_20261101_{part}.csv").write_bytes(content)
+    (drops / "p20261101.done").touch()
+    manifest = FILE.replace("penalties_*.csv", "penalties_%Y%m%d_*.csv").replace("marker: .ok", f"parts: {parts}")
+    found = passed(await conforming(manifest, str(drops)))
+    assert found == ANSWERS | BATCHES | (OF_DROPS - {"drop-unmarked", "drop-part-missing"}) | expected
+
+
 async def test_memory(conforming: Any) -> None:
     assert passed(await conforming(MEMORY, "")) == ANSWERS | BATCHES
 
