@@ -136,17 +136,19 @@ class DropNames:
             found = [name for name in names if fnmatchcase(name, self.pattern) and self._counts(name, names)]
             return DropFiles((max(found),), self._markers([max(found)])) if found else None
         pattern = NamePattern(self.pattern)
+        marking = NamePattern(self.parts.marker or "")
+        markers = {name: moment for name in sorted(names) if (moment := marking.moment(name))}
         drops: defaultdict[datetime, list[str]] = defaultdict(list)
-        for name in sorted(names):
+        for name in sorted(set(names).difference(markers)):
             moment = pattern.moment(name)
             if moment is not None and self._counts(name, names):
                 drops[moment].append(name)
         for moment in sorted(drops, reverse=True):
-            files, marker = drops[moment], self._marker_of(moment, names)
+            files, marked = drops[moment], [name for name in markers if markers[name] == moment]
             numbers = {pattern.number(name) for name in files} - {None}
             wanted = numbers | ({self.parts.count} - {None})
-            if wanted <= {len(files)} and (marker is not None or self.parts.marker is None):
-                return DropFiles(tuple(files), (*([marker] if marker else []), *self._markers(files)))
+            if wanted <= {len(files)} and (marked or self.parts.marker is None):
+                return DropFiles(tuple(files), (*marked, *self._markers(files)))
         return None
 
     def _counts(self, name: str, names: Collection[str]) -> bool:
@@ -154,13 +156,6 @@ class DropNames:
 
     def _markers(self, files: Sequence[str]) -> tuple[str, ...]:
         return () if self.marker is None else tuple(name + self.marker for name in files)
-
-    def _marker_of(self, moment: datetime, names: Collection[str]) -> str | None:
-        """The marker of all the files of a date."""
-        if self.parts is None or self.parts.marker is None:
-            return None
-        pattern = NamePattern(self.parts.marker)
-        return next((name for name in sorted(names) if pattern.moment(name) == moment), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,6 +134,24 @@ async def test_what_is_of_no_day_or_of_another_name_is_no_part(tmp_path: Path, o
     assert await said(await open_one(MANIFEST, str(tmp_path)), 0) == ["2026-11-01 1", "2026-11-01 2"]
 
 
+async def test_a_marker_is_no_part_though_it_is_named_like_one(tmp_path: Path, open_one: Any) -> None:
+    text = MARKED.replace("-part*.csv*", "*").replace(".done", ".done, count: 2")
+    put(tmp_path, "penalties-2026-11-01.done", header="")
+    put(tmp_path, "penalties-2026-11-01_a", f"{CODES[0]},a")
+    supply = await open_one(text, str(tmp_path))
+    assert await said(supply, 0) is UNAVAILABLE
+    put(tmp_path, "penalties-2026-11-01", f"{CODES[0]},b")
+    assert await said(supply, 0) == ["b", "a"]
+
+
+async def test_signs_of_patterns_stand_for_themselves_beside_the_date(tmp_path: Path, open_one: Any) -> None:
+    text = MANIFEST.replace("penalties-%Y-%m-%d-part*.csv*", '"[p]?(%Y%m)*+.csv"')
+    put(tmp_path, "p1(202612)1+.csv", f"{CODES[0]},other")
+    for part in ("1", "2"):
+        put(tmp_path, f"[p]?(202611){part}+.csv", f"{CODES[0]},{part}")
+    assert await said(await open_one(text, str(tmp_path)), 0) == ["1", "2"]
+
+
 async def test_only_the_first_part_may_have_the_header(tmp_path: Path, open_one: Any) -> None:
     text = MANIFEST.replace("{count: 2}", "{count: 3, header: first}\n        skip: 1")
     put(tmp_path, "penalties-2026-11-01-partaa.csv", f"{CODES[0]},a", header="a title\ncode,number\n")
@@ -220,6 +238,7 @@ async def test_the_parts_have_one_date_of_their_data(
 @pytest.mark.parametrize(
     ("change", "mistake"),
     [
+        (("part*.csv*", "part*%N.csv"), "where %N begins"),
         (("{count: 2}", "{}"), "to tell when all are there"),
         (("penalties-%Y-%m-%d-part*.csv*", "penalties-*.csv"), "needs %Y"),
         (("-%d-", "-%Q-"), "needs %Y"),
