@@ -192,7 +192,14 @@ def _request(sample: Sample, wishes: Wishes) -> Iterator[str]:
             parts = [f"field: {first}", "argument: TODO", 'type: "String!"']
             parts += [f"rows: {'.'.join(rest)}"] if rest else []
             parts += [f"within: {sample.within}"] if sample.within else []
-            yield f"    query: {{{', '.join(parts)}}} # TODO the argument that takes the company's code"
+            decide = "the argument that takes the company's code"
+            if sample.is_connection:
+                around = "".join(f"{step}." for step in rest[:-1])
+                at = f"field: {around[:-1]}, " if around else ""
+                told = f"next: {around}pageInfo.endCursor, more: {around}pageInfo.hasNextPage"
+                parts.append(f"paging: {{{at}cursor: after, {told}, size: first}}")
+                decide += "; does the list take first and after, and 100 rows a page?"
+            yield f"    query: {{{', '.join(parts)}}} # TODO {decide}"
         case _:
             pass
 
