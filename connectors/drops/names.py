@@ -100,6 +100,9 @@ class DropParts(Part):
     marker: Annotated[FileName, AfterValidator(check_dated)] | None = Field(
         default=None, description="The file that says that all are there, with their date: penalties_%Y%m%d.done."
     )
+    followed: bool = Field(
+        default=False, description="A drop counts once there is a file of a later date, where nothing else tells."
+    )
     header: Literal["each", "first"] = Field(
         default="each", description="delimited: which files, by name, have the header, and what is to skip."
     )
@@ -143,12 +146,15 @@ class DropNames:
             moment = pattern.moment(name)
             if moment is not None and self._counts(name, names):
                 drops[moment].append(name)
+        later: list[str] = []
         for moment in sorted(drops, reverse=True):
             files, marked = drops[moment], [name for name in markers if markers[name] == moment]
             numbers = {pattern.number(name) for name in files} - {None}
             wanted = numbers | ({self.parts.count} - {None})
-            if wanted <= {len(files)} and (marked or self.parts.marker is None):
-                return DropFiles(tuple(files), (*marked, *self._markers(files)))
+            whole = wanted <= {len(files)} and (marked or not self.parts.marker) and (later or not self.parts.followed)
+            if whole:
+                return DropFiles(tuple(files), (*marked, *self._markers([*files, *later]), *later))
+            later = files[:1] if self.parts.followed else []
         return None
 
     def _counts(self, name: str, names: Collection[str]) -> bool:

@@ -146,8 +146,8 @@ class FileDataset(DatasetManifest):
             raise ValueError(f"file: with parts, {error}") from None
         if f"*{NUMBER}" in self.file:
             raise ValueError("file: after *, it cannot be told where %N begins")
-        if parts.count is None and parts.marker is None and NUMBER not in self.file:
-            raise ValueError("parts: needs count, marker, or %N in file, to tell when all are there")
+        if not (parts.count or parts.marker or parts.followed or NUMBER in self.file):
+            raise ValueError("parts: needs count, marker, followed, or %N in file, to tell when all are there")
         if parts.header == "first" and self.format is not FileFormat.DELIMITED:
             raise ValueError("parts.header: not for the format " + self.format)
 

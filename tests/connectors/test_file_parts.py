@@ -134,6 +134,20 @@ async def test_what_is_of_no_day_or_of_another_name_is_no_part(tmp_path: Path, o
     assert await said(await open_one(MANIFEST, str(tmp_path)), 0) == ["2026-11-01 1", "2026-11-01 2"]
 
 
+async def test_a_drop_may_count_once_the_next_one_has_begun(tmp_path: Path, open_one: Any) -> None:
+    supply = await open_one(MANIFEST.replace("count: 2", "followed: true"), str(tmp_path))
+    for part in "abc":
+        put(tmp_path, f"penalties-2026-11-01-part{part}.csv", f"{CODES[0]},first {part}")
+    await indexed(supply)
+    assert await said(supply, 0) is UNAVAILABLE
+    put(tmp_path, "penalties-2026-11-03-parta.csv", f"{CODES[0]},second a")
+    await indexed(supply)
+    assert await said(supply, 0) == ["first a", "first b", "first c"]
+    put(tmp_path, "penalties-2026-11-04-parta.csv", f"{CODES[0]},third a")
+    await indexed(supply)
+    assert await said(supply, 0) == ["second a"]
+
+
 async def test_a_marker_is_no_part_though_it_is_named_like_one(tmp_path: Path, open_one: Any) -> None:
     text = MARKED.replace("-part*.csv*", "*").replace(".done", ".done, count: 2")
     put(tmp_path, "penalties-2026-11-01.done", header="")

@@ -257,6 +257,19 @@ PARTS = PARTS.replace("record: Registration", "record: Penalty").replace("name: 
 DONE = PARTS.replace("count: 2", "marker: customs_%Y%m%d.done")
 
 
+async def test_of_a_drop_that_is_followed_the_file_that_follows_is_fetched_too(
+    agency: Agency, open_it: Open, tmp_path: Path
+) -> None:
+    for name in ("customs_20261101_a.csv", "customs_20261101_b.csv", "customs_20261102_a.csv"):
+        agency.drop(name, name, marker=False)
+    supply = await open_it(PARTS.replace("count: 2", "followed: true"))
+    assert await parts_said(supply) == ["customs_20261101_a.csv", "customs_20261101_b.csv"]
+    agency.drop("customs_20261103_a.csv", "third", marker=False)
+    assert await parts_said(supply) == ["customs_20261102_a.csv"]
+    names = {"customs_20261102_a.csv", "customs_20261103_a.csv"}
+    assert {path.name for path in (tmp_path / "fetched").iterdir()} == names
+
+
 @pytest.mark.parametrize(("text", "marker"), [(PARTS, ""), (DONE, ".done")], ids=["count", "marker"])
 async def test_all_parts_of_a_drop_are_fetched_once_they_are_there(
     agency: Agency, open_it: Open, tmp_path: Path, text: str, marker: str

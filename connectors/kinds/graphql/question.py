@@ -36,13 +36,16 @@ class QueryWriter:
 
     def __init__(self, dataset: GraphqlDataset) -> None:
         self._dataset = dataset
-        query = dataset.query
-        self.root: Final = query.field or ENTITIES
+        self._query = dataset.query
+        paging = self._query.paging
+        self._page_name = (paging.page or paging.offset or paging.cursor) if paging else None
+        self._pages_at = (paging.field if paging else None) or ""
+        self.root: Final = self._query.field or ENTITIES
 
     @property
     def asks_together(self) -> bool:
         """Whether one field asks for all companies of a call, as long as they are all asked for the same page."""
-        return self._dataset.query.entity is not None or self._dataset.query.takes_list
+        return self._query.entity is not None or self._query.takes_list
 
     def first(self, keys: Sequence[str], position: Position) -> Sequence[Asking]:
         """What asks for the first page of these companies."""
@@ -62,7 +65,7 @@ class QueryWriter:
         return {"query": self._document(call.columns, filters, askings), "variables": variables}
 
     def _document(self, columns: Iterable[str], filters: Mapping[str, Filter], askings: Sequence[Asking]) -> str:
-        query, as_of = self._dataset.query, self._dataset.as_of
+        query, as_of = self._query, self._dataset.as_of
         type_ = "[_Any!]!" if query.entity is not None else query.type
         declared = [f"${_variable(asking, self.root)}: {type_}" for asking in askings]
         declared += [f"${name}: {wanted.type}" for name, wanted in filters.items()]
@@ -78,21 +81,15 @@ class QueryWriter:
         top = written(selection_of([as_of.path]), {})[2:-2] if as_of and as_of.path else ""
         return f"query({', '.join(declared)}) {{ {' '.join(fields)} {top} }}"
 
-    @property
-    def _pages_at(self) -> str:
-        """The path to the field whose arguments say which page is asked for: empty where it is the query's own."""
-        paging = self._dataset.query.paging
-        return (paging.field if paging else None) or ""
-
     def _paged(self, asking: Asking, selection: Selection) -> str:
         """The selection set, with the arguments that say which page is asked for."""
-        arguments = dict(self._dataset.query.arguments)
+        arguments = dict(self._query.arguments)
         arguments[self._pages_at] = dict(arguments.get(self._pages_at, {}))
         self._put_page(arguments[self._pages_at], asking)
         return written(selection, arguments)
 
     def _field(self, asking: Asking, filters: Mapping[str, Filter], rows: str) -> str:
-        query = self._dataset.query
+        query = self._query
         name = asking.name if asking.name == self.root else f"{asking.name}: {self.root}"
         if query.entity is not None:
             return f"{name}(representations: ${_variable(asking, self.root)}) {{ ... on {query.entity} {rows} }}"
@@ -112,24 +109,22 @@ class QueryWriter:
 
     def _page(self, asking: Asking) -> str | None:
         """The argument that tells the page, None where the first one is asked for by having none."""
-        paging = self._dataset.query.paging
-        name = (paging.page or paging.offset or paging.cursor) if paging else None
-        return name if name in asking.position.parameters else None
+        return self._page_name if self._page_name in asking.position.parameters else None
 
     def _keys(self, asking: Asking) -> object:
-        query = self._dataset.query
+        query = self._query
         if query.entity is not None:
             return [self._representation(key) for key in asking.keys]
         return list(asking.keys) if query.takes_list else asking.keys[0]
 
     def _representation(self, key: str) -> dict[str, Any]:
-        query = self._dataset.query
+        query = self._query
         representation = {"__typename": query.entity, **query.constants}
         put(representation, query.key or "", key)
         return representation
 
     def _selection(self, columns: Iterable[str]) -> Selection:
-        query = self._dataset.query
+        query = self._query
         inner = [path for path in columns if not path.startswith(f"{AROUND}.")]
         outer = [path.removeprefix(f"{AROUND}.") for path in columns if path.startswith(f"{AROUND}.")]
         outer += [query.more] if query.more else []
