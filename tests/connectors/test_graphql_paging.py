@@ -125,44 +125,42 @@ HEAD = """
         missingMeans: none
 """
 RELAY = "size: first, cursor: after, next: {0}pageInfo.endCursor, more: {0}pageInfo.hasNextPage"
-NODES = "        fields: {documentNumber: node.number, facts: node.uscc}\n"
+EDGES = "        fields: {documentNumber: node.number, facts: node.uscc}\n"
 PLAIN = "        fields: {documentNumber: number, facts: uscc}\n"
 
 
-def manifest(query: str, paging: str, fields: str = NODES, key: str = "") -> str:
+def manifest(query: str, paging: str, fields: str = PLAIN, key: str = "") -> str:
     named = f"        key: {key}\n" if key else ""
     return f"{HEAD}{named}        query: {{{query}, paging: {{{paging}}}}}\n{fields}"
 
 
 ALIAS = 'field: company, argument: code, type: "String!"'
 LIST = "field: companies, argument: codes"
-WITHIN = "within: penalties.edges"
+WITHIN = "within: penalties.edges.node"
 NESTED = f"field: penalties, items: 2, {RELAY.format('penalties.')}"
 WAYS = {
     "alias": manifest(f"{ALIAS}, {WITHIN}", NESTED),
-    "alias-rows": manifest(f"{ALIAS}, rows: penalties.edges", NESTED),
+    "alias-rows": manifest(f"{ALIAS}, rows: penalties.edges.node", NESTED),
+    "alias-edges": manifest(f"{ALIAS}, within: penalties.edges", NESTED, EDGES),
     "list": manifest(f"{LIST}, {WITHIN}", NESTED, key="^.uscc"),
     "entities": manifest(f"entity: Company, key: uscc, {WITHIN}", NESTED),
     "top": manifest(
-        "field: penalties, argument: codes, rows: edges",
+        "field: penalties, argument: codes, rows: edges.node",
         f"items: 2, type: ID, {RELAY.format('')}",
-        key="node.uscc",
+        key="uscc",
     ),
     "offset": manifest(
         f"{ALIAS}, within: penaltyList",
         "field: penaltyList, offset: window.offset, size: window.limit, items: 2",
-        PLAIN,
     ),
     "offset-total": manifest(
         f"{LIST}, within: penaltyList",
         "field: penaltyList, offset: window.offset, size: window.limit, items: 2, total: penaltyCount",
-        PLAIN,
         key="^.uscc",
     ),
     "page-of-outer": manifest(
         f"{ALIAS}, rows: offices, within: cases",
         'field: offices, page: page, first: 0, size: size, items: 2, type: "Int!", total: penaltyCount',
-        PLAIN,
     ),
 }
 """The manifests, each with pages of two."""
@@ -233,8 +231,9 @@ async def test_a_server_that_gives_fewer_than_it_is_asked_for_loses_nothing_wher
     assert (found.outcome, len(found.rows)) == (Outcome.ANSWERED, 9 if way == "offset-total" else 2)
 
 
-def page(numbers: Sequence[int], info: Any) -> Any:
-    return {"penalties": {"edges": [{"node": {"number": str(number)}} for number in numbers], "pageInfo": info}}
+def page(numbers: Sequence[int | None], info: Any) -> Any:
+    nodes = [None if number is None else {"number": str(number)} for number in numbers]
+    return {"penalties": {"edges": [{"node": node} for node in nodes], "pageInfo": info}}
 
 
 def info(cursor: Any, *, more: Any = True) -> dict[str, Any]:
@@ -288,13 +287,28 @@ async def of_two(
         ({None: page([1], info("a")), "a": {"penalties": {"edges": None, "pageInfo": LAST}}}, BAD, 2),
     ],
 )
-@pytest.mark.parametrize("way", ["alias", "alias-rows"])
+@pytest.mark.parametrize("way", ["alias", "alias-rows", "alias-edges"])
 async def test_odd_cursors_fail_their_company_alone(  # noqa: PLR0913, PLR0917
     agency: Agency, open_one: Any, pages: Any, expected: Any, requests: int, way: str
 ) -> None:
     found = await of_two(agency, open_one, WAYS[way], lambda _, cursor: pages[cursor])
     assert found == [expected, ANSWERED]
     assert len(agency.asked) == requests
+
+
+@pytest.mark.parametrize("way", ["alias", "alias-rows"])
+async def test_a_node_that_is_null_is_no_record_and_is_counted(agency: Agency, open_one: Any, way: str) -> None:
+    pages = {None: page([1, None], info("a")), "a": page([2], LAST)}
+    found = await of_two(agency, open_one, WAYS[way], lambda _, cursor: pages[cursor])
+    assert found == [(Outcome.INCOMPLETE, None), (Outcome.INCOMPLETE, None)]
+    pages = {None: page([1], info("a")), "a": page([None], LAST)}
+    assert await of_two(agency, open_one, WAYS[way], lambda _, cursor: pages[cursor]) == [BAD, ANSWERED]
+
+
+@pytest.mark.parametrize("edges", [[{}], [{"node": {}}], [[]], ["x"], "x", {"node": "x"}, [{"node": [1]}]])
+async def test_edges_without_nodes_are_a_failure(agency: Agency, open_one: Any, edges: Any) -> None:
+    odd = {"penalties": {"edges": edges, "pageInfo": LAST}}
+    assert await of_two(agency, open_one, WAYS["alias"], lambda _alias, _cursor: odd) == [BAD, ANSWERED]
 
 
 async def test_where_a_null_means_none_it_has_no_pages_and_ends_none(agency: Agency, open_one: Any) -> None:

@@ -19,7 +19,17 @@ from connectors.kinds.graphql.manifest import GraphqlDataset, GraphqlManifest
 from connectors.kinds.graphql.question import Asking, QueryWriter
 from connectors.kinds.graphql.walk import Walk
 from connectors.paging import Position
-from connectors.paths import AROUND, ASKED_KEY, MISSING, Listing, ends_in_null, follow, list_rows, rows_at
+from connectors.paths import (
+    AROUND,
+    ASKED_KEY,
+    MISSING,
+    Listing,
+    ends_in_null,
+    follow,
+    follow_through,
+    list_rows,
+    objects_around,
+)
 from connectors.settings import SupplySettings
 from connectors.turns import Turn
 
@@ -144,16 +154,17 @@ class GraphqlSource:
             # An item for each company: one that is null is as if it were left out.
             value = [item for item in value if item is not None]
         within = [query.within] if query.within else ()
-        listing = await list_rows(value, query.rows, within, self._dataset.key.path, null_is_none=query.optional)
+        around = value if query.rows is None else follow_through(value, query.rows)
+        listing = await list_rows(around, None, within, self._dataset.key.path, null_is_none=query.optional)
         if listing is None:
             raise bad_response(self._place, "no list of objects where the manifest says")
         selection, turn = selection_of(columns), Turn()
-        around = selection.pop(AROUND, {})
+        outer = selection.pop(AROUND, {})
         for start in range(0, len(listing.rows), _AT_ONCE):
             rows = listing.rows[start : start + _AT_ONCE]
-            objects = {id(one): one for one in (row.get(AROUND, "") for row in rows)} if around else {}
+            objects = {id(one): one for one in (row.get(AROUND, "") for row in rows)} if outer else {}
             if not all(has_all(row, selection) for row in rows) or not all(
-                has_all(one, around) for one in objects.values()
+                has_all(one, outer) for one in objects.values()
             ):
                 # GraphQL answers with every field that it was asked for (GraphQL specification, section 6.4.4).
                 raise bad_response(self._place, "not all of the fields that were asked for")
@@ -166,7 +177,7 @@ class GraphqlSource:
         query = self._dataset.query
         if query.more is None:
             return False
-        around = rows_at(value, query.rows) or [] if query.within else [value]
+        around = objects_around(value, query.rows) if query.within else [value]
         told = [None if ends_in_null(one, query.more) else follow(one, query.more) for one in around]
         if not all(one is None or isinstance(one, bool) for one in told):
             raise bad_response(self._place, f"neither true nor false at {query.more}")

@@ -14,7 +14,7 @@ from connectors.keys import normal_key
 from connectors.kinds.graphql.manifest import GraphqlDataset, GraphqlPaging
 from connectors.kinds.graphql.question import Asking, alias_of
 from connectors.paging import Pages, Position
-from connectors.paths import AROUND, Listing, ends_in_null, follow, reader, rows_at
+from connectors.paths import AROUND, Listing, ends_in_null, follow_through, objects_around, reader
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -78,7 +78,7 @@ class Walk:
         together = self._query.takes_list and len(asking.keys) > 1
         if not self._query.pages_within:
             return [(asking if together else self._alone(key), value)]
-        around = rows_at(value, self._query.rows) or []
+        around = objects_around(value, self._query.rows)
         owners = [self._written.get(normal_key(self._key({AROUND: one}))) if together else key for one in around]
         lists = Counter(owners)
         return [
@@ -98,6 +98,6 @@ class Walk:
     def _next(self, pages: Pages, around: object) -> Position | None:
         """The next page of the list in there; None where that was the last."""
         path = self._query.within if self._query.pages_within else self._query.rows
-        found = around if path is None else follow(around, path)
+        found = around if path is None else follow_through(around, path)
         rows = found if isinstance(found, list) else [found] if isinstance(found, dict) else []
         return pages.after(around, Listing(rows, items=len(rows)))

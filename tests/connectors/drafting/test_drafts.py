@@ -206,11 +206,12 @@ async def test_a_connection_of_graphql_is_drafted_to_be_read_page_by_page(tmp_pa
     answer = {"data": {"company": {around: page} if around else page}}
     manifest = read(await drafted(json.dumps(answer), kind="graphql", record="TaxCredit"), tmp_path)
     before = f"{around}." if around else ""
+    assert manifest["datasets"][0]["fields"]["year"] == "year"
     assert manifest["datasets"][0]["query"] == {
         "field": "company",
         "argument": "TODO",
         "type": "String!",
-        "rows": f"{before}edges",
+        "rows": f"{before}edges.node",
         "paging": {
             **({"field": around} if around else {}),
             "cursor": "after",
