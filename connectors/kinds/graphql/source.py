@@ -127,7 +127,7 @@ class GraphqlSource:
                     found.cut_off |= step.falls_short
                     told.failed.update(step.failed)
             except AgencyFailure as failure:
-                if query.takes_list and len(asking.keys) > 1:
+                if query.takes_list and (len(asking.keys) > 1 or not again):
                     raise
                 told.failed[key] = failure
                 continue
