@@ -26,6 +26,10 @@ _PIECE: Final = 1024 * 1024
 _FORMULA: Final = re.compile(rb"<(?:[A-Za-z0-9]{1,20}:)?f[ />]")
 """The tag of a formula (ECMA-376 part 1, 18.3.1.40), whatever the prefix."""
 _LONGEST_TAG: Final = 24
+_EXACT: Final = 10**15
+"""Workbooks keep 15 digits of a number, and noughts for the others (ECMA-376 part 1, 18.17.5.2): from here on it may be
+another one than was entered.
+"""
 _encode: Final = Encoder(decimal_format="number").encode
 
 
@@ -108,9 +112,12 @@ def _has_formulas(file: BinaryIO) -> bool:
 def _cell(value: object) -> object:
     """A cell's value. All its numbers are binary; 15 digits of them are meant, as a workbook shows no more.
 
-    An error (#N/A) is no text: it becomes a list, which no field can hold, so that it is counted.
+    An error (#N/A) is no text, and a longer number (a code that was not entered as a text) is no more what it was: they
+    become a list, which no field can hold, so that they are counted.
     """
     if isinstance(value, str) and value in ERROR_CODES:
+        return []
+    if isinstance(value, int | float) and abs(value) >= _EXACT:
         return []
     return float(f"{value:.15g}") if isinstance(value, float) else value
 

@@ -142,6 +142,25 @@ async def test_what_a_workbook_could_not_calculate_is_counted_not_nothing(tmp_pa
     assert answers[CODES[1]].outcome is Outcome.ANSWERED
 
 
+async def test_a_long_number_of_a_workbook_is_no_more_what_was_entered(tmp_path: Path, open_one: Any) -> None:
+    """A code that is not a text there has lost its last digits: it may be anybody's."""
+    header = ["code", "name", "since", "capital"]
+    rows = [[CODES[0], 20210305123456789, None, 1], [911330106000000000, "乙", None, 1]]
+    workbook(tmp_path / "customs.xlsx", {"a": [header, *rows]})
+    answers = await ask(await open_one(manifest("format: xlsx"), str(tmp_path)), CODES[:2])
+    assert (answers[CODES[0]].outcome, answers[CODES[0]].unmapped) == (Outcome.INCOMPLETE, 2)
+    assert (answers[CODES[1]].outcome, answers[CODES[1]].unmapped) == (Outcome.INCOMPLETE, 1)
+    assert answers[CODES[0]].rows[0]["name"] is None
+
+
+async def test_dates_of_a_workbook_stand_among_numbers_that_are_meant_as_such(tmp_path: Path, open_one: Any) -> None:
+    header = ["code", "name", "since", "capital"]
+    workbook(tmp_path / "customs.xlsx", {"a": [header, [CODES[0], "甲", date(2021, 3, 5), 1]]})
+    text = manifest("format: xlsx").replace("since,", "{path: since, formats: [excelDays]},")
+    answers = await ask(await open_one(text, str(tmp_path)), CODES[:1])
+    assert answers[CODES[0]].rows[0]["establishedOn"] == date(2021, 3, 5)
+
+
 TITLED = [["名单", None, None, None], ["code", "name", "登记", None], [None, None, "since", "capital"]]
 
 
@@ -460,6 +479,15 @@ async def test_a_drop_that_lacks_a_column_in_every_encoding_is_refused_for_that(
     (tmp_path / "customs.csv").write_bytes(f"信用代码,名字\n{CODES[0]},甲\n".encode())
     reason = await refusal(open_one, tmp_path, "utf-8")
     assert reason.endswith("its header lacks a column which the manifest reads: '名称'")
+
+
+async def test_no_other_encoding_is_named_where_the_columns_can_be_read(tmp_path: Path, open_one: Any) -> None:
+    (tmp_path / "customs.csv").write_text(f"'code','name','since','capital'\n'{CODES[0]}',a,,1\n", encoding="ascii")
+    supply = await open_one(manifest("encoding: utf-8"), str(tmp_path))
+    with pytest.raises(AgencyFailure, match=r"lacks a column which the manifest reads: 'code'$"):
+        await supply._lines["customs/Registration"].source.fetch(
+            SourceCall(keys=[CODES[0]], columns=frozenset({"name"}), filters={}, timeout=20)
+        )
 
 
 @pytest.mark.parametrize("lines", ["{}\n", '{"a": 1}\n[]\n', '{"信用代码": null}\n'])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import unicodedata
 from collections.abc import Callable
@@ -58,6 +59,8 @@ def plain_text(raw: Any) -> str:
     if not isinstance(raw, str | int | float | Decimal | date):
         raise Unmappable
     text = raw.strip() if isinstance(raw, str) else str(raw)
+    if isinstance(raw, float | Decimal) and not math.isfinite(raw):
+        raise Unmappable
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise Unmappable
     return text
