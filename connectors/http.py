@@ -22,7 +22,6 @@ from connectors.retry_after import seconds_until
 from connectors.tracing import Carrier
 from connectors.watch import Exchange, Watch
 
-_UNAUTHORISED: Final = 401
 _SERVER_ERRORS: Final = range(500, 600)
 _TOO_MANY: Final = 429
 _OVERLOADED: Final = frozenset({_TOO_MANY, 503})
@@ -148,7 +147,7 @@ class HttpClient:
             return await self._lane.send(request, deadline)
         signed = await _signed(authenticator, request, deadline)
         answer = await self._lane.send(signed, deadline)
-        if answer.status == _UNAUTHORISED and authenticator.renew(signed):
+        if await authenticator.is_refused(answer) and authenticator.renew(signed):
             return await self._lane.send(await _signed(authenticator, request, deadline), deadline)
         return answer
 

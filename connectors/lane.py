@@ -23,13 +23,15 @@ _VALUE: Final = re.compile(r"[ -~]*")
 
 class LaneAnswer(msgspec.Struct, frozen=True):
     """A status and its body, which is empty with a status whose bodies the lane does not read, and its headers
-    `Retry-After` and `Link`, where it has them.
+    `Retry-After`, `Link`, `Location` and, each by itself, `Set-Cookie`, where it has them.
     """
 
     status: int
     content: bytes
     retry_after: str = ""
     link: str = ""
+    location: str = ""
+    cookies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
