@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NoReturn
 from urllib.parse import quote, urlencode
@@ -17,7 +16,7 @@ from connectors.json_body import read_json
 from connectors.lane import OK, Lane, LaneAnswer, LaneError
 from connectors.manifest import Forward
 from connectors.misread import misread
-from connectors.outgoing import Outgoing
+from connectors.outgoing import Outgoing, write_json
 from connectors.retry_after import seconds_until
 from connectors.tracing import Carrier
 from connectors.watch import Exchange, Watch
@@ -28,8 +27,6 @@ _OVERLOADED: Final = frozenset({_TOO_MANY, 503})
 
 _PATH_CHARACTERS: Final = "/%:@!$&'()*+,;="
 """What stands in a path as it is, beside letters and digits (RFC 3986, section 3.3), and what is encoded already."""
-
-_write_json: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 class HttpRequest(msgspec.Struct, frozen=True):
@@ -88,7 +85,7 @@ class HttpClient:
 
         `timeout` is in seconds. Raises `AgencyFailure`.
         """
-        body = b"" if request.body is None else _write_json(request.body).encode()
+        body = b"" if request.body is None else write_json(request.body).encode()
         answer = await self.send(request, self._body_headers if body else {}, body, timeout, accept)
         if answer.status in accept:
             return HttpAnswer(answer.status, None)

@@ -4,7 +4,6 @@ carry.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Final, Literal, Self
@@ -18,7 +17,7 @@ from connectors.authentication.token import Refusal, TokenAuthenticator, token_d
 from connectors.http import bad_response, refuse_status
 from connectors.lane import OK, Lane, LaneAnswer
 from connectors.manifest import Name, Part, Reference
-from connectors.outgoing import Outgoing
+from connectors.outgoing import Outgoing, write_json
 from connectors.paths import follow, put
 from connectors.secret import FILE, Secret
 
@@ -108,7 +107,7 @@ def _as_json(values: Mapping[str, str]) -> str:
     document: dict[str, Any] = {}
     for name, value in values.items():
         put(document, name, value)
-    return json.dumps(document, ensure_ascii=False)
+    return write_json(document)
 
 
 def _cookie(cookies: Iterable[str], name: str) -> str:

@@ -1,5 +1,5 @@
-"""Tokens that an agency gives: one for all calls, fetched by one of them at a time, and replaced before it ends, or when
-it is refused.
+"""Tokens that an agency gives: one for all calls, fetched by one of them at a time, and replaced before its end, or as
+soon as it is refused.
 """
 
 from __future__ import annotations

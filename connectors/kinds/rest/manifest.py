@@ -24,6 +24,9 @@ _STYLES: Final = {
 }
 """How keys may go into the query, and into a body of each format."""
 
+Encoded = Literal["base64"]
+"""How a document is written as a text."""
+
 Status = Annotated[int, Field(ge=200, le=599)]
 
 
@@ -66,7 +69,10 @@ class RestRequest(Part):
     query: dict[str, str] = Field(default_factory=dict, description="Constants of the query string.")
     body: dict[str, Any] = Field(default_factory=dict, description="Constants of the body.")
     format: Literal["json", "form"] = Field(default="json", description="What the body is.")
-    field: Name | None = Field(default=None, description="form: the field that carries the whole body, as JSON.")
+    field: Name | None = Field(
+        default=None, description="The field of a form, or the member, that carries the whole body, as JSON in a text."
+    )
+    encoded: Encoded | None = Field(default=None, description="field: how that text is written.")
     xml: str | None = Field(
         default=None, max_length=20_000, description="Instead: an XML body, with a {mark} for each parameter in it."
     )
@@ -89,6 +95,13 @@ class RestRequest(Part):
         return "json" if self.field else self.format
 
     @property
+    def has_members(self) -> bool:
+        """Whether the body is an object of JSON, in UTF-8, into which more can be put."""
+        json = self.method == "POST" and self.xml is None and self.format == "json" and self.encoding == "utf-8"
+        is_list = self.keys is not None and self.keys.place == "body" and self.keys.name is None
+        return json and (self.field is not None or not is_list)
+
+    @property
     def in_body(self) -> bool:
         """Whether filters, pages and what is fresh go into the body."""
         with_keys = self.keys is not None and self.keys.place == "body" and self.keys.name is not None
@@ -102,8 +115,10 @@ class RestRequest(Part):
         in_body = self.in_body or (keys is not None and keys.place == "body")
         if self.method == "GET" and (self.body or in_body or self.xml is not None):
             raise ValueError("a GET has no body: set method to POST")
-        if self.field is not None and self.format != "form":
-            raise ValueError("field: needs format: form")
+        if self.encoded is not None and self.field is None:
+            raise ValueError("encoded: needs field, the place of what is encoded")
+        if self.field is not None and (self.xml is not None or self.method == "GET"):
+            raise ValueError("field: goes with a body in JSON or a form")
         if self.xml is not None and (self.body or "format" in self.model_fields_set):
             raise ValueError("xml: is the body already: leave body and format out")
         if keys is not None:
@@ -163,6 +178,7 @@ class InnerText(Part):
 
     path: Name
     format: Format = "json"
+    encoded: Encoded | None = None
 
 
 def _as_list(value: object) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Collection, Mapping, Sequence
 from enum import Enum, auto
@@ -11,12 +12,15 @@ from connectors.documents import put_empty_lists, read_document
 from connectors.errors import AgencyFailure
 from connectors.http import bad_response, refuse_status
 from connectors.kinds.rest.layouts import from_arrays, from_columns, from_map, from_order, list_companies, members
-from connectors.kinds.rest.manifest import Layout, RestResponse
+from connectors.kinds.rest.manifest import InnerText, Layout, RestResponse
 from connectors.lane import OK, LaneAnswer
 from connectors.misread import misread
 from connectors.paths import MISSING, Listing, follow, list_rows
 from connectors.sparse_json import SparseReader
 from connectors.telling import Telling
+
+_NO_BREAKS: Final = str.maketrans("", "", "\r\n")
+"""What some put between the lines of base64 (RFC 2045, section 6.8)."""
 
 _IDENTIFIER: Final = re.compile(r"\w[\w.:@-]{0,199}")
 """Nothing that would mean something in a template, whatever that is of."""
@@ -140,9 +144,20 @@ class ResponseReader:
         place = follow(document, around) if around else document
         written = place.get(name) if isinstance(place, dict) else None
         if isinstance(place, dict) and isinstance(written, str) and written.strip():
-            # Whatever it declares, it was decoded with what is around it.
-            place[name] = await read_document(written.strip().encode(), text.format, "utf-8")
+            place[name] = await self._inner(written.strip(), text)
         return document
+
+    async def _inner(self, written: str, text: InnerText) -> Any:  # noqa: ANN401
+        if text.encoded is not None:
+            try:
+                content = base64.b64decode(written.translate(_NO_BREAKS), validate=True)
+            except ValueError:
+                raise bad_response(self._place, f"no {text.encoded} at {text.path}") from None
+            return await read_document(content, text.format, self._response.encoding)
+        # Whatever it declares, it was decoded with what is around it.
+        found = await read_document(written.encode(), text.format, "utf-8")
+        # Some write what is a text already as a text once more.
+        return await read_document(found.encode(), text.format, "utf-8") if isinstance(found, str) else found
 
     def _judged(self, document: object) -> Said:
         """What the answer's own codes say. Raises `AgencyFailure` for one that means a failure."""

@@ -169,8 +169,11 @@ async def open_sources(
     read = frozenset[int]().union(*(response.read for response in responses))
     requests = [dataset.request for dataset in manifest.datasets]
     requests += [dataset.lookup.request for dataset in manifest.datasets if dataset.lookup]
-    forms = all(request.method == "POST" and request.format == "form" for request in requests)
-    client = open_client(manifest, manifest.connection, settings, accept=", ".join(accept), forms=forms, read=read)
+    holds = {
+        "form": all(request.method == "POST" and request.format == "form" for request in requests),
+        "body": all(request.has_members for request in requests),
+    }
+    client = open_client(manifest, manifest.connection, settings, accept=", ".join(accept), holds=holds, read=read)
     typed = any(name.lower() == "content-type" for name in manifest.connection.headers)
     address = urlsplit(manifest.connection.url)
     home = f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path.rstrip('/')}"
