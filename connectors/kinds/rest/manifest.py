@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
+from itertools import combinations
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
@@ -11,7 +13,7 @@ from connectors.documents import Encoding, Format
 from connectors.envelope import Code, Envelope
 from connectors.http_connection import HttpConnection
 from connectors.kinds.rest.paging import Paging
-from connectors.lane import OK
+from connectors.lane import OK, is_success
 from connectors.manifest import DatasetManifest, Manifest, Name, Part, Within, short
 
 KEY_MARK: Final = "{key}"
@@ -156,6 +158,16 @@ class NoRecords(Part):
     codes: tuple[Code, ...] = ()
 
 
+class Pending(Part):
+    """How the agency says that it is still at it: it is asked again, until there is an answer or no time is left."""
+
+    status: tuple[Annotated[int, Field(ge=201, le=299)], ...] = ()
+    codes: tuple[Code, ...] = ()
+    every: float = Field(
+        default=1.0, ge=0.1, le=60, description="Seconds until it is asked again, where its Retry-After does not say."
+    )
+
+
 class Layout(StrEnum):
     """How the rows lie in the answer."""
 
@@ -207,9 +219,12 @@ class RestResponse(Part):
     envelope: Annotated[
         tuple[Envelope, ...], BeforeValidator(_as_list, json_schema_input_type=Envelope | tuple[Envelope, ...])
     ] = Field(default=(), description="One, or several.")
-    status: tuple[Status, ...] = Field(default=(), description="Besides 200: with which the envelope comes as well.")
+    status: tuple[Status, ...] = Field(
+        default=(), description="Besides 200: with which an answer comes as well; if no success, one for the envelope."
+    )
     unknown: UnknownCompany = Field(default_factory=UnknownCompany)
     none: NoRecords = Field(default_factory=NoRecords)
+    pending: Pending = Field(default_factory=Pending)
 
     @property
     def read(self) -> frozenset[int]:
@@ -225,12 +240,13 @@ class RestResponse(Part):
     @property
     def statuses(self) -> frozenset[int]:
         """Those that are no failure by themselves."""
-        return self.read.union(self.unknown.status, self.none.status)
+        return self.read.union(self.unknown.status, self.none.status, self.pending.status)
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if (self.unknown.codes or self.none.codes or self.status) and not self.envelope:
-            raise ValueError("unknown.codes, none.codes and status need an envelope")
+        codes = self.unknown.codes or self.none.codes or self.pending.codes
+        if (codes or not all(map(is_success, self.status))) and not self.envelope:
+            raise ValueError("codes (of unknown, none, pending) and a status that is no success need an envelope")
         if self.optional and not self.envelope:
             raise ValueError("optional: needs an envelope, by which no rows are told from an error")
         if len(self.rows) > 1 and self.layout is not Layout.OBJECTS:
@@ -303,10 +319,16 @@ class RestDataset(DatasetManifest):
             raise ValueError("lookup: goes with one company a call, and no keys in its answer")
         if self.request.paging and self.response.layout is Layout.ORDER:
             raise ValueError("request.paging: does not go with layout order")
-        both = set(unknown.codes) & set(none.codes) or set(unknown.status) & set(none.status)
-        if both:
-            raise ValueError("response: unknown and none share a code or status")
+        means: tuple[UnknownCompany | NoRecords | Pending, ...] = (unknown, none, self.response.pending)
+        if any(
+            _share(one.codes, other.codes) or _share(one.status, other.status) for one, other in combinations(means, 2)
+        ):
+            raise ValueError("response: unknown, none and pending share a code or status")
         return self
+
+
+def _share(some: Sequence[object], others: Sequence[object]) -> bool:
+    return not set(some).isdisjoint(others)
 
 
 class RestManifest(Manifest):

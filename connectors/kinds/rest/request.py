@@ -68,7 +68,7 @@ class RequestWriter:
             return Written(
                 HttpRequest(
                     self.place,
-                    request.method,
+                    "GET",
                     path,
                     query,
                     asker=call.asker,

@@ -13,7 +13,7 @@ from connectors.errors import AgencyFailure
 from connectors.http import bad_response, refuse_status
 from connectors.kinds.rest.layouts import from_arrays, from_columns, from_map, from_order, list_companies, members
 from connectors.kinds.rest.manifest import InnerText, Layout, RestResponse
-from connectors.lane import OK, LaneAnswer
+from connectors.lane import LaneAnswer, is_success
 from connectors.misread import misread
 from connectors.paths import MISSING, Listing, follow, list_rows
 from connectors.sparse_json import SparseReader
@@ -37,6 +37,8 @@ class Said(Enum):
     """There are no records of those asked for."""
     UNKNOWN = auto()
     """The company is not known."""
+    PENDING = auto()
+    """There is no answer yet."""
 
 
 class ResponseReader:
@@ -60,15 +62,17 @@ class ResponseReader:
             return Said.UNKNOWN, None
         if answer.status in response.none.status:
             return Said.NOTHING, None
+        if answer.status in response.pending.status:
+            return Said.PENDING, None
         try:
             document = await self._document(answer.content)
         except (ValueError, ArithmeticError, RecursionError) as error:
-            if answer.status != OK:
+            if not is_success(answer.status):
                 refuse_status(self._place, answer.status, answer.retry_after)
             what = misread(answer.content, response.format, response.encoding, error)
             raise bad_response(self._place, what) from None
         said = self._judged(document)
-        if said is Said.ROWS and answer.status != OK:
+        if said is Said.ROWS and not is_success(answer.status):
             refuse_status(self._place, answer.status, answer.retry_after)
         return said, document
 
@@ -168,6 +172,8 @@ class ResponseReader:
                 return Said.UNKNOWN
             if code in response.none.codes:
                 return Said.NOTHING
+            if code in response.pending.codes:
+                return Said.PENDING
             envelope.check(code, self._place)
         return Said.ROWS
 
