@@ -14,6 +14,7 @@ from typing import Final
 from benchmarks import (
     added_latency,
     audit,
+    beside,
     caches,
     comparison,
     demonstration,
@@ -42,6 +43,7 @@ SUBJECTS: Final[Mapping[str, Callable[[Effort], Section]]] = {
     "trust": trust.measure,
     "peers": comparison.measure,
     "added-latency": added_latency.measure,
+    "beside": beside.measure,
     "many-agencies": many_agencies.measure,
     "workers": workers.measure,
     "stages": stages.measure,

@@ -6,7 +6,6 @@ text, NaN) is read by the standard library: agencies send it. NaN and Infinity a
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable
 from decimal import Decimal
@@ -21,7 +20,7 @@ PIECE: Final = 1024 * 1024
 """Bytes that are decoded at once: rows of text in 3 ms, rows of numbers in 9."""
 
 LARGE: Final = 64 * 1024
-"""Bytes after whose decoding others have their turn, before anything is done with the document."""
+"""Bytes beyond which others have their turn first where it is theirs, and before anything is done with the document."""
 
 _PARTS: Final = 64
 """How many small parts are decoded between two looks at the clock."""
@@ -43,10 +42,15 @@ async def read_json(content: bytes, piece: int = PIECE) -> Any:  # noqa: ANN401 
     Others have their turn on the event loop after each `piece` of so many bytes. Raises `ValueError`, `ArithmeticError`
     or `RecursionError`.
     """
+    if len(content) <= min(LARGE, piece):
+        return _read(content)
+    turn = Turn()
+    if turn.is_over():
+        await turn.pass_on()
     many = content.count(b",") * _TINY > len(content)
-    document = _read(content) if many else await _read_large(content, piece, _DEEPEST, Turn())
-    if len(content) > LARGE:
-        await asyncio.sleep(0)
+    document = _read(content) if many else await _read_large(content, piece, _DEEPEST, turn)
+    if turn.is_over():
+        await turn.pass_on()
     return document
 
 

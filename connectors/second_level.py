@@ -212,7 +212,7 @@ class SecondLevel:
                 chunk.append((entry_name, self._seal.close(entry_name, content)))
                 if len(chunk) == CHUNK:
                     await self._put_chunk(chunk, kept_until)
-                    chunk, turn = [], Turn()
+                    chunk = []
                 elif turn.is_over():
                     await turn.pass_on()
         await self._put_chunk(chunk, kept_until)

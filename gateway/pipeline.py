@@ -223,6 +223,8 @@ class Gateway:
         notices = {**cost, **caller.notices(), **self.trusted.notices(received), **stated}
         with self.activity.stage(Stage.ENCODE):
             body = encode(data, errors, {"requestId": received.request_id, **notices})
+        if turn.is_over():
+            await turn.pass_on()
         receipt = await signer.sign(body) if signer else None
         response = salted_digest(nonce, body)
         await self._record(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from graphql import parse, validate
+from graphql import GraphQLError, parse, validate
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,7 +19,11 @@ CYCLE = "fragment F on Enterprise { shareholders { records { holder { ...F } } }
 
 def both(text: str, most: int = 20) -> tuple[object, object]:
     document = parse(text)
-    ours = asyncio.run(validation_errors(SCHEMA, document, most, Turn()))
+
+    async def validated() -> list[GraphQLError]:
+        return await validation_errors(SCHEMA, document, most, Turn())
+
+    ours = asyncio.run(validated())
     theirs = validate(SCHEMA, document, max_errors=most, hide_suggestions=True)
     return [error.formatted for error in ours], [error.formatted for error in theirs]
 
