@@ -30,9 +30,9 @@ class DropForm:
 
     `key` is the column of the company's code (a path with `nested`, of JSON lines alone), which has one of
     `key_lengths`; `columns` are those that must be there. Delimited: `delimiter`, whether quotation marks mean
-    anything. Delimited and workbooks: the columns' names where no row tells them, and how many lines or rows to skip
-    before. `sheet` is that of a workbook (None: the first), `member` the name or pattern of the file in an archive
-    (None: the only one).
+    anything, and whether the last line may have no end. Delimited and workbooks: the columns' names where no row tells
+    them, and how many lines or rows to skip before. `sheet` is that of a workbook (None: the first), `member` the name
+    or pattern of the file in an archive (None: the only one).
     """
 
     key: str
@@ -43,6 +43,7 @@ class DropForm:
     encoding: str = "utf-8"
     delimiter: str = ","
     quotes: bool = True
+    unended: bool = False
     header: tuple[str, ...] = ()
     skip: int = 0
     sheet: str | None = None

@@ -42,6 +42,7 @@ _FORMATS: Final = {
     "encoding": {FileFormat.DELIMITED, FileFormat.JSON_LINES},
     "delimiter": {FileFormat.DELIMITED},
     "quotes": {FileFormat.DELIMITED},
+    "unended": {FileFormat.DELIMITED},
     "header": {FileFormat.DELIMITED, FileFormat.XLSX},
     "skip": {FileFormat.DELIMITED, FileFormat.XLSX},
     "sheet": {FileFormat.XLSX},
@@ -60,10 +61,15 @@ class FileDataset(DatasetManifest):
     file: FileName = Field(description="A name, or a pattern (customs_*.csv): the last by name is the drop.")
     format: FileFormat = Field(default=FileFormat.DELIMITED, description="What the drop, or what it packs, is.")
     encoding: Literal["utf-8", "gb18030", "gbk", "utf-16", "utf-16-le", "utf-16-be"] = "utf-8"
-    delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] = ","
+    delimiter: Annotated[str, StringConstraints(min_length=1, max_length=10)] = Field(
+        default=",", description="delimited: what stands between two fields; of several characters with quotes: false."
+    )
     quotes: bool = Field(default=True, description="delimited: whether quotation marks hold a field together.")
     header: Annotated[tuple[Name, ...], Field(min_length=1)] | None = Field(
         default=None, description="delimited, xlsx: the columns' names, where no line or row tells them."
+    )
+    unended: bool = Field(
+        default=False, description="delimited: the last line has no end; a marker has to tell that a drop is whole."
     )
     skip: int = Field(
         default=0, ge=0, le=100, description="delimited, xlsx: lines that are not blank, or rows, before the header."
@@ -102,6 +108,7 @@ class FileDataset(DatasetManifest):
             encoding=self.encoding,
             delimiter=self.delimiter,
             quotes=self.quotes,
+            unended=self.unended,
             header=self.header or (),
             skip=self.skip,
             sheet=self.sheet,
@@ -118,6 +125,10 @@ class FileDataset(DatasetManifest):
             raise ValueError("asOf.path: a drop has columns: use asOf.column")
         if self.as_of is not None and self.as_of.marker is not None and self.marker is None:
             raise ValueError("asOf.marker: the drops have no marker")
+        if len(self.delimiter) > 1 and (self.quotes or not self.delimiter.isprintable()):
+            raise ValueError("delimiter: of several characters it goes with quotes: false, and is printable")
+        if self.unended and self.marker is None:
+            raise ValueError("unended: needs a marker, by which half a drop is told from a whole one")
         for name, formats in _FORMATS.items():
             if name in self.model_fields_set and self.format not in formats:
                 raise ValueError(f"{name}: not for the format {self.format}")

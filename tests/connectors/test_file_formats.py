@@ -92,6 +92,32 @@ async def test_tabs_without_quotes_and_without_a_header(tmp_path: Path, open_one
     assert (answer.outcome, answer.rows[0]["name"]) == (Outcome.ANSWERED, '5" 管')
 
 
+async def test_fields_may_be_parted_by_several_characters(tmp_path: Path, open_one: Any) -> None:
+    text = f"code|@|name|@|since|@|capital\n{CODES[0]}|@|甲|乙@|@|2020-01-02|@|12.30\r\n"
+    (tmp_path / "customs.txt").write_bytes(text.encode())
+    answer = await answered(open_one, tmp_path, "delimiter: '|@|'", "quotes: false")
+    assert (answer.outcome, answer.rows) == (Outcome.ANSWERED, ({**ROWS, "name": "甲|乙@"},))
+
+
+@pytest.mark.parametrize(
+    "options", [["marker: .ok", "unended: true"], ["marker: .ok"], ["marker: .ok", "member: customs.csv"]]
+)
+async def test_a_last_line_without_an_end_counts_where_something_else_tells_that_the_drop_is_whole(
+    tmp_path: Path, open_one: Any, options: list[str]
+) -> None:
+    packed = "member: customs.csv" in options
+    if packed:
+        zipped(tmp_path / "customs.zip", {"customs.csv": TEXT.rstrip().encode()})
+    else:
+        (tmp_path / "customs.csv").write_bytes(TEXT.rstrip().encode())
+    (tmp_path / ("customs.zip.ok" if packed else "customs.csv.ok")).touch()
+    supply = await open_one(manifest(*options), str(tmp_path))
+    answer = (await ask(supply, CODES[1:2]))[CODES[1]]
+    expected = Outcome.FAILED if options == ["marker: .ok"] else Outcome.ANSWERED
+    assert answer.outcome is expected
+    assert [row["name"] for row in answer.rows] == ([] if expected is Outcome.FAILED else ["乙"])
+
+
 async def test_lines_of_json_keep_exact_numbers_and_nested_values(tmp_path: Path, open_one: Any) -> None:
     row = {"company": {"code": CODES[0].lower()}, "name": "甲", "since": None, "capital": "@"}
     lines = [json.dumps(row).replace('"@"', "12345678901234567.89"), "", "[1]", "{", json.dumps({"name": "丙"})]
@@ -396,6 +422,9 @@ async def test_the_date_of_the_data_is_where_the_agency_puts_it(
     [
         (("format: xlsx", "delimiter: ;"), "delimiter: not for the format xlsx"),
         (("format: parquet", "skip: 1"), "skip: not for the format parquet"),
+        (("delimiter: '||'",), "quotes: false"),
+        (("unended: true",), "needs a marker"),
+        (("format: jsonLines", "marker: .ok", "unended: true"), "unended: not for the format jsonLines"),
         (("sheet: a",), "sheet: not for the format delimited"),
         (("asOf: {marker: text}",), "the drops have no marker"),
         (('asOf: {name: "customs_%Y%m.csv"}',), "needs %Y, %m and %d once each"),

@@ -131,6 +131,21 @@ def encoded(text: str) -> str:
     return base64.encodebytes(text.encode()).decode()
 
 
+DESCRIBED = "{layout: arrays, rows: rows, header: table.columns.name}"
+
+
+async def test_columns_may_be_described_by_objects(agency: Agency, open_one: Any) -> None:
+    table = {"columns": [{"name": "n", "type": "int"}, {"name": "f", "type": "text"}]}
+    found = await told_of_one(agency, open_one, DESCRIBED, {"table": table, "rows": [[1, "罚款"]]})
+    assert facts(found) == ["罚款"]
+
+
+@pytest.mark.parametrize("columns", [[{"name": "n"}, {"type": "text"}], {"name": "n"}, None, [["n", "f"]]])
+async def test_columns_without_names_are_no_answer(agency: Agency, open_one: Any, columns: Any) -> None:
+    found = await told_of_one(agency, open_one, DESCRIBED, {"table": {"columns": columns}, "rows": [[1, "罚款"]]})
+    assert (found.outcome, found.failure) == BAD
+
+
 @pytest.mark.parametrize(
     ("response", "document"),
     [

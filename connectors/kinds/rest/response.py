@@ -102,6 +102,8 @@ class ResponseReader:
             raise bad_response(self._place, f"null at {path or 'the top'}, which no envelope tells from an error")
         listing = await self._listing(document, path, keys)
         if listing is None:
+            if response.layout is Layout.ARRAYS and self._header(document) is None:
+                raise bad_response(self._place, f"no names of columns at {response.header}")
             raise bad_response(self._place, f"no {response.layout} at {path or 'the top'}")
         if self._sparse is not None:
             self._sparse.look(listing.rows)
@@ -198,6 +200,11 @@ class ResponseReader:
     def _header(self, document: object) -> list[Any] | None:
         header = self._response.header
         found = follow(document, header) if isinstance(header, str) else list(header or ())
+        if found is MISSING and isinstance(header, str):
+            # Of columns that are described by objects, the path goes on within each.
+            around, _, name = header.rpartition(".")
+            listed = follow(document, around) if around else document
+            found = [follow(each, name) for each in listed] if isinstance(listed, list) else MISSING
         return found if isinstance(found, list) and all(isinstance(name, str) for name in found) else None
 
 
