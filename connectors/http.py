@@ -23,6 +23,7 @@ from connectors.watch import Exchange, Watch
 
 _SERVER_ERRORS: Final = range(500, 600)
 _TOO_MANY: Final = 429
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _OVERLOADED: Final = frozenset({_TOO_MANY, 503})
 
 _PATH_CHARACTERS: Final = "/%:@!$&'()*+,;="
@@ -188,4 +189,6 @@ def refuse_status(place: str, status: int, retry_after: str = "") -> NoReturn:
             throttled=status == _TOO_MANY,
             retry_after=seconds_until(retry_after),
         )
+    if status in _REDIRECTS:
+        reason += ", which leads elsewhere and is not followed: ask there, unless it leads to a login (auth)"
     raise AgencyFailure(FailureCode.AGENCY_BAD_RESPONSE, reason, retryable=status in _SERVER_ERRORS)

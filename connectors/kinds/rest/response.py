@@ -104,7 +104,12 @@ class ResponseReader:
         if listing is None:
             if response.layout is Layout.ARRAYS and self._header(document) is None:
                 raise bad_response(self._place, f"no names of columns at {response.header}")
-            raise bad_response(self._place, f"no {response.layout} at {path or 'the top'}")
+            hint = (
+                " but nothing: where that means that there are none, set response.optional"
+                if _is_nothing(found)
+                else ""
+            )
+            raise bad_response(self._place, f"no {response.layout} at {path or 'the top'}{hint}")
         if self._sparse is not None:
             self._sparse.look(listing.rows)
         if response.layout in {Layout.MAP, Layout.ORDER}:
