@@ -152,8 +152,10 @@ class HttpClient:
     def _tell(self, request: HttpRequest, sent: Outgoing, answer: LaneAnswer | None, failure: str) -> None:
         if self._watch is None:
             return
-        status, content = (answer.status, answer.content) if answer else (None, b"")
-        self._watch.exchanged(Exchange(request.place, sent.method, sent.target, sent.body, status, content, failure))
+        status, content, location = (answer.status, answer.content, answer.location) if answer else (None, b"", "")
+        self._watch.exchanged(
+            Exchange(request.place, sent.method, sent.target, sent.body, status, content, failure, location)
+        )
 
     def _target(self, request: HttpRequest) -> tuple[str, str]:
         """Path and query, percent-encoded."""
