@@ -1,25 +1,32 @@
-"""Workbooks and Parquet files, written anew as JSON lines of the columns that are read: these can be looked up by
-place.
+"""Workbooks, Parquet files and documents (JSON, XML), written anew as JSON lines of what is read: these can be looked
+up by place.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 import zipfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from decimal import Decimal
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, get_args
 
 import openpyxl
 from msgspec.json import Encoder
 from openpyxl.cell.cell import ERROR_CODES
 
+from connectors.documents import Encoding, Format, read_document
 from connectors.drops.form import DropForm, DropUnusable, FileFormat
 from connectors.drops.unpacking import largest
+from connectors.paths import follow
+
+_AS_DECLARED: Final = "utf-8"
+"""The encoding by which a document is read as it declares, or shows by how it begins: the default."""
 
 _BATCH: Final = 1000
 _PIECE: Final = 1024 * 1024
@@ -131,6 +138,33 @@ def _check_size(file: BinaryIO) -> None:
     file.seek(0)
 
 
+def _document_rows(file: BinaryIO, form: DropForm) -> Iterator[Mapping[str, object]]:
+    """The rows of a whole document. What is no object among them has no key, and is counted."""
+    kind: Format = "xml" if form.format is FileFormat.XML else "json"
+    encoding = next((known for known in get_args(Encoding) if known == form.encoding != _AS_DECLARED), None)
+    document = asyncio.run(read_document(file.read(), kind, encoding))
+    found = document if form.rows is None else follow(document, form.rows)
+    rows = [found] if isinstance(found, Mapping) else found
+    if not isinstance(rows, list):
+        raise DropUnusable(f"no list at {form.rows or 'its top'}")
+    places = {form.key, *form.columns}
+    tops = {path.partition(".")[0] for path in places}
+    for row in rows:
+        yield {name: _writable(row[name]) for name in tops if name in row} if isinstance(row, Mapping) else {}
+
+
+def _writable(value: object) -> object:
+    """A value of a document. A number that is none (NaN) becomes a list, as an error in a workbook does."""
+    match value:
+        case Decimal() if not value.is_finite():
+            return []
+        case list():
+            return [_writable(inner) for inner in value]
+        case dict():
+            return {name: _writable(inner) for name, inner in value.items()}
+    return value
+
+
 def _parquet_rows(file: BinaryIO, form: DropForm) -> Iterator[Mapping[str, object]]:
     import pyarrow as pa  # noqa: PLC0415  (an extra, which may not be installed)
     from pyarrow.parquet import ParquetFile  # noqa: PLC0415
@@ -166,4 +200,6 @@ def _value(value: object, column: str, single: Collection[str]) -> object:
 _READERS: Final[Mapping[FileFormat, Callable[[BinaryIO, DropForm], Iterable[Mapping[str, object]]]]] = {
     FileFormat.XLSX: _workbook_rows,
     FileFormat.PARQUET: _parquet_rows,
+    FileFormat.JSON: _document_rows,
+    FileFormat.XML: _document_rows,
 }

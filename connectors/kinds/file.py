@@ -38,14 +38,18 @@ class FileConnection(Part):
     sftp: SftpPart | None = Field(default=None, description="The server from which the drops are fetched.")
 
 
+_NESTED: Final = frozenset({FileFormat.JSON_LINES, FileFormat.JSON, FileFormat.XML})
+"""Those in whose rows paths lead into nested objects."""
+
 _FORMATS: Final = {
-    "encoding": {FileFormat.DELIMITED, FileFormat.JSON_LINES},
+    "encoding": {FileFormat.DELIMITED, *_NESTED},
     "delimiter": {FileFormat.DELIMITED},
     "quotes": {FileFormat.DELIMITED},
     "unended": {FileFormat.DELIMITED},
     "header": {FileFormat.DELIMITED, FileFormat.XLSX},
     "skip": {FileFormat.DELIMITED, FileFormat.XLSX},
     "sheet": {FileFormat.XLSX},
+    "rows": {FileFormat.JSON, FileFormat.XML},
 }
 """The formats that each of these keys is for."""
 
@@ -74,6 +78,7 @@ class FileDataset(DatasetManifest):
     skip: int = Field(
         default=0, ge=0, le=100, description="delimited, xlsx: lines that are not blank, or rows, before the header."
     )
+    rows: Name | None = Field(default=None, description="json, xml: path to the rows. Default: the document is a list.")
     sheet: Name | None = Field(default=None, description="xlsx: the sheet; the first without it.")
     member: Name | None = Field(
         default=None, description="In a .zip: the name or pattern of the file. Without it there must be only one."
@@ -92,8 +97,8 @@ class FileDataset(DatasetManifest):
 
     @property
     def nested(self) -> bool:
-        """Only JSON has nested objects."""
-        return self.format is FileFormat.JSON_LINES
+        """Only JSON and XML have nested objects."""
+        return self.format in _NESTED
 
     @property
     def form(self) -> DropForm:
@@ -111,6 +116,7 @@ class FileDataset(DatasetManifest):
             unended=self.unended,
             header=self.header or (),
             skip=self.skip,
+            rows=self.rows,
             sheet=self.sheet,
             member=self.member,
         )

@@ -129,6 +129,47 @@ async def test_lines_of_json_keep_exact_numbers_and_nested_values(tmp_path: Path
     assert (answer.outcome, answer.unmapped) == (Outcome.INCOMPLETE, 3)
 
 
+DOCUMENTS = {
+    "json": f'{{"total": 2, "data": {{"list": [{{"code": "{CODES[0]}", "name": "甲\\n公司", "since": "2020-01-02", '
+    f'"capital": 12.30, "more": {{"x": 1}}}}, {{"code": "{CODES[1]}", "name": NaN}}]}}}}',
+    "xml": f"""<?xml version="1.0" encoding="ENCODING"?><drop><data><list><code>{CODES[0]}</code><name>甲
+公司</name><since>2020-01-02</since><capital>12.30</capital></list><list><code>{CODES[1]}</code></list></data></drop>""",
+}
+
+
+@pytest.mark.parametrize("form", ["json", "xml"])
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
+async def test_a_document_may_be_the_drop(tmp_path: Path, open_one: Any, form: str, encoding: str) -> None:
+    content = DOCUMENTS[form].replace("ENCODING", encoding)
+    zipped(tmp_path / "customs.zip", {f"customs.{form}": content.encode(encoding)})
+    answer = await answered(open_one, tmp_path, f"format: {form}", f"encoding: {encoding}", "rows: data.list")
+    assert (answer.outcome, answer.rows) == (Outcome.ANSWERED, (ROWS,))
+
+
+async def test_what_is_no_row_in_a_document_is_counted(tmp_path: Path, open_one: Any) -> None:
+    (tmp_path / "customs.json").write_text(f'[{{"code": "{CODES[0]}", "name": "甲"}}, null, 5]', encoding="utf-8")
+    answer = await answered(open_one, tmp_path, "format: json")
+    assert (answer.outcome, answer.unmapped, answer.rows[0]["name"]) == (Outcome.INCOMPLETE, 2, "甲")
+
+
+@pytest.mark.parametrize(
+    ("form", "content"),
+    [
+        ("json", DOCUMENTS["json"][:-20]),
+        ("json", '{"data": {"list": "none"}}'),
+        ("json", '{"data": {}}'),
+        ("xml", DOCUMENTS["xml"].replace("ENCODING", "utf-8")[:-9]),
+        ("xml", '<!DOCTYPE d [<!ENTITY e SYSTEM "file:///etc/passwd">]><d><data><list>&e;</list></data></d>'),
+    ],
+)
+async def test_a_document_that_is_not_whole_or_not_as_said_is_refused(
+    tmp_path: Path, open_one: Any, form: str, content: str
+) -> None:
+    (tmp_path / "customs.txt").write_text(content, encoding="utf-8")
+    answer = await answered(open_one, tmp_path, f"format: {form}", "rows: data.list")
+    assert (answer.outcome, answer.failure) == (Outcome.FAILED, FailureCode.AGENCY_UNAVAILABLE)
+
+
 async def test_an_object_that_was_cut_off_counts_as_unreadable(tmp_path: Path, open_one: Any) -> None:
     (tmp_path / "customs.jsonl").write_text(
         f'{{"code": "{CODES[0]}", "name": "甲"}}\n{{"code": "9133', encoding="utf-8"
@@ -423,6 +464,7 @@ async def test_the_date_of_the_data_is_where_the_agency_puts_it(
         (("format: xlsx", "delimiter: ;"), "delimiter: not for the format xlsx"),
         (("format: parquet", "skip: 1"), "skip: not for the format parquet"),
         (("delimiter: '||'",), "quotes: false"),
+        (("rows: data",), "rows: not for the format delimited"),
         (("unended: true",), "needs a marker"),
         (("format: jsonLines", "marker: .ok", "unended: true"), "unended: not for the format jsonLines"),
         (("sheet: a",), "sheet: not for the format delimited"),
