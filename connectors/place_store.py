@@ -12,9 +12,9 @@ from functools import partial
 from secrets import token_hex
 from typing import Final
 
-from connectors.kindness.lender import GiveBack, overloaded, pause
+from connectors.kindness.lender import SILENT, GiveBack, overloaded, pause
 from connectors.outage import PAUSE
-from connectors.trips import SILENT, TRIP, Trips
+from connectors.trips import Script, Trips
 
 SLACK: Final = 2.0
 """Seconds for which a place is lent beyond the call's deadline: a busy process ends its calls somewhat late."""
@@ -32,7 +32,7 @@ KEPT: Final = 2_592_000
 _LENT: Final = 1
 _NEXT: Final = 2
 
-_LEND: Final = """
+LEND: Final = Script.of("""
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local places, turn, loan = KEYS[1], KEYS[2], ARGV[1]
@@ -51,16 +51,16 @@ if redis.call('ZCARD', places) - 1 < tonumber(ARGV[2]) then
 end
 redis.call('SET', turn, loan, 'PX', ARGV[5])
 return 2
-"""
+""")
 """1 where a place is lent; 2 where all are, and the next is this one's; 0 where it is another's; -1 where nobody knows
 what is under way. The first key has the loans, with the moment at which each is over by the store's clock, and `known`,
-which shows that they are all; the second, whose turn it is. A trip that redis-py makes twice lends once."""
+which shows that they are all; the second, whose turn it is. A trip that is made twice lends once."""
 
-_GIVE_BACK: Final = """
+GIVE_BACK: Final = Script.of("""
 redis.call('ZREM', KEYS[1], ARGV[1])
 if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('DEL', KEYS[2]) end
 return 1
-"""
+""")
 
 
 class PlaceStore:
@@ -68,13 +68,11 @@ class PlaceStore:
 
     def __init__(self, trips: Trips) -> None:
         self.trips = trips
-        self._lend = trips.script(_LEND)
-        self._give_back = trips.script(_GIVE_BACK)
         self._giving: set[asyncio.Task[None]] = set()
 
     async def lend(self, keys: list[bytes], loan: str, *terms: int) -> int | None:
-        """What the store says (`_LEND`) to whoever wants a place; None where it does not answer."""
-        return await self.trips.make(lambda: self._lend(keys, [loan, *terms]))
+        """What the store says (`LEND`) to whoever wants a place; None where it does not answer."""
+        return await self.trips.ask(LEND.call(keys, [loan, *terms]))
 
     def give_back(self, keys: list[bytes], loan: str, ends: float) -> None:
         """Sees to it that the place is given back, and the turn, unless the loan `ends` before the store answers."""
@@ -82,7 +80,7 @@ class PlaceStore:
         async def give_back() -> None:
             loop = asyncio.get_running_loop()
             while loop.time() < ends:
-                if await self.trips.make(lambda: self._give_back(keys, [loan])) is not None:
+                if await self.trips.ask(GIVE_BACK.call(keys, [loan])) is not None:
                     return
                 await asyncio.sleep(PAUSE)
 
@@ -93,7 +91,7 @@ class PlaceStore:
     async def close(self) -> None:
         """Gives back what is to be, as far as the store answers soon."""
         if self._giving:
-            await asyncio.wait(self._giving, timeout=TRIP)
+            await asyncio.wait(self._giving, timeout=self.trips.deadline)
         for task in self._giving:
             task.cancel()
         await asyncio.gather(*self._giving, return_exceptions=True)
@@ -112,7 +110,7 @@ class StorePlaces:
 
     async def lend(self, deadline: float) -> GiveBack:
         """As in `Lender`."""
-        if self.store.trips.are_in_vain:
+        if self.store.trips.outages.is_paused():
             raise overloaded(SILENT)
         loan, ends = token_hex(16), deadline + SLACK
         give_back = partial(self.store.give_back, self.keys, loan, ends)

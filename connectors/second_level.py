@@ -91,13 +91,15 @@ class _Put:
 
 
 class SecondLevel:
-    """Rows in a store that is shared. Whoever made it closes it, inside the loop in which it was made."""
+    """Rows in a store that is shared; by `trips` there instances agree on calls. Whoever made it closes it, inside the loop
+    in which it was made.
+    """
 
-    def __init__(self, store: RowStore, seal: Seal) -> None:
+    def __init__(self, store: RowStore, trips: Trips, seal: Seal) -> None:
         self.counts = Counts()
         self._store = store
-        self._trips = Trips(store.client)
-        self._places = PlaceStore(self._trips)
+        self._trips = trips
+        self._places = PlaceStore(trips)
         self._seal = seal
         self._datasets: dict[str, DatasetEntries] = {}
         self._puts: list[_Put] = []
@@ -108,7 +110,7 @@ class SecondLevel:
     @property
     def failures(self) -> int:
         """How many trips to the store failed."""
-        return self._store.reading.failures + self._store.writing.failures + self._trips.failures
+        return self._store.reading.failures + self._store.writing.failures + self._trips.outages.failures
 
     def know(self, name: str, entries: DatasetEntries) -> None:
         """Keeps rows under this name (`FetchRequest.dataset`) from now on."""
@@ -181,6 +183,7 @@ class SecondLevel:
         self._putting.cancel()
         await asyncio.gather(self._putting, return_exceptions=True)
         await self._places.close()
+        await self._trips.close()
         await self._store.close()
         _log.info("the cache's second level is closed", failures=self.failures, **asdict(self.counts))
 

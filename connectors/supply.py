@@ -9,6 +9,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
+from connectors.agreement import open_agreement
 from connectors.cache import RowCache
 from connectors.contract import (
     Answers,
@@ -183,4 +184,6 @@ def _open_second_level(settings: SupplySettings) -> SecondLevel | None:
     chosen = settings.second_level
     if chosen is None:
         return None
-    return SecondLevel(open_store(chosen.address, settings.environment, chosen.deadline), Seal(chosen.key))
+    address, environment = chosen.address, settings.environment
+    store, trips = open_store(address, environment, chosen.deadline), open_agreement(address, environment)
+    return SecondLevel(store, trips, Seal(chosen.key))

@@ -1,47 +1,134 @@
-"""Trips to the store that instances share, for what they must agree on before an agency is asked."""
+"""Trips to a store that speaks as Redis does: one at a time, and what is asked meanwhile leaves with the next.
+
+What many requests ask costs little more than what one does, and is done in the order in which it was asked.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha1
+from typing import Final
 
-from redis.asyncio import Redis
+from redis.asyncio import Connection
+from redis.exceptions import ConnectionError as ConnectionLost
+from redis.exceptions import InvalidResponse, NoScriptError, ResponseError
 
 from connectors.outage import Outages
+from connectors.redis_address import connection_options
 
-TRIP: Final = 1.0
-"""Seconds that a trip may take, of the time that the call has."""
+Command = tuple[bytes | str | int, ...]
 
-SILENT: Final = "the store in which instances agree on calls to the agency does not answer"
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A script in Lua that the store runs as a whole, and answers with a number."""
+
+    text: str
+    digest: str
+
+    @classmethod
+    def of(cls, text: str) -> Script:
+        """The script of this text, whose SHA-1 names it in the store."""
+        return cls(text, sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+    def call(self, keys: Sequence[bytes | str], arguments: Sequence[str | int]) -> Command:
+        """The command that runs it."""
+        return ("EVALSHA", self.digest, len(keys), *keys, *arguments)
 
 
 class Trips:
-    """One script each, which runs there as a whole."""
+    """Asks what is answered by whole numbers. `scripts` are all that are called; `deadline` is that of each trip, in
+    seconds. After a failure nothing is asked for a while (`outages`).
+    """
 
-    def __init__(self, client: Redis) -> None:
-        self.script = client.register_script
-        self._outages = Outages("the store in which instances agree on calls to agencies")
+    def __init__(self, connection: Connection, what: str, scripts: Sequence[Script], deadline: float) -> None:
+        """`what` names the store in the log."""
+        self.outages = Outages(what)
+        self._connection = connection
+        self._load: Final[Sequence[Command]] = [("SCRIPT", "LOAD", script.text) for script in scripts]
+        self.deadline = deadline
+        self._waiting: list[tuple[Command, asyncio.Future[int | None]]] = []
+        self._traveller: asyncio.Task[None] | None = None
 
-    @property
-    def failures(self) -> int:
-        """How many failed."""
-        return self._outages.failures
+    def ask(self, command: Command) -> asyncio.Future[int | None]:
+        """What the store answers, None where it does not. It is asked, whoever waits for the answer or not."""
+        answered = asyncio.get_running_loop().create_future()
+        self._waiting.append((command, answered))
+        if self._traveller is None:
+            self._traveller = asyncio.create_task(self._travel(), name=self.outages.what)
+        return answered
 
-    @property
-    def are_in_vain(self) -> bool:
-        """Whether the store did not answer just now, and is not asked yet."""
-        return self._outages.is_paused()
+    async def close(self) -> None:
+        """Asks what waits, where that takes no longer than a trip may, and closes the connection."""
+        if (traveller := self._traveller) is not None:
+            await asyncio.wait([traveller], timeout=self.deadline)
+            traveller.cancel()
+            await asyncio.gather(traveller, return_exceptions=True)
+        await self._connection.disconnect()
 
-    async def make(self, ask: Callable[[], Awaitable[Any]]) -> int | None:
-        """What the store answers; None where it does not."""
-        if not self._outages.admit():
-            return None
+    async def _travel(self) -> None:
+        while self._waiting:
+            boarded, self._waiting = self._waiting, []
+            answers = await self._answers([command for command, _ in boarded])
+            for (_, answered), answer in zip(boarded, answers, strict=True):
+                if not answered.done():  # done: whoever waited was cancelled
+                    answered.set_result(answer)
+        self._traveller = None
+
+    async def _answers(self, commands: Sequence[Command]) -> Sequence[int | None]:
+        if not self.outages.admit():
+            return [None] * len(commands)
         try:
-            async with asyncio.timeout(TRIP):
-                answer = int(await ask())
-        except Exception as error:  # noqa: BLE001  (whatever a store answers with, the instances have not agreed)
-            self._outages.failed(error)
-            return None
-        self._outages.succeeded()
-        return answer
+            async with asyncio.timeout(self.deadline):
+                answers = await self._run(commands)
+        except Exception as error:  # noqa: BLE001 - whatever a store answers with must not take callers' answers along
+            self.outages.failed(error)
+            return [None] * len(commands)
+        failed = next((answer for answer in answers if isinstance(answer, Exception)), None)
+        if failed is None:
+            self.outages.succeeded()
+        else:
+            self.outages.failed(failed)
+        return [None if isinstance(answer, Exception) else answer for answer in answers]
+
+    async def _run(self, commands: Sequence[Command]) -> Sequence[int | Exception]:
+        answers = await self._sent(commands)
+        refused = [index for index, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
+        if refused:
+            # The store has been started since, or does not know us yet: it has run none of these.
+            again = await self._sent([*self._load, *(commands[index] for index in refused)])
+            for index, answer in zip(refused, again[len(self._load) :], strict=True):
+                answers[index] = answer
+        return [answer if isinstance(answer, int | Exception) else InvalidResponse() for answer in answers]
+
+    async def _sent(self, commands: Sequence[Command]) -> list[object]:
+        try:
+            return await self._exchanged(commands)
+        except ConnectionLost:
+            # The store may have closed it while nothing was asked.
+            return await self._exchanged(commands)
+
+    async def _exchanged(self, commands: Sequence[Command]) -> list[object]:
+        """Sends the commands, over a new connection where there is none; one that fails, or is given up, is closed."""
+        packed = self._connection.pack_commands(commands)
+        await self._connection.send_packed_command(packed, check_health=False)
+        return [await self._reply() for _ in commands]
+
+    async def _reply(self) -> object:
+        try:
+            return await self._connection.read_response()
+        except ResponseError as error:
+            return error
+
+
+def open_trips(
+    address: str, environment: Mapping[str, str], what: str, scripts: Sequence[Script], deadline: float
+) -> Trips:
+    """Trips to the store at an address, whose user and password may be `${NAME}`; it is not asked yet, and may be down.
+    As in `Trips`. Raises `ConnectionNotConfigured`, which tells no value.
+    """
+    parts = connection_options(address, environment, what)
+    connection: Connection = parts.pop("connection_class", Connection)(**parts)
+    return Trips(connection, what, scripts, deadline)

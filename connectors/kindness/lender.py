@@ -9,10 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from random import uniform
-from typing import Protocol
+from typing import Final, Protocol
 
 from connectors.contract import FailureCode
 from connectors.errors import NotSent
+
+SILENT: Final = "the store in which instances agree on calls to the agency does not answer"
+"""Why a call is not sent that others cannot be told of."""
 
 GiveBack = Callable[[], None]
 """Gives a place back, at once or soon: nobody waits for it. Called once."""

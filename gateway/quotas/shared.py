@@ -12,14 +12,11 @@ from functools import partial
 from hashlib import blake2b
 from typing import Final
 
-from redis.asyncio import Connection
-
 from connectors.errors import ConnectorError
-from connectors.redis_address import connection_options
+from connectors.trips import Script, Trips, open_trips
 from gateway.errors import ConcurrencyExceededError, RateExceededError, SettingsInvalidError
 from gateway.quotas.contract import BURST_SECONDS, Allowance, Leave
 from gateway.quotas.memory import MemoryCounters
-from gateway.quotas.trips import Script, Trips
 from gateway.settings import PREFIX
 
 DAY_SECONDS: Final = 90_000
@@ -92,11 +89,10 @@ class SharedCounters:
     """As in `Counters`. Names in the store are digests under the `key`: neither companies nor users can be told there.
 
     `lease` is the most seconds that a request can take: after these it is not counted any more, whoever forgot it.
-    `deadline` is that of each trip, in seconds.
     """
 
-    def __init__(self, connection: Connection, key: bytes, *, lease: float, deadline: float) -> None:
-        self._trips = Trips(connection, (_ENTER, _ADMIT, _TAKE), deadline)
+    def __init__(self, trips: Trips, key: bytes, *, lease: float) -> None:
+        self._trips = trips
         self._hash = blake2b(digest_size=16, key=key)
         self._lease = lease
         self._here = MemoryCounters()
@@ -145,7 +141,7 @@ class SharedCounters:
         return await self._here.admit_values(key, values, most, day) if admitted is None else bool(admitted)
 
     async def close(self) -> None:
-        """As in `Counters`. The connection is closed with them."""
+        """As in `Counters`. The connection to the store is closed with them."""
         await self._trips.close()
 
     def _leave(self, names: Sequence[str], request_id: str) -> None:
@@ -170,11 +166,10 @@ def open_shared(
     address: str, environment: Mapping[str, str], key: bytes, *, lease: float, deadline: float
 ) -> SharedCounters:
     """Counters in the store at an address, whose user and password may be `${NAME}`; it is not asked yet, and may be
-    down. Raises `SettingsInvalidError`, which tells no value.
+    down. `deadline` is that of each trip to it, in seconds. Raises `SettingsInvalidError`, which tells no value.
     """
     try:
-        parts = connection_options(address, environment, "the store of quotas")
+        trips = open_trips(address, environment, "the store of quotas", (_ENTER, _ADMIT, _TAKE), deadline)
     except ConnectorError as error:
         raise SettingsInvalidError(f"{PREFIX}QUOTAS__URL: {error}") from None
-    connection: Connection = parts.pop("connection_class", Connection)(**parts)
-    return SharedCounters(connection, key, lease=lease, deadline=deadline)
+    return SharedCounters(trips, key, lease=lease)

@@ -10,8 +10,8 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
-from redis.asyncio import Redis
 
+from connectors.agreement import open_agreement
 from connectors.cache import RowCache
 from connectors.contract import FailureCode, Outcome
 from connectors.errors import ConnectionNotConfigured, NotSent
@@ -25,7 +25,6 @@ from connectors.seal import Seal
 from connectors.second_level import SecondLevel
 from connectors.settings import SupplySettings
 from connectors.supply import AgencySupply
-from connectors.trips import Trips
 from tests.connectors.redis_server import KEY, RedisServer
 from tests.connectors.support import CODES, LOOPBACK, SHAPES, Agency, Asked, ask
 from tests.waiting import until
@@ -196,13 +195,13 @@ async def test_a_store_that_was_emptied_lends_nothing_until_what_was_under_way_m
 @asynccontextmanager
 async def lenders(redis: RedisServer, number: int) -> AsyncIterator[list[StorePlaces]]:
     """So many processes that lend each other one place at an agency."""
-    clients = [Redis(port=redis.port) for _ in range(number)]
-    stores = [PlaceStore(Trips(client)) for client in clients]
+    trips = [open_agreement(redis.address, {}) for _ in range(number)]
+    stores = [PlaceStore(one) for one in trips]
     await redis.command("ZADD", "loans", "+inf", "known")
     yield [StorePlaces(store, [b"loans", b"turn"], 1, SHORT) for store in stores]
-    for store, client in zip(stores, clients, strict=True):
+    for store, one in zip(stores, trips, strict=True):
         await store.close()
-        await client.aclose()
+        await one.close()
 
 
 async def test_whoever_waits_gets_the_place_before_the_one_who_gives_it_back_does_again(redis: RedisServer) -> None:
@@ -286,8 +285,8 @@ async def test_while_the_store_does_not_answer_no_call_leaves_by_a_rate_that_ins
 async def test_turns_are_given_one_after_the_other_and_what_would_come_too_late_is_refused_at_once(
     redis: RedisServer,
 ) -> None:
-    client, loop = Redis(port=redis.port), asyncio.get_running_loop()
-    one, other = [StorePace(Trips(client), b"due", 0.2, 60.0) for _ in range(2)]
+    trips, loop = open_agreement(redis.address, {}), asyncio.get_running_loop()
+    one, other = [StorePace(trips, b"due", 0.2, 60.0) for _ in range(2)]
     began = loop.time()
     await asyncio.gather(*(pace.wait(began + IN_TIME) for pace in (one, other, one, other)))
     assert loop.time() - began >= 4 * 0.2
@@ -297,23 +296,23 @@ async def test_turns_are_given_one_after_the_other_and_what_would_come_too_late_
         await one.wait(loop.time() + 20)
     assert (await redis.command("TIME"))[0] < due - 20
     assert int(await redis.command("GET", "due")) == due * 1_000
-    await client.aclose()
+    await trips.close()
 
 
 async def test_a_store_whose_clock_is_set_back_gives_turns_again_within_the_time_that_a_request_has(
     redis: RedisServer,
 ) -> None:
-    client, loop = Redis(port=redis.port), asyncio.get_running_loop()
+    trips, loop = open_agreement(redis.address, {}), asyncio.get_running_loop()
     await redis.command("SET", "due", ((await redis.command("TIME"))[0] + 86_400) * 1_000)
-    await StorePace(Trips(client), b"due", 0.2, 0.3).wait(loop.time() + IN_TIME)
-    await client.aclose()
+    await StorePace(trips, b"due", 0.2, 0.3).wait(loop.time() + IN_TIME)
+    await trips.close()
 
 
 async def test_a_changed_manifest_lends_what_was_divided_and_divides_what_was_lent(
     agency: Agency, redis: RedisServer, tmp_path: Path
 ) -> None:
     """Two instances of one worker, of which each takes up the change at its own time, with a call under way."""
-    level = SecondLevel(open_store(redis.address, {}, 10.0), Seal(KEY))
+    level = SecondLevel(open_store(redis.address, {}, 10.0), open_agreement(redis.address, {}), Seal(KEY))
     settings = [
         SupplySettings(
             {"ADDRESS": agency.address}, reach=LOOPBACK, share=Share(n, 2, 2), second_level=redis.level(), longest=SHORT
