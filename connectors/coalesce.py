@@ -11,11 +11,13 @@ budget, only requests for the same companies share one, none of which can spoil 
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
+from itertools import chain
 from typing import Final
 
 from connectors.contract import Answers, CompanyKey, CompanyRows, FailureCode
@@ -36,14 +38,14 @@ _ANYBODY: Final[frozenset[CompanyKey]] = frozenset()
 
 @dataclass(eq=False, slots=True)
 class _Call:
-    """One call: how many requests want each company, its riders, what it `carried` when it left for the agency, and
-    whether it was `in_vain`: some that shared it are asked again.
+    """One call: what each of its riders wants, for how many companies it has `room` yet, what it `carried` when it left
+    for the agency, and whether it was `in_vain`: some that shared it are asked again.
     """
 
     line: Line
     question: Question
-    wanted: dict[CompanyKey, int] = field(default_factory=dict)
-    riders: dict[_Rider, None] = field(default_factory=dict)
+    room: int
+    riders: dict[_Rider, Sequence[CompanyKey]] = field(default_factory=dict)
     carried: tuple[CompanyKey, ...] = ()
     in_vain: bool = False
     task: asyncio.Task[Told] = field(init=False)
@@ -59,7 +61,7 @@ class _Call:
         return await self.line.call(self.question, self._leave_for_agency)
 
     def _leave_for_agency(self) -> Sequence[CompanyKey]:
-        self.carried = tuple(self.wanted)
+        self.carried = tuple(dict.fromkeys(chain.from_iterable(self.riders.values())))
         return self.carried
 
     def was_in_vain(self) -> None:
@@ -68,18 +70,10 @@ class _Call:
             self.in_vain = True
             self.line.bounds.owe_repetition()
 
-    def drop(self, rider: _Rider, codes: Sequence[CompanyKey]) -> None:
-        """A request no longer waits for these. What nobody waits for is not asked, or no longer."""
+    def drop(self, rider: _Rider) -> None:
+        """A request no longer waits. What nobody waits for is not asked, or no longer."""
         self.riders.pop(rider, None)
-        if self.task.done():
-            return
-        for code in codes:
-            left = self.wanted[code] - 1
-            if left:
-                self.wanted[code] = left
-            else:
-                del self.wanted[code]
-        if not self.wanted:
+        if not self.riders:
             self.task.cancel()
 
 
@@ -95,7 +89,7 @@ class _Rider:
     answers: asyncio.Future[Answers]
     began: float
     arrive: Callable[[_Rider], None]
-    share: dict[_Call, list[CompanyKey]] = field(default_factory=dict)
+    share: defaultdict[_Call, list[CompanyKey]] = field(default_factory=lambda: defaultdict(list))
     awaited: int = 0
     repeated: bool = False
     timer: asyncio.TimerHandle | None = None
@@ -107,17 +101,23 @@ class _Rider:
         if self.timer is None and deadline + TOLERANCE < end:
             self.timer = asyncio.get_running_loop().call_at(deadline, self.arrive, self, context=self.context)
 
-    def gone(self, _: object) -> None:
-        """Called when its answers are there, or nobody waits for them any more."""
+    def settle(self, answers: Answers) -> None:
+        """These are its answers."""
+        self.answers.remove_done_callback(self.gone)
+        self.gone()
+        self.answers.set_result(answers)
+
+    def gone(self, _: object = None) -> None:
+        """It waits no more."""
         if self.timer is not None:
             self.timer.cancel()
         self.leave()
 
     def leave(self) -> None:
         """Gets off all calls."""
-        for call, own in self.share.items():
-            call.drop(self, own)
-        self.share = {}
+        for call in self.share:
+            call.drop(self)
+        self.share.clear()
 
 
 @dataclass(eq=False, slots=True)
@@ -167,23 +167,29 @@ class Coalescer:
         if batch is None:
             batch = self._batches[kind] = _Batch()
             asyncio.get_running_loop().call_soon(self._batches.pop, kind)
-        share = rider.share
-        for code in rider.codes:
-            call = batch.calls.get(code)
-            if call is None:
-                call = batch.calls[code] = self._with_room(batch, question)
-            call.wanted[code] = call.wanted.get(code, 0) + 1
-            share.setdefault(call, []).append(code)
+        share, codes = rider.share, rider.codes
+        asked = batch.calls
+        if not asked.keys().isdisjoint(codes):
+            for code in codes:
+                if code in asked:
+                    share[asked[code]].append(code)
+            codes = [code for code in codes if code not in asked]
+        while codes:
+            call = self._with_room(batch, question)
+            own, codes = codes[: call.room], codes[call.room :]
+            call.room -= len(own)
+            asked.update(dict.fromkeys(own, call))
+            share[call] += own
         rider.awaited = len(share)
-        for call in share:
-            call.riders[rider] = None
+        for call, own in share.items():
+            call.riders[rider] = own
             if call.question.deadline < question.deadline:
                 call.question = question
 
     def _with_room(self, batch: _Batch, question: Question) -> _Call:
         call = batch.newest
-        if call is None or len(call.wanted) >= self._line.dataset.batch:
-            call = batch.newest = _Call(self._line, question)
+        if call is None or not call.room:
+            call = batch.newest = _Call(self._line, question, self._line.dataset.batch)
             task = call.start()
             self._tasks.add(task)
             task.add_done_callback(partial(self._ended, call))
@@ -206,15 +212,14 @@ class Coalescer:
         if rider.answers.done():
             return
         answers, spoilt = self._taken(rider)
-        rider.leave()
-        in_time = rider.question.deadline > asyncio.get_running_loop().time()
-        if spoilt and in_time and not rider.repeated:
+        if spoilt and not rider.repeated and rider.question.deadline > asyncio.get_running_loop().time():
             for call in spoilt:
                 call.was_in_vain()
             rider.repeated = True
+            rider.leave()
             self._board(rider, frozenset(rider.codes))
         else:
-            rider.answers.set_result(answers)
+            rider.settle(answers)
 
     def _taken(self, rider: _Rider) -> tuple[Answers, list[_Call]]:
         """What the calls brought for the request, and those that companies of other requests may have spoilt."""
@@ -224,7 +229,8 @@ class Coalescer:
         for call, own in share.items():
             if call.task.done():
                 told = call.task.result()
-                answers.update(zip(own, map(told.answers.__getitem__, own), strict=True))
+                alone = len(told.answers) == len(own)
+                answers.update(told.answers if alone else {code: told.answers[code] for code in own})
                 if told.spoilt and (len(share) > 1 or len(call.carried) > len(rider.codes)):
                     spoilt.append(call)
             else:
