@@ -1,4 +1,6 @@
-"""Coalescing: what concurrent requests ask of a dataset leaves as one call for each tick of the event loop.
+"""Coalescing: what concurrent requests ask of a dataset in two rounds of the event loop leaves as one call.
+
+In the one, requests go on that are here; between the two, the loop reads what has come meanwhile.
 
 Nobody gains or loses by the company that a call keeps. Each request gets the companies that it asked for, waits no
 longer than its own deadline (give or take `TOLERANCE`), and takes its companies out of the call when it leaves. Where
@@ -27,7 +29,7 @@ from connectors.line import Line, Question, Told, failed
 
 TOLERANCE: Final = 0.01
 """By how many seconds a request may outwait its deadline. A call ends at the latest deadline of its requests: those of
-one tick are mostly so close that none but the call needs a timer.
+the same moment are mostly so close that none but the call needs a timer.
 """
 
 _Kind = tuple[frozenset[str], frozenset[tuple[str, date]], frozenset[CompanyKey]]
@@ -55,7 +57,8 @@ class _Call:
         return self.task
 
     async def _run(self) -> Told:
-        # A task begins in the loop's next round: until then requests add their companies and later deadlines.
+        # A task begins in the loop's next round. In that one, too, requests add their companies and later deadlines.
+        await asyncio.sleep(0)
         for rider in self.riders:
             rider.watch(self.question.deadline)
         return await self.line.call(self.question, self._leave_for_agency)
@@ -122,7 +125,7 @@ class _Rider:
 
 @dataclass(eq=False, slots=True)
 class _Batch:
-    """The calls of one tick that are alike: the newest, which may have room, and which of them asks about a company."""
+    """Calls of two rounds that are alike: the newest, which may have room, and which of them asks about a company."""
 
     newest: _Call | None = None
     calls: dict[CompanyKey, _Call] = field(default_factory=dict)
@@ -160,13 +163,14 @@ class Coalescer:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _board(self, rider: _Rider, company: frozenset[CompanyKey]) -> None:
-        """Adds the request's companies to the calls of this tick that are open to it."""
+        """Adds the request's companies to the calls that are open to it."""
         question = rider.question
         kind = (question.columns, frozenset(question.filters.items()), company)
         batch = self._batches.get(kind)
         if batch is None:
             batch = self._batches[kind] = _Batch()
-            asyncio.get_running_loop().call_soon(self._batches.pop, kind)
+            loop = asyncio.get_running_loop()
+            loop.call_soon(loop.call_soon, self._batches.pop, kind)
         share, codes = rider.share, rider.codes
         asked = batch.calls
         if not asked.keys().isdisjoint(codes):
@@ -229,8 +233,7 @@ class Coalescer:
         for call, own in share.items():
             if call.task.done():
                 told = call.task.result()
-                alone = len(told.answers) == len(own)
-                answers.update(told.answers if alone else {code: told.answers[code] for code in own})
+                answers.update(zip(own, map(told.answers.__getitem__, own), strict=True))
                 if told.spoilt and (len(share) > 1 or len(call.carried) > len(rider.codes)):
                     spoilt.append(call)
             else:
@@ -238,4 +241,4 @@ class Coalescer:
                 error = AgencyFailure(failure, "the request's deadline came first", retryable=True)
                 self._line.tell(error, len(own), rider.question.deadline - rider.began)
                 answers |= dict.fromkeys(own, failed(error))
-        return answers if len(share) == 1 else {code: answers[code] for code in rider.codes}, spoilt
+        return {code: answers[code] for code in rider.codes}, spoilt

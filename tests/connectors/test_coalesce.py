@@ -48,6 +48,19 @@ async def test_concurrent_requests_leave_as_one_call_and_each_gets_only_its_own_
     assert second[CODES[2]].rows == ({"facts": f"facts of {CODES[2]}", "documentNumber": f"number of {CODES[2]}"},)
 
 
+async def test_a_request_of_the_loops_next_round_leaves_with_those_before_and_a_later_one_by_itself() -> None:
+    agency = MemoryAgency()
+    supply = supply_of(agency)
+
+    async def after(rounds: int) -> None:
+        for _ in range(rounds):
+            await asyncio.sleep(0)
+        await fetch(supply, CODES[rounds : rounds + 1])
+
+    await asyncio.gather(*map(after, range(3)))
+    assert agency.calls == [texts(CODES[:2]), texts(CODES[2:3])]
+
+
 async def test_other_columns_leave_in_a_call_of_their_own() -> None:
     agency = MemoryAgency()
     supply = supply_of(agency)
