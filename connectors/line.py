@@ -28,7 +28,7 @@ from connectors.contract import (
 )
 from connectors.errors import AgencyFailure, NotSent
 from connectors.joining import Joiner
-from connectors.keys import Spelling, spell
+from connectors.keys import Spelling, spelled
 from connectors.kindness.bounds import Bounds
 from connectors.lifetimes import NOT_KEPT, Lifetimes
 from connectors.row_counts import RowCounts
@@ -149,11 +149,10 @@ class Line:
         return SourceCall(self._keys(codes), columns, question.filters, seconds, question.asker, further)
 
     def _keys(self, codes: Sequence[CompanyKey]) -> list[str]:
-        """The companies' keys as the agency writes them, each spelling once."""
+        """The companies' keys as the agency writes them."""
         dataset = self.joiner.dataset
         spellings = (Spelling.UPPER, Spelling.ORGANISATION_CODE) if dataset.any_spelling else dataset.key.spellings
-        keys = (spell(code, dataset.key.kind, spelling) for code in codes for spelling in spellings)
-        return list(dict.fromkeys(keys))
+        return spelled(codes, dataset.key.kind, spellings)
 
     def tell(self, failure: AgencyFailure, companies: int, seconds: float) -> None:
         """Logs a failure. What was not sent tells nothing new of the agency: why it is not is logged once."""
