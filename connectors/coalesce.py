@@ -40,13 +40,14 @@ _ANYBODY: Final[frozenset[CompanyKey]] = frozenset()
 
 @dataclass(eq=False, slots=True)
 class _Call:
-    """One call: what each of its riders wants, for how many companies it has `room` yet, what it `carried` when it left
-    for the agency, and whether it was `in_vain`: some that shared it are asked again.
+    """One call: what each of its riders wants, whether it is `open` to more, for how many companies it has `room` yet,
+    what it `carried` when it left for the agency, and whether it was `in_vain`: some that shared it are asked again.
     """
 
     line: Line
     question: Question
     room: int
+    open: bool = True
     riders: dict[_Rider, Sequence[CompanyKey]] = field(default_factory=dict)
     carried: tuple[CompanyKey, ...] = ()
     in_vain: bool = False
@@ -59,6 +60,9 @@ class _Call:
     async def _run(self) -> Told:
         # A task begins in the loop's next round. In that one, too, requests add their companies and later deadlines.
         await asyncio.sleep(0)
+        self.open = False
+        if not self.riders:
+            return Told({})
         for rider in self.riders:
             rider.watch(self.question.deadline)
         return await self.line.call(self.question, self._leave_for_agency)
@@ -76,7 +80,7 @@ class _Call:
     def drop(self, rider: _Rider) -> None:
         """A request no longer waits. What nobody waits for is not asked, or no longer."""
         self.riders.pop(rider, None)
-        if not self.riders:
+        if not self.riders and not self.open:
             self.task.cancel()
 
 
