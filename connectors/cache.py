@@ -1,22 +1,18 @@
-"""Rows kept for the seconds that a manifest allows, in aiocache, and asked for by one request at a time: in memory, and
-behind it at a second level, where there is one.
-
-aiocache never keeps None and its memory cache has no bound (tried on 0.12): so each entry is an envelope, and this
-module forgets the least recently used ones.
+"""Rows kept for the seconds that a manifest allows, and asked for by one request at a time: at a first level in memory,
+and behind it at a second, where there is one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from aiocache import SimpleMemoryCache  # type: ignore[import-untyped]
 from msgspec.structs import replace
 
 from connectors.contract import Answers, CompanyKey, CompanyRows, FetchRequest, Outcome
+from connectors.first_level import Entry, FirstLevel
 from connectors.kindness.shared_day import Add
 from connectors.lifetimes import Lifetimes
 from connectors.second_level import DatasetEntries, SecondLevel
@@ -25,29 +21,12 @@ from connectors.shelf import shelf_of
 Ask = Callable[[Sequence[CompanyKey]], Awaitable[Answers]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Envelope:
-    columns: frozenset[str]
-    rows: CompanyRows
-    fresh_until: float
-    kept_until: float
-
-
 @dataclass(eq=False, slots=True)
 class _Flight:
     """What one request looks for at the second level, and asks an agency, at the moment."""
 
     columns: frozenset[str]
     landed: asyncio.Future[None]
-
-
-class _Memory(SimpleMemoryCache):  # type: ignore[misc]
-    """aiocache's memory cache, with a way to look without awaiting: it is a dictionary behind four coroutines."""
-
-    def look(self, key: str) -> _Envelope | None:
-        """What is kept under the key."""
-        envelope: _Envelope | None = self._cache.get(key)
-        return envelope
 
 
 class RowCache:
@@ -60,18 +39,14 @@ class RowCache:
 
     def __init__(self, largest: int, second: SecondLevel | None = None) -> None:
         self._second = second
-        # No timeout: aiocache would wrap each call in a task to hold it to one, and memory does not hang.
-        self._memory = _Memory(timeout=None)
-        self._weights: OrderedDict[str, int] = OrderedDict()
-        self._weight = 0
-        self._largest = largest
+        self._first = FirstLevel(largest)
         self._flights: dict[str, _Flight] = {}
         self._digests: dict[str, bytes] = {}
 
     @property
     def rows(self) -> int:
         """How many rows are kept in memory."""
-        return self._weight
+        return self._first.rows
 
     @property
     def second(self) -> SecondLevel | None:
@@ -123,10 +98,7 @@ class RowCache:
         """Forgets everything that is in memory, and closes the second level."""
         if self._second is not None:
             await self._second.close()
-        for key in self._weights:
-            await self._memory.delete(key)
-        self._weights.clear()
-        self._weight = 0
+        self._first.close()
 
     def _look(
         self, request: FetchRequest, shelf: str, codes: Iterable[CompanyKey]
@@ -137,12 +109,12 @@ class RowCache:
         missing: list[CompanyKey] = []
         for code in codes:
             key = shelf + code
-            envelope = self._memory.look(key)
-            if envelope is None or envelope.fresh_until <= now or not request.columns <= envelope.columns:
+            entry = self._first.look(key)
+            if entry is None or entry.fresh_until <= now or not request.columns <= entry.columns:
                 missing.append(code)
             else:
-                self._weights.move_to_end(key)
-                found[code] = _cut(envelope, request.columns)
+                self._first.use(key)
+                found[code] = _cut(entry, request.columns)
         return found, missing
 
     def _flight(self, request: FetchRequest, key: str) -> _Flight | None:
@@ -172,14 +144,12 @@ class RowCache:
         if self._second is None:
             return {}
         shelf, now = shelf_of(request), asyncio.get_running_loop().time()
-        envelopes = {
-            code: _Envelope(kept.columns, kept.rows, now + kept.left, now + kept.left + lifetimes.stale)
+        entries = {
+            code: Entry(kept.columns, kept.rows, now + kept.left, now + kept.left + lifetimes.stale)
             for code, kept in (await self._second.look(request, codes, lifetimes)).items()
         }
-        await self._keep([(shelf + code, envelope) for code, envelope in envelopes.items()])
-        return {
-            code: _cut(envelope, request.columns) for code, envelope in envelopes.items() if envelope.fresh_until > now
-        }
+        await self._first.keep([(shelf + code, entry) for code, entry in entries.items()])
+        return {code: _cut(entry, request.columns) for code, entry in entries.items() if entry.fresh_until > now}
 
     async def _ask(self, request: FetchRequest, codes: Sequence[CompanyKey], lifetimes: Lifetimes, ask: Ask) -> Answers:
         """What the agency says of the companies; what may be kept of it is, at both levels."""
@@ -188,12 +158,11 @@ class RowCache:
         answers = await ask(codes)
         shelf = shelf_of(request)
         kept = [(code, answers[code]) for code in codes if lifetimes.keep(answers[code])]
-        envelopes: list[tuple[str, _Envelope]] = []
+        entries: list[tuple[str, Entry]] = []
         for code, rows in kept:
             fresh_until = began + lifetimes.of(rows)
-            envelope = _Envelope(request.columns, rows, fresh_until, fresh_until + lifetimes.stale)
-            envelopes.append((shelf + code, envelope))
-        await self._keep(envelopes)
+            entries.append((shelf + code, Entry(request.columns, rows, fresh_until, fresh_until + lifetimes.stale)))
+        await self._first.keep(entries)
         if self._second is not None:
             self._second.put(request, kept, asked_at, began + lifetimes.longest)
         return answers
@@ -202,26 +171,11 @@ class RowCache:
         """The rows, or what stands in for them: not for a failure that tells that the agency gives them no more."""
         if rows.outcome is not Outcome.FAILED or not rows.retryable:
             return rows
-        kept = self._memory.look(key)
+        kept = self._first.look(key)
         now = asyncio.get_running_loop().time()
         if kept is None or kept.kept_until <= now or not request.columns <= kept.columns:
             return rows
         return replace(_cut(kept, request.columns), outcome=Outcome.STALE, failure=rows.failure, retryable=True)
-
-    async def _keep(self, kept: Sequence[tuple[str, _Envelope]]) -> None:
-        """Keeps these in memory, by key."""
-        left = max((envelope.kept_until for _, envelope in kept), default=0) - asyncio.get_running_loop().time()
-        if left <= 0:
-            return
-        await self._memory.multi_set(kept, ttl=left)
-        for key, envelope in kept:
-            weight = max(1, len(envelope.rows.rows))
-            self._weight += weight - self._weights.pop(key, 0)
-            self._weights[key] = weight
-        while self._weight > self._largest:
-            key, weight = self._weights.popitem(last=False)
-            self._weight -= weight
-            await self._memory.delete(key)
 
 
 async def _landed(flights: Iterable[_Flight], deadline: float) -> None:
@@ -230,8 +184,8 @@ async def _landed(flights: Iterable[_Flight], deadline: float) -> None:
     await asyncio.wait({flight.landed for flight in flights}, timeout=max(left, 0))
 
 
-def _cut(envelope: _Envelope, columns: frozenset[str]) -> CompanyRows:
-    if columns == envelope.columns:
-        return envelope.rows
-    rows = tuple({name: row[name] for name in columns} for row in envelope.rows.rows)
-    return replace(envelope.rows, rows=rows)
+def _cut(entry: Entry, columns: frozenset[str]) -> CompanyRows:
+    if columns == entry.columns:
+        return entry.rows
+    rows = tuple({name: row[name] for name in columns} for row in entry.rows.rows)
+    return replace(entry.rows, rows=rows)

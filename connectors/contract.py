@@ -138,7 +138,7 @@ class Dataset:
     key: KeyKind = KeyKind.CREDIT_CODE
 
 
-class CompanyRows(msgspec.Struct, frozen=True):
+class CompanyRows(msgspec.Struct, frozen=True, gc=False):
     """What one dataset said of one company. A struct, as there is one for each company of each answer.
 
     `as_of` is the agency's own date of its data, `not_older_than` the moment of the question less the dataset's time to

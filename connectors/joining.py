@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import accumulate, chain
+from typing import Final
 
 import msgspec
+from cachetools import LRUCache
 
 from connectors.as_of import constant_moment, latest_moments
 from connectors.choosing import choose_rows
@@ -28,6 +30,9 @@ from connectors.keys import Asked
 from connectors.manifest import DatasetManifest, MissingMeans
 from connectors.mapping import FEW_ROWS, MANY_ROWS, RowMapper
 from connectors.turns import Turn
+
+COLUMN_SETS: Final = 64
+"""Of so many sets of fields a dataset remembers which columns they need: plans ask for few."""
 
 _Tell = Callable[[str, tuple[Row, ...], datetime | None, Mapping[int, frozenset[str]]], CompanyRows]
 """From a company's code, its rows, the date of its data and what could not be read, by row, to what is said of it."""
@@ -53,11 +58,18 @@ class Joiner:
     shape: RecordShape
     mapper: RowMapper
     whole_rows: bool
+    _columns: LRUCache[frozenset[str], frozenset[str]] = field(
+        default_factory=lambda: LRUCache(COLUMN_SETS), repr=False
+    )
 
     def columns(self, names: frozenset[str]) -> frozenset[str]:
         """The agency's columns that a call needs: those of the canonical fields asked for, and the control columns."""
-        ids = {RECORD_ID} & self.mapper.fields.keys()
-        return self.mapper.columns(names | ids).union(self.dataset.chosen_by, self.dataset.control_paths)
+        columns = self._columns.get(names)
+        if columns is None:
+            ids = {RECORD_ID} & self.mapper.fields.keys()
+            columns = self.mapper.columns(names | ids).union(self.dataset.chosen_by, self.dataset.control_paths)
+            self._columns[names] = columns
+        return columns
 
     async def join(self, codes: Sequence[CompanyKey], names: frozenset[str], answer: SourceAnswer) -> Joined:
         """What the answer says of each company asked for; `names` are the canonical fields that rows shall hold.
@@ -82,7 +94,7 @@ class Joiner:
         plain, single = whole and not unreadable and not unclear and not answer.failed, self.shape.single
         constant = answer.as_of or constant_moment(self.dataset.as_of)
         moment = None if constant else latest_moments(self.dataset.as_of, nested=self.dataset.nested)
-        tell = self._teller(asked, answer, unkeyed, rows.keys(), unclear)
+        tell: _Tell | None = None
         joined: dict[CompanyKey, CompanyRows] = {}
         for first in range(0, len(places), MANY_ROWS):
             for code, own, start, end in places[first : first + MANY_ROWS]:
@@ -90,6 +102,7 @@ class Joiner:
                 if plain and (len(own) == 1 or (own and not single)):
                     joined[code] = CompanyRows(Outcome.ANSWERED, found[start:end], as_of)
                 else:
+                    tell = tell or self._teller(asked, answer, unkeyed, rows.keys(), unclear)
                     joined[code] = tell(code, found[start:end], as_of, _between(unreadable, start, end))
             if turn.is_over():
                 await turn.pass_on()
