@@ -25,7 +25,7 @@ AUTHORISE: Final = "authorise"
 STAGES: Final = {
     "HTTP edge": (
         *("uvicorn/", "starlette/", "gateway/app", "gateway/receive", "gateway/respond", "gateway/server"),
-        *("gateway/messages", "urllib/"),
+        *("gateway/messages", "gateway/http_", "gateway/connections"),
     ),
     "authenticate": ("gateway/identity", "gateway/tokens", "gateway/api_keys", "joserfc/", "policies/claims"),
     "parse": ("graphql/language/lexer", "graphql/language/parser"),
@@ -61,7 +61,8 @@ STAGES: Final = {
         "policies/masks",
     ),
     "encode": ("gateway/encode",),
-    "audit": ("gateway/audit", "gateway/record"),
+    "audit": ("gateway/audit", "gateway/record", "gateway/receipt"),
+    "from stage to stage": ("gateway/pipeline", "gateway/quotas", "gateway/cost"),
 }
 """Modules by the beginning of their path; the longest that fits counts."""
 

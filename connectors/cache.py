@@ -13,7 +13,6 @@ from msgspec.structs import replace
 
 from connectors.contract import Answers, CompanyKey, CompanyRows, FetchRequest, Outcome
 from connectors.first_level import Entry, FirstLevel
-from connectors.kindness.shared_day import Add
 from connectors.lifetimes import Lifetimes
 from connectors.second_level import DatasetEntries, SecondLevel
 from connectors.shelf import shelf_of
@@ -52,10 +51,6 @@ class RowCache:
     def second(self) -> SecondLevel | None:
         """The second level, where there is one."""
         return self._second
-
-    def counter(self, agency: str) -> Add | None:
-        """What counts an agency's calls of a day for all instances, where there is a second level."""
-        return self._second.counter(agency) if self._second is not None else None
 
     def name(self, dataset: str, entries: DatasetEntries) -> str:
         """The name under which these entries of a dataset are kept: rows that its manifest made before it changed are

@@ -359,6 +359,11 @@ class DatasetManifest(Part):
         return frozenset(path for path in paths if path)
 
     @property
+    def read_around(self) -> frozenset[str]:
+        """The paths of what is read in answers beside their rows."""
+        return frozenset()
+
+    @property
     def chosen_by(self) -> frozenset[str]:
         """The columns or paths by which it is told whether a row counts."""
         return frozenset([*self.only, *self.other])

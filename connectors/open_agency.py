@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import structlog
 
 from connectors.coalesce import Coalescer
 from connectors.contract import Preparing, RecordShape
@@ -16,19 +14,17 @@ from connectors.environment import resolve
 from connectors.errors import ConnectionNotConfigured, ConnectionUnusable
 from connectors.joining import Joiner
 from connectors.kindness.bounds import Bounds
-from connectors.kindness.declared import Treatment
-from connectors.kindness.share import Share
-from connectors.kindness.shared_day import Add
+from connectors.kindness.lender import Lender
+from connectors.kindness.pacer import Pacer
 from connectors.kinds import kinds
+from connectors.lending import lenders, pacer
 from connectors.line import Line
 from connectors.manifest import Manifest, Part
 from connectors.mapping import compile_mapper
-from connectors.second_level import dataset_entries
+from connectors.second_level import SecondLevel, dataset_entries
 from connectors.secret import Stamp, stamp_of
 from connectors.settings import SupplySettings
 from connectors.watch import watched
-
-_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +46,19 @@ class OpenAgency:
     """
 
     def __init__(
-        self, lines: Mapping[str, Line], origin: Origin | None = None, treatment: Treatment | None = None
+        self,
+        lines: Mapping[str, Line],
+        origin: Origin | None = None,
+        lent_by: Sequence[Lender] = (),
+        pacer: Pacer | None = None,
     ) -> None:
-        """`treatment` is how it is to be treated by this process; None where its bounds are so and will not change."""
+        """`origin` is None where its bounds will not change. From `lent_by` calls need places as well, and
+        from `pacer` their turns.
+        """
         self.lines = lines
         self.origin = origin
-        self._treatment = treatment
+        self._lent_by = lent_by
+        self._pacer = pacer
         self.coalescers = {name: Coalescer(line) for name, line in lines.items() if line.coalesces}
 
     @property
@@ -65,8 +68,8 @@ class OpenAgency:
 
     def bind(self) -> None:
         """From now on the calls to it, also those of before, are bounded as its manifest says."""
-        if self.origin is not None and self._treatment is not None:
-            self.bounds.change(self._treatment, self.origin.manifest.connection)
+        if self.origin is not None:
+            self.bounds.change(self.origin.manifest, self.origin.manifest.connection, self._lent_by, self._pacer)
 
     async def ready(self) -> None:
         """Returns once it answers as well as it may: an agency whose files have to be read first takes that long."""
@@ -89,21 +92,25 @@ def origin_of(manifest: Manifest, shapes: Mapping[str, RecordShape], settings: S
 
 
 async def open_agency(
-    origin: Origin, settings: SupplySettings, bounds: Bounds | None = None, count: Add | None = None
+    origin: Origin, settings: SupplySettings, bounds: Bounds | None = None, second: SecondLevel | None = None
 ) -> OpenAgency:
     """Opens the connections; the agency is not asked yet, and may be down. Where it was open before, its `bounds` are
     those of then, for it may be asked as it was for a while yet; they are what its manifest says once that is in force
-    (`OpenAgency.bind`). `count` counts its calls of a day for all instances, where they have a store in common.
+    (`OpenAgency.bind`). By the `second` level, where there is one, all instances together count its calls of a day, and
+    lend each other places there.
 
-    Raises `ConnectionNotConfigured` where the connection cannot be opened.
+    Raises `ConnectionNotConfigured` where the connection cannot be opened, or nothing is there by which to lend.
     """
-    manifest, shapes = _divided(origin.manifest, settings.share), origin.shapes
+    manifest, shapes, share = origin.manifest, origin.shapes, settings.share
+    lent_by, paced_by = lenders(manifest, settings, second), pacer(manifest, settings, second)
+    divided = manifest.model_copy(update={"concurrency": share.places(manifest.concurrency)})
     try:
-        opened = await kinds().usable[manifest.kind].open_sources(manifest, shapes, settings)
+        opened = await kinds().usable[manifest.kind].open_sources(divided, shapes, settings)
     except ConnectionUnusable as error:
         raise ConnectionNotConfigured([f"agency {manifest.agency}: {error}"]) from None
     sources = watched(opened, manifest.agency, settings.watch)
-    own = bounds or Bounds(manifest.agency, manifest, settings.share, add=count, patience=settings.patience)
+    add = second.counter(manifest.agency) if second else None
+    own = bounds or Bounds(manifest.agency, manifest, share, add=add, patience=settings.patience)
     forwards = manifest.forward is not None
     lines: dict[str, Line] = {}
     for dataset, described in zip(manifest.datasets, describe(manifest), strict=True):
@@ -114,22 +121,10 @@ async def open_agency(
         lines[described.id] = Line(
             described, source, joiner, own, dataset.is_idempotent, forwards, entries, tracer=settings.tracer
         )
-    agency = OpenAgency(lines, origin, manifest)
+    agency = OpenAgency(lines, origin, lent_by, paced_by)
     if bounds is None:
         agency.bind()
     return agency
-
-
-def _divided(manifest: Manifest, share: Share) -> Manifest:
-    """The manifest with the process's share of the calls that the agency bears at once: one, at the least."""
-    if manifest.concurrency < share.processes:
-        _log.warning(
-            "agency bears fewer calls at once than there are processes",
-            agency=manifest.agency,
-            concurrency=manifest.concurrency,
-            processes=share.processes,
-        )
-    return manifest.model_copy(update={"concurrency": max(1, share.of(manifest.concurrency))})
 
 
 def _read_once(value: object) -> Iterator[Path]:

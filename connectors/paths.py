@@ -7,6 +7,7 @@ The first of what is no list is that itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
@@ -32,6 +33,29 @@ def follow(document: object, path: str) -> object:
     for step in path.split("."):
         document = _step(document, step)
     return document
+
+
+def follow_through(document: object, path: str) -> object:
+    """As `follow`, but a null on the way is one at the end, and the path leads through a list to what each of its items
+    has there, one after the other: `edges.node`.
+    """
+    step, _, rest = path.partition(".")
+    if isinstance(document, list) and not step.isdecimal():
+        found = [MISSING if isinstance(item, list) else follow_through(item, path) for item in document]
+        if any(one is MISSING for one in found):
+            return MISSING
+        return list(chain.from_iterable(one if isinstance(one, list) else [one] for one in found))
+    inner = None if document is None else _step(document, step)
+    return follow_through(inner, rest) if rest else inner
+
+
+def ends_in_null(document: object, path: str) -> bool:
+    """Whether there is a null on the way along `path`, or at its end."""
+    for step in path.split("."):
+        if document is None:
+            return True
+        document = follow(document, step)
+    return document is None
 
 
 def reader(path: str, *, nested: bool) -> Callable[[RawRow], object]:
@@ -67,6 +91,11 @@ def rows_at(document: object, path: str | None) -> list[RawRow] | None:
     """
     objects = _objects(document if path is None else follow(document, path))
     return None if objects is None else objects[0]
+
+
+def objects_around(document: object, path: str | None) -> list[RawRow]:
+    """The objects at `path` (None: the document itself) in which lists are nested; none where there are no such."""
+    return rows_at(document if path is None else follow_through(document, path), None) or []
 
 
 class Listing(msgspec.Struct, frozen=True):
@@ -132,7 +161,7 @@ async def nest(items: list[RawRow], within: Sequence[str], *, null_is_none: bool
         around, found = found, []
         empty, untold = [{AROUND: row} for row in empty], [{AROUND: row} for row in untold]
         for row in around:
-            objects = _objects(_nested_at(row, path))
+            objects = _objects(follow_through(row, path))
             if objects is None:
                 return None
             nested, nulls = objects
@@ -146,13 +175,6 @@ async def nest(items: list[RawRow], within: Sequence[str], *, null_is_none: bool
             if turn.is_over():
                 await turn.pass_on()
     return Nested(found, dropped, empty, untold)
-
-
-def _nested_at(row: object, path: str) -> object:
-    """As `follow`, but a null on the way is one at the end."""
-    for step in path.split("."):
-        row = None if row is None else _step(row, step)
-    return row
 
 
 def _objects(found: object) -> tuple[list[RawRow], int] | None:

@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 
 from aiocache.backends.redis import RedisCache  # type: ignore[import-untyped]
 from aiocache.serializers import NullSerializer  # type: ignore[import-untyped]
-from redis.asyncio import BlockingConnectionPool
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
@@ -75,6 +75,12 @@ class RowStore:
         self._cache = cache
         self._boarding: _Trip | None = None
         self._trips: set[asyncio.Task[Sequence[bytes | None]]] = set()
+
+    @property
+    def client(self) -> Redis:
+        """What speaks with the store, for more than rows."""
+        client: Redis = self._cache.client
+        return client
 
     async def get(self, names: Sequence[bytes]) -> Sequence[bytes | None]:
         """What is kept under each name, None where nothing is, or the store does not answer."""

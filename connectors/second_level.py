@@ -21,9 +21,12 @@ from connectors.entries import FORMAT, Entry, EntryFormat
 from connectors.kindness.shared_day import Add
 from connectors.lifetimes import Lifetimes
 from connectors.manifest import DatasetManifest, Manifest
+from connectors.pace_store import StorePace
+from connectors.place_store import PlaceStore, StorePlaces
 from connectors.row_store import RowStore
 from connectors.seal import Seal
 from connectors.shelf import question_of
+from connectors.trips import Trips
 from connectors.turns import Turn
 
 SKEW: Final = 1.0
@@ -93,6 +96,8 @@ class SecondLevel:
     def __init__(self, store: RowStore, seal: Seal) -> None:
         self.counts = Counts()
         self._store = store
+        self._trips = Trips(store.client)
+        self._places = PlaceStore(self._trips)
         self._seal = seal
         self._datasets: dict[str, DatasetEntries] = {}
         self._puts: list[_Put] = []
@@ -103,7 +108,7 @@ class SecondLevel:
     @property
     def failures(self) -> int:
         """How many trips to the store failed."""
-        return self._store.reading.failures + self._store.writing.failures
+        return self._store.reading.failures + self._store.writing.failures + self._trips.failures
 
     def know(self, name: str, entries: DatasetEntries) -> None:
         """Keeps rows under this name (`FetchRequest.dataset`) from now on."""
@@ -160,10 +165,22 @@ class SecondLevel:
 
         return add
 
+    def places(self, what: str, most: int, longest: float) -> StorePlaces:
+        """What lends the places at whatever has this name, of which there are so many; no request takes longer than
+        `longest` (seconds).
+        """
+        name = self._seal.names(f"places at {what}".encode())
+        return StorePlaces(self._places, [name("loans"), name("turn")], most, longest)
+
+    def pace(self, what: str, between: float, longest: float) -> StorePace:
+        """What lets a call leave in every `between` seconds to whatever has this name; `longest` as for `places`."""
+        return StorePace(self._trips, self._seal.names(f"pace at {what}".encode())("due"), between, longest)
+
     async def close(self) -> None:
         """Gives up what waits to be put, and closes the store."""
         self._putting.cancel()
         await asyncio.gather(self._putting, return_exceptions=True)
+        await self._places.close()
         await self._store.close()
         _log.info("the cache's second level is closed", failures=self.failures, **asdict(self.counts))
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
 
 from connectors.kindness.bounds import PATIENCE
 from connectors.kindness.share import WHOLE, Share
 from connectors.reach import Reach
 from connectors.tracing import CallTracer
 from connectors.watch import Watch
+
+LONGEST: Final = 30.0
+"""Seconds that a request may take at the most, unless the gateway's settings say otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +36,10 @@ class SupplySettings:
     `environment` is where `${NAME}` is looked up. `largest_answer` is in bytes, of one call's answer. `cached_rows` is
     the most rows kept in memory, over all datasets; behind them stands the second level, where there is one. `reach`
     has the addresses that manifests may reach. `watch` looks on at every call, where there is anybody. `share` is
-    the part of what each agency bears that is this process's. `patience` is for how many seconds requests wait that do
-    not say for how long. `tracer` traces the calls, where requests are traced.
+    the part of what each agency bears that is this process's; `places` is the directory in which the workers of an
+    instance lend each other places, where there are several. `patience` is for how many seconds requests wait that do
+    not say for how long, `longest` the most that any request may take. `tracer` traces the calls, where requests are
+    traced.
     """
 
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
@@ -42,5 +49,7 @@ class SupplySettings:
     reach: Reach = field(default_factory=Reach)
     watch: Watch | None = None
     share: Share = WHOLE
+    places: Path | None = None
     patience: float = PATIENCE
+    longest: float = LONGEST
     tracer: CallTracer | None = None

@@ -24,7 +24,6 @@ from connectors.contract import (
 from connectors.environment import missing_references
 from connectors.errors import ConnectionNotConfigured, NotSent, UnknownDataset
 from connectors.kindness.bounds import Bounds
-from connectors.kindness.shared_day import Add
 from connectors.lifetimes import Lifetimes
 from connectors.line import Line, Question, dated, failed
 from connectors.manifest import Manifest
@@ -53,8 +52,8 @@ async def open_supply(
     reasons: list[str] = []
     for manifest in manifests:
         try:
-            origin, count = origin_of(manifest, shapes, settings), cache.counter(manifest.agency)
-            agencies.append(await open_agency(origin, settings, count=count))
+            origin = origin_of(manifest, shapes, settings)
+            agencies.append(await open_agency(origin, settings, second=cache.second))
         except ConnectionNotConfigured as error:
             reasons += error.reasons
     supply = AgencySupply(agencies, cache)
@@ -109,10 +108,6 @@ class AgencySupply:
                 request = replace(request, dataset=kept_as)
             return asyncio.ensure_future(self._through_cache(line, question, request))
         return asyncio.ensure_future(self._ask(line, question, request.codes))
-
-    def counter(self, agency: str) -> Add | None:
-        """What counts an agency's calls of a day for all instances, where they have a store in common."""
-        return self._cache.counter(agency)
 
     def renewed(self, agencies: Collection[OpenAgency]) -> AgencySupply:
         """A supply of these agencies, which may be in this one as well, with the rows that are kept."""

@@ -14,15 +14,23 @@ import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.activity import Activity, Stage
-from gateway.errors import AuditUnavailableError, ClientGoneError, DeadlineExceededError, HttpError, InternalError
+from gateway.errors import (
+    AuditUnavailableError,
+    ClientGoneError,
+    DeadlineExceededError,
+    HttpError,
+    InternalError,
+    RequestTimeoutError,
+)
 from gateway.forwarded import ForwardedCertificates
 from gateway.health import Check, assess
+from gateway.http_request import HttpRequest
 from gateway.identity import Authenticator
 from gateway.logs import REQUEST_ID, outline
 from gateway.messages import Answered, Principal, Received
@@ -89,42 +97,37 @@ class GraphQLEndpoint:
         named = REQUEST_ID.set(request_id)
         began, outcome = self._activity.begin(), CANCELLED
         try:
-            response, outcome = await self._respond(Request(scope, receive), request_id)
+            response, outcome = await self._respond(HttpRequest(scope, receive), request_id)
             await response(scope, receive, send)
         finally:
             self._activity.end(began, outcome)
             REQUEST_ID.reset(named)
 
-    async def _respond(self, request: Request, request_id: str) -> tuple[Response, str]:
+    async def _respond(self, request: HttpRequest, request_id: str) -> tuple[Response, str]:
         """The response, and what became of the request, in a word."""
         media_type = MediaType.JSON
         principal: Principal | None = None
         try:
             with self._activity.stage(Stage.RECEIVE):
                 check_method(request.method)
-                media_type = negotiate(request.headers.getlist("Accept"))
+                media_type = negotiate(request.headers.every("Accept"))
                 deadline = deadline_of(request.headers, self._settings.deadline)
-                principal = await self._authenticated(request, deadline)
-                received = await receive(request, request_id, principal, self._settings, deadline)
-            answered = await _while_connected(request, self._pipeline.answer(received))
+                try:
+                    async with asyncio.timeout_at(deadline):
+                        # An issuer may be slow to say which keys it has.
+                        principal = await self._authenticator.authenticate(credentials(request, self._proxies))
+                        received = await receive(request, request_id, principal, self._settings, deadline)
+                except TimeoutError:
+                    raise DeadlineExceededError if principal is None else RequestTimeoutError from None
+            answered = await _while_connected(request.closed, self._pipeline.answer(received))
         except HttpError as error:
             refusal = error
-        except ClientDisconnect:
-            refusal = ClientGoneError("The caller closed the connection before its answer was ready.")
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the caller learns its request id and no more
             refusal = _unexpected(error, request_id)
         else:
             return respond(answered, media_type, request_id), ANSWERED if answered.executed else REFUSED
         refusal = await self._recorded(request_id, principal, refusal)
         return refuse(refusal, media_type, request_id), refusal.code
-
-    async def _authenticated(self, request: Request, deadline: float) -> Principal:
-        """Who asks, found out within the deadline: an issuer may be slow to say which keys it has."""
-        try:
-            async with asyncio.timeout_at(deadline):
-                return await self._authenticator.authenticate(credentials(request, self._proxies))
-        except TimeoutError:
-            raise DeadlineExceededError from None
 
     async def _recorded(self, request_id: str, principal: Principal | None, refusal: HttpError) -> HttpError:
         """The refusal once it is in the audit log; where that fails, the failure in its place."""
@@ -244,27 +247,30 @@ def _unexpected(error: Exception, request_id: str) -> InternalError:
     return InternalError("Something went wrong here. Tell the operator the request id.")
 
 
-async def _while_connected(request: Request, work: Coroutine[Any, Any, Answered]) -> Answered:
-    """The work's result. Where the caller goes away first, the work is cancelled and `ClientDisconnect` raised."""
+async def _while_connected(closed: asyncio.Future[None] | None, work: Coroutine[Any, Any, Answered]) -> Answered:
+    """The work's result. Where the caller's connection is closed first, the work is cancelled and `ClientGoneError`
+    raised.
+    """
     working = asyncio.current_task()
     if working is None:
         raise LookupError("a request is answered in a task")
-    gone = False
+    if closed is None:
+        return await work
+    gone, done = False, False
 
-    async def watch() -> None:
-        # The body has been read, so nothing else can come.
+    def leave(_: asyncio.Future[None]) -> None:
         nonlocal gone
-        while (await request.receive())["type"] != "http.disconnect":
-            pass
-        gone = True
-        working.cancel()
+        if not done:
+            gone = True
+            working.cancel()
 
-    watching = asyncio.create_task(watch(), name="caller's connection")
+    closed.add_done_callback(leave)
     try:
         return await work
     except asyncio.CancelledError:
         if not gone or working.uncancel():
             raise
-        raise ClientDisconnect from None
+        raise ClientGoneError from None
     finally:
-        watching.cancel()
+        done = True
+        closed.remove_done_callback(leave)

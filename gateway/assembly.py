@@ -48,6 +48,7 @@ from gateway.tracing.contract import Tracing
 from gateway.trusted import TrustedDocuments
 from gateway.usage import UsageLog
 from gateway.views import Views
+from gateway.worker import Worker
 from gateway.workshop import Announced, Cells, Offered, open_workshop
 from policies.consent import ConsentVerifier
 from policies.load import PolicyFiles, load_policy, read_directory
@@ -151,28 +152,31 @@ async def open_gateway(
     settings: Settings,
     installation: Installation,
     environment: Mapping[str, str],
-    worker: int | None = None,
+    worker: Worker | None = None,
     tracing: Tracing | None = None,
 ) -> AsyncIterator[Gateway]:
-    """The gateway, open for as long as the context lasts. `environment` holds the manifests' `${NAME}`; `worker` is
-    its number where there are several, each with an audit log of its own; `tracing` is whoever traces requests, where
-    anybody does.
+    """The gateway, open for as long as the context lasts. `environment` holds the manifests' `${NAME}`; `worker`
+    is which it is where there are several, each with an audit log of its own; `tracing` is whoever traces requests,
+    where anybody does.
 
     Raises the packages' errors where something is wrong or missing.
     """
     secrets = read_secrets(settings)
+    number = worker.number if worker else None
     supply_settings = SupplySettings(
         environment,
         cached_rows=settings.cache_entries,
         second_level=_second_level(settings),
         reach=Reach(settings.networks, settings.plain_networks),
-        share=share_of(settings, worker),
+        share=share_of(settings, number),
+        places=worker.places if worker else None,
         patience=settings.deadline.default,
+        longest=settings.deadline.maximum,
         tracer=tracing,
     )
     keys = load_signing_keys(settings.audit)
     async with AsyncExitStack() as stack:
-        audit = await stack.enter_async_context(audit_log(settings, worker_part(worker)))
+        audit = await stack.enter_async_context(audit_log(settings, worker_part(number)))
         counters = _counters(settings, environment)
         stack.push_async_callback(counters.close)
         supply = await open_supply(installation.manifests, record_shapes(installation.catalogue), supply_settings)

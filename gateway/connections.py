@@ -17,6 +17,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from gateway.errors import ServerBusyError
 from gateway.http_protocol import HEADERS, BoundedProtocol
+from gateway.http_request import CLOSED
 from gateway.respond import MediaType, refuse
 from gateway.settings import ConnectionSettings
 
@@ -59,7 +60,7 @@ class Connections:
 
     def expect(self, connection: TimedProtocol, seconds: float) -> None:
         """From now on its caller has so many seconds."""
-        self._due[connection] = asyncio.get_running_loop().time() + seconds
+        self._due[connection] = connection.loop.time() + seconds
         self._due.move_to_end(connection)
 
     def satisfied(self, connection: TimedProtocol) -> None:
@@ -95,13 +96,14 @@ class Connections:
 
 class TimedProtocol(BoundedProtocol):
     """The protocol, which also ends connections whose callers do not come in time: uvicorn waits for ever for the rest
-    of a request, and for an answer to be taken.
+    of a request, and for an answer to be taken. It tells the application when a connection is closed.
     """
 
     def __init__(self, *args: Any, bounds: Connections, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's own
         super().__init__(*args, largest_head=bounds.largest_head, **kwargs)
         self._bounds = bounds
         self._times = bounds.settings
+        self._closed: asyncio.Future[None] = self.loop.create_future()
         self._in_head = False
         self._is_answering = False
         self._under_way: RequestResponseCycle | None = None
@@ -120,10 +122,12 @@ class TimedProtocol(BoundedProtocol):
         if self._under_way is not None:
             self._under_way.disconnected = True
             self._under_way.message_event.set()
+        self._closed.set_result(None)
 
     def on_message_begin(self) -> None:
         """Waits for the rest of the head."""
         super().on_message_begin()
+        self.scope[CLOSED] = self._closed  # type: ignore[typeddict-unknown-key]
         self._in_head = True
         self._bounds.expect(self, self._times.head)
 

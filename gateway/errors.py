@@ -102,9 +102,9 @@ class RequestTimeoutError(HttpError):
     code = "REQUEST_TIMEOUT"
     status = 408
 
-    def __init__(self, message: str) -> None:
+    def __init__(self) -> None:
         # RFC 9110, section 15.5.9
-        super().__init__(message, {"Connection": "close"})
+        super().__init__("The body did not arrive whole before the request's deadline.", {"Connection": "close"})
 
 
 class BodyTooLargeError(HttpError):
@@ -135,6 +135,9 @@ class ClientGoneError(HttpError):
 
     code = "CLIENT_GONE"
     status = 499
+
+    def __init__(self) -> None:
+        super().__init__("The caller closed the connection before its answer was ready.")
 
 
 class TooManyRequestsError(HttpError):

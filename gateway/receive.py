@@ -12,45 +12,39 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
 import orjson
-from starlette.datastructures import Headers
-from starlette.requests import Request
 
 from gateway.credentials import Credentials
 from gateway.errors import (
-    BodyTooLargeError,
     CrossSiteError,
     MediaTypeUnsupportedError,
     MethodNotAllowedError,
     RequestMalformedError,
-    RequestTimeoutError,
     UriTooLongError,
 )
 from gateway.forwarded import ForwardedCertificates
+from gateway.http_request import Headers, HttpRequest
 from gateway.messages import Principal, Received
 from gateway.respond import UTF_8
 from gateway.settings import DeadlineSettings, Settings
-
-CERTIFICATE: Final = "xinqiao.certificate"
-"""The key of the ASGI scope with the connection's `Certificate`, where the caller presented one."""
 
 METHODS: Final = ("GET", "HEAD", "POST")
 
 _OTHER_SITES: Final = frozenset({"cross-site", "same-site"})
 """What browsers say in Sec-Fetch-Site where a page of another origin asks (W3C, Fetch Metadata Request Headers)."""
 
-MAX_DRAINED: Final = 32
-"""How many times the limit is read of a body that is too large, and thrown away: many clients do not look at an answer
-before they have sent all of theirs, and would see nothing but a broken connection."""
-
 MAX_CONSENTS: Final = 20
 """The most consents of one request; each is a signature to check."""
 
 _Wanted = TypeVar("_Wanted", str, bool, dict[str, Any], list[Any])
+
+_WANTED: Final = {"1": True, "0": False, None: False}
+"""What X-Receipt says."""
 
 _JSON_TYPES: Final = {
     str: "a text",
@@ -63,13 +57,10 @@ _JSON_TYPES: Final = {
 
 
 async def receive(
-    request: Request, request_id: str, principal: Principal, settings: Settings, deadline: float
+    request: HttpRequest, request_id: str, principal: Principal, settings: Settings, deadline: float
 ) -> Received:
-    """The GraphQL request that the HTTP request holds, which has until the `deadline`.
-
-    Raises a subclass of `HttpError`, or starlette's `ClientDisconnect` where the caller goes away while it sends.
-    """
-    parameters = await _parameters(request, settings.limits.request_bytes, deadline)
+    """The GraphQL request that the HTTP request holds, to be answered by the `deadline`. Raises a `HttpError`."""
+    parameters = await _parameters(request, settings.limits.request_bytes)
     return Received(
         request_id=request_id,
         query=parameters.query,
@@ -93,30 +84,21 @@ def check_method(method: str) -> None:
         raise MethodNotAllowedError(f"GraphQL is served by {allow}.", allow=allow)
 
 
-def single(headers: Headers, name: str) -> str | None:
-    """The value of a header that may come once. Raises `RequestMalformedError` where it comes again."""
-    values = headers.getlist(name)
-    if len(values) > 1:
-        raise RequestMalformedError(f"The header {name} came {len(values)} times; send it once.")
-    return values[0] if values else None
-
-
-def credentials(request: Request, proxies: ForwardedCertificates | None) -> Credentials:
+def credentials(request: HttpRequest, proxies: ForwardedCertificates | None) -> Credentials:
     """What the request brings to show whose it is: headers, and the certificate of its connection, or the one that a
     declared proxy forwards. From a proxy only what it forwards counts: the certificate of the connection is its own.
 
     Raises `RequestMalformedError`, `CrossSiteError`, `ProxyUnknownError`, `CertificateMalformedError`.
     """
-    headers, certificate = request.headers, request.scope.get(CERTIFICATE)
-    authorization, key = single(headers, "Authorization"), single(headers, "X-API-Key")
-    if authorization is None and key is None and not _OTHER_SITES.isdisjoint(headers.getlist("Sec-Fetch-Site")):
+    headers, certificate = request.headers, request.certificate
+    authorization, key = headers.single("Authorization"), headers.single("X-API-Key")
+    if authorization is None and key is None and not _OTHER_SITES.isdisjoint(headers.every("Sec-Fetch-Site")):
         raise CrossSiteError("A page of another site may not ask without a token or an API key.")
     if proxies is not None:
-        peer = request.client.host if request.client else None
-        value = single(headers, proxies.header)
+        value = headers.single(proxies.header)
         if value:
-            certificate = proxies.certificate(peer, value)
-        elif certificate is not None and proxies.is_proxy(peer):
+            certificate = proxies.certificate(request.peer, value)
+        elif certificate is not None and proxies.is_proxy(request.peer):
             certificate = None
     return Credentials(authorization, key, certificate)
 
@@ -131,16 +113,11 @@ class _Parameters(msgspec.Struct, frozen=True):
     extensions: Mapping[str, Any]
 
 
-async def _parameters(request: Request, most: int, deadline: float) -> _Parameters:
+async def _parameters(request: HttpRequest, most: int) -> _Parameters:
     if request.method != "POST":
-        return _typed(_from_query_string(request.scope["query_string"], most))
+        return _typed(_from_query_string(request.query_string, most))
     _check_content(request.headers)
-    try:
-        async with asyncio.timeout_at(deadline):
-            body = await _body(request, most)
-    except TimeoutError:
-        raise RequestTimeoutError("The body did not arrive whole before the request's deadline.") from None
-    members = _json(body, "The body")
+    members = _json(await request.body(most), "The body")
     if not isinstance(members, dict):
         raise RequestMalformedError("The body must be a JSON object with a query; batches (lists) are not served.")
     return _typed(members)
@@ -148,26 +125,18 @@ async def _parameters(request: Request, most: int, deadline: float) -> _Paramete
 
 def _check_content(headers: Headers) -> None:
     """Raises `MediaTypeUnsupportedError` unless the body is application/json in UTF-8, not compressed."""
-    name, *parameters = (part.strip().lower() for part in (single(headers, "Content-Type") or "").split(";"))
-    charsets = {part.removeprefix("charset=").strip('"') for part in parameters if part.startswith("charset=")}
-    if name != "application/json" or not charsets <= UTF_8:
+    if not _is_json(headers.single("Content-Type") or ""):
         raise MediaTypeUnsupportedError("Send the body as JSON in UTF-8, with Content-Type: application/json.")
-    if headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+    if any(coding.strip().lower() != "identity" for coding in headers.every("Content-Encoding")):
         raise MediaTypeUnsupportedError("Send the body without a Content-Encoding.")
 
 
-async def _body(request: Request, most: int) -> bytes:
-    body = bytearray()
-    length = 0
-    async for chunk in request.stream():
-        length += len(chunk)
-        if length <= most:
-            body += chunk
-        elif length > most * MAX_DRAINED:
-            break
-    if length > most:
-        raise BodyTooLargeError(f"The body is longer than {most} bytes. Split the request, or ask for fewer companies.")
-    return bytes(body)
+@lru_cache(maxsize=128)
+def _is_json(content_type: str) -> bool:
+    """Whether it is application/json in UTF-8. Callers are programs: they send few different ones."""
+    name, *parameters = (part.strip().lower() for part in content_type.split(";"))
+    charsets = {part.removeprefix("charset=").strip('"') for part in parameters if part.startswith("charset=")}
+    return name == "application/json" and charsets <= UTF_8
 
 
 def _from_query_string(text: bytes, most: int) -> dict[str, Any]:
@@ -231,7 +200,7 @@ def _member(members: Mapping[str, Any], name: str, wanted: type[_Wanted]) -> _Wa
 
 
 def _purpose(headers: Headers, extensions: Mapping[str, Any]) -> str | None:
-    named = {purpose for purpose in (single(headers, "X-Purpose"), _member(extensions, "purpose", str)) if purpose}
+    named = {purpose for purpose in (headers.single("X-Purpose"), _member(extensions, "purpose", str)) if purpose}
     if len(named) > 1:
         raise RequestMalformedError("The header X-Purpose and extensions.purpose differ; send one of them.")
     return named.pop() if named else None
@@ -239,7 +208,7 @@ def _purpose(headers: Headers, extensions: Mapping[str, Any]) -> str | None:
 
 def _receipt(headers: Headers, extensions: Mapping[str, Any]) -> bool:
     """Whether a receipt is asked for, in either place."""
-    wanted = {"1": True, "0": False, None: False}.get(single(headers, "X-Receipt"))
+    wanted = _WANTED.get(headers.single("X-Receipt"))
     if wanted is None:
         raise RequestMalformedError("The header X-Receipt must be 1 or 0.")
     return wanted or _member(extensions, "receipt", bool) is True
@@ -250,7 +219,7 @@ def _consents(headers: Headers, extensions: Mapping[str, Any]) -> tuple[str, ...
     members = _member(extensions, "consents", list) or []
     if not all(isinstance(member, str) for member in members):
         raise RequestMalformedError("extensions.consents must be a list of texts.")
-    listed = (text.strip() for value in headers.getlist("X-Consent") for text in value.split(","))
+    listed = (text.strip() for value in headers.every("X-Consent") for text in value.split(","))
     consents = tuple(dict.fromkeys(text for text in (*members, *listed) if text))
     if len(consents) > MAX_CONSENTS:
         raise RequestMalformedError(f"{len(consents)} consents came with the request; {MAX_CONSENTS} are the most.")
@@ -264,7 +233,7 @@ def deadline_of(headers: Headers, settings: DeadlineSettings) -> float:
 
 def _seconds(headers: Headers, settings: DeadlineSettings) -> float:
     """How long the request may take: what the caller says in X-Timeout-Ms, up to the maximum, else the default."""
-    text = single(headers, "X-Timeout-Ms")
+    text = headers.single("X-Timeout-Ms")
     if text is None:
         return settings.default
     if not (text.isascii() and text.isdecimal() and float(text) > 0):

@@ -206,8 +206,8 @@ class Reload:
         before = _by_id(self._provisions.supply.opened).get(manifest.agency)
         if before is not None and before.origin == origin:
             return before
-        count = self._provisions.supply.counter(manifest.agency)
-        return await open_agency(origin, settings, self._bounds.get(manifest.agency), count)
+        second = self._provisions.supply.cache.second
+        return await open_agency(origin, settings, self._bounds.get(manifest.agency), second)
 
     async def _change(self, placed: Mapping[Path, _Placed]) -> Mapping[Path, Reasons]:
         """Puts other agencies in the places of those in force, or as many of them as go with the policy and with each

@@ -19,7 +19,7 @@ from gateway.errors import HttpError, NotAcceptableError
 from gateway.messages import Answered
 from gateway.receipt import HEADER as RECEIPT_HEADER
 
-SECURITY_HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+SECURITY_HEADERS: Final = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 """No answer is kept by a cache on its way or taken by a browser for another type than it says."""
 
 
@@ -86,8 +86,13 @@ def json_response(content: Mapping[str, object], status: int = 200) -> Response:
 
 
 def _response(body: bytes, status: int, media_type: MediaType, headers: Mapping[str, str]) -> Response:
-    content_type = {"Content-Type": f"{media_type}; charset=utf-8"}
-    return Response(body, status, {**SECURITY_HEADERS, **headers, **content_type})
+    response = Response(body, status)
+    told = ((name.lower().encode(), value.encode()) for name, value in headers.items())
+    response.raw_headers += (*SECURITY_HEADERS, _CONTENT_TYPES[media_type], *told)
+    return response
+
+
+_CONTENT_TYPES: Final = {one: (b"content-type", f"{one}; charset=utf-8".encode()) for one in MediaType}
 
 
 _NAMED: Final = 2

@@ -47,6 +47,7 @@ from gateway.settings import PREFIX, Settings
 from gateway.tls import CertificateProtocol, ServerCertificate
 from gateway.tracing.contract import Tracing
 from gateway.tracing.open import open_tracing
+from gateway.worker import Worker
 
 SHUTDOWN_SECONDS: Final = 30
 """How long requests in flight may take to end once the server is told to."""
@@ -79,20 +80,21 @@ async def answering(
     settings: Settings,
     installation: Installation,
     environment: Mapping[str, str],
-    worker: int | None = None,
+    worker: Worker | None = None,
 ) -> AsyncIterator[None]:
     """A gateway that answers what comes to the listener, from the moment the context is entered.
 
-    `worker` is its number where there are several. Told to end, it is drained first (`Draining`). Raises the packages'
+    `worker` is which it is where there are several. Told to end, it is drained first (`Draining`). Raises the packages'
     errors where the gateway cannot be opened.
     """
     certificate = ServerCertificate(settings.tls) if settings.tls.certificate else None
     draining = Draining(settings.drain)
+    number = worker.number if worker else None
     async with (
-        open_tracing(settings, worker, environment) as tracing,
+        open_tracing(settings, number, environment) as tracing,
         open_gateway(settings, installation, environment, worker, tracing) as gateway,
         open_desk(settings, gateway) as desk,
-        watching(settings, worker_part(worker), gateway.audit) as checks,
+        watching(settings, worker_part(number), gateway.audit) as checks,
         open_authenticator(settings, lambda: gateway.editions.current.policy.organisations) as authenticator,
         beside(*([certificate.follow()] if certificate else []), name="certificate"),
     ):
@@ -112,7 +114,7 @@ async def answering(
         protocol = CertificateProtocol if settings.tls.client_authorities else TimedProtocol
         collectors = AgencyCollector(gateway.health, gateway.refused_manifests), GatewayCollector(gateway)
         async with (
-            serving_metrics(settings, worker, collectors),
+            serving_metrics(settings, number, collectors),
             serving.serving(config, listener, connections, protocol),
         ):
             with _frozen():

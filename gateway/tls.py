@@ -12,7 +12,7 @@ from connectors.secret import Stamp, stamp_of
 from gateway.certificates import Certificate, read_certificate
 from gateway.connections import TimedProtocol
 from gateway.errors import CertificateMalformedError, SettingsInvalidError
-from gateway.receive import CERTIFICATE
+from gateway.http_request import CERTIFICATE
 from gateway.settings import PREFIX, TlsSettings
 
 LOOK_SECONDS: Final = 10.0

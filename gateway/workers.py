@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import multiprocessing
 import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -23,6 +26,7 @@ from gateway.errors import GatewayError, WorkerEndedError
 from gateway.logs import configure_logging
 from gateway.server import SHUTDOWN_SECONDS, answering, interrupted
 from gateway.settings import Settings
+from gateway.worker import Worker
 from policies.errors import PolicyError
 from schema.errors import SchemaError
 
@@ -44,8 +48,10 @@ async def run_workers(settings: Settings, listener: socket.socket, started: Call
 
     `started` is called once all of them answer. Raises `WorkerEndedError` where one ends before that.
     """
-    workers = [_Worker(settings, listener, number) for number in range(1, settings.workers + 1)]
     async with AsyncExitStack() as stack:
+        places = stack.enter_context(_directory())
+        numbers = range(1, settings.workers + 1)
+        workers = [_Process(settings, listener, Worker(number, places)) for number in numbers]
 
         async def begun() -> None:
             # Entered once these write the logs, for whoever does has a notary; left when the last record is written.
@@ -67,7 +73,20 @@ async def run_workers(settings: Settings, listener: socket.socket, started: Call
         keeping.result()
 
 
-async def _keep_all(workers: Sequence[_Worker], begun: Callable[[], Awaitable[None]]) -> None:
+@contextmanager
+def _directory() -> Iterator[Path]:
+    """A directory that only this user may enter, removed in the end."""
+    with tempfile.TemporaryDirectory(prefix="xinqiao-") as name:
+        descriptor = os.open(name, os.O_RDONLY)
+        try:
+            # What tidies up old files (systemd-tmpfiles) leaves alone a directory that is locked.
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            yield Path(name)
+        finally:
+            os.close(descriptor)
+
+
+async def _keep_all(workers: Sequence[_Process], begun: Callable[[], Awaitable[None]]) -> None:
     for word in await asyncio.gather(*(worker.word() for worker in workers)):
         if word != _ANSWERS:
             raise WorkerEndedError(word or "a worker ended before it answered")
@@ -77,13 +96,13 @@ async def _keep_all(workers: Sequence[_Worker], begun: Callable[[], Awaitable[No
             keepers.create_task(worker.keep())
 
 
-class _Worker:
+class _Process:
     """One worker: a process, and another one whenever that has ended."""
 
-    def __init__(self, settings: Settings, listener: socket.socket, number: int) -> None:
-        self._arguments = (settings, listener, number)
+    def __init__(self, settings: Settings, listener: socket.socket, worker: Worker) -> None:
+        self._arguments = (settings, listener, worker)
         self._ending_seconds = settings.drain + ENDING_SECONDS
-        self._number = number
+        self._number = worker.number
         self._begin()
 
     def _begin(self) -> None:
@@ -141,21 +160,21 @@ async def _readable(pipe: Connection) -> None:
         loop.remove_reader(pipe.fileno())
 
 
-def _work(settings: Settings, listener: socket.socket, number: int, pipe: Connection) -> None:
+def _work(settings: Settings, listener: socket.socket, worker: Worker, pipe: Connection) -> None:
     """What a worker's process does."""
     # An interrupt from the terminal reaches the whole group: until it answers, the parent alone decides on its end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     configure_logging(settings.log_format, settings.log_level)
     try:
-        uvloop.run(_answer(settings, listener, number, pipe))
+        uvloop.run(_answer(settings, listener, worker, pipe))
     except (GatewayError, ConnectorError, PolicyError, SchemaError) as error:
         pipe.send_bytes(f"{error.code}: {error}".encode())
         sys.exit(1)
 
 
-async def _answer(settings: Settings, listener: socket.socket, number: int, pipe: Connection) -> None:
+async def _answer(settings: Settings, listener: socket.socket, worker: Worker, pipe: Connection) -> None:
     installation = read_installation(settings)
-    async with answering(listener, settings, installation, os.environ, number):
+    async with answering(listener, settings, installation, os.environ, worker):
         pipe.send_bytes(_ANSWERS.encode())
         tasks = [asyncio.create_task(interrupted()), asyncio.create_task(_parent_ended())]
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

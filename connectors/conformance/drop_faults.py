@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any, Final
 from connectors.conformance.bad_days import PATIENT, expect_failure, expect_nothing_lost, expect_truth
 from connectors.conformance.trial import Case, Subject, Trial, Unfit
 from connectors.contract import FailureCode, Supply
+from connectors.drops.names import NUMBER, newest_drop
 from connectors.kinds import Transport
 
 LARGEST: Final = 64 * 1024 * 1024
@@ -24,11 +25,19 @@ _PATIENCE: Final = 3 * PATIENT
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A directory with a copy of the newest drop: its path, and what it holds."""
+    """A directory with a copy of the newest drop: the path of its last file, and what that holds; the others of a drop
+    of several files, which lie there already; and its marker.
+    """
 
     path: Path
     content: bytes
+    others: Mapping[Path, bytes]
     marker: Path | None
+
+    def write_others(self) -> None:
+        """Writes the other files."""
+        for path, content in self.others.items():
+            path.write_bytes(content)
 
     def write(self, content: bytes) -> None:
         """Writes the drop under another name, and renames it, as a careful agency does."""
@@ -88,8 +97,10 @@ async def half_beside(trial: Trial) -> None:
 async def gone(trial: Trial) -> None:
     """There is no drop any more, and then there is one again."""
     async with _served(trial) as (copy, subject, supply):
-        copy.path.unlink()
+        for path in (copy.path, *copy.others):
+            path.unlink()
         await expect_failure(trial, subject, supply, _GONE)
+        copy.write_others()
         copy.write(copy.content)
         await expect_truth(trial, subject, supply)
 
@@ -103,6 +114,19 @@ async def unmarked(trial: Trial) -> None:
         copy.marker.unlink()
         async with subject.opened() as supply:
             await expect_failure(trial, subject, supply, _GONE)
+
+
+async def part_missing(trial: Trial) -> None:
+    """A drop of several files lacks one of them, and then has it."""
+    dataset: Any = trial.subject.dataset
+    if dataset.parts is None:
+        raise Unfit("a drop is one file")
+    if dataset.parts.count is None and NUMBER not in dataset.file:
+        raise Unfit("nothing but its marker says that a part is missing")
+    async with _copied(trial) as (copy, subject), subject.opened() as supply:
+        await expect_failure(trial, subject, supply, _GONE)
+        copy.write(copy.content)
+        await expect_truth(trial, subject, supply)
 
 
 CASES: Final = (
@@ -119,6 +143,7 @@ CASES: Final = (
         "drop-replaced-by-half", "a half-written drop in a good one's place loses nothing", half_beside, Transport.DROP
     ),
     Case("drop-gone", "an agency without a drop has failed, and is back with one", gone, Transport.DROP),
+    Case("drop-part-missing", "a drop does not count before all its parts are there", part_missing, Transport.DROP),
     Case("drop-unmarked", "a drop does not count before its marker is there", unmarked, Transport.DROP),
 )
 
@@ -130,14 +155,20 @@ async def _copied(trial: Trial) -> AsyncIterator[tuple[Copy, Subject]]:
         raise Unfit("none of the companies has a record that could be lost")
     dataset: Any = trial.subject.dataset
     connection: Any = trial.subject.manifest.connection
-    newest = await asyncio.to_thread(_newest, Path(connection.path), dataset.file, dataset.marker)
+    drop = await asyncio.to_thread(newest_drop, Path(connection.path), dataset.names)
+    if drop is None:
+        raise Unfit("there is no drop")
+    if sum(stamp.size for stamp in drop.stamps) > LARGEST:
+        raise Unfit(f"the drop is larger than {LARGEST >> 20} MB: not copied")
     with TemporaryDirectory(prefix="xinqiao-conformance-") as directory:
-        path = Path(directory) / newest.name
-        copy = Copy(path, newest.read_bytes(), None)
-        if dataset.marker is not None:
-            marker = newest.with_name(newest.name + dataset.marker)
-            copy = Copy(path, copy.content, path.with_name(marker.name))
-            path.with_name(marker.name).write_bytes(marker.read_bytes())
+        held = {Path(directory) / path.name: path.read_bytes() for path in (*drop.files, *drop.markers)}
+        paths = [Path(directory) / path.name for path in drop.files]
+        others = {path: held[path] for path in paths[:-1]}
+        markers = [path for path in held if path not in paths]
+        copy = Copy(paths[-1], held[paths[-1]], others, markers[0] if markers else None)
+        copy.write_others()
+        for path in markers:
+            path.write_bytes(held[path])
         changes = {"path": directory, "sftp": None}
         yield copy, trial.subject.changed(changes, _PATIENCE)
 
@@ -150,13 +181,3 @@ async def _served(trial: Trial) -> AsyncIterator[tuple[Copy, Subject, Supply]]:
         async with subject.opened() as supply:
             await expect_truth(trial, subject, supply)
             yield copy, subject, supply
-
-
-def _newest(directory: Path, pattern: str, marker: str | None) -> Path:
-    """The last drop by name, as the kind `file` chooses it. Raises `Unfit` where it is too large to be copied."""
-    for path in sorted(directory.glob(pattern), reverse=True):
-        if path.is_file() and (marker is None or path.with_name(path.name + marker).is_file()):
-            if path.stat().st_size > LARGEST:
-                raise Unfit(f"the drop is larger than {LARGEST >> 20} MB: not copied")
-            return path
-    raise Unfit("there is no drop")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from connectors.contract import KeyKind, RecordShape
@@ -70,6 +70,9 @@ def columns_of(sample: Sample) -> dict[str, list[object]]:
 
 def draft(sample: Sample, wishes: Wishes, shapes: Mapping[str, RecordShape], words: Words) -> str:
     """The manifest's text."""
+    if wishes.kind == "graphql" and sample.is_connection:
+        nodes = [row["node"] for row in sample.rows if isinstance(row.get("node"), Mapping)]
+        sample = replace(sample, rows=nodes, rows_path=f"{sample.rows_path}.node") if nodes else sample
     evidence = {name: weigh(values) for name, values in columns_of(sample).items()}
     key = _key_column(evidence)
     others = {name: found for name, found in evidence.items() if name != key and found.key != KeyKind.CREDIT_CODE}
@@ -192,7 +195,15 @@ def _request(sample: Sample, wishes: Wishes) -> Iterator[str]:
             parts = [f"field: {first}", "argument: TODO", 'type: "String!"']
             parts += [f"rows: {'.'.join(rest)}"] if rest else []
             parts += [f"within: {sample.within}"] if sample.within else []
-            yield f"    query: {{{', '.join(parts)}}} # TODO the argument that takes the company's code"
+            decide = "the argument that takes the company's code"
+            if sample.is_connection:
+                steps = rest[: rest.index("edges")] if "edges" in rest else rest[:-1]
+                around = "".join(f"{step}." for step in steps)
+                at = f"field: {around[:-1]}, " if around else ""
+                told = f"next: {around}pageInfo.endCursor, more: {around}pageInfo.hasNextPage"
+                parts.append(f"paging: {{{at}cursor: after, {told}, size: first}}")
+                decide += "; does the list take first and after, and 100 rows a page?"
+            yield f"    query: {{{', '.join(parts)}}} # TODO {decide}"
         case _:
             pass
 

@@ -18,7 +18,7 @@ from connectors.drafting.envelopes import is_around, statuses
 from connectors.drafting.names import has_code, is_heading, is_name
 from connectors.errors import ConnectorError
 from connectors.json_body import read_json
-from connectors.paths import AROUND, rows_at
+from connectors.paths import AROUND, MISSING, follow, rows_at
 from connectors.xml_body import XmlRefused, read_xml
 
 LARGEST: Final = 64 * 1024 * 1024
@@ -76,7 +76,8 @@ class Sample:
     """Rows, and how they are found.
 
     `rows_path` and `within` are as in a manifest. `statuses` are the paths to what says how the answer went, and what
-    it says. `columns` are those of the first line (with `header`, or made up where there is none) or of the table.
+    it says. `is_connection` tells that the rows are a page as Relay's connections have it. `columns` are those of the
+    first line (with `header`, or made up where there is none) or of the table.
     """
 
     form: Form
@@ -84,6 +85,7 @@ class Sample:
     rows_path: str | None = None
     within: str | None = None
     statuses: Sequence[tuple[str, str]] = ()
+    is_connection: bool = False
     columns: Sequence[str] = ()
     header: bool = True
     encoding: str = "utf-8"
@@ -248,7 +250,13 @@ def _found(form: Form, document: object, encoding: str) -> Sample:
 
     rows_path, within, rows = max(candidates, key=worth)
     told = statuses(document, rows_path)
-    return Sample(form, rows[:MOST_ROWS], rows_path, within, told, encoding=encoding)
+    paged = rows_path is not None and within is None and _is_connection(follow(document, rows_path.rpartition(".")[0]))
+    return Sample(form, rows[:MOST_ROWS], rows_path, within, told, is_connection=paged, encoding=encoding)
+
+
+def _is_connection(around: object) -> bool:
+    """Whether what is around rows says how to go on (Relay's Cursor Connections Specification, "PageInfo")."""
+    return all(follow(around, f"pageInfo.{name}") is not MISSING for name in ("hasNextPage", "endCursor"))
 
 
 def _listings(

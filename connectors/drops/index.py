@@ -35,11 +35,13 @@ _decode: Final = msgspec.json.Decoder(Made | Refused).decode
 class DropIndex:
     """The index of one state of a drop, `stamp`. `rows_stamp` is the state of the file that the rows are read from.
 
-    `unreadable` counts the records that are whole but of no company.
+    `header` has the columns' names of a delimited file. `unreadable` counts the records that are whole but of no
+    company.
     """
 
     stamp: Stamp
     rows_stamp: Stamp
+    header: tuple[str, ...]
     companies: int
     unreadable: int
     descriptor: int = field(repr=False)
@@ -116,6 +118,7 @@ def _open(drop: int, directory: Path, result: tuple[Stamp, Made]) -> DropIndex:
     index = DropIndex(
         stamp,
         Stamp.of(os.fstat(descriptor)),
+        made.header,
         made.companies,
         made.unreadable,
         descriptor,

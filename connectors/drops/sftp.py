@@ -19,6 +19,7 @@ import structlog
 from pydantic import Field, model_validator
 
 from connectors.drops.form import DropUnusable
+from connectors.drops.names import DropNames
 from connectors.drops.unpacking import LARGEST
 from connectors.errors import AddressInvalid, ExtraMissing
 from connectors.lane import LaneError
@@ -79,22 +80,6 @@ class SftpServer:
     private_key: SSHKey | None = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A dataset's drops: their name or pattern, and what their marker's name adds to theirs."""
-
-    pattern: str
-    marker: str | None
-
-    def newest(self, names: Sequence[str]) -> Sequence[str]:
-        """The last by name of these, and its marker; nothing where there is none, or it lacks its marker."""
-        found = [name for name in names if fnmatchcase(name, self.pattern)]
-        if self.marker is None:
-            return [max(found)] if found else []
-        marked = [name for name in found if name + self.marker in names]
-        return [max(marked), max(marked) + self.marker] if marked else []
-
-
 def sftp_server(part: SftpPart, reach: Reach) -> SftpServer:
     """The server that a manifest whose references were resolved names, where it may be reached.
 
@@ -137,13 +122,16 @@ class SftpDrops:
         self,
         agency: str,
         server: SftpServer,
-        wanted: Sequence[Wanted],
+        wanted: Sequence[DropNames],
         directory: Path,
         *,
         every: float,
         timeout: float,
     ) -> None:
-        """`every` and `timeout` are in seconds: between two looks at the server, and for one of them."""
+        """`every` and `timeout` are in seconds: between two looks at the server, and for one of them. Whoever looks for
+        drops in the directory holds `moving` meanwhile: so none is seen of which not all files are in their places.
+        """
+        self.moving: Final = asyncio.Lock()
         self._agency = agency
         self._server = server
         self._wanted = wanted
@@ -179,33 +167,39 @@ class SftpDrops:
             listed = await _list(client, self._server.directory)
             kept: set[str] = set()
             for wanted in self._wanted:
-                newest = wanted.newest(tuple(listed))
-                for name in newest:
-                    await self._fetch(client, name, listed[name])
-                kept.update(newest)
-        await asyncio.to_thread(self._forget_all_but, kept)
+                newest = wanted.newest(listed.keys())
+                if newest is not None:
+                    names = (*newest.files, *newest.markers)
+                    await self._fetch(client, {name: listed[name] for name in names})
+                    kept.update(names)
+        async with self.moving:
+            await asyncio.to_thread(self._forget_all_but, kept)
 
-    async def _fetch(self, client: SFTPClient, name: str, attributes: SFTPAttrs) -> None:
-        """Fetches a file that is not there yet in this state, under another name first."""
-        target = self._directory / name
-        state = (attributes.size, attributes.mtime)
-        if await asyncio.to_thread(_state, target) == state:
+    async def _fetch(self, client: SFTPClient, files: Mapping[str, SFTPAttrs]) -> None:
+        """Fetches those files of a drop that are not there yet in this state, each to its place once all are there."""
+        states = {name: (attributes.size, attributes.mtime) for name, attributes in files.items()}
+        there = await asyncio.to_thread(lambda: {name: _state(self._directory / name) for name in states})
+        if states == there:
             return
         # A directory of its own: no pattern finds in it what is half-fetched.
         scratch = await asyncio.to_thread(lambda: TemporaryDirectory(prefix=".fetching-", dir=self._directory))
+        drafts = Path(scratch.name)
         try:
-            draft = Path(scratch.name) / "draft"
-            if await _read(client, f"{self._server.directory}/{name}", draft) != state:
-                raise DropUnusable(f"{name} changed while it was fetched")
-            moment = attributes.mtime or 0
-            await asyncio.to_thread(os.utime, draft, (moment, moment))
-            await asyncio.to_thread(os.replace, draft, target)
+            for name, state in states.items():
+                if state == there[name]:
+                    continue
+                if await _read(client, f"{self._server.directory}/{name}", drafts / name) != state:
+                    raise DropUnusable(f"{name} changed while it was fetched")
+                moment = state[1] or 0
+                await asyncio.to_thread(os.utime, drafts / name, (moment, moment))
+            async with self.moving:
+                await asyncio.to_thread(_move_all, drafts, self._directory)
         finally:
             await asyncio.to_thread(scratch.cleanup)
 
     def _forget_all_but(self, kept: set[str]) -> None:
         for path in self._directory.iterdir():
-            patterns = (wanted.pattern + (suffix or "") for wanted in self._wanted for suffix in ("", wanted.marker))
+            patterns = (pattern for wanted in self._wanted for pattern in wanted.globs)
             if path.name not in kept and any(fnmatchcase(path.name, pattern) for pattern in patterns):
                 path.unlink(missing_ok=True)
 
@@ -275,6 +269,11 @@ async def _read(client: SFTPClient, remote: str, target: Path) -> tuple[int | No
     finally:
         await asyncio.to_thread(local.close)
     return (size if attributes.size == size else None, attributes.mtime)
+
+
+def _move_all(drafts: Path, directory: Path) -> None:
+    for draft in drafts.iterdir():
+        draft.replace(directory / draft.name)
 
 
 def _state(path: Path) -> tuple[int, int] | None:

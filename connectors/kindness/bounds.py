@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
 from typing import Final
 
 import structlog
@@ -15,7 +16,9 @@ from connectors.kindness.breaker import CircuitBreaker
 from connectors.kindness.counts import Counts
 from connectors.kindness.days import Days
 from connectors.kindness.declared import Treatment
+from connectors.kindness.lender import GiveBack, Lender, overloaded
 from connectors.kindness.maintenance import Maintenance
+from connectors.kindness.pacer import Pacer
 from connectors.kindness.places import Places
 from connectors.kindness.rate import DayBudget
 from connectors.kindness.retries import RetryBudget, pause_before
@@ -55,9 +58,9 @@ class Bounds:
         add: Add | None = None,
         patience: float = PATIENCE,
     ) -> None:
-        """`treatment.concurrency` is this process's own; the rest is divided by its `share`, but for the day's calls
-        where there is a store that counts them (`add`). `clock` gives the seconds of the Unix epoch, `patience` those
-        for which requests wait that do not say for how long.
+        """What the agency bears is divided by this process's `share`, but for the day's calls where a store counts them
+        (`add`). `clock` gives the seconds of the Unix epoch, `patience` those for which requests wait that
+        do not say for how long.
         """
         self.agency = agency
         self.counts = Counts()
@@ -68,15 +71,20 @@ class Bounds:
         self._clock = clock
         self._patience = patience
         self._maintenance = Maintenance(treatment.maintenance, treatment.zone)
-        self._places = Places(treatment.concurrency)
+        self._places = Places(share.places(treatment.concurrency))
+        self._lenders: Sequence[Lender] = ()
+        self._pacer: Pacer | None = None
         self._schedule = Schedule(treatment.rate, share, treatment.concurrency)
         self._budget = RetryBudget(treatment.retries, share)
         self._days = Days(treatment, share, clock(), add)
         self._day_is_spent = False
 
-    def change(self, treatment: Treatment, system: object) -> None:
+    def change(
+        self, treatment: Treatment, system: object, lenders: Sequence[Lender] = (), pacer: Pacer | None = None
+    ) -> None:
         """The agency is to be treated so from now on, and what it was asked counts as before. How it fared does, unless
-        it has another `system` from now on: that tells nothing of it.
+        it has another `system` from now on: that tells nothing of it. Beside a place of this process, a call needs one
+        from each of the `lenders`, and beside its turn in this process one from the `pacer`, where there is any.
         """
         before, self._treatment = self._treatment, treatment
         if self._system is not None and system != self._system:
@@ -86,7 +94,9 @@ class Bounds:
         self.breaker.change(treatment.breaker)
         self._budget.change(treatment.retries, self._share)
         self._maintenance = Maintenance(treatment.maintenance, treatment.zone)
-        self._places.change(treatment.concurrency)
+        self._places.change(self._share.places(treatment.concurrency))
+        self._lenders = lenders
+        self._pacer = pacer
         if (before.rate, before.concurrency) != (treatment.rate, treatment.concurrency):
             self._schedule.change(treatment.rate, self._share, treatment.concurrency)
         if (before.rate, before.zone) != (treatment.rate, treatment.zone):
@@ -158,7 +168,10 @@ class Bounds:
         waits = not self._places.take()
         if waits:
             await self._wait_for_place(deadline)
+        give_back: GiveBack = _nothing
         try:
+            if self._lenders:
+                give_back, waits = await self._borrow(deadline), True
             if self._is_scheduled():
                 await self._admit(deadline, self._check_open)
             elif waits:
@@ -186,6 +199,7 @@ class Bounds:
             self._learn(failure, timeout, probe=probe)
             raise failure
         finally:
+            give_back()
             self._places.give_back()
 
     async def _hedged(self, send: Send, deadline: float) -> SourceAnswer:
@@ -210,7 +224,7 @@ class Bounds:
     def _may_hedge(self) -> bool:
         """Whether a second call would leave at once; then it is taken out of the budget."""
         now = asyncio.get_running_loop().time()
-        at_once = self._schedule.next(now) <= now and not self._places.are_taken
+        at_once = self._schedule.next(now) <= now and self._pacer is None and not self._places.are_taken
         return at_once and not self.breaker.refuses(now) and self._budget.take()
 
     def _is_scheduled(self) -> bool:
@@ -235,7 +249,21 @@ class Bounds:
                 await self._places.wait()
         except TimeoutError:
             self.counts.refused.places += 1
-            raise _overloaded("all places for calls to the agency were taken") from None
+            raise overloaded("all places for calls to the agency were taken") from None
+
+    async def _borrow(self, deadline: float) -> GiveBack:
+        """Takes a place from each of the lenders; waiting counts against the deadline. Raises `NotSent`."""
+        while True:
+            lenders = self._lenders
+            with ExitStack() as lent:
+                try:
+                    for lender in lenders:
+                        lent.callback(await lender.lend(deadline))
+                except NotSent:
+                    self.counts.refused.places += 1
+                    raise
+                if lenders is self._lenders:
+                    return lent.pop_all().close
 
     async def _admit(self, deadline: float, check: Callable[[], None] | None = None) -> None:
         """Waits until a call may leave by the agency's rate, and what it asked for; whatever keeps it from leaving
@@ -262,11 +290,20 @@ class Bounds:
                 self._check_turn(moment, deadline)
                 if moment > now:
                     await asyncio.sleep(moment - now)
+                if self._pacer is not None:
+                    await self._wait_for_pacer(self._pacer, deadline)
             except BaseException:
                 self._schedule.give_back(moment)
                 raise
             if self._schedule.paused_until <= moment:
                 return
+
+    async def _wait_for_pacer(self, pacer: Pacer, deadline: float) -> None:
+        try:
+            await pacer.wait(deadline)
+        except NotSent:
+            self.counts.refused.rate += 1
+            raise
 
     def _check_turn(self, moment: float, deadline: float) -> None:
         """Raises `NotSent` where a call would leave too late at this moment."""
@@ -274,9 +311,9 @@ class Bounds:
             return
         if self._is_paused():
             self.counts.refused.pause += 1
-            raise _overloaded("the agency wants not to be asked now")
+            raise overloaded("the agency wants not to be asked now")
         self.counts.refused.rate += 1
-        raise _overloaded("the agency's rate is used up")
+        raise overloaded("the agency's rate is used up")
 
     async def _take_of_day(self, now: float) -> SharedDay | DayBudget | None:
         """Takes a call out of the day's, where these are bounded. Raises `NotSent`."""
@@ -290,7 +327,7 @@ class Bounds:
                 _log.warning("the day's calls are used up", agency=self.agency)
         if spent:
             self.counts.refused.day += 1
-            raise _overloaded("the day's calls are used up")
+            raise overloaded("the day's calls are used up")
         return taken_from
 
     def _learn(self, failure: AgencyFailure, timeout: float, *, probe: bool) -> None:
@@ -330,8 +367,8 @@ class Bounds:
             self._schedule.paused_until = max(self._schedule.paused_until, until)
 
 
-def _overloaded(reason: str) -> NotSent:
-    return NotSent(FailureCode.AGENCY_OVERLOADED, reason)
+def _nothing() -> None:
+    """Nothing was lent."""
 
 
 def late(seconds: float) -> AgencyFailure:

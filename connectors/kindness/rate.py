@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from math import ceil
 from typing import Protocol
@@ -145,14 +145,37 @@ def day_around(now: float, zone: ZoneInfo) -> tuple[float, float]:
 
 
 def paces(rate: Rate, share: Share) -> Sequence[Pace]:
-    """What one process may send in a second and in a minute."""
-    bounds = [(calls, seconds) for calls, seconds in ((rate.second, 1.0), (rate.minute, 60.0)) if calls is not None]
-    windows = [MovingWindow(share.of(calls), seconds) for calls, seconds in bounds if calls >= share.processes]
-    between = max((seconds / calls for calls, seconds in bounds if calls < share.processes), default=None)
-    if between is None:
-        return windows
-    # The slowest beat keeps the other bound as well; two of them might never meet.
-    return [*windows, Beat(between * share.processes, between * share.number)]
+    """What one process may send in a second and in a minute, as far as it knows by itself (`beyond_instances`)."""
+    windows: list[Pace] = []
+    between = 0.0
+    for calls, seconds in _bounds(rate):
+        if calls >= share.processes:
+            windows.append(MovingWindow(share.of(calls), seconds))
+        elif calls >= share.instances:
+            # The slowest beat keeps the other bound as well; two of them might never meet. An instance does not know
+            # which it is: what is left over by the division is nobody's.
+            between = max(between, seconds / (calls // share.instances))
+    number = share.number + share.workers - share.processes
+    return [*windows, Beat(between * share.workers, between * number)] if between else windows
+
+
+def beyond_instances(rate: Rate, instances: int) -> float | None:
+    """The seconds from each call to the next, of all instances together, where the agency bears fewer in a second or in
+    a minute than they are; None where it does not.
+    """
+    bounds = tuple(_bounds(rate))
+    if all(calls >= instances for calls, _ in bounds):
+        return None
+    # The slowest pace keeps the other bound as well, which a process cannot do whose calls wait for others' turns.
+    return max(seconds / calls for calls, seconds in bounds)
+
+
+def _bounds(rate: Rate) -> Iterator[tuple[int, float]]:
+    """So many calls in so many seconds."""
+    if rate.second is not None:
+        yield rate.second, 1.0
+    if rate.minute is not None:
+        yield rate.minute, 60.0
 
 
 def next_moment(paces: Sequence[Pace], now: float) -> float:

@@ -20,7 +20,7 @@ class Schedule:
     """
 
     def __init__(self, rate: Rate | None, share: Share, places: int) -> None:
-        """`places` is how many calls the agency bears at once."""
+        """`places` is how many calls the agency bears at once, of all processes."""
         self.paused_until = float("-inf")
         self._last = float("-inf")
         self._free: list[float] = []
@@ -31,7 +31,7 @@ class Schedule:
         """Calls leave at this rate from now on; those that have their moments count, and keep them."""
         taken = self._taken()
         self._declared = rate, share
-        self._resuming = MovingWindow(1, RESUMPTION / places)
+        self._resuming = MovingWindow(1, RESUMPTION * share.processes / places)
         self._begin(taken)
 
     def resume(self, now: float) -> None:

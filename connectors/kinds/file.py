@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, ClassVar, Final, Literal, Self
@@ -16,15 +17,14 @@ from connectors.contract import FailureCode, RawRow, RecordShape, SourceAnswer, 
 from connectors.drops.as_of import DropAsOf, drop_moment
 from connectors.drops.form import DropForm, DropUnusable, FileFormat, Stamp
 from connectors.drops.index import DropIndex, open_drop
-from connectors.drops.sftp import SftpDrops, SftpPart, Wanted, names_at, sftp_server
+from connectors.drops.names import DATE, NUMBER, Drop, DropNames, DropParts, FileName, check_dated, newest_drop
+from connectors.drops.sftp import SftpDrops, SftpPart, names_at, sftp_server
 from connectors.drops.tables import can_read_parquet
 from connectors.errors import AddressInvalid, AgencyFailure, ExtraMissing
 from connectors.keys import key_lengths, normal_key
 from connectors.manifest import DatasetManifest, Key, Manifest, MissingMeans, Name, Part, Reference
 from connectors.reach import Reach
 from connectors.settings import SupplySettings
-
-FileName = Annotated[str, StringConstraints(pattern=r"^[^/\\\x00]+$")]
 
 _log = structlog.get_logger(__name__)
 
@@ -57,7 +57,12 @@ class FileDataset(DatasetManifest):
     any_spelling: ClassVar[bool] = True
     idempotent_by_nature: ClassVar[bool] = True
 
-    file: FileName = Field(description="A name, or a pattern (customs_*.csv): the last by name is the drop.")
+    file: FileName = Field(
+        description="A name, or a pattern (customs_*.csv): the last by name is the drop. With parts: with its date."
+    )
+    parts: DropParts | None = Field(
+        default=None, description="The drop is of several files: those with the newest date of which all are there."
+    )
     format: FileFormat = Field(default=FileFormat.DELIMITED, description="What the drop, or what it packs, is.")
     encoding: Literal["utf-8", "gb18030", "gbk", "utf-16", "utf-16-le", "utf-16-be"] = "utf-8"
     delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] = ","
@@ -90,6 +95,11 @@ class FileDataset(DatasetManifest):
         return self.format is FileFormat.JSON_LINES
 
     @property
+    def names(self) -> DropNames:
+        """How the drops are named."""
+        return DropNames(self.file, self.marker, self.parts)
+
+    @property
     def form(self) -> DropForm:
         """How the drops are written."""
         column = self.as_of.column if self.as_of is not None else None
@@ -116,12 +126,30 @@ class FileDataset(DatasetManifest):
             raise ValueError("key.spellings: a drop's index matches any spelling")
         if self.as_of is not None and self.as_of.path is not None:
             raise ValueError("asOf.path: a drop has columns: use asOf.column")
-        if self.as_of is not None and self.as_of.marker is not None and self.marker is None:
+        marker = self.parts.marker if self.parts else self.marker
+        if self.as_of is not None and self.as_of.marker is not None and marker is None:
             raise ValueError("asOf.marker: the drops have no marker")
+        if self.parts is not None:
+            self._check_parts(self.parts)
+        elif "%Y" in self.file:
+            raise ValueError("file: a date in it goes with parts; without, * stands for it")
         for name, formats in _FORMATS.items():
             if name in self.model_fields_set and self.format not in formats:
                 raise ValueError(f"{name}: not for the format {self.format}")
         return self
+
+    def _check_parts(self, parts: DropParts) -> None:
+        """Raises `ValueError` where the drop's files cannot be told, or whether all of them are there."""
+        try:
+            check_dated(self.file, known=(*DATE, NUMBER))
+        except ValueError as error:
+            raise ValueError(f"file: with parts, {error}") from None
+        if f"*{NUMBER}" in self.file:
+            raise ValueError("file: after *, it cannot be told where %N begins")
+        if not (parts.count or parts.marker or parts.followed or NUMBER in self.file):
+            raise ValueError("parts: needs count, marker, followed, or %N in file, to tell when all are there")
+        if parts.header == "first" and self.format is not FileFormat.DELIMITED:
+            raise ValueError("parts.header: not for the format " + self.format)
 
 
 class FileManifest(Manifest):
@@ -134,10 +162,15 @@ class FileManifest(Manifest):
 
 @dataclass(frozen=True, slots=True)
 class _Serving:
-    """An indexed drop, and the date of all its rows where it has one."""
+    """The indexes of a drop's files, and the date of all its rows where it has one."""
 
-    index: DropIndex
+    indexes: tuple[DropIndex, ...]
     as_of: datetime | None
+
+    @property
+    def stamps(self) -> tuple[Stamp, ...]:
+        """What tells this state of the drop from another."""
+        return tuple(index.stamp for index in self.indexes)
 
 
 class FileSource:
@@ -151,11 +184,12 @@ class FileSource:
         self, dataset: FileDataset, directory: Path, turns: asyncio.Semaphore, fetching: SftpDrops | None = None
     ) -> None:
         self._dataset = dataset
+        self._names = dataset.names
         self._directory = directory
         self._turns = turns
         self._fetching = fetching
         self._serving: _Serving | None = None
-        self._refused: tuple[Stamp, str] | None = None
+        self._refused: tuple[tuple[Stamp, ...], str] | None = None
         self._building: asyncio.Task[None] | None = None
 
     async def fetch(self, call: SourceCall) -> SourceAnswer:
@@ -193,67 +227,71 @@ class FileSource:
     async def _look_up(self, call: SourceCall) -> SourceAnswer:
         serving = self._serving
         if serving is None:
-            raise DropUnusable(self._refused[1] if self._refused else "there is none")
-        rows = await asyncio.to_thread(_read_rows, serving.index, call)
+            none = "there is none of which all parts are there" if self._dataset.parts else "there is none"
+            raise DropUnusable(self._refused[1] if self._refused else none)
+        rows = await asyncio.to_thread(_read_rows, serving.indexes, call)
         limit = self._dataset.row_limit
         return SourceAnswer(
             rows=rows[:limit],
             as_of=serving.as_of,
             truncated=len(rows) > limit,
-            dropped=serving.index.unreadable if self._dataset.unkeyed_rows == "incomplete" else 0,
+            dropped=sum(one.unreadable for one in serving.indexes) if self._dataset.unkeyed_rows == "incomplete" else 0,
         )
 
     async def _refresh(self) -> None:
         """Starts indexing if there is a drop that is neither indexed nor refused. Where there is no drop any more, the
         one that was there is not answered from: nobody stands for it.
         """
-        found = await asyncio.to_thread(newest_drop, self._directory, self._dataset)
+        async with self._fetching.moving if self._fetching else nullcontext():
+            found = await asyncio.to_thread(newest_drop, self._directory, self._names)
         if self._building is not None and not self._building.done():
             return
         if found is None:
             self._serving = self._refused = None
             return
-        if found[1] not in {
-            self._serving.index.stamp if self._serving else None,
+        if found.stamps not in {
+            self._serving.stamps if self._serving else None,
             self._refused[0] if self._refused else None,
         }:
-            self._building = asyncio.create_task(self._build(*found))
+            self._building = asyncio.create_task(self._build(found))
 
-    async def _build(self, path: Path, stamp: Stamp) -> None:
+    async def _build(self, drop: Drop) -> None:
         try:
             async with self._turns:
-                index = await open_drop(path, self._dataset.form)
-            as_of = await asyncio.to_thread(
-                drop_moment, self._dataset.as_of, path, _marker(path, self._dataset), index.stamp.moment
-            )
+                indexes = await self._index(drop)
+            stamps = tuple(index.stamp for index in indexes)
+            as_of = await asyncio.to_thread(drop_moment, self._dataset.as_of, replace(drop, stamps=stamps))
         except Exception as error:  # noqa: BLE001  (whatever comes of a foreign file, the next one must not be missed)
             reason = str(error) if isinstance(error, DropUnusable) else type(error).__name__
-            self._refused = stamp, reason
-            _log.warning("drop refused", drop=path.name, record=self._dataset.record, reason=reason)
+            self._refused = drop.stamps, reason
+            _log.warning("drop refused", drop=drop.files[0].name, record=self._dataset.record, reason=reason)
             return
-        self._serving = _Serving(index, as_of)
-        _log.info("drop indexed", drop=path.name, companies=index.companies, unreadable=index.unreadable)
+        self._serving = _Serving(indexes, as_of)
+        for path, index in zip(drop.files, indexes, strict=True):
+            _log.info("drop indexed", drop=path.name, companies=index.companies, unreadable=index.unreadable)
+
+    async def _index(self, drop: Drop) -> tuple[DropIndex, ...]:
+        """The indexes of all of a drop's files. Raises `DropUnusable`, `OSError`, `TimeoutError`."""
+        form, several = self._dataset.form, len(drop.files) > 1
+        indexes: list[DropIndex] = []
+        for path, stamp in zip(drop.files, drop.stamps, strict=True):
+            try:
+                index = await open_drop(path, form)
+            except DropUnusable as error:
+                raise DropUnusable(f"{path.name}: {error}" if several else str(error)) from None
+            if several and index.stamp != stamp:
+                # What came before it may be of another state of the drop.
+                raise DropUnusable(f"{path.name}: it was replaced while others were read")
+            if several and self._dataset.parts and self._dataset.parts.header == "first":
+                form = replace(form, header=index.header, skip=0)
+            indexes.append(index)
+        return tuple(indexes)
 
 
-def newest_drop(directory: Path, dataset: FileDataset) -> tuple[Path, Stamp] | None:
-    """The last drop by name, and its stamp; None where there is none, or it still lacks its marker. Blocks."""
+def _read_rows(indexes: Iterable[DropIndex], call: SourceCall) -> list[RawRow]:
     try:
-        paths = sorted(path for path in directory.glob(dataset.file) if path.is_file())
-        for path in reversed(paths):
-            if dataset.marker is None or _marker(path, dataset).is_file():
-                return path, Stamp.of(path.stat())
-    except OSError:
-        return None
-    return None
-
-
-def _marker(path: Path, dataset: FileDataset) -> Path:
-    return path.with_name(path.name + (dataset.marker or ""))
-
-
-def _read_rows(index: DropIndex, call: SourceCall) -> list[RawRow]:
-    try:
-        return index.rows(normal_key(key) or "" for key in call.keys)
+        keys = [normal_key(key) or "" for key in call.keys]
+        return [row for index in indexes for row in index.rows(keys)]
     except DropUnusable:
         raise
     except Exception as error:  # noqa: BLE001  (what the file system or SQLite says of the index)
@@ -281,7 +319,7 @@ async def _fetch(manifest: FileManifest, part: SftpPart, directory: Path, reach:
         await asyncio.to_thread(directory.mkdir, mode=0o700, parents=True, exist_ok=True)
     except OSError:
         raise AddressInvalid("path", "a directory that can be made") from None
-    wanted = [Wanted(dataset.file, dataset.marker) for dataset in manifest.datasets]
+    wanted = [dataset.names for dataset in manifest.datasets]
     return SftpDrops(manifest.agency, server, wanted, directory, every=part.every, timeout=part.timeout)
 
 
@@ -293,11 +331,8 @@ async def connect(manifest: FileManifest, settings: SupplySettings) -> None:
     directory, sftp = Path(manifest.connection.path), manifest.connection.sftp
     names = await names_at(sftp_server(sftp, settings.reach)) if sftp else ()
     for dataset in manifest.datasets:
-        there = (
-            Wanted(dataset.file, dataset.marker).newest(names)
-            if sftp
-            else await asyncio.to_thread(newest_drop, directory, dataset)
-        )
+        there = dataset.names.newest(names) if sftp else await asyncio.to_thread(newest_drop, directory, dataset.names)
         if not there:
-            reason = f"drop {dataset.file}: there is none" + (" with its marker" if dataset.marker else "")
+            lacking = "of which all parts are there" if dataset.parts else "with its marker" if dataset.marker else ""
+            reason = f"drop {dataset.file}: there is none {lacking}".rstrip()
             raise AgencyFailure(FailureCode.AGENCY_UNAVAILABLE, reason, retryable=True)

@@ -13,6 +13,7 @@ import typer
 
 from connectors.environment import missing_references
 from connectors.errors import ManifestInvalid
+from connectors.lending import store_wanted
 from connectors.manifest import Manifest
 from connectors.manifest_file import clashes, manifest_json_schema, manifest_paths
 from gateway.assembly import policy_files
@@ -41,6 +42,8 @@ def check(
         manifests, faults = check_manifests(settings.manifests)
         faults += check_policies(asyncio.run(policy_files(settings.policies)), manifests)
     unset = [reason for manifest in manifests for reason in missing_references(manifest, os.environ)]
+    if settings.cache_url is None:
+        unset += [reason for manifest in manifests for reason in store_wanted(manifest, settings.instances)]
     if json:
         print_json({"manifests": len(manifests), "mistakes": faults, "notSet": unset})
     else:

@@ -64,6 +64,8 @@ def test_a_figure_keeps_three_digits(value: float, written: str) -> None:
         (f"{ROOT}/connectors/mapping.py", "map rows"),
         (f"{ROOT}/connectors/anything.py", "call agencies"),
         (f"{ROOT}/connectors/turns.py", None),
+        (f"{ROOT}/gateway/pipeline.py", "from stage to stage"),
+        (f"{ROOT}/gateway/receipt.py", "audit"),
         (f"{ROOT}/policies/publicity.py", "join"),
         (f"{ROOT}/.venv/lib/python3/site-packages/graphql/validation/validate.py", "validate"),
         ("/usr/lib/python3/json/decoder.py", "decode"),

@@ -11,7 +11,9 @@ import asyncssh
 import pytest
 
 from connectors.contract import FailureCode
+from connectors.drops import sftp
 from connectors.errors import ConnectionNotConfigured, ManifestInvalid
+from connectors.kinds import file
 from connectors.manifest_file import load_manifest
 from connectors.reach import Reach
 from connectors.settings import SupplySettings
@@ -248,3 +250,71 @@ async def test_sftp_without_its_library_names_the_extra(open_it: Open, monkeypat
 async def test_a_server_needs_one_credential(open_it: Open) -> None:
     with pytest.raises(ManifestInvalid, match="exactly one of password and privateKey"):
         await open_it(MANIFEST.replace(', password: "${PASSWORD}"', ""))
+
+
+PARTS = MANIFEST.replace("customs_*.csv", "customs_%Y%m%d_*.csv").replace("marker: .ok", "parts: {count: 2}")
+PARTS = PARTS.replace("record: Registration", "record: Penalty").replace("name: name}", "facts: name}")
+DONE = PARTS.replace("count: 2", "marker: customs_%Y%m%d.done")
+
+
+async def test_of_a_drop_that_is_followed_the_file_that_follows_is_fetched_too(
+    agency: Agency, open_it: Open, tmp_path: Path
+) -> None:
+    for name in ("customs_20261101_a.csv", "customs_20261101_b.csv", "customs_20261102_a.csv"):
+        agency.drop(name, name, marker=False)
+    supply = await open_it(PARTS.replace("count: 2", "followed: true"))
+    assert await parts_said(supply) == ["customs_20261101_a.csv", "customs_20261101_b.csv"]
+    agency.drop("customs_20261103_a.csv", "third", marker=False)
+    assert await parts_said(supply) == ["customs_20261102_a.csv"]
+    names = {"customs_20261102_a.csv", "customs_20261103_a.csv"}
+    assert {path.name for path in (tmp_path / "fetched").iterdir()} == names
+
+
+@pytest.mark.parametrize(("text", "marker"), [(PARTS, ""), (DONE, ".done")], ids=["count", "marker"])
+async def test_all_parts_of_a_drop_are_fetched_once_they_are_there(
+    agency: Agency, open_it: Open, tmp_path: Path, text: str, marker: str
+) -> None:
+    def mark(day: str) -> None:
+        if marker:
+            (agency.root / "out" / f"customs_{day}{marker}").touch()
+
+    agency.drop("customs_20261101_a.csv", "first a", marker=False)
+    agency.drop("customs_20261101_b.csv", "first b", marker=False)
+    mark("20261101")
+    agency.drop("customs_20261102_a.csv", "second a", marker=False)
+    supply = await open_it(
+        text.replace("record: Registration", "record: Penalty").replace("name: name}", "facts: name}")
+    )
+    assert await parts_said(supply) == ["first a", "first b"]
+    agency.drop("customs_20261102_b.csv", "second b", marker=False)
+    mark("20261102")
+    assert await parts_said(supply) == ["second a", "second b"]
+    names = {"customs_20261102_a.csv", "customs_20261102_b.csv", *(["customs_20261102.done"] if marker else [])}
+    assert {path.name for path in (tmp_path / "fetched").iterdir()} == names
+
+
+async def test_nobody_looks_for_a_drop_while_its_parts_are_being_put_in_their_places(
+    agency: Agency, open_it: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    supply = await open_it(PARTS)
+    fetching = supply._lines["customs/Penalty"].source._fetching
+    alone: list[bool] = []
+
+    def watched(do: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *given: (alone.append(fetching.moving.locked()), do(*given))[1]
+
+    monkeypatch.setattr(sftp, "_move_all", watched(sftp._move_all))
+    monkeypatch.setattr(file, "newest_drop", watched(file.newest_drop))
+    agency.drop("customs_20261101_a.csv", "first a", marker=False)
+    agency.drop("customs_20261101_b.csv", "first b", marker=False)
+    assert await parts_said(supply) == ["first a", "first b"]
+    assert len(alone) > 2
+    assert all(alone)
+
+
+async def parts_said(supply: AgencySupply) -> Any:
+    source: Any = supply._lines["customs/Penalty"].source
+    await source._fetching._look()
+    await source.ready()
+    answer = (await ask(supply, CODES[:1]))[CODES[0]]
+    return answer.failure or [row["facts"] for row in answer.rows]

@@ -48,6 +48,11 @@ class Rating:
     level: str
 
 
+@strawberry.type
+class History:
+    nodes: list[Rating]
+
+
 @strawberry.federation.type(keys=["uscc region"])
 class Company:
     uscc: str
@@ -58,6 +63,11 @@ class Company:
         if self.uscc == FAILING:
             raise GraphQLError("out of order", extensions={"code": "INTERNAL"})
         return [] if self.uscc == CODES[1] else [Rating(year=2020, level=self.region), Rating(year=2021, level="红")]
+
+    @strawberry.field
+    def history(self, first: int, after: int) -> History:
+        years = range(2000, 2000 + 3 * int(self.uscc in CODES[:2]))
+        return History(nodes=[Rating(year=year, level="绿") for year in years[after : after + first]])
 
     @classmethod
     def resolve_reference(cls, uscc: str, region: str = "CN") -> Company | None:
@@ -100,6 +110,15 @@ async def test_entities_of_a_subgraph_are_asked_in_one_batch(subgraph: str, open
     assert answers[CODES[0]].rows == ({"year": 2020, "grade": Code("浙")}, {"year": 2021, "grade": Code("红")})
     assert answers[CODES[1]].rows == ()
     assert str(answers[CODES[0]].as_of) == "2026-11-01 08:00:00+08:00"
+
+
+async def test_lists_of_entities_are_read_page_by_page(subgraph: str, open_one: Any) -> None:
+    paging = "{field: history, page: after, first: 0, size: first, items: 1, type: Int!}"
+    manifest = ENTITIES.replace("within: ratings", f"within: history.nodes, paging: {paging}")
+    answers = await ask(await open_one(manifest, subgraph), CODES[:3])
+    years = [[row["year"] for row in answers[code].rows] for code in CODES[:3]]
+    assert years == [[2000, 2001, 2002], [2000, 2001, 2002], []]
+    assert {answers[code].outcome for code in CODES[:3]} == {Outcome.ANSWERED}
 
 
 async def test_only_the_fields_asked_for_leave_the_subgraph(agency: Agency, open_one: Any) -> None:

@@ -110,6 +110,26 @@ async def test_an_offset_counts_rows(agency: Agency, open_one: Any, first: str, 
     assert [dict(asked.query)["start"] for asked in agency.asked] == offsets
 
 
+@pytest.mark.parametrize("more", ["more: m", "total: t"])
+async def test_pages_that_are_shorter_than_they_were_asked_to_be_lose_no_row(
+    agency: Agency, open_one: Any, more: str
+) -> None:
+    def answer(query: dict[str, str]) -> Any:
+        start = int(query["start"])
+        return {"rows": rows(start, min(5, start + 2)), "m": start + 2 < 5, "t": 5}
+
+    found = await read(agency, open_one, f"offset: start, size: limit, items: 100, {more}", answer)
+    assert (found.outcome, [row["recordId"] for row in found.rows]) == (Outcome.ANSWERED, list("01234"))
+
+
+async def test_a_cursor_of_nought_is_one_like_any_where_the_answer_says_that_there_is_more(
+    agency: Agency, open_one: Any
+) -> None:
+    pages = {None: {"rows": rows(0, 1), "next": 0, "m": True}, "0": {"rows": rows(1, 2), "next": 1, "m": False}}
+    found = await read(agency, open_one, "cursor: c2, next: next, more: m", lambda query: pages[query.get("c2")])
+    assert ((found.outcome, found.failure), len(found.rows)) == (COMPLETE, 2)
+
+
 @pytest.mark.parametrize("end", [{}, {"next": None}, {"next": ""}])
 async def test_a_cursor_is_handed_back_until_there_is_none(agency: Agency, open_one: Any, end: Any) -> None:
     pages: dict[str | None, Any] = {

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import httpx
@@ -20,11 +21,12 @@ from joserfc.jwk import ECKey, KeySet
 from starlette.applications import Starlette
 
 from gateway.app import create_app
+from gateway.connections import Connections, TimedProtocol
 from gateway.errors import HttpError
 from gateway.identity import Authenticator, load_authenticator
 from gateway.logs import OURS
 from gateway.messages import Answered, Principal, Received
-from gateway.settings import IssuerSettings, Settings
+from gateway.settings import ConnectionSettings, IssuerSettings, Settings
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,9 @@ def serving() -> Callable[[Starlette], AbstractContextManager[str]]:
 
     @contextmanager
     def serve(app: Starlette) -> Iterator[str]:
-        server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False, ws="none"))
+        protocol: Any = partial(TimedProtocol, bounds=Connections(ConnectionSettings()))
+        config = uvicorn.Config(app, port=0, log_config=None, access_log=False, ws="none", http=protocol)
+        server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run)
         thread.start()
         try:

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.applications import Starlette
-from starlette.requests import Request
 
 from gateway.errors import HttpError, NotAcceptableError, UriTooLongError
+from gateway.http_request import HttpRequest
 from gateway.identity import ANONYMOUS
 from gateway.messages import Answered, Received
 from gateway.receive import MAX_CONSENTS, receive
@@ -175,7 +175,7 @@ JSON = st.recursive(
 
 @given(st.binary() | JSON.map(json.dumps).map(str.encode))
 async def test_no_body_whatever_is_answered_with_anything_but_200_or_400(body: bytes) -> None:
-    request = Request(
+    request = HttpRequest(
         {"type": "http", "method": "POST", "headers": [(b"content-type", b"application/json")]}, whole(body)
     )
     try:
@@ -228,7 +228,7 @@ async def test_another_method_is_told_which_there_are(client: httpx.AsyncClient,
 async def test_too_long_a_query_string_is_414_and_names_the_limit() -> None:
     scope = {"type": "http", "method": "GET", "headers": [], "query_string": b"query=" + b"x" * 1_048_576}
     with pytest.raises(UriTooLongError, match="1048576 bytes"):
-        await receive(Request(scope), "id", ANONYMOUS, Settings(), 0)
+        await receive(HttpRequest(scope, whole(b"")), "id", ANONYMOUS, Settings(), 0)
 
 
 async def test_purpose_and_consents_may_come_as_headers(client: httpx.AsyncClient, echo: Any) -> None:

@@ -18,6 +18,7 @@ from starlette.routing import Route
 from structlog.testing import capture_logs
 
 from gateway.errors import AuditUnavailableError, ClientGoneError, HttpError
+from gateway.http_request import CLOSED
 from gateway.messages import Answered, Principal, Received
 from gateway.settings import DeadlineSettings, LimitSettings, Settings
 
@@ -331,3 +332,28 @@ def test_a_slow_answer_is_not_mistaken_for_a_caller_that_left(
         began = time.monotonic()
         assert [client.post(f"{url}/graphql", json=QUERY).status_code for _ in range(2)] == [200, 200]
         assert time.monotonic() - began >= 0.2
+
+
+async def test_a_caller_that_leaves_as_its_answer_is_ready_interrupts_nothing(
+    application: Callable[..., Starlette], refusals: Any
+) -> None:
+    closed = asyncio.get_running_loop().create_future()
+    sent: list[Any] = []
+
+    class Closes:
+        async def answer(self, _: Received) -> Answered:
+            closed.set_result(None)
+            return Answered(b'{"data":{}}', executed=True)
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": orjson.dumps(QUERY)}
+
+    async def send(message: Any) -> None:
+        await asyncio.sleep(0)
+        sent.append(message)
+
+    headers = [(b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": "/graphql", "headers": headers, CLOSED: closed}
+    await application(Closes())(scope, receive, send)
+    assert [message.get("body") for message in sent] == [None, b'{"data":{}}']
+    assert refusals.lines == []

@@ -396,6 +396,19 @@ async def test_a_new_manifest_that_cannot_be_in_force_is_told_and_harms_no_other
     assert supplied(gateway) == ["standards/Certification"]
 
 
+async def test_a_manifest_that_instances_can_neither_divide_nor_share_is_refused(
+    settings: Settings, offices: tuple[Office, Office]
+) -> None:
+    two = settings.model_copy(update={"instances": 2})
+    async with open_gateway(two, read_installation(two), environment(offices, two)) as gateway:
+        (settings.manifests / "standards.yaml").write_text(STANDARDS + "concurrency: 1\n")
+        await looked(gateway)
+        (refusal,) = gateway.reload.refused
+        assert "to divide them among 2 instances" in refusal.reasons[0]
+        assert supplied(gateway) == ["honours/Honour", "standards/Certification"]
+        assert gateway.reload.supply.agencies["standards"].concurrency == 4
+
+
 async def test_an_agency_whose_crosswalk_another_needs_cannot_go(gateway: Gateway, settings: Settings) -> None:
     tax = "  - record: LegacyIdentifiers\n    request: {path: '/tax/{key}'}\n    fields: {taxNumber: no}\n"
     (settings.manifests / "laboratory.yaml").write_text(LABORATORY + tax)

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,8 @@ from gateway.audit.notary import Books
 from gateway.audit.verify import verify
 from gateway.receipt import verify_receipt
 from gateway.settings import Settings
+from tests.connectors.support import CODES
+from tests.http_service import serving
 
 COMMAND = [
     sys.executable,
@@ -129,6 +132,73 @@ def test_workers_share_a_socket_one_that_dies_is_replaced_and_told_to_end_all_en
             asks(url)
 
 
+class Court:
+    """A system that counts the calls under way, and answers none until it may."""
+
+    def __init__(self) -> None:
+        self.asked = self.under_way = self.most_under_way = 0
+        self.may_answer = threading.Event()
+        self._counting = threading.Lock()
+
+    def answer(self, _path: str, _body: bytes) -> bytes:
+        with self._counting:
+            self.asked += 1
+            self.under_way += 1
+            self.most_under_way = max(self.most_under_way, self.under_way)
+        self.may_answer.wait(PATIENCE)
+        with self._counting:
+            self.under_way -= 1
+        return b'{"code": "0000", "data": {"lb": [], "sjrq": "2026-11-27"}}'
+
+
+def is_answered(url: str) -> bool:
+    """Whether a worker, asked over a connection of its own, tells what the court says."""
+    question = {"query": f'{{ enterprise(code: "{CODES[0]}") {{ judgmentDefaults {{ status }} }} }}'}
+    try:
+        told = httpx.post(url, json=question, headers={"X-Timeout-Ms": "30000"}, timeout=60, trust_env=False).json()
+    except httpx.HTTPError:
+        return False  # the worker was killed
+    return bool(told["data"]["enterprise"]["judgmentDefaults"]["status"] == "COMPLETE")
+
+
+def test_workers_lend_each_other_the_one_call_that_an_agency_bears_and_one_that_is_killed_gives_it_back(
+    environment: Mapping[str, str], tmp_path: Path
+) -> None:
+    agencies, court = tmp_path / "agencies", Court()
+    shutil.copytree(Settings().manifests, agencies)
+    manifest = agencies / "court.yaml"
+    text = manifest.read_text().replace("concurrency: 4", "concurrency: 1").replace("batch: 200", "batch: 1")
+    manifest.write_text(text.replace("timeToLive: 60", "timeToLive: 0") + "timeout: 30\n")
+    logs = [tmp_path / "audit-1.jsonl", tmp_path / "audit-2.jsonl"]
+    with (
+        serving(court.answer) as address,
+        served({**environment, "XINQIAO_MANIFESTS": str(agencies), "COURT_URL": address}) as (process, url),
+        ThreadPoolExecutor(16) as callers,
+    ):
+
+        def asking() -> list[psutil.Process]:
+            """The workers that have a connection to the court."""
+            port = int(address.rpartition(":")[2])
+            workers = psutil.Process(process.pid).children()
+            return [one for one in workers if port in {to.raddr.port for to in one.net_connections() if to.raddr}]
+
+        def lines() -> list[int]:
+            return [len(log.read_bytes().splitlines()) for log in logs]
+
+        questions = [callers.submit(is_answered, url) for _ in range(16)]
+        until(lambda: court.asked)
+        (first,) = asking()
+        first.kill()
+        until(lambda: court.asked == 2)
+        court.may_answer.set()
+        assert True in [question.result() for question in questions]
+        until(lambda: not court.under_way)
+        until(lambda: asks(url) == 200 and writer(process, logs[0]) and writer(process, logs[1]))
+        before, court.most_under_way = lines(), 0
+        until(lambda: all(callers.map(is_answered, [url] * 32)) and all(map(int.__lt__, before, lines())))
+        assert court.most_under_way == 1
+
+
 def test_every_worker_follows_the_manifests(environment: Mapping[str, str], tmp_path: Path) -> None:
     agencies = tmp_path / "agencies"
     shutil.copytree(Settings().manifests, agencies)
@@ -167,8 +237,8 @@ def test_workers_that_cannot_begin_are_an_error_that_says_why(environment: Mappi
 
 def test_each_worker_of_each_instance_has_its_share() -> None:
     settings = Settings(workers=3, instances=2)
-    assert [share_of(settings, number) for number in (1, 2, 3)] == [Share(4, 6), Share(5, 6), Share(6, 6)]
-    assert share_of(Settings(), None) == Share(1, 1)
+    assert [share_of(settings, number) for number in (1, 2, 3)] == [Share(4, 6, 2), Share(5, 6, 2), Share(6, 6, 2)]
+    assert share_of(Settings(), None) == Share(1, 1, 1)
 
 
 def test_the_logs_of_all_workers_are_under_one_signed_checkpoint_once_the_server_has_ended(

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 from connectors.documents import Encoding, Format
 from connectors.envelope import Code, Envelope
 from connectors.http_connection import HttpConnection
-from connectors.kinds.rest.paging import Paging
+from connectors.kinds.rest.paging import LinkedPaging
 from connectors.lane import OK
 from connectors.manifest import DatasetManifest, Manifest, Name, Part, Within, short
 
@@ -79,7 +79,7 @@ class RestRequest(Part):
         default_factory=dict,
         description="Parameters that each call has anew: nonce, epochSeconds, epochMilliseconds, or for strftime.",
     )
-    paging: Paging | None = None
+    paging: LinkedPaging | None = None
 
     @property
     def body_format(self) -> Literal["json", "form", "xml"]:

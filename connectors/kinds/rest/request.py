@@ -18,8 +18,8 @@ from connectors.contract import SourceCall
 from connectors.dates import CHINA_TIME, EPOCH_FORMATS
 from connectors.http import HttpRequest
 from connectors.kinds.rest.manifest import KEY_MARK, KeyPlace, RestRequest
-from connectors.kinds.rest.paging import Position
 from connectors.manifest import Filter
+from connectors.paging import Position
 from connectors.paths import put
 from connectors.xml_body import ENCODINGS
 

@@ -15,10 +15,11 @@ from connectors.duplicates import RECORD_ID
 from connectors.http import HttpClient
 from connectors.http_connection import open_client
 from connectors.kinds.rest.manifest import Lookup, RestDataset, RestManifest, RestRequest, RestResponse
-from connectors.kinds.rest.paging import Pages, Position
+from connectors.kinds.rest.paging import LinkedPages
 from connectors.kinds.rest.request import RequestWriter
 from connectors.kinds.rest.response import ResponseReader, Said
 from connectors.manifest import Filter
+from connectors.paging import Position
 from connectors.paths import ASKED_KEY
 from connectors.settings import SupplySettings
 from connectors.sparse_json import SparseReader, sparse_reader
@@ -100,7 +101,7 @@ class RestSource:
         exchange = self._exchange
         paging, limit = self._dataset.request.paging, self._dataset.row_limit
         writer, reader = exchange.writer, exchange.reader
-        pages = Pages(paging, self._address + writer.path(asked.keys[0]), writer.place) if paging else None
+        pages = LinkedPages(paging, self._address + writer.path(asked.keys[0]), writer.place) if paging else None
         rows: list[RawRow] = []
         seen: set[str] = set()
         unknown: set[str] = set()
@@ -127,7 +128,7 @@ class RestSource:
             failed |= page.failed
             dropped += page.dropped
             unknown |= reader.unknown_keys(document)
-            position = pages.after(document, page, link) if pages else None
+            position = pages.following(document, page, link) if pages else None
             if position is None or len(rows) > limit:
                 short = pages is not None and pages.falls_short(document)
                 break

@@ -12,6 +12,7 @@ import pytest
 
 from connectors.conformance import Result, Verdict
 from connectors.kinds import kinds
+from tests.connectors import test_graphql_paging as graphql_pages
 from tests.connectors.soap_support import BATCH as SOAP_BATCH
 from tests.connectors.soap_support import WSDL, answered, body_of, http, penalty
 from tests.connectors.support import CODES, Agency, Asked
@@ -205,6 +206,13 @@ async def test_graphql(agency: Agency, conforming: Any) -> None:
     assert passed(await conforming(GRAPHQL, agency.address)) == ANSWERS | BATCHES | OF_HTTP | {"no-more-leaves"}
 
 
+@pytest.mark.parametrize("way", ["alias", "list", "entities"])
+async def test_graphql_page_by_page(agency: Agency, conforming: Any, way: str) -> None:
+    agency.answer = graphql_pages.court
+    found = await conforming(graphql_pages.WAYS[way], agency.address, CODES[1:5])
+    assert passed(found) == ANSWERS | BATCHES | OF_HTTP | {"no-more-leaves"}
+
+
 async def test_sql(sql_database: Any, conforming: Any) -> None:
     address, run = sql_database
     await run("CREATE TABLE t_penalty (code CHAR(20), id TEXT, number TEXT, decided DATE, facts TEXT)")
@@ -237,6 +245,26 @@ async def test_file(tmp_path: Path, conforming: Any) -> None:
     (drops / "penalties_1.csv").write_bytes(("code,id,number,decided,facts\n" + "".join(lines)).encode("gb18030"))
     (drops / "penalties_1.csv.ok").touch()
     assert passed(await conforming(FILE, str(drops))) == ANSWERS | BATCHES | OF_DROPS
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        ("{count: 2}", {"drop-part-missing"}),
+        ('{marker: "p%Y%m%d.done"}', {"drop-unmarked"}),
+    ],
+)
+async def test_drops_of_several_files(tmp_path: Path, conforming: Any, parts: str, expected: set[str]) -> None:
+    drops = tmp_path / "drops"
+    drops.mkdir()
+    for part in (1, 2):
+        lines = [f"{row['code']},{row['id']},{row['wsh']},{row['day']},事实\n" for row in ROWS[part - 1 :: 2]]
+        content = ("code,id,number,decided,facts\n" + "".join(lines)).encode("gb18030")
+        (drops / f"penalties_20261101_{part}.csv").write_bytes(content)
+    (drops / "p20261101.done").touch()
+    manifest = FILE.replace("penalties_*.csv", "penalties_%Y%m%d_*.csv").replace("marker: .ok", f"parts: {parts}")
+    found = passed(await conforming(manifest, str(drops)))
+    assert found == ANSWERS | BATCHES | (OF_DROPS - {"drop-unmarked", "drop-part-missing"}) | expected
 
 
 async def test_memory(conforming: Any) -> None:

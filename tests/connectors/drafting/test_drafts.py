@@ -199,6 +199,29 @@ async def test_graphql_is_asked_by_the_field_of_the_answer(tmp_path: Path) -> No
     }
 
 
+@pytest.mark.parametrize("around", ["penalties", ""])
+async def test_a_connection_of_graphql_is_drafted_to_be_read_page_by_page(tmp_path: Path, around: str) -> None:
+    nodes = [{"year": 2024, "grade": "A", "code": CODES[0]}]
+    page = {"edges": [{"node": node} for node in nodes], "pageInfo": {"hasNextPage": True, "endCursor": "x"}}
+    answer = {"data": {"company": {around: page} if around else page}}
+    manifest = read(await drafted(json.dumps(answer), kind="graphql", record="TaxCredit"), tmp_path)
+    before = f"{around}." if around else ""
+    assert manifest["datasets"][0]["fields"]["year"] == "year"
+    assert manifest["datasets"][0]["query"] == {
+        "field": "company",
+        "argument": "TODO",
+        "type": "String!",
+        "rows": f"{before}edges.node",
+        "paging": {
+            **({"field": around} if around else {}),
+            "cursor": "after",
+            "next": f"{before}pageInfo.endCursor",
+            "more": f"{before}pageInfo.hasNextPage",
+            "size": "first",
+        },
+    }
+
+
 async def test_soap_names_the_rows_within_the_body() -> None:
     rows = "".join(penalty(CODES[0], number, fine="1.5") for number in (1, 2))
     text = await drafted(answered(rows), wsdl="penalties.wsdl", operation="QueryPenalties", record="Penalty")

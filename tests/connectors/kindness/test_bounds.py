@@ -11,9 +11,10 @@ import pytest
 
 from connectors.contract import FailureCode, SourceAnswer
 from connectors.errors import AgencyFailure, NotSent
-from connectors.kindness.bounds import LONGEST_PAUSE, Bounds
+from connectors.kindness.bounds import LONGEST_PAUSE, Bounds, late
 from connectors.kindness.breaker import BreakerState
 from connectors.kindness.declared import Treatment
+from connectors.kindness.lender import GiveBack, pause
 from connectors.kindness.share import Share
 from tests.connectors.kindness.virtual_time import in_virtual_time, now, wall
 
@@ -528,3 +529,102 @@ async def test_calls_under_way_count_when_the_agency_bears_fewer_or_more() -> No
     await asyncio.sleep(0)
     assert system.under_way == 3
     assert await asyncio.gather(*first) == [None] * 8
+
+
+class Lending:
+    """A lender of one place, which is given back to it."""
+
+    def __init__(self, *, lent: bool = False) -> None:
+        self.lent = lent
+        self.asked = 0
+
+    async def lend(self, deadline: float) -> GiveBack:
+        self.asked += 1
+        while self.lent:
+            await pause(0.01, deadline)
+        self.lent = True
+        return self.give_back
+
+    def give_back(self) -> None:
+        self.lent = False
+
+
+@in_virtual_time
+async def test_a_call_needs_a_place_of_each_lender_and_gives_all_back_however_it_fares() -> None:
+    one, system, lenders = bounds(concurrency=1), System([BAD, ILL, 200.0]), [Lending(), Lending()]
+    one.change(declared(concurrency=1), "system", lenders)
+    assert [code(error) for error in await calls(one, system, 3)] == [BAD.failure, ILL.failure, late(0).failure]
+    assert [(lender.asked, lender.lent) for lender in lenders] == [(3, False)] * 2
+    lenders[1].lent = True
+    refused = await call(one, system, 1)
+    assert isinstance(refused, NotSent)
+    assert (lenders[0].lent, len(system.came), one.counts.refused.places) == (False, 3, 1)
+
+
+@in_virtual_time
+async def test_a_call_that_waits_for_a_place_when_the_manifest_changes_gets_one_as_that_says() -> None:
+    one, system, before, after = bounds(concurrency=1), System(), Lending(lent=True), Lending(lent=True)
+    one.change(declared(concurrency=1), "system", [before])
+    asking = asyncio.create_task(call(one, system))
+    await asyncio.sleep(1)
+    one.change(declared(concurrency=1), "system", [after])
+    before.give_back()
+    await asyncio.sleep(1)
+    assert (before.lent, len(system.came)) == (False, 0)
+    after.give_back()
+    assert (await asking, len(system.came)) == (None, 1)
+
+
+@in_virtual_time
+async def test_where_the_one_place_is_lent_there_are_no_hedging_calls() -> None:
+    one, system = bounds(concurrency=1), System(then=3)
+    one.change(declared(concurrency=1, hedgeAfter=1), "system", [Lending()])
+    assert await calls(one, system, 2) == [None, None]
+    assert (len(system.came), one.counts.hedges) == (2, 0)
+
+
+@in_virtual_time
+async def test_a_call_is_not_sent_to_an_agency_that_is_left_alone_by_the_time_a_place_is_lent() -> None:
+    one, system, lender = bounds(concurrency=2), System([(1.0, ILL)]), Lending(lent=True)
+    failing = asyncio.create_task(call(one, system))
+    await asyncio.sleep(0.5)
+    one.change(declared(concurrency=2, breaker={"failures": 1, "seconds": 60}), "system", [lender])
+    waiting = asyncio.create_task(call(one, system))
+    await failing
+    lender.give_back()
+    assert code(await waiting) is FailureCode.AGENCY_UNAVAILABLE
+    assert (len(system.came), lender.lent) == (1, False)
+
+
+class Beats:
+    """A pacer whose next turn comes after so many seconds, until it has none left."""
+
+    def __init__(self, *seconds: float) -> None:
+        self._left = list(seconds)
+
+    async def wait(self, _: float) -> None:
+        if not self._left:
+            raise NotSent(FailureCode.AGENCY_OVERLOADED, "no turn")
+        await asyncio.sleep(self._left.pop(0))
+
+
+@in_virtual_time
+async def test_a_call_and_each_page_of_it_wait_for_the_pacer_as_well() -> None:
+    one, system = bounds(rate={"second": 5}), System()
+    one.change(declared(rate={"second": 5}), "system", (), Beats(3, 4))
+    assert await call(one, system) is None
+    assert system.came == [3]
+    await one.further(100)
+    assert now() == 7
+    assert isinstance(await call(one, system), NotSent)
+    assert (len(system.came), one.counts.refused.rate) == (1, 1)
+
+
+@in_virtual_time
+async def test_a_pause_that_begins_while_a_call_waits_for_the_pacer_is_kept_to() -> None:
+    one, system = bounds(rate={"second": 5}), System([throttled(30.0)])
+    one.change(declared(rate={"second": 5}), "system", (), Beats(1, 3, 0))
+    first, second = await asyncio.gather(call(one, system), call(one, system))
+    assert (code(first), second) == (FailureCode.AGENCY_OVERLOADED, None)
+    assert system.came[0] == 1
+    assert system.came[1] >= 31

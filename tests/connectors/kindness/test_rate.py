@@ -5,11 +5,11 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from connectors.kindness.declared import Rate
-from connectors.kindness.rate import DayBudget, next_moment, paces
+from connectors.kindness.rate import DayBudget, beyond_instances, next_moment, paces
 from connectors.kindness.share import Share
 
 CHINA = "Asia/Shanghai"
@@ -49,6 +49,34 @@ def test_all_processes_together_keep_to_the_rate_in_any_second_and_minute(
     for own in moments:
         assert all(wish <= moment for wish, moment in zip(wanted, own, strict=True))
         assert all(earlier <= later for earlier, later in pairwise(own))
+
+
+@given(
+    second=st.none() | st.integers(1, 9),
+    minute=st.none() | st.integers(1, 40),
+    workers=st.integers(1, 4),
+    clocks=st.lists(st.floats(0, 100), min_size=1, max_size=4),
+    wanted=st.lists(st.floats(0, 100), min_size=1, max_size=30).map(sorted),
+)
+def test_instances_whose_clocks_differ_keep_to_the_rate_unless_they_are_more_than_it_allows(
+    second: int | None, minute: int | None, workers: int, clocks: list[float], wanted: list[float]
+) -> None:
+    assume(second or minute)
+    rate, instances = Rate(second=second, minute=minute), len(clocks)
+    shares = [Share.of_worker(number, workers, instances) for number in range(1, workers + 1)]
+    together = sorted(
+        moment - clock
+        for clock in clocks
+        for share in shares
+        for moment in sent(rate, share, [wish + clock for wish in wanted])
+    )
+    between = beyond_instances(rate, instances)
+    for calls, seconds in ((second, 1), (minute, 60)):
+        if calls is not None and calls >= instances:
+            assert most_in(seconds, together) <= calls
+        if calls is not None and between is not None:
+            assert seconds / between <= calls + 1e-9
+    assert (between is None) == (min(calls for calls in (second, minute) if calls) >= instances)
 
 
 def test_calls_leave_at_once_as_long_as_the_rate_allows() -> None:

@@ -53,6 +53,15 @@ def test_check_finds_nothing_in_what_is_shipped_and_says_what_is_not_set(run) ->
     assert "agency court: connection.url: the environment variable COURT_URL is not set" in said.output
 
 
+def test_check_says_which_agencies_bear_too_little_for_so_many_instances(run) -> None:
+    said = run("check", "--json", variables={"XINQIAO_INSTANCES": "5"})
+    (court,) = [reason for reason in orjson.loads(said.output)["notSet"] if reason.startswith("agency court: it bears")]
+    assert "4 at once" in court
+    assert "XINQIAO_CACHE_URL" in court
+    shared = {"XINQIAO_INSTANCES": "5", "XINQIAO_CACHE_URL": "redis://cache.example"}
+    assert "it bears" not in run("check", "--json", variables=shared).output
+
+
 def test_check_names_file_line_and_way_out_of_each_mistake_in_manifests_and_policies(run, tmp_path: Path) -> None:
     manifests, policies = tmp_path / "agencies", tmp_path / "policies"
     shutil.copytree(ROOT / "connectors/agencies", manifests)

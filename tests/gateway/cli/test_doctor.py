@@ -111,6 +111,16 @@ async def test_what_the_environment_lacks_for_an_agency_is_named(tmp_path: Path)
     assert (found.verdict, "MINISTRY_URL is not set" in found.message) == (Verdict.FAULT, True)
 
 
+async def test_instances_that_must_lend_each_other_places_and_have_no_store_for_it_are_a_fault(tmp_path: Path) -> None:
+    directory, environment = manifests(tmp_path, REST.format(tls="") + "concurrency: 2\n"), {"MINISTRY_URL": "http://x"}
+    settings = Settings(manifests=directory, instances=3)
+    found = (await of("agency ministry", settings, environment))[-1]
+    assert (found.verdict, "3 instances" in found.message) == (Verdict.FAULT, True)
+    assert "XINQIAO_CACHE_URL" in found.remedy
+    enough = settings.model_copy(update={"instances": 2})
+    assert not [one for one in await of("agency ministry", enough, environment) if "instances" in one.message]
+
+
 async def test_an_agency_that_is_down_is_a_fault(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
