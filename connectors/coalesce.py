@@ -1,6 +1,5 @@
-"""Coalescing: what concurrent requests ask of a dataset in two rounds of the event loop leaves as one call.
-
-In the one, requests go on that are here; between the two, the loop reads what has come meanwhile.
+"""Coalescing: what concurrent requests ask of a dataset in two rounds of the event loop leaves as one call. In the
+first go on the requests that are here, in the second those that the loop has read meanwhile.
 
 Nobody gains or loses by the company that a call keeps. Each request gets the companies that it asked for, waits no
 longer than its own deadline (give or take `TOLERANCE`), and takes its companies out of the call when it leaves. Where
