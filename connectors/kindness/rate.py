@@ -115,11 +115,6 @@ class DayBudget:
         self._used += 1
         return True
 
-    def count(self, now: float) -> None:
-        """A call is sent for which somebody else answers, whatever is left."""
-        self._begin(now)
-        self._used += 1
-
     def give_back(self, taken_at: float) -> None:
         """A call that was taken then is not sent."""
         if taken_at >= self._begins:

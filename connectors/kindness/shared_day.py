@@ -1,4 +1,4 @@
-"""A day's calls, counted by all processes together in the store that they share."""
+"""A day's calls, counted by all processes together in the store that they share, but for what each has of its own."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Add = Callable[[str, int, float], Awaitable[int | None]]
 class SharedDay:
     """So many calls from one midnight of the zone to the next, of all processes together.
 
-    While the store does not answer, this process has its `own` share, less what it sent.
+    Once they are used up, and while the store does not answer, this process has its `own`, which are none of these.
     """
 
     def __init__(self, calls: int, zone: str, own: DayBudget, add: Add) -> None:
@@ -42,30 +42,24 @@ class SharedDay:
             self._begins, self._ends = day_around(now, self._zone)
             self._taken, self._used_up = 0, False
         if not self._taken and not self._used_up:
-            answers = await self._take_part(now, self._ends)
-            if not answers:
-                return self._own if self._own.take(now) else None
-        if not self._taken:
-            return None
-        self._taken -= 1
-        self._own.count(now)
-        return self
+            await self._take_part(now, self._ends)
+        if self._taken:
+            self._taken -= 1
+            return self
+        return self._own if self._own.take(now) else None
 
     def give_back(self, taken_at: float) -> None:
         """A call that was taken then is not sent."""
         if taken_at >= self._begins:
             self._taken += 1
-            self._own.give_back(taken_at)
 
-    async def _take_part(self, now: float, ends: float) -> bool:
-        """Takes a part out of the store; whether that answers."""
+    async def _take_part(self, now: float, ends: float) -> None:
+        """Takes a part out of the store, where that answers."""
         part = max(1, self._calls // PARTS)
         day = datetime.fromtimestamp(now, self._zone).date().isoformat()
         total = await self._add(day, part, ends - now + LONGER)
-        if total is None:
-            return False
+        if total is None or ends != self._ends:
+            return
         granted = min(part, self._calls - (total - part))
-        if ends == self._ends:
-            self._taken += max(granted, 0)
-            self._used_up = granted < part
-        return True
+        self._taken += max(granted, 0)
+        self._used_up = granted < part
