@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from math import isfinite
+from typing import Final
 
 from connectors.contract import RawRow
 from connectors.paths import reader
 from connectors.text import Unmappable, narrow, read_text
 from connectors.turns import Turn
+
+_TRUTHS: Final = {True: frozenset({"true", "1"}), False: frozenset({"false", "0"})}
+"""How systems write them whose other answers, or whose database, have the other way."""
 
 Counts = Callable[[RawRow], bool]
 """Whether a row counts. Raises `Unmappable` where that cannot be told."""
@@ -18,7 +24,7 @@ def row_choice(
 ) -> Counts | None:
     """Whether a row has one of the texts at each path of `only`, and none at those of `other`; None where all count.
 
-    The empty text stands for nothing there.
+    The empty text stands for nothing there. What is true is `1` as well, and what is false `0`; 1.0 is 1.
     """
     if not only and not other:
         return None
@@ -27,7 +33,7 @@ def row_choice(
         for wanted, paths in ((True, only), (False, other))
         for path, texts in paths.items()
     ]
-    return lambda row: all((_plain(read(row)) in texts) is wanted for read, texts, wanted in tests)
+    return lambda row: all(_is_among(read(row), texts) is wanted for read, texts, wanted in tests)
 
 
 async def choose_rows(
@@ -53,6 +59,14 @@ async def choose_rows(
         if turn.is_over():
             await turn.pass_on()
     return chosen, unclear
+
+
+def _is_among(raw: object, texts: frozenset[str]) -> bool:
+    if isinstance(raw, bool):
+        return not _TRUTHS[raw].isdisjoint(texts)
+    if isinstance(raw, float | Decimal) and isfinite(raw) and raw == int(raw):
+        raw = int(raw)
+    return _plain(raw) in texts
 
 
 def _plain(raw: object) -> str:

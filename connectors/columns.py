@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 from connectors.contract import RawRow
 from connectors.paths import reader
-from connectors.text import Nothings, Unmappable, read_text
+from connectors.text import NO_NUMBERS, Nothings, Unmappable, read_text
 
 T = TypeVar("T")
 
@@ -60,8 +60,10 @@ def ordinary_texts(raws: Sequence[object], nothings: Nothings) -> Sequence[str |
         if joined.isprintable():
             # No other white space is printable.
             return nothings.left_out(list(map(str.strip, texts)) if " " in joined else texts, joined)
-    if kinds <= _NUMBERS:
-        return [None if raw is None else str(raw) for raw in raws]
+    if kinds <= _NUMBERS and not nothings.numbers:
+        numbers = [None if raw is None else str(raw) for raw in raws]
+        if NO_NUMBERS.isdisjoint(numbers):
+            return numbers
     if kinds <= _SCALARS:
         return [None if nothings.has(raw) else read_text(raw) for raw in raws]
     raise Unmappable

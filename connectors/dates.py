@@ -49,7 +49,12 @@ _COMPACT_LENGTH: Final = len("20210305")
 
 _SEPARATED: Final = re.compile(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})" + _TIME, re.ASCII)
 _CHINESE: Final = re.compile(r"(\d{4})()年(\d{1,2})月(\d{1,2})日" + _TIME, re.ASCII)
-_COMPACT: Final = re.compile(r"(\d{4})()(\d{2})(\d{2})(?:(?P<time>\d{6})(?P<offset>))?", re.ASCII)
+_COMPACT: Final = re.compile(r"(\d{4})()(\d{2})(\d{2})(?:(?P<time>\d{6})(?P<offset>)(?:\d{3})?)?", re.ASCII)
+"""A time may end in its milliseconds."""
+
+_ISO: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d)?(?:\.\d+)?(?:Z|[+-]\d{2}:?\d{2})?", re.ASCII)
+"""A moment of ISO 8601, which nobody means otherwise. So cells of a workbook come that hold a date."""
+
 _NUMERALS: Final = re.compile(
     r"([〇○零一二三四五六七八九]{4})年([一二三四五六七八九十]{1,2})月([一二三四五六七八九十廿卅]{1,3})日"
 )
@@ -62,7 +67,7 @@ def read_date(raw: object, formats: Sequence[str] = (), nothings: frozenset[date
     """The date, None where it is one that stands for none (`NO_DATES`, year 9999, `nothings`).
 
     Without `formats` the usual ways of writing are understood (2021-3-5, 2021/03/05, 2021.3.5, 20210305, 2021年3月5日,
-    each with or without a time; 二〇二一年三月五日). Raises `Unmappable`.
+    each with or without a time; 二〇二一年三月五日); with them, a moment of ISO 8601 is, too. Raises `Unmappable`.
     """
     if isinstance(raw, str):
         found = _plain_date(raw) if not formats and _PLAIN.fullmatch(raw) else read_moment(raw, formats).date()
@@ -117,6 +122,8 @@ def read_moment(raw: object, formats: Sequence[str] = ()) -> datetime:
             return _by_number(text, pattern) if pattern in NUMBER_FORMATS else _strict(text, pattern)
         except (ValueError, ArithmeticError):
             continue
+    if _ISO.fullmatch(text):
+        return _usual(text)
     raise Unmappable
 
 
@@ -193,4 +200,6 @@ def _epoch(text: str, pattern: str) -> datetime:
 
 
 def _in_china(moment: datetime) -> datetime:
+    if moment.year == NO_YEAR:
+        return moment.replace(tzinfo=CHINA_TIME)  # none, and there may be no such day in China
     return moment.replace(tzinfo=CHINA_TIME) if moment.tzinfo is None else moment.astimezone(CHINA_TIME)

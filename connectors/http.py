@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NoReturn
 from urllib.parse import quote, urlencode
@@ -17,20 +16,18 @@ from connectors.json_body import read_json
 from connectors.lane import OK, Lane, LaneAnswer, LaneError
 from connectors.manifest import Forward
 from connectors.misread import misread
-from connectors.outgoing import Outgoing
+from connectors.outgoing import Outgoing, write_json
 from connectors.retry_after import seconds_until
 from connectors.tracing import Carrier
 from connectors.watch import Exchange, Watch
 
-_UNAUTHORISED: Final = 401
 _SERVER_ERRORS: Final = range(500, 600)
 _TOO_MANY: Final = 429
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _OVERLOADED: Final = frozenset({_TOO_MANY, 503})
 
 _PATH_CHARACTERS: Final = "/%:@!$&'()*+,;="
 """What stands in a path as it is, beside letters and digits (RFC 3986, section 3.3), and what is encoded already."""
-
-_write_json: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 class HttpRequest(msgspec.Struct, frozen=True):
@@ -89,7 +86,7 @@ class HttpClient:
 
         `timeout` is in seconds. Raises `AgencyFailure`.
         """
-        body = b"" if request.body is None else _write_json(request.body).encode()
+        body = b"" if request.body is None else write_json(request.body).encode()
         answer = await self.send(request, self._body_headers if body else {}, body, timeout, accept)
         if answer.status in accept:
             return HttpAnswer(answer.status, None)
@@ -148,15 +145,17 @@ class HttpClient:
             return await self._lane.send(request, deadline)
         signed = await _signed(authenticator, request, deadline)
         answer = await self._lane.send(signed, deadline)
-        if answer.status == _UNAUTHORISED and authenticator.renew(signed):
+        if await authenticator.is_refused(answer) and authenticator.renew(signed):
             return await self._lane.send(await _signed(authenticator, request, deadline), deadline)
         return answer
 
     def _tell(self, request: HttpRequest, sent: Outgoing, answer: LaneAnswer | None, failure: str) -> None:
         if self._watch is None:
             return
-        status, content = (answer.status, answer.content) if answer else (None, b"")
-        self._watch.exchanged(Exchange(request.place, sent.method, sent.target, sent.body, status, content, failure))
+        status, content, location = (answer.status, answer.content, answer.location) if answer else (None, b"", "")
+        self._watch.exchanged(
+            Exchange(request.place, sent.method, sent.target, sent.body, status, content, failure, location)
+        )
 
     def _target(self, request: HttpRequest) -> tuple[str, str]:
         """Path and query, percent-encoded."""
@@ -192,4 +191,6 @@ def refuse_status(place: str, status: int, retry_after: str = "") -> NoReturn:
             throttled=status == _TOO_MANY,
             retry_after=seconds_until(retry_after),
         )
+    if status in _REDIRECTS:
+        reason += ", which leads elsewhere and is not followed: ask there, unless it leads to a login (auth)"
     raise AgencyFailure(FailureCode.AGENCY_BAD_RESPONSE, reason, retryable=status in _SERVER_ERRORS)

@@ -33,6 +33,8 @@ class Http1Connection(asyncio.Protocol):
     _body: list[bytes]
     _retry_after: str
     _link: list[bytes]
+    _location: str
+    _cookies: list[str]
     _framed: bool
     _plain: bool
     _head_read: bool
@@ -118,7 +120,7 @@ class Http1Connection(asyncio.Protocol):
         if self._complete:
             raise ValueError
         self._framed, self._plain = False, True
-        self._link = []
+        self._link, self._location, self._cookies = [], "", []
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header, or a trailer, which changes nothing: what the head said of the body was acted on."""
@@ -136,6 +138,10 @@ class Http1Connection(asyncio.Protocol):
                 self._retry_after = value.decode("latin-1")
             case b"link" if not self._head_read:
                 self._link.append(value)
+            case b"location" if not self._head_read:
+                self._location = value.decode("latin-1")
+            case b"set-cookie" if not self._head_read:
+                self._cookies.append(value.decode("latin-1"))
 
     def on_headers_complete(self) -> None:
         """The head is read."""
@@ -159,8 +165,8 @@ class Http1Connection(asyncio.Protocol):
         self._fault = None
         self._status = self._received = self._size = 0
         self._body = []
-        self._retry_after = ""
-        self._link = []
+        self._retry_after = self._location = ""
+        self._link, self._cookies = [], []
         self._head_read = self._complete = self._keep = self._framed = False
         self._plain = True
 
@@ -180,7 +186,14 @@ class Http1Connection(asyncio.Protocol):
         if waiting is not None and not waiting.done():
             content = b"".join(self._body) if self._status in self._bodies.statuses else b""
             waiting.set_result(
-                LaneAnswer(self._status, content, self._retry_after, b",".join(self._link).decode("latin-1"))
+                LaneAnswer(
+                    self._status,
+                    content,
+                    self._retry_after,
+                    b",".join(self._link).decode("latin-1"),
+                    self._location,
+                    tuple(self._cookies),
+                )
             )
 
     def _fail(self, error: LaneError) -> None:

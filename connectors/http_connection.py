@@ -22,6 +22,11 @@ from connectors.settings import SupplySettings
 from connectors.tls import CertificateLane, Tls, open_context
 
 _JSON: Final = "application/json"
+_EVERYWHERE: Final = frozenset({"header", "query"})
+"""The places that every request has."""
+
+_BODIES: Final = {"form": "are forms", "body": "have an object of JSON, in UTF-8, for a body"}
+_HOLDS_NOTHING: Final[Mapping[str, bool]] = {}
 
 
 class HttpConnection(Part):
@@ -64,16 +69,18 @@ def open_client(  # noqa: PLR0913  (what a kind wants of its connection)
     settings: SupplySettings,
     *,
     accept: str = _JSON,
-    forms: bool = False,
+    holds: Mapping[str, bool] = _HOLDS_NOTHING,
     read: frozenset[int] = frozenset({OK}),
 ) -> HttpClient:
     """The client of an agency whose references were resolved.
 
-    `accept` is the media type that it asks for, `forms` tells that all bodies are forms, `read` has the statuses whose
-    bodies it reads. Raises `AddressInvalid`.
+    `accept` is the media type that it asks for. `holds` tells of the places in bodies whether all requests have them
+    (`form`: they are forms; `body`: objects of JSON). `read` has the statuses whose bodies it reads. Raises
+    `AddressInvalid`.
     """
-    if not forms and any(place.place == "form" for place in places_in(connection.auth)):
-        raise AddressInvalid("auth", "for these requests: not all of them are forms")
+    for place in places_in(connection.auth):
+        if not holds.get(place.place, place.place in _EVERYWHERE):
+            raise AddressInvalid("auth", f"for these requests: not all of them {_BODIES[place.place]}")
     _check_headers(connection.headers)
     if manifest.forward is not None:
         _check_forward(manifest.forward, connection)

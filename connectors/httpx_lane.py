@@ -79,8 +79,14 @@ class HttpxLane:
             raise
         except Exception as error:  # noqa: BLE001  (what the libraries beneath httpx raise, it hands on in part)
             raise meaning_of(error) from None
+        headers = response.headers
         return LaneAnswer(
-            response.status_code, content, response.headers.get("retry-after", ""), response.headers.get("link", "")
+            response.status_code,
+            content,
+            headers.get("retry-after", ""),
+            headers.get("link", ""),
+            headers.get("location", ""),
+            tuple(headers.get_list("set-cookie")),
         )
 
     async def close(self) -> None:

@@ -1,7 +1,7 @@
 """The JSON of an agency's answer, decoded without holding the event loop for long.
 
-What msgspec refuses and the standard library reads (lone surrogates, a byte order mark, UTF-16) is read by the standard
-library: agencies send it.
+What msgspec refuses and the standard library reads (lone surrogates, a byte order mark, UTF-16, a line's end within a
+text, NaN) is read by the standard library: agencies send it. NaN and Infinity are numbers that no field can hold.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from msgspec import MsgspecError, Raw
 from msgspec.json import Decoder
@@ -89,8 +89,4 @@ def _read(content: bytes | memoryview) -> Any:  # noqa: ANN401
     except (MsgspecError, UnicodeDecodeError, RecursionError):
         # A part of a document is in the document's encoding, which is not to be guessed anew from the part.
         text = content if isinstance(content, bytes) else str(content, "utf-8", "surrogatepass")
-        return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
-
-
-def _refuse_constant(_name: str) -> NoReturn:
-    raise ValueError
+        return json.loads(text, parse_float=Decimal, parse_constant=Decimal, strict=False)

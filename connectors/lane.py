@@ -14,6 +14,7 @@ from connectors.errors import ConnectorError
 from connectors.outgoing import Outgoing
 
 OK: Final = 200
+_SUCCESSES: Final = range(200, 300)
 OWN_HEADERS: Final = frozenset({"accept-encoding", "connection", "content-length", "transfer-encoding"})
 """What says how a message is carried is the lane's to say."""
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -23,13 +24,15 @@ _VALUE: Final = re.compile(r"[ -~]*")
 
 class LaneAnswer(msgspec.Struct, frozen=True):
     """A status and its body, which is empty with a status whose bodies the lane does not read, and its headers
-    `Retry-After` and `Link`, where it has them.
+    `Retry-After`, `Link`, `Location` and, each by itself, `Set-Cookie`, where it has them.
     """
 
     status: int
     content: bytes
     retry_after: str = ""
     link: str = ""
+    location: str = ""
+    cookies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,11 @@ class TooLarge(LaneError):
 
     def __init__(self, largest: int) -> None:
         super().__init__(f"answer larger than {largest} bytes")
+
+
+def is_success(status: int) -> bool:
+    """Whether a status says that the request was understood and taken (RFC 9110, section 15.3)."""
+    return status in _SUCCESSES
 
 
 def can_be_header(name: str, value: str) -> bool:

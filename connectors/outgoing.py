@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from typing import Any, Final
 from urllib.parse import quote
 
 import msgspec
 from msgspec.structs import replace
+
+from connectors.paths import put
+
+write_json: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+"""JSON as it is sent."""
 
 
 class Outgoing(msgspec.Struct, frozen=True):
@@ -43,3 +50,14 @@ class Outgoing(msgspec.Struct, frozen=True):
         """The request, whose body is a form, with this field after the others."""
         field = f"{quote(name, safe='')}={quote(value, safe='')}".encode()
         return replace(self, body=self.body + b"&" + field if self.body else field)
+
+    def with_member(self, path: str, value: str) -> Outgoing:
+        """The request, whose body is an object of JSON, with this member at a dotted path. Raises `ValueError`."""
+        document = self.members()
+        put(document, path, value)
+        return replace(self, body=write_json(document).encode())
+
+    def members(self) -> dict[str, Any]:
+        """The members of its body, which is an object of JSON. Raises `ValueError`."""
+        document = json.loads(self.body) if self.body else {}
+        return dict(document)

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from sqlalchemy import Engine, event
 
+from connectors.choosing import row_choice
 from connectors.conformance.trial import Answers, Recorder, Subject, subjects
 from connectors.contract import Asker, CompanyKey, RawRow, RecordShape, SourceAnswer, SourceCall
 from connectors.errors import AgencyFailure
@@ -23,7 +24,7 @@ from connectors.mapping import compile_field
 from connectors.paths import AROUND, ASKED_KEY, MISSING, follow
 from connectors.remarks import remarks
 from connectors.settings import SupplySettings
-from connectors.text import NOTHINGS
+from connectors.text import NOTHINGS, Unmappable
 from connectors.watch import Exchange
 from schema.values import Kind, Value
 
@@ -58,11 +59,12 @@ class FieldSeen:
 @dataclass(frozen=True, slots=True)
 class RowSeen:
     """A row as it came: whose it is (nobody's that was asked for, where there is none; `anybodys`, where its key is no
-    code), its fields, and the places in it that no field reads.
+    code), whether it counts by `only` and `except`, its fields, and the places in it that no field reads.
     """
 
     owners: Sequence[CompanyKey]
     anybodys: bool
+    counts: bool
     fields: Sequence[FieldSeen]
     unread: Sequence[str]
 
@@ -116,7 +118,7 @@ async def _probe(subject: Subject, fields: frozenset[str]) -> Probed:
     raws = [row for _, answer in recorder.fetches if isinstance(answer, SourceAnswer) for row in answer.rows]
     see = _Seeing(subject, names)
     rows = [see.row(raw) for raw in raws]
-    remarked = await remarks(subject.dataset, recorder.exchanges)
+    remarked = await remarks(subject.dataset, recorder.exchanges, raws)
     return Probed(subject.id, recorder.fetches, recorder.exchanges, statements, rows, answers, seconds, remarked)
 
 
@@ -151,7 +153,16 @@ class _Seeing:
         read = dataset.chosen_by.union(*(mapping.paths(nested=True) for mapping in dataset.fields.values()))
         read |= {key} | {path for path in (dataset.as_of.column if dataset.as_of else None,) if path}
         unread = [path for path in dict.fromkeys(_leaves(raw)) if not _is_read(path, read)]
-        return RowSeen(owners or (), owners is None, [self._field(raw, name) for name in self._names], unread)
+        fields = [self._field(raw, name) for name in self._names]
+        return RowSeen(owners or (), owners is None, self._does_count(raw), fields, unread)
+
+    def _does_count(self, raw: RawRow) -> bool:
+        dataset = self._subject.dataset
+        counts = row_choice(dataset.only, dataset.other, nested=dataset.nested)
+        try:
+            return counts is None or counts(raw)
+        except Unmappable:
+            return False
 
     def _field(self, raw: RawRow, name: str) -> FieldSeen:
         dataset = self._subject.dataset

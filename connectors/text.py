@@ -16,6 +16,10 @@ NOTHINGS: Final = frozenset(
 )
 """What agencies write where they have nothing, in any column."""
 
+NO_NUMBERS: Final = frozenset({"nan", "inf", "-inf", "NaN", "Infinity", "-Infinity"})
+"""How numbers are written that are none."""
+
+_NUMBER: Final = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _IDEOGRAPHS: Final = range(0x4E00, 0xA000)
 """CJK Unified Ideographs: each of them is itself in every normalised form, whatever stands around it."""
@@ -41,8 +45,8 @@ def beginning_in(content: bytes, codec: str) -> str | None:
 def read_text(raw: object) -> str:
     """The text of a scalar of an agency's row, trimmed and otherwise as it was.
 
-    Raises `Unmappable` for what is no scalar (a list, an object, bytes) and for text that is not Unicode (a lone
-    surrogate, as JSON can smuggle in).
+    Raises `Unmappable` for what is no scalar (a list, an object, bytes), for a number that is none (NaN, infinity), and
+    for text that is not Unicode (a lone surrogate, as JSON can smuggle in).
     """
     if isinstance(raw, str):
         text = raw.strip()
@@ -53,6 +57,8 @@ def read_text(raw: object) -> str:
         text = "true" if raw else "false"
     elif isinstance(raw, int | float | Decimal | date):
         text = str(raw)
+        if text in NO_NUMBERS:
+            raise Unmappable
     else:
         raise Unmappable
     if not text.isascii() and _SURROGATE.search(text):
@@ -75,10 +81,11 @@ def narrow(text: str) -> str:
 class Nothings:
     """The words by which an agency says that it has no value."""
 
-    __slots__ = ("_longest", "_other", "words")
+    __slots__ = ("_longest", "_other", "numbers", "words")
 
     def __init__(self, words: frozenset[str]) -> None:
         self.words = words
+        self.numbers = frozenset(word.lower() for word in words if _NUMBER.fullmatch(word) or word in NO_NUMBERS)
         # Narrowing is slow, and most texts cannot become one of the words. They are too long: a character that it
         # composes has few parts, and only one space may come to stand at an end (out of a spacing accent). Or they
         # have an ideograph that no word has.
@@ -89,9 +96,11 @@ class Nothings:
         self._other = re.compile(f"[{others}]").search
 
     def has(self, raw: object) -> bool:
-        """Whether the agency has no value there: null, or one of the words, however wide it is written."""
+        """Whether the agency has no value there: null, or one of the words, however wide it is written,
+        or as a number.
+        """
         if not isinstance(raw, str):
-            return raw is None
+            return raw is None or (bool(self.numbers) and str(raw).lower() in self.numbers)
         text = raw.strip()
         return text in self.words or (
             len(text) <= self._longest and not text.isascii() and not self._other(text) and narrow(text) in self.words

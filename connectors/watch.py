@@ -18,7 +18,7 @@ class Exchange:
     """One call by HTTP, before it was signed, and what came of it.
 
     `place` names it (`GET /companies/{key}`, or `WSDL`), `target` is path and query, percent-encoded. `status` is None
-    where there was no answer: then `failure` says why.
+    where there was no answer: then `failure` says why. `location` is the answer's header of that name.
     """
 
     place: str
@@ -28,6 +28,7 @@ class Exchange:
     status: int | None = None
     content: bytes = field(default=b"", repr=False)
     failure: str = ""
+    location: str = ""
 
 
 class Watch(Protocol):

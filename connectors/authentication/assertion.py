@@ -15,8 +15,10 @@ from joserfc.errors import JoseError
 from joserfc.jwk import Key, import_key
 from pydantic import Field
 
+from connectors.authentication.contract import UNAUTHORISED
 from connectors.authentication.place import BEARER, Place
 from connectors.errors import AddressInvalid
+from connectors.lane import LaneAnswer
 from connectors.manifest import Name, Part, SecretReference
 from connectors.outgoing import Outgoing
 from connectors.secret import Secret
@@ -104,6 +106,10 @@ class JwtAuthenticator:
             self._token = await self._signer.signed({})
             self._good_until = now + self._settings.seconds / 2
         return self._settings.sent.put(request, self._token)
+
+    async def is_refused(self, answer: LaneAnswer) -> bool:
+        """As in `Authenticator`."""
+        return answer.status == UNAUTHORISED
 
     def renew(self, refused: Outgoing) -> bool:
         """Gives up the token, unless another call has done so: some agencies take each one once."""

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
+from connectors.lane import LaneAnswer
 from connectors.outgoing import Outgoing
+
+UNAUTHORISED: Final = 401
+"""The status by which a request is refused that does not show whose it is (RFC 9110, section 15.5.2)."""
 
 FORM: Final = "application/x-www-form-urlencoded"
 """The media type of forms."""
@@ -20,8 +24,12 @@ class Authenticator(Protocol):
         """
         ...
 
+    async def is_refused(self, answer: LaneAnswer) -> bool:
+        """Whether the agency says by this answer that it does not take what showed whose the request is."""
+        ...
+
     def renew(self, refused: Outgoing) -> bool:
-        """Called with a signed request that the agency refused (401): whether signing it anew may help."""
+        """Called with a signed request that the agency refused: whether signing it anew may help."""
         ...
 
     async def close(self) -> None:
@@ -31,6 +39,10 @@ class Authenticator(Protocol):
 
 class Fixed:
     """What the schemes have in common whose secrets do not run out."""
+
+    async def is_refused(self, answer: LaneAnswer) -> bool:
+        """By the status that is there for it."""
+        return answer.status == UNAUTHORISED
 
     def renew(self, refused: Outgoing) -> bool:  # noqa: ARG002  (part of `Authenticator`)
         """Signing anew would give the same."""

@@ -9,12 +9,13 @@ from pydantic import Field
 
 from connectors.authentication.assertion import Jwt, JwtAuthenticator
 from connectors.authentication.contract import Authenticator
+from connectors.authentication.login import Login, LoginAuthenticator
 from connectors.authentication.oauth2 import OAuth2, OAuth2Authenticator
 from connectors.authentication.password import ApiKey, ApiKeyAuthenticator, Basic, BasicAuthenticator
 from connectors.authentication.signature import Signature, SignatureAuthenticator
 from connectors.lane import Lane
 
-Scheme = Annotated[ApiKey | Basic | OAuth2 | Jwt | Signature, Field(discriminator="scheme")]
+Scheme = Annotated[ApiKey | Basic | OAuth2 | Login | Jwt | Signature, Field(discriminator="scheme")]
 """How requests are authenticated, as a manifest says it."""
 
 OpenLane = Callable[[str, str], tuple[Lane, str]]
@@ -37,3 +38,5 @@ def open_authenticator(scheme: Scheme, open_lane: OpenLane, timeout: float) -> A
             return SignatureAuthenticator(scheme)
         case OAuth2():
             return OAuth2Authenticator(scheme, *open_lane("auth.tokenUrl", scheme.token_url), timeout)
+        case Login():
+            return LoginAuthenticator(scheme, *open_lane("auth.url", scheme.url), timeout)

@@ -12,12 +12,15 @@ from connectors.errors import AddressInvalid
 from connectors.lane import OWN_HEADERS, can_be_header
 from connectors.manifest import Name, Part
 from connectors.outgoing import Outgoing
+from connectors.paths import follow
 
 
 class Place(Part):
-    """A header, a parameter of the query or a field of a form, and what precedes the value there."""
+    """A header, a parameter of the query, a field of a form or a member of a JSON body (by its dotted path), and what
+    precedes the value there.
+    """
 
-    place: Literal["header", "query", "form"] = Field(default="header", alias="in")
+    place: Literal["header", "query", "form", "body"] = Field(default="header", alias="in")
     name: Name
     prefix: str = Field(default="", max_length=100)
 
@@ -33,11 +36,15 @@ class Place(Part):
                 return request.with_parameter(self.name, self.prefix + value)
             case "form":
                 return request.with_field(self.name, self.prefix + value)
+            case "body":
+                return request.with_member(self.name, self.prefix + value)
             case "header":
                 return request.with_header(self.name, self.prefix + value)
 
     def holds(self, request: Outgoing, value: str) -> bool:
         """Whether the request was put this value."""
+        if self.place == "body":
+            return bool(follow(request.members(), self.name) == self.prefix + value)
         bare = replace(request, query="", headers={}, body=b"")
         carried = self.put(bare, value)
         there = request.query.endswith(carried.query) and request.body.endswith(carried.body)

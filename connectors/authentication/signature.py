@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, Self
@@ -18,7 +18,8 @@ from connectors.authentication.contract import FORM, Fixed
 from connectors.authentication.place import Place
 from connectors.dates import CHINA_TIME, EPOCH_FORMATS
 from connectors.manifest import Name, Part, SecretReference
-from connectors.outgoing import Outgoing
+from connectors.outgoing import Outgoing, write_json
+from connectors.paths import MISSING, follow
 from connectors.secret import Secret
 
 _HASHES: Final[Mapping[str, Callable[[], hashes.HashAlgorithm]]] = {
@@ -28,7 +29,9 @@ _HASHES: Final[Mapping[str, Callable[[], hashes.HashAlgorithm]]] = {
     "sm3": hashes.SM3,
 }
 _HMAC: Final = "hmac-"
-_MARK: Final = re.compile(r"(?<!\$)\{(\w+)\}")
+_MARK: Final = re.compile(r"(?<!\$)\{(\w+(?:\.[\w.-]+)?)\}")
+_MEMBER: Final = "body."
+"""How the mark of a member of the body begins."""
 
 _MARKS: Final = frozenset(
     {"method", "path", "query", "plainQuery", "bareQuery", "body", "bodyDigest", "timestamp", "nonce", "secret"}
@@ -70,13 +73,14 @@ class Signature(Part):
         min_length=1,
         max_length=2000,
         description="With {method}, {path}, {query} (with a form's fields; sorted, encoded), {plainQuery} (decoded), "
-        "{bareQuery} (without = and &), {body}, {bodyDigest}, {timestamp}, {nonce} and {secret}.",
+        "{bareQuery} (without = and &), {body}, {body.a.b} (a member of it), {bodyDigest}, {timestamp}, {nonce} and "
+        "{secret}.",
     )
     encoding: Encoding = "hex"
     sent: Place = Field(description="Where the signature goes.")
     parameters: dict[str, str] = Field(
         default_factory=dict,
-        description="Parameters that are added to the query, or the form, first: whose the secret is.",
+        description="Parameters that are added to the query, the form or the body first: whose the secret is.",
     )
     body: Digest = Field(default=Digest(), description="How the body is digested.")
     timestamp: Timestamp | None = None
@@ -84,7 +88,7 @@ class Signature(Part):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        marks = set(_MARK.findall(self.text))
+        marks = {mark for mark in _MARK.findall(self.text) if not mark.startswith(_MEMBER)}
         if marks - _MARKS:
             raise ValueError(f"text: no such mark: {', '.join(sorted(marks - _MARKS))}")
         if "secret" not in marks and not self.algorithm.startswith(_HMAC):
@@ -133,9 +137,9 @@ class SignatureAuthenticator(Fixed):
     async def sign(self, request: Outgoing, deadline: float) -> Outgoing:  # noqa: ARG002  (part of `Authenticator`)
         """As in `Authenticator`."""
         signature, secret, moment = self._signature, await self._secret.value(), self._moment()
-        form = any(place.place == "form" for place in signature.places.values())
+        places = {place.place for place in signature.places.values()}
         for name, value in signature.parameters.items():
-            request = request.with_field(name, value) if form else request.with_parameter(name, value)
+            request = _with_parameter(request, name, value, places)
         timestamp = signature.timestamp.write(moment.now) if signature.timestamp else ""
         if signature.timestamp:
             request = signature.timestamp.put(request, timestamp)
@@ -144,9 +148,7 @@ class SignatureAuthenticator(Fixed):
         digest = _encoded(_digest(signature.body.algorithm, request.body), signature.body.encoding)
         if signature.body.sent:
             request = signature.body.sent.put(request, digest)
-        signs_fields = form or request.headers.get("Content-Type", "").startswith(FORM)
-        fields = parse_qsl(request.body.decode(errors="replace"), keep_blank_values=True) if signs_fields else []
-        pairs = sorted(parse_qsl(request.query, keep_blank_values=True) + fields)
+        pairs = sorted(parse_qsl(request.query, keep_blank_values=True) + _fields(request, places))
         values = {
             "method": request.method,
             "path": request.path,
@@ -159,8 +161,36 @@ class SignatureAuthenticator(Fixed):
             "nonce": moment.nonce,
             "secret": secret,
         }
-        text = _MARK.sub(lambda match: values[match[1]], signature.text).encode()
+        members = request.members() if _MEMBER in signature.text else {}
+
+        def value_of(mark: re.Match[str]) -> str:
+            path = mark[1].removeprefix(_MEMBER)
+            return values[mark[1]] if path == mark[1] else _written(follow(members, path))
+
+        text = _MARK.sub(value_of, signature.text).encode()
         return signature.sent.put(request, _encoded(_signed(signature.algorithm, secret, text), signature.encoding))
+
+
+def _with_parameter(request: Outgoing, name: str, value: str, places: Collection[str]) -> Outgoing:
+    if "body" in places:
+        return request.with_member(name, value)
+    return request.with_field(name, value) if "form" in places else request.with_parameter(name, value)
+
+
+def _fields(request: Outgoing, places: Collection[str]) -> list[tuple[str, str]]:
+    """What is signed beside the query: the fields of a form; the members of a body into which the signature goes."""
+    if "body" in places:
+        return [(name, _written(value)) for name, value in request.members().items()]
+    if "form" in places or request.headers.get("Content-Type", "").startswith(FORM):
+        return parse_qsl(request.body.decode(errors="replace"), keep_blank_values=True)
+    return []
+
+
+def _written(member: object) -> str:
+    """A member of a body as it is signed: a text as it is, anything else as the JSON that is sent."""
+    if member is None or member is MISSING:
+        return ""
+    return member if isinstance(member, str) else write_json(member)
 
 
 def _signed(algorithm: str, secret: str, text: bytes) -> bytes:

@@ -55,6 +55,12 @@ def _half(content: bytes) -> bytes:
     return content[: len(content) // 2].rstrip(b"\r\n\x00") + b"x"
 
 
+def _need_ends(trial: Trial) -> None:
+    """Raises `Unfit` where not the end of its last line tells that a drop is whole."""
+    if getattr(trial.subject.dataset, "unended", False):
+        raise Unfit("the marker tells that a drop is whole")
+
+
 def _spoilt(content: bytes) -> bytes:
     """With bytes all over it that are no text in any encoding that is read."""
     step = max(len(content) // 100, 1)
@@ -64,6 +70,8 @@ def _spoilt(content: bytes) -> bytes:
 
 def _bad_at_first(name: str, what: str, made: Callable[[bytes], bytes]) -> Case:
     async def run(trial: Trial) -> None:
+        if made is _half:
+            _need_ends(trial)
         async with _copied(trial) as (copy, subject):
             copy.write(made(copy.content))
             async with subject.opened() as supply:
@@ -77,6 +85,7 @@ def _bad_at_first(name: str, what: str, made: Callable[[bytes], bytes]) -> Case:
 
 async def half_written_over(trial: Trial) -> None:
     """A good drop is written over by half of one, and then by the whole."""
+    _need_ends(trial)
     async with _served(trial) as (copy, subject, supply):
         copy.write_over(_half(copy.content))
         await expect_nothing_lost(trial, subject, supply)
@@ -86,6 +95,7 @@ async def half_written_over(trial: Trial) -> None:
 
 async def half_beside(trial: Trial) -> None:
     """Half of a drop takes the place of a good one: the good one goes on, or nothing does."""
+    _need_ends(trial)
     async with _served(trial) as (copy, subject, supply):
         copy.write(_half(copy.content))
         for _ in range(3):

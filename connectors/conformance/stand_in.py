@@ -83,16 +83,17 @@ class StandIn:
         return await (repeat if described else self.behaviour)(heard, writer)
 
     def _answer_to(self, method: str, target: str, body: bytes) -> Exchange:
-        """What the system answered to this call, or to the one most like it: some bodies differ each time."""
-        for alike in (
-            lambda one: (one.method, one.target, one.body) == (method, target, body),
-            lambda one: (one.method, one.target) == (method, target),
-            lambda one: one.target.partition("?")[0] == target.partition("?")[0],
+        """What the system said to this call in the end, or to the one most like it: some bodies differ each time."""
+        for alike, exchanges in (
+            (lambda one: (one.method, one.target, one.body) == (method, target, body), reversed(self._exchanges)),
+            (lambda one: (one.method, one.target) == (method, target), self._exchanges),
+            (lambda one: one.target.partition("?")[0] == target.partition("?")[0], self._exchanges),
         ):
-            found = next(filter(alike, self._exchanges), None)
+            found = next(filter(alike, exchanges), None)
             if found is not None:
                 content = found.content.replace(*self._origins)
-                return Exchange(found.place, method, target, body, found.status, content)
+                location = found.location.encode("latin-1").replace(*self._origins).decode("latin-1")
+                return Exchange(found.place, method, target, body, found.status, content, location=location)
         return Exchange("", method, target, body, 404)
 
 
@@ -114,7 +115,9 @@ def head(length: int | None, status: int = 200, more: str = "") -> bytes:
 
 async def repeat(heard: Heard, writer: asyncio.StreamWriter) -> bool:
     """Answers as the system did."""
-    writer.write(head(len(heard.answer.content), heard.answer.status or 404) + heard.answer.content)
+    answer = heard.answer
+    more = f"Location: {answer.location}\r\n" if answer.location else ""
+    writer.write(head(len(answer.content), answer.status or 404, more) + answer.content)
     await writer.drain()
     return True
 

@@ -17,8 +17,12 @@ _MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 def advice(content: bytes, form: DropForm, names: Collection[str] = ()) -> str:
     """What to write into the manifest, where the content is text in another encoding, with all the names in it; else
-    nothing. Without names UTF-16 is told by its mark or by zero bytes: any others might be that.
+    nothing, as where the names are there in the encoding that is said. Without names UTF-16 is told by its mark or by
+    zero bytes: any others might be that.
     """
+    as_said = beginning_in(content, form.encoding) if names else None
+    if as_said is not None and all(name in as_said for name in names):
+        return ""
     found = next((encoding for encoding in _ENCODINGS if _fits(content, form, encoding, names)), None)
     return f" (it can be read as {found}: set encoding: {found})" if found else ""
 

@@ -20,6 +20,8 @@ class FileFormat(StrEnum):
 
     DELIMITED = "delimited"
     JSON_LINES = "jsonLines"
+    JSON = "json"
+    XML = "xml"
     XLSX = "xlsx"
     PARQUET = "parquet"
 
@@ -28,11 +30,12 @@ class FileFormat(StrEnum):
 class DropForm:
     """How the drops are written.
 
-    `key` is the column of the company's code (a path with `nested`, of JSON lines alone), which has one of
+    `key` is the column of the company's code (a path with `nested`, of JSON and XML), which has one of
     `key_lengths`; `columns` are those that must be there. Delimited: `delimiter`, whether quotation marks mean
-    anything. Delimited and workbooks: the columns' names where no row tells them, and how many lines or rows to skip
-    before. `sheet` is that of a workbook (None: the first), `member` the name or pattern of the file in an archive
-    (None: the only one).
+    anything, and whether the last line may have no end. Delimited and workbooks: the columns' names where no row tells
+    them, and how many lines or rows to skip before. `rows` is the path to the rows of a document (None: it
+    is the list of them). `sheet` is that of a workbook (None: the first), `member` the name
+    or pattern of the file in an archive (None: the only one).
     """
 
     key: str
@@ -43,8 +46,10 @@ class DropForm:
     encoding: str = "utf-8"
     delimiter: str = ","
     quotes: bool = True
+    unended: bool = False
     header: tuple[str, ...] = ()
     skip: int = 0
+    rows: str | None = None
     sheet: str | None = None
     member: str | None = None
 

@@ -18,8 +18,8 @@ LONGEST_RECORD: Final = 1024 * 1024
 """The most bytes of one record: a quotation mark that is never closed would swallow the file."""
 
 _NO_END: Final = (
-    "its last line has no end (half-written), a line is too long, or a quotation mark is never closed "
-    "(with quotes: false they mean nothing)"
+    "its last line has no end (half-written; where it is always so, set unended), a line is too long, or a quotation "
+    "mark is never closed (with quotes: false they mean nothing)"
 )
 
 ReadRow = Callable[[bytes], RawRow | None]
@@ -43,17 +43,17 @@ def records(file: BinaryIO, form: DropForm) -> Iterator[tuple[int, bytes]]:
     """Each record with its offset: lines, put together where a quoted field goes on over several.
 
     Bytes are enough to find the ends: in UTF-8 and GB 18030 no character's later byte is a quotation mark or a newline.
-    A last line without an end is a record only if it cannot have been cut off, as a JSON object cannot. Raises
-    `DropUnusable`.
+    A last line without an end is a record only if it cannot have been cut off, as a JSON object cannot, or if the form
+    says so. Raises `DropUnusable`.
     """
     delimited = form.format is FileFormat.DELIMITED
-    goes_on = delimited and form.quotes
+    goes_on, ends = delimited and form.quotes, delimited and not form.unended
     offset, record = 0, b""
     while line := file.readline(LONGEST_RECORD + 1):
         record = record + line if record else line
         if goes_on and record.count(b'"') % 2 and len(record) <= LONGEST_RECORD:
             continue
-        if len(record) > LONGEST_RECORD or (delimited and not line.endswith(b"\n")):
+        if len(record) > LONGEST_RECORD or (ends and not line.endswith(b"\n")):
             break
         if not record.isspace():
             yield offset, record
@@ -84,6 +84,8 @@ def _fields(record: bytes, form: DropForm) -> list[str]:
     """The record's fields, none where it is no delimited text."""
     dialect: type[csv.Dialect] = _Quoted if form.quotes else _Unquoted
     text = _text(record, form)
+    if len(form.delimiter) > 1:
+        return text.rstrip("\r\n").split(form.delimiter)
     try:
         fields = next(csv.reader([text], dialect, delimiter=form.delimiter), [])
     except csv.Error:

@@ -1,31 +1,42 @@
-"""Workbooks and Parquet files, written anew as JSON lines of the columns that are read: these can be looked up by
-place.
+"""Workbooks, Parquet files and documents (JSON, XML), written anew as JSON lines of what is read: these can be looked
+up by place.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 import zipfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from decimal import Decimal
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, get_args
 
 import openpyxl
 from msgspec.json import Encoder
 from openpyxl.cell.cell import ERROR_CODES
 
+from connectors.documents import Encoding, Format, read_document
 from connectors.drops.form import DropForm, DropUnusable, FileFormat
 from connectors.drops.unpacking import largest
+from connectors.paths import follow
+
+_AS_DECLARED: Final = "utf-8"
+"""The encoding by which a document is read as it declares, or shows by how it begins: the default."""
 
 _BATCH: Final = 1000
 _PIECE: Final = 1024 * 1024
 _FORMULA: Final = re.compile(rb"<(?:[A-Za-z0-9]{1,20}:)?f[ />]")
 """The tag of a formula (ECMA-376 part 1, 18.3.1.40), whatever the prefix."""
 _LONGEST_TAG: Final = 24
+_EXACT: Final = 10**15
+"""Workbooks keep 15 digits of a number, and noughts for the others (ECMA-376 part 1, 18.17.5.2): from here on it may be
+another one than was entered.
+"""
 _encode: Final = Encoder(decimal_format="number").encode
 
 
@@ -108,9 +119,12 @@ def _has_formulas(file: BinaryIO) -> bool:
 def _cell(value: object) -> object:
     """A cell's value. All its numbers are binary; 15 digits of them are meant, as a workbook shows no more.
 
-    An error (#N/A) is no text: it becomes a list, which no field can hold, so that it is counted.
+    An error (#N/A) is no text, and a longer number (a code that was not entered as a text) is no more what it was: they
+    become a list, which no field can hold, so that they are counted.
     """
     if isinstance(value, str) and value in ERROR_CODES:
+        return []
+    if isinstance(value, int | float) and abs(value) >= _EXACT:
         return []
     return float(f"{value:.15g}") if isinstance(value, float) else value
 
@@ -122,6 +136,33 @@ def _check_size(file: BinaryIO) -> None:
         if sum(entry.file_size for entry in archive.infolist()) > largest(size):
             raise DropUnusable("its workbook unpacks to more than may be")
     file.seek(0)
+
+
+def _document_rows(file: BinaryIO, form: DropForm) -> Iterator[Mapping[str, object]]:
+    """The rows of a whole document. What is no object among them has no key, and is counted."""
+    kind: Format = "xml" if form.format is FileFormat.XML else "json"
+    encoding = next((known for known in get_args(Encoding) if known == form.encoding != _AS_DECLARED), None)
+    document = asyncio.run(read_document(file.read(), kind, encoding))
+    found = document if form.rows is None else follow(document, form.rows)
+    rows = [found] if isinstance(found, Mapping) else found
+    if not isinstance(rows, list):
+        raise DropUnusable(f"no list at {form.rows or 'its top'}")
+    places = {form.key, *form.columns}
+    tops = {path.partition(".")[0] for path in places}
+    for row in rows:
+        yield {name: _writable(row[name]) for name in tops if name in row} if isinstance(row, Mapping) else {}
+
+
+def _writable(value: object) -> object:
+    """A value of a document. A number that is none (NaN) becomes a list, as an error in a workbook does."""
+    match value:
+        case Decimal() if not value.is_finite():
+            return []
+        case list():
+            return [_writable(inner) for inner in value]
+        case dict():
+            return {name: _writable(inner) for name, inner in value.items()}
+    return value
 
 
 def _parquet_rows(file: BinaryIO, form: DropForm) -> Iterator[Mapping[str, object]]:
@@ -159,4 +200,6 @@ def _value(value: object, column: str, single: Collection[str]) -> object:
 _READERS: Final[Mapping[FileFormat, Callable[[BinaryIO, DropForm], Iterable[Mapping[str, object]]]]] = {
     FileFormat.XLSX: _workbook_rows,
     FileFormat.PARQUET: _parquet_rows,
+    FileFormat.JSON: _document_rows,
+    FileFormat.XML: _document_rows,
 }

@@ -107,6 +107,7 @@ def _plain(drop: BinaryIO, job: Job, directory: Path) -> tuple[BinaryIO, DropFor
     if is_packed(job.name):
         made = "unpacked"
         file = unpack(file, job.name, form.member, directory / made)
+        form = replace(form, unended=True)  # half of an archive would not have been unpacked
     if is_table(form):
         made = "lines"
         file, form = write_lines(file, form, directory / made)

@@ -38,13 +38,18 @@ class FileConnection(Part):
     sftp: SftpPart | None = Field(default=None, description="The server from which the drops are fetched.")
 
 
+_NESTED: Final = frozenset({FileFormat.JSON_LINES, FileFormat.JSON, FileFormat.XML})
+"""Those in whose rows paths lead into nested objects."""
+
 _FORMATS: Final = {
-    "encoding": {FileFormat.DELIMITED, FileFormat.JSON_LINES},
+    "encoding": {FileFormat.DELIMITED, *_NESTED},
     "delimiter": {FileFormat.DELIMITED},
     "quotes": {FileFormat.DELIMITED},
+    "unended": {FileFormat.DELIMITED},
     "header": {FileFormat.DELIMITED, FileFormat.XLSX},
     "skip": {FileFormat.DELIMITED, FileFormat.XLSX},
     "sheet": {FileFormat.XLSX},
+    "rows": {FileFormat.JSON, FileFormat.XML},
 }
 """The formats that each of these keys is for."""
 
@@ -65,14 +70,20 @@ class FileDataset(DatasetManifest):
     )
     format: FileFormat = Field(default=FileFormat.DELIMITED, description="What the drop, or what it packs, is.")
     encoding: Literal["utf-8", "gb18030", "gbk", "utf-16", "utf-16-le", "utf-16-be"] = "utf-8"
-    delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] = ","
+    delimiter: Annotated[str, StringConstraints(min_length=1, max_length=10)] = Field(
+        default=",", description="delimited: what stands between two fields; of several characters with quotes: false."
+    )
     quotes: bool = Field(default=True, description="delimited: whether quotation marks hold a field together.")
     header: Annotated[tuple[Name, ...], Field(min_length=1)] | None = Field(
         default=None, description="delimited, xlsx: the columns' names, where no line or row tells them."
     )
+    unended: bool = Field(
+        default=False, description="delimited: the last line has no end; a marker has to tell that a drop is whole."
+    )
     skip: int = Field(
         default=0, ge=0, le=100, description="delimited, xlsx: lines that are not blank, or rows, before the header."
     )
+    rows: Name | None = Field(default=None, description="json, xml: path to the rows. Default: the document is a list.")
     sheet: Name | None = Field(default=None, description="xlsx: the sheet; the first without it.")
     member: Name | None = Field(
         default=None, description="In a .zip: the name or pattern of the file. Without it there must be only one."
@@ -91,8 +102,8 @@ class FileDataset(DatasetManifest):
 
     @property
     def nested(self) -> bool:
-        """Only JSON has nested objects."""
-        return self.format is FileFormat.JSON_LINES
+        """Only JSON and XML have nested objects."""
+        return self.format in _NESTED
 
     @property
     def names(self) -> DropNames:
@@ -112,11 +123,21 @@ class FileDataset(DatasetManifest):
             encoding=self.encoding,
             delimiter=self.delimiter,
             quotes=self.quotes,
+            unended=self.unended,
             header=self.header or (),
             skip=self.skip,
+            rows=self.rows,
             sheet=self.sheet,
             member=self.member,
         )
+
+    @model_validator(mode="after")
+    def _readable(self) -> Self:
+        if len(self.delimiter) > 1 and (self.quotes or not self.delimiter.isprintable()):
+            raise ValueError("delimiter: of several characters it goes with quotes: false, and is printable")
+        if self.unended and self.marker is None and (self.parts is None or self.parts.marker is None):
+            raise ValueError("unended: needs a marker, by which half a drop is told from a whole one")
+        return self
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

@@ -92,6 +92,32 @@ async def test_tabs_without_quotes_and_without_a_header(tmp_path: Path, open_one
     assert (answer.outcome, answer.rows[0]["name"]) == (Outcome.ANSWERED, '5" 管')
 
 
+async def test_fields_may_be_parted_by_several_characters(tmp_path: Path, open_one: Any) -> None:
+    text = f"code|@|name|@|since|@|capital\n{CODES[0]}|@|甲|乙@|@|2020-01-02|@|12.30\r\n"
+    (tmp_path / "customs.txt").write_bytes(text.encode())
+    answer = await answered(open_one, tmp_path, "delimiter: '|@|'", "quotes: false")
+    assert (answer.outcome, answer.rows) == (Outcome.ANSWERED, ({**ROWS, "name": "甲|乙@"},))
+
+
+@pytest.mark.parametrize(
+    "options", [["marker: .ok", "unended: true"], ["marker: .ok"], ["marker: .ok", "member: customs.csv"]]
+)
+async def test_a_last_line_without_an_end_counts_where_something_else_tells_that_the_drop_is_whole(
+    tmp_path: Path, open_one: Any, options: list[str]
+) -> None:
+    packed = "member: customs.csv" in options
+    if packed:
+        zipped(tmp_path / "customs.zip", {"customs.csv": TEXT.rstrip().encode()})
+    else:
+        (tmp_path / "customs.csv").write_bytes(TEXT.rstrip().encode())
+    (tmp_path / ("customs.zip.ok" if packed else "customs.csv.ok")).touch()
+    supply = await open_one(manifest(*options), str(tmp_path))
+    answer = (await ask(supply, CODES[1:2]))[CODES[1]]
+    expected = Outcome.FAILED if options == ["marker: .ok"] else Outcome.ANSWERED
+    assert answer.outcome is expected
+    assert [row["name"] for row in answer.rows] == ([] if expected is Outcome.FAILED else ["乙"])
+
+
 async def test_lines_of_json_keep_exact_numbers_and_nested_values(tmp_path: Path, open_one: Any) -> None:
     row = {"company": {"code": CODES[0].lower()}, "name": "甲", "since": None, "capital": "@"}
     lines = [json.dumps(row).replace('"@"', "12345678901234567.89"), "", "[1]", "{", json.dumps({"name": "丙"})]
@@ -101,6 +127,47 @@ async def test_lines_of_json_keep_exact_numbers_and_nested_values(tmp_path: Path
     answer = (await ask(supply, CODES[:1]))[CODES[0]]
     assert answer.rows[0]["registeredCapital"] == Money(Decimal("12345678901234567.89"), "CNY")
     assert (answer.outcome, answer.unmapped) == (Outcome.INCOMPLETE, 3)
+
+
+DOCUMENTS = {
+    "json": f'{{"total": 2, "data": {{"list": [{{"code": "{CODES[0]}", "name": "甲\\n公司", "since": "2020-01-02", '
+    f'"capital": 12.30, "more": {{"x": 1}}}}, {{"code": "{CODES[1]}", "name": NaN}}]}}}}',
+    "xml": f"""<?xml version="1.0" encoding="ENCODING"?><drop><data><list><code>{CODES[0]}</code><name>甲
+公司</name><since>2020-01-02</since><capital>12.30</capital></list><list><code>{CODES[1]}</code></list></data></drop>""",
+}
+
+
+@pytest.mark.parametrize("form", ["json", "xml"])
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
+async def test_a_document_may_be_the_drop(tmp_path: Path, open_one: Any, form: str, encoding: str) -> None:
+    content = DOCUMENTS[form].replace("ENCODING", encoding)
+    zipped(tmp_path / "customs.zip", {f"customs.{form}": content.encode(encoding)})
+    answer = await answered(open_one, tmp_path, f"format: {form}", f"encoding: {encoding}", "rows: data.list")
+    assert (answer.outcome, answer.rows) == (Outcome.ANSWERED, (ROWS,))
+
+
+async def test_what_is_no_row_in_a_document_is_counted(tmp_path: Path, open_one: Any) -> None:
+    (tmp_path / "customs.json").write_text(f'[{{"code": "{CODES[0]}", "name": "甲"}}, null, 5]', encoding="utf-8")
+    answer = await answered(open_one, tmp_path, "format: json")
+    assert (answer.outcome, answer.unmapped, answer.rows[0]["name"]) == (Outcome.INCOMPLETE, 2, "甲")
+
+
+@pytest.mark.parametrize(
+    ("form", "content"),
+    [
+        ("json", DOCUMENTS["json"][:-20]),
+        ("json", '{"data": {"list": "none"}}'),
+        ("json", '{"data": {}}'),
+        ("xml", DOCUMENTS["xml"].replace("ENCODING", "utf-8")[:-9]),
+        ("xml", '<!DOCTYPE d [<!ENTITY e SYSTEM "file:///etc/passwd">]><d><data><list>&e;</list></data></d>'),
+    ],
+)
+async def test_a_document_that_is_not_whole_or_not_as_said_is_refused(
+    tmp_path: Path, open_one: Any, form: str, content: str
+) -> None:
+    (tmp_path / "customs.txt").write_text(content, encoding="utf-8")
+    answer = await answered(open_one, tmp_path, f"format: {form}", "rows: data.list")
+    assert (answer.outcome, answer.failure) == (Outcome.FAILED, FailureCode.AGENCY_UNAVAILABLE)
 
 
 async def test_an_object_that_was_cut_off_counts_as_unreadable(tmp_path: Path, open_one: Any) -> None:
@@ -140,6 +207,25 @@ async def test_what_a_workbook_could_not_calculate_is_counted_not_nothing(tmp_pa
     answers = await ask(supply, CODES[:2])
     assert (answers[CODES[0]].outcome, answers[CODES[0]].unmapped) == (Outcome.INCOMPLETE, 2)
     assert answers[CODES[1]].outcome is Outcome.ANSWERED
+
+
+async def test_a_long_number_of_a_workbook_is_no_more_what_was_entered(tmp_path: Path, open_one: Any) -> None:
+    """A code that is not a text there has lost its last digits: it may be anybody's."""
+    header = ["code", "name", "since", "capital"]
+    rows = [[CODES[0], 20210305123456789, None, 1], [911330106000000000, "乙", None, 1]]
+    workbook(tmp_path / "customs.xlsx", {"a": [header, *rows]})
+    answers = await ask(await open_one(manifest("format: xlsx"), str(tmp_path)), CODES[:2])
+    assert (answers[CODES[0]].outcome, answers[CODES[0]].unmapped) == (Outcome.INCOMPLETE, 2)
+    assert (answers[CODES[1]].outcome, answers[CODES[1]].unmapped) == (Outcome.INCOMPLETE, 1)
+    assert answers[CODES[0]].rows[0]["name"] is None
+
+
+async def test_dates_of_a_workbook_stand_among_numbers_that_are_meant_as_such(tmp_path: Path, open_one: Any) -> None:
+    header = ["code", "name", "since", "capital"]
+    workbook(tmp_path / "customs.xlsx", {"a": [header, [CODES[0], "甲", date(2021, 3, 5), 1]]})
+    text = manifest("format: xlsx").replace("since,", "{path: since, formats: [excelDays]},")
+    answers = await ask(await open_one(text, str(tmp_path)), CODES[:1])
+    assert answers[CODES[0]].rows[0]["establishedOn"] == date(2021, 3, 5)
 
 
 TITLED = [["名单", None, None, None], ["code", "name", "登记", None], [None, None, "since", "capital"]]
@@ -377,6 +463,10 @@ async def test_the_date_of_the_data_is_where_the_agency_puts_it(
     [
         (("format: xlsx", "delimiter: ;"), "delimiter: not for the format xlsx"),
         (("format: parquet", "skip: 1"), "skip: not for the format parquet"),
+        (("delimiter: '||'",), "quotes: false"),
+        (("rows: data",), "rows: not for the format delimited"),
+        (("unended: true",), "needs a marker"),
+        (("format: jsonLines", "marker: .ok", "unended: true"), "unended: not for the format jsonLines"),
         (("sheet: a",), "sheet: not for the format delimited"),
         (("asOf: {marker: text}",), "the drops have no marker"),
         (('asOf: {name: "customs_%Y%m.csv"}',), "needs %Y, %m and %d once each"),
@@ -460,6 +550,15 @@ async def test_a_drop_that_lacks_a_column_in_every_encoding_is_refused_for_that(
     (tmp_path / "customs.csv").write_bytes(f"信用代码,名字\n{CODES[0]},甲\n".encode())
     reason = await refusal(open_one, tmp_path, "utf-8")
     assert reason.endswith("its header lacks a column which the manifest reads: '名称'")
+
+
+async def test_no_other_encoding_is_named_where_the_columns_can_be_read(tmp_path: Path, open_one: Any) -> None:
+    (tmp_path / "customs.csv").write_text(f"'code','name','since','capital'\n'{CODES[0]}',a,,1\n", encoding="ascii")
+    supply = await open_one(manifest("encoding: utf-8"), str(tmp_path))
+    with pytest.raises(AgencyFailure, match=r"lacks a column which the manifest reads: 'code'$"):
+        await supply._lines["customs/Registration"].source.fetch(
+            SourceCall(keys=[CODES[0]], columns=frozenset({"name"}), filters={}, timeout=20)
+        )
 
 
 @pytest.mark.parametrize("lines", ["{}\n", '{"a": 1}\n[]\n', '{"信用代码": null}\n'])

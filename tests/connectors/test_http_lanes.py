@@ -262,7 +262,8 @@ async def test_of_another_status_nothing_but_the_status_is_told(
 
     server = await serve(script)
     lane = open_lane(server.address)
-    assert await get(lane) == LaneAnswer(status, b"")
+    answer = await get(lane)
+    assert (answer.status, answer.content) == (status, b"")
     assert await get(lane) == LaneAnswer(200, b"{}")
     assert [call.target for call in server.calls] == ["/", "/"]
 
@@ -407,6 +408,18 @@ async def test_what_must_not_be_sent_twice_takes_no_connection_that_is_being_clo
         await asyncio.sleep(0)
     assert (await get(lane, idempotent=False)).status == 200
     assert len(server.calls) == 2
+
+
+async def test_where_an_answer_leads_and_what_it_sets_is_told(serve: Any, open_lane: Open) -> None:
+    async def script(call: Call) -> None:
+        head = "Location: /b\r\nSet-Cookie: a=1; Expires=Wed, 21 Oct 2015 07:28:00 GMT\r\nset-cookie: b=2\r\n"
+        await call.send(whole(b"", 202, head) if call.number == 1 else whole(b"{}"))
+
+    server = await serve(script)
+    lane = open_lane(server.address)
+    first, second = await get(lane), await get(lane)
+    assert (first.location, first.cookies) == ("/b", ("a=1; Expires=Wed, 21 Oct 2015 07:28:00 GMT", "b=2"))
+    assert second == LaneAnswer(200, b"{}")
 
 
 async def test_when_to_ask_again_is_told(serve: Any, open_lane: Open) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from decimal import Decimal
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -16,13 +16,9 @@ from connectors.json_body import read_json
 REFUSED = object()
 
 
-def refuse(_name: str) -> NoReturn:
-    raise ValueError
-
-
 def plain(content: bytes) -> Any:
     try:
-        return json.loads(content, parse_float=Decimal, parse_constant=refuse)
+        return json.loads(content, parse_float=Decimal, parse_constant=Decimal, strict=False)
     except (ValueError, ArithmeticError, RecursionError):
         return REFUSED
 
@@ -42,17 +38,19 @@ def alike(content: bytes) -> None:
 
 NUMBERS = st.from_regex(r"-?(0|[1-9][0-9]{0,40})(\.[0-9]{1,40})?([eE][-+]?[0-9]{1,20})?", fullmatch=True)
 STRINGS = st.text(st.characters()).map(json.dumps) | st.text(
-    st.characters(exclude_categories=("Cs",), exclude_characters='"\\', min_codepoint=32)
+    st.characters(exclude_categories=("Cs",), exclude_characters='"\\')
 ).map('"{}"'.format)
 ESCAPED = st.from_regex(r'"(\\u[dD][89a-fA-F][0-9a-f]{2}|\\[nrtbf/"\\]|[a-z]){0,4}"', fullmatch=True)
-LEAVES = NUMBERS | STRINGS | ESCAPED | st.sampled_from(["true", "false", "null", "-0", "-0.0", "1e400", "NaN"])
+LEAVES = (
+    NUMBERS | STRINGS | ESCAPED | st.sampled_from(["true", "false", "null", "-0", "-0.0", "1e400", "NaN", "-Infinity"])
+)
 DOCUMENTS = st.recursive(
     LEAVES,
     lambda inner: (
         st.lists(inner, max_size=5).map(lambda parts: f"[{', '.join(parts)}]")
-        | st.lists(st.tuples(STRINGS | ESCAPED, inner), max_size=4, unique_by=lambda part: json.loads(part[0])).map(
-            lambda parts: "{" + ",".join(f"{name} :{value}" for name, value in parts) + "}"
-        )
+        | st.lists(
+            st.tuples(STRINGS | ESCAPED, inner), max_size=4, unique_by=lambda part: json.loads(part[0], strict=False)
+        ).map(lambda parts: "{" + ",".join(f"{name} :{value}" for name, value in parts) + "}")
     ),
     max_leaves=12,
 )
@@ -81,7 +79,6 @@ def test_what_is_spoilt_is_refused_alike(document: str, place: int, spoilt: byte
         b" ",
         b"[1,]",
         b"[1] x",
-        b'"\x01"',
         b'"\xff"',
         b"[1e99999999999999999999]",
         b"[" * 100_000,

@@ -47,8 +47,15 @@ def read(kind: Kind, raw: Any, **options: Any) -> Any:
         ("1900-1-1", {}, None),
         ("9999-9-9", {}, None),
         ("9999-12-31 23:59:59", {}, None),
+        ("9999-12-31T23:59:59Z", {}, None),
+        (datetime(9999, 12, 31, 20, tzinfo=UTC), {}, None),
+        ("20210305093000123", {}, date(2021, 3, 5)),
+        ("2021-03-05T16:00:00Z", {"formats": ["%d.%m.%Y"]}, date(2021, 3, 6)),
         ("1970-1-1", {"none": ["1970-01-01"]}, None),
         ("长期", {"none": ["长期"]}, None),
+        (0, {"none": ["0"]}, None),
+        (-1, {"none": ["-1"], "formats": ["epochMilliseconds"]}, None),
+        (Decimal("NaN"), {"none": ["NaN"]}, None),
         ("暂无", {}, None),
         ("暂无", {"default": "2020-01-01"}, date(2020, 1, 1)),
     ],
@@ -57,7 +64,9 @@ def test_dates_are_read_as_agencies_write_them(raw: Any, options: dict[str, Any]
     assert read(Kind.DATE, raw, **options) == expected
 
 
-@pytest.mark.parametrize("raw", ["2021-13-5", "2021-3", "2021-3/5", "202135", "tomorrow", "0000-00-00", True, [], {}])
+@pytest.mark.parametrize(
+    "raw", ["2021-13-5", "2021-3", "2021-3/5", "202135", "tomorrow", "0000-00-00", "202103050930001", True, [], {}]
+)
 def test_what_is_no_date_is_not_guessed(raw: Any) -> None:
     with pytest.raises(Unmappable):
         read(Kind.DATE, raw)

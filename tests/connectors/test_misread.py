@@ -57,7 +57,7 @@ async def test_an_answer_in_another_encoding_is_said_to_be(
         (JSON.encode(), "xml", "it is JSON"),
         (b"<a>secret</b>", "xml", "mismatched tag"),
         (b'["secret",]', "json", "JSONDecodeError"),
-        (b"[NaN]", "json", "ValueError"),
+        (b"[nan]", "json", "JSONDecodeError"),
     ],
 )
 async def test_an_answer_that_is_something_else_is_said_to_be(content: bytes, form: Any, what: str) -> None:

@@ -362,6 +362,22 @@ async def test_an_office_whose_rows_are_as_dirty_as_they_come(agency: Agency, op
     assert len(answers[FIRST].rows) == 1
 
 
+async def test_a_script_that_glues_its_json_together(agency: Agency, open_one: Any) -> None:
+    """Texts with line ends as they are, numbers that are none."""
+    dataset = """
+      - record: Penalty
+        request: {path: /p, keys: {in: query, name: c}}
+        fields: {documentNumber: wsh, amount: je, facts: {path: ss, none: [NaN]}}
+    """
+    glued = b'[{"wsh": "A\t1", "je": 1.10, "ss": NaN}, {"wsh": NaN, "je": -Infinity, "ss": "one\r\ntwo"}]'
+    found = (await told(agency, open_one, dataset, reply(glued)))[FIRST]
+    assert (found.outcome, found.unmapped) == (Outcome.INCOMPLETE, 2)
+    assert found.rows == (
+        {"documentNumber": "A\t1", "amount": Money(Decimal("1.10")), "facts": None},
+        {"documentNumber": None, "amount": None, "facts": "one\r\ntwo"},
+    )
+
+
 @pytest.mark.parametrize(
     ("means", "outcome", "failure"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import unicodedata
 from collections.abc import Callable
@@ -58,6 +59,8 @@ def plain_text(raw: Any) -> str:
     if not isinstance(raw, str | int | float | Decimal | date):
         raise Unmappable
     text = raw.strip() if isinstance(raw, str) else str(raw)
+    if isinstance(raw, float | Decimal) and not math.isfinite(raw):
+        raise Unmappable
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise Unmappable
     return text
@@ -74,10 +77,16 @@ def plain_nothing(raw: Any) -> bool:
     return text in WORDS or unicodedata.normalize("NFKC", text).strip() in WORDS
 
 
+GROUPED = re.compile(r"[-+]? ?([0-9]{1,3}(,[0-9]{3})+|[0-9]{1,4}(,[0-9]{4})+)(\.[0-9]*)?")
+
+
 def plain_decimal(raw: Any) -> Decimal:
     if isinstance(raw, bool):
         raise Unmappable
-    text = plain_narrow(raw).replace(",", "").removesuffix("%").strip()
+    text = plain_narrow(raw).removesuffix("%").strip()
+    if "," in text and not GROUPED.fullmatch(text):
+        raise Unmappable
+    text = text.replace(",", "")
     try:
         number = Decimal(text)
     except InvalidOperation:
@@ -118,6 +127,8 @@ PLAIN: dict[Kind, Callable[[Any], Any]] = {
 @example("1" * 32)
 @example("2147483648")
 @example("甲\ud800")
+@example("0,")
+@example("1,234.5")
 def test_fields_hold_what_plain_reading_gives(raw: Any) -> None:
     for kind, plain in PLAIN.items():
         read = compile_field(FieldMapping(path="x"), kind, WORDS, nested=True).read

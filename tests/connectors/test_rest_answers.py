@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -125,6 +126,26 @@ async def test_what_is_no_xml_is_no_answer(agency: Agency, open_one: Any, conten
     assert (found.outcome, found.failure) == BAD
 
 
+def encoded(text: str) -> str:
+    """The text in base64, on several lines."""
+    return base64.encodebytes(text.encode()).decode()
+
+
+DESCRIBED = "{layout: arrays, rows: rows, header: table.columns.name}"
+
+
+async def test_columns_may_be_described_by_objects(agency: Agency, open_one: Any) -> None:
+    table = {"columns": [{"name": "n", "type": "int"}, {"name": "f", "type": "text"}]}
+    found = await told_of_one(agency, open_one, DESCRIBED, {"table": table, "rows": [[1, "罚款"]]})
+    assert facts(found) == ["罚款"]
+
+
+@pytest.mark.parametrize("columns", [[{"name": "n"}, {"type": "text"}], {"name": "n"}, None, [["n", "f"]]])
+async def test_columns_without_names_are_no_answer(agency: Agency, open_one: Any, columns: Any) -> None:
+    found = await told_of_one(agency, open_one, DESCRIBED, {"table": {"columns": columns}, "rows": [[1, "罚款"]]})
+    assert (found.outcome, found.failure) == BAD
+
+
 @pytest.mark.parametrize(
     ("response", "document"),
     [
@@ -133,6 +154,9 @@ async def test_what_is_no_xml_is_no_answer(agency: Agency, open_one: Any, conten
         ("{text: {path: a.b, format: xml}, rows: a.b.row}", {"a": {"b": "<x><row><f>罚款</f></row></x>"}}),
         ("{text: data, rows: data.list}", {"data": {"list": [{"f": "罚款"}]}}),
         ("{text: d.0.t, rows: d.0.t}", {"d": [{"t": json.dumps([{"f": "罚款"}])}, {"t": "["}]}),
+        ("{text: data, rows: data.list}", {"data": json.dumps(json.dumps({"list": [{"f": "罚款"}]}))}),
+        ("{text: {path: data, encoded: base64}, rows: data}", {"data": encoded('[{"f": "罚款"}]')}),
+        ("{text: {path: d, encoded: base64, format: xml}, rows: d.r}", {"d": encoded("<x><r><f>罚款</f></r></x>")}),
     ],
 )
 async def test_a_document_in_a_text_is_read_as_if_it_stood_there(
@@ -141,8 +165,10 @@ async def test_a_document_in_a_text_is_read_as_if_it_stood_there(
     assert facts(await told_of_one(agency, open_one, response, document)) == ["罚款"]
 
 
-async def test_a_text_that_holds_no_document_is_no_answer(agency: Agency, open_one: Any) -> None:
-    found = await told_of_one(agency, open_one, "{text: data, rows: data.list}", {"data": "{'list': []}"})
+@pytest.mark.parametrize("text", ["data", "{path: data, encoded: base64}"])
+@pytest.mark.parametrize("data", ["{'list': []}", "bm8=", "5", '"no"'])
+async def test_a_text_that_holds_no_document_is_no_answer(agency: Agency, open_one: Any, text: str, data: str) -> None:
+    found = await told_of_one(agency, open_one, f"{{text: {text}, rows: data.list}}", {"data": data})
     assert (found.outcome, found.failure) == BAD
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from datetime import date
 from pathlib import Path
 from textwrap import dedent
@@ -75,6 +77,21 @@ async def test_a_form_can_carry_the_whole_body_as_json_in_one_field(agency: Agen
     asked = await sent(agency, open_one, request, decidedFrom=date(2026, 4, 1))
     wanted = f'{{"type":1,"q":{{"codes":["{FIRST}","{SECOND}"]}},"ksrq":"2026-04-01"}}'
     assert parse_qsl(asked.body.decode()) == [("params", wanted)]
+
+
+@pytest.mark.parametrize("encoded", [True, False])
+async def test_a_member_or_a_field_can_carry_the_whole_body_in_base64(
+    agency: Agency, open_one: Any, *, encoded: bool
+) -> None:
+    keys = "keys: {in: body, name: q.codes, style: list}"
+    for form in ("json", "form"):
+        how = f"format: {form}, field: data" + (", encoded: base64" if encoded else "")
+        asked = await sent(agency, open_one, f"{{method: POST, path: /p, {how}, {keys}, body: {{lx: 处罚}}}}")
+        body = json.loads(asked.body) if form == "json" else dict(parse_qsl(asked.body.decode()))
+        data = body.pop("data")
+        assert body == {}
+        data = base64.b64decode(data).decode() if encoded else data
+        assert json.loads(data) == {"lx": "处罚", "q": {"codes": [FIRST, SECOND]}}
 
 
 @pytest.mark.parametrize(
@@ -190,7 +207,9 @@ async def test_the_connections_own_content_type_is_the_only_one(agency: Agency, 
         ("{method: POST, path: /p, keys: {in: body, style: comma}}", "name"),
         ("{method: POST, path: /p, keys: {in: body, style: list}, body: {a: 1}}", "name"),
         ("{method: POST, path: /p, keys: {in: body, style: list}, parameters: body}", "name"),
-        ("{method: POST, path: /p, field: a, keys: {in: body, name: c, style: list}}", "field"),
+        ("{path: /p, field: a, keys: {in: query, name: c, style: comma}}", "field"),
+        ("{method: POST, path: /p, field: a, xml: '{c}', keys: {in: body, name: c, style: comma}}", "field"),
+        ("{method: POST, path: /p, encoded: base64, keys: {in: body, name: c, style: list}}", "encoded"),
         ("{method: POST, path: /p, xml: <a/>, keys: {in: body, name: c, style: comma}}", "xml"),
         ("{method: POST, path: /p, xml: '{c}', body: {a: 1}, keys: {in: body, name: c, style: comma}}", "xml"),
         ("{path: /p, xml: '{c}', keys: {in: query, name: c, style: comma}}", "POST"),

@@ -70,3 +70,29 @@ async def test_at_a_service(agency: Agency, open_one: Any, kind: str) -> None:
         "graphql": 'query: {field: rows, argument: c, type: "[String]"}',
     }[kind]
     await expect(await open_one(manifest(kind, '{url: "${ADDRESS}"}', f"batch: 5\n        {how}"), agency.address))
+
+
+@pytest.mark.parametrize(
+    ("marks", "raw", "counts"),
+    [
+        ('except: {sc: "1"}', True, False),
+        ('except: {sc: "1"}', False, True),
+        ('except: {sc: "true"}', True, False),
+        ('except: {sc: "1"}', 1.0, False),
+        ('except: {sc: "1"}', 1, False),
+        ('except: {sc: "1"}', 1.5, True),
+        ('only: {sc: ["0"]}', False, True),
+        ('only: {sc: ["0"]}', "0.0", False),
+    ],
+)
+async def test_truths_and_numbers_are_told_however_they_are_written(
+    agency: Agency, open_one: Any, marks: str, raw: Any, *, counts: bool
+) -> None:
+    async def answer(_: Asked) -> Any:
+        return [{"code": CODES[0], "f": "x", "sc": raw}]
+
+    agency.answer = answer
+    how = "batch: 5\n        request: {path: /p, keys: {in: query, name: c, style: comma}}"
+    text = manifest("rest", '{url: "${ADDRESS}"}', how).replace(CHOICE, marks)
+    answers = await ask(await open_one(text, agency.address), CODES[:1])
+    assert [row["facts"] for row in answers[CODES[0]].rows] == (["x"] if counts else [])

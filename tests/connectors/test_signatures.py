@@ -36,6 +36,8 @@ PLAIN = (
     'timestamp: {in: query, name: ts, format: "%%Y%%m%%d%%H%%M%%S"}}'
 )
 
+IN_BODY = "keys: {in: body, name: code}"
+
 
 def manifest(connection: str) -> str:
     return f"""
@@ -100,10 +102,9 @@ FORM = PLAIN.replace("in: query", "in: form")
 
 
 def as_form(connection: str) -> str:
-    keys = "keys: {in: body, name: code}"
     return (
         manifest(connection)
-        .replace(keys, f"{keys}, format: form, body: {{b: 处罚}}")
+        .replace(IN_BODY, f"{IN_BODY}, format: form, body: {{b: 处罚}}")
         .replace('z: "2 3/", a: 值', "a: 1")
     )
 
@@ -138,6 +139,54 @@ async def test_a_signature_in_a_header_is_over_the_fields_of_a_form_too(agency: 
     asked, fields = await signed_form(agency, open_one, scheme)
     text = f"a1b{fields['b']}code{fields['code']}{SECRET}"
     assert asked.headers["s"] == hashlib.sha256(text.encode()).hexdigest()
+
+
+MEMBERS = (
+    'auth: {scheme: signature, algorithm: %s, secret: "${KEY}", text: "%s", encoding: HEX, sent: {in: body, name: %s},'
+    " parameters: {head.app: me}, timestamp: {in: body, name: ts, format: epochSeconds}}"
+)
+
+
+async def signed_body(agency: Agency, open_one: Any, connection: str) -> Any:
+    """The JSON that was sent."""
+
+    async def nothing(_: Asked) -> Any:
+        return []
+
+    agency.answer = nothing
+    text = manifest(connection).replace(IN_BODY, f"{IN_BODY}, body: {{b: 处罚, page: {{no: 1, of: null}}}}")
+    supply = await open_one(text, agency.address, environment={"KEY": SECRET, "APP": "a"})
+    assert (await ask(supply, CODES[:1]))[CODES[0]].outcome is Outcome.ANSWERED
+    return agency.asked[-1].body
+
+
+async def test_a_body_is_signed_within_itself_with_all_its_members(agency: Agency, open_one: Any) -> None:
+    body = await signed_body(agency, open_one, MEMBERS % ("sm3", "{plainQuery}&key={secret}", "sign"))
+    sign = body.pop("sign")
+    assert body == {
+        "b": "处罚",
+        "page": {"no": 1, "of": None},
+        "code": CODES[0],
+        "head": {"app": "me"},
+        "ts": body["ts"],
+    }
+    signed = dict(agency.asked[-1].query) | body | {"page": '{"no":1,"of":null}', "head": '{"app":"me"}'}
+    text = "&".join(f"{name}={signed[name]}" for name in sorted(signed)) + f"&key={SECRET}"
+    assert sign == hashlib.new("sm3", text.encode()).hexdigest().upper()
+
+
+async def test_members_of_a_body_may_be_signed_by_name(agency: Agency, open_one: Any) -> None:
+    template = "{body.head.app}|{body.page}|{body.nowhere}|{timestamp}|{secret}"
+    body = await signed_body(agency, open_one, MEMBERS % ("sm3", template, "head.sign"))
+    text = f'me|{{"no":1,"of":null}}||{body["ts"]}|{SECRET}'
+    assert body["head"] == {"app": "me", "sign": hashlib.new("sm3", text.encode()).hexdigest().upper()}
+
+
+@pytest.mark.parametrize("keys", ["keys: {in: body, name: code}, format: form", "keys: {in: body, style: list}"])
+async def test_what_is_no_object_has_no_members_for_it(open_one: Any, keys: str) -> None:
+    text = manifest(MEMBERS % ("md5", "{secret}", "sign")).replace(IN_BODY, keys)
+    with pytest.raises(ConnectionNotConfigured, match=r"connection\.auth is not for these requests"):
+        await open_one(text, "http://127.0.0.1:1", environment={"KEY": SECRET})
 
 
 async def test_a_key_may_go_into_a_form(agency: Agency, open_one: Any) -> None:

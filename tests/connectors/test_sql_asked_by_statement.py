@@ -62,6 +62,36 @@ async def test_a_statement_gives_the_rows_of_its_companies(cases: str, open_one:
     )
 
 
+SINGLE = "SELECT :key AS code, f.number, f.decided, 'x' AS facts FROM f_cases(:key) AS f"
+
+
+async def test_a_function_is_asked_for_one_company_a_call(postgres: str, open_one: Any) -> None:
+    engine = create_async_engine(postgres.replace("postgresql:", "postgresql+asyncpg:"))
+    async with engine.begin() as connection:
+        await connection.execute(
+            text(
+                "CREATE OR REPLACE FUNCTION f_cases(code text) RETURNS TABLE (number text, decided date) LANGUAGE sql"
+                f" STABLE AS $$ SELECT '一', date '2021-05-05' WHERE code = '{CODES[0]}' $$"
+            )
+        )
+    await engine.dispose()
+    supply = await open_one(manifest(SINGLE, "{}").replace("batch: 10", "batch: 1"), postgres)
+    answers = await ask(supply, CODES[:2])
+    assert answers[CODES[0]].rows == ({"documentNumber": "一", "decidedOn": date(2021, 5, 5), "facts": "x"},)
+    assert (answers[CODES[1]].outcome, answers[CODES[1]].rows) == (Outcome.ANSWERED, ())
+
+
+async def test_one_key_is_bound_in_any_database(cases: str, open_one: Any) -> None:
+    statement = JOINED.replace("q.code IN (:keys)", "q.code = :key")
+    answers = await ask(await open_one(manifest(statement).replace("batch: 10", "batch: 1"), cases), CODES[:2])
+    assert [len(answers[code].rows) for code in CODES[:2]] == [2, 1]
+
+
+async def test_a_statement_of_one_company_takes_no_batch(open_one: Any) -> None:
+    with pytest.raises(Exception, match="set batch: 1"):
+        await open_one(manifest(SINGLE, "{}"), "sqlite:///x")
+
+
 async def test_a_filter_is_a_parameter_of_the_statement(cases: str, open_one: Any) -> None:
     supply = await open_one(manifest(), cases)
     answers = await ask(supply, CODES[:2], ["documentNumber"], filters={"decidedFrom": date(2024, 5, 5)})

@@ -78,6 +78,15 @@ def test_asyncpg_s_errors_by_their_sqlstate(kind: type[Exception]) -> None:
     assert code(made(kind, SECRET), POSTGRESQL) is expected
 
 
+def test_a_date_that_the_driver_cannot_hold_is_told() -> None:
+    failure = failure_of(OverflowError(SECRET), "table t", POSTGRESQL)
+    assert (
+        str(failure)
+        == "table t: OverflowError (a date is before the year 1 or after 9999: let a statement give it as a text)"
+    )
+    assert failure.failure is BAD
+
+
 @pytest.mark.parametrize("name", sorted(name for name in dir(sqlite3) if name.startswith("SQLITE_")))
 def test_sqlite_s_result_codes(name: str) -> None:
     error = sqlite3.OperationalError(SECRET)

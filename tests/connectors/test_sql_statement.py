@@ -48,6 +48,7 @@ def test_one_select_with_its_companies_is_a_statement(sql: str) -> None:
         ("SELECT code FROM t WHERE code IN (:keys) FOR UPDATE", "no UPDATE"),
         ("SELECT set_config('a', 'b', false) WHERE code IN (:keys)", "no SET_CONFIG"),
         ("SELECT code FROM t", "companies"),
+        ("SELECT code FROM f(:key) WHERE code IN (:keys)", "companies"),
         ("SELECT code FROM t WHERE code = :keys", "after IN"),
         ("SELECT code FROM t WHERE code NOT IN (:keys)", "NOT IN"),
     ],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
+from itertools import combinations
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
@@ -11,7 +13,7 @@ from connectors.documents import Encoding, Format
 from connectors.envelope import Code, Envelope
 from connectors.http_connection import HttpConnection
 from connectors.kinds.rest.paging import LinkedPaging
-from connectors.lane import OK
+from connectors.lane import OK, is_success
 from connectors.manifest import DatasetManifest, Manifest, Name, Part, Within, short
 
 KEY_MARK: Final = "{key}"
@@ -23,6 +25,9 @@ _STYLES: Final = {
     "xml": {"single", "comma"},
 }
 """How keys may go into the query, and into a body of each format."""
+
+Encoded = Literal["base64"]
+"""How a document is written as a text."""
 
 Status = Annotated[int, Field(ge=200, le=599)]
 
@@ -66,7 +71,10 @@ class RestRequest(Part):
     query: dict[str, str] = Field(default_factory=dict, description="Constants of the query string.")
     body: dict[str, Any] = Field(default_factory=dict, description="Constants of the body.")
     format: Literal["json", "form"] = Field(default="json", description="What the body is.")
-    field: Name | None = Field(default=None, description="form: the field that carries the whole body, as JSON.")
+    field: Name | None = Field(
+        default=None, description="The field of a form, or the member, that carries the whole body, as JSON in a text."
+    )
+    encoded: Encoded | None = Field(default=None, description="field: how that text is written.")
     xml: str | None = Field(
         default=None, max_length=20_000, description="Instead: an XML body, with a {mark} for each parameter in it."
     )
@@ -89,6 +97,13 @@ class RestRequest(Part):
         return "json" if self.field else self.format
 
     @property
+    def has_members(self) -> bool:
+        """Whether the body is an object of JSON, in UTF-8, into which more can be put."""
+        json = self.method == "POST" and self.xml is None and self.format == "json" and self.encoding == "utf-8"
+        is_list = self.keys is not None and self.keys.place == "body" and self.keys.name is None
+        return json and (self.field is not None or not is_list)
+
+    @property
     def in_body(self) -> bool:
         """Whether filters, pages and what is fresh go into the body."""
         with_keys = self.keys is not None and self.keys.place == "body" and self.keys.name is not None
@@ -102,8 +117,10 @@ class RestRequest(Part):
         in_body = self.in_body or (keys is not None and keys.place == "body")
         if self.method == "GET" and (self.body or in_body or self.xml is not None):
             raise ValueError("a GET has no body: set method to POST")
-        if self.field is not None and self.format != "form":
-            raise ValueError("field: needs format: form")
+        if self.encoded is not None and self.field is None:
+            raise ValueError("encoded: needs field, the place of what is encoded")
+        if self.field is not None and (self.xml is not None or self.method == "GET"):
+            raise ValueError("field: goes with a body in JSON or a form")
         if self.xml is not None and (self.body or "format" in self.model_fields_set):
             raise ValueError("xml: is the body already: leave body and format out")
         if keys is not None:
@@ -141,6 +158,16 @@ class NoRecords(Part):
     codes: tuple[Code, ...] = ()
 
 
+class Pending(Part):
+    """How the agency says that it is still at it: it is asked again, until there is an answer or no time is left."""
+
+    status: tuple[Annotated[int, Field(ge=201, le=299)], ...] = ()
+    codes: tuple[Code, ...] = ()
+    every: float = Field(
+        default=1.0, ge=0.1, le=60, description="Seconds until it is asked again, where its Retry-After does not say."
+    )
+
+
 class Layout(StrEnum):
     """How the rows lie in the answer."""
 
@@ -163,6 +190,7 @@ class InnerText(Part):
 
     path: Name
     format: Format = "json"
+    encoded: Encoded | None = None
 
 
 def _as_list(value: object) -> object:
@@ -191,9 +219,12 @@ class RestResponse(Part):
     envelope: Annotated[
         tuple[Envelope, ...], BeforeValidator(_as_list, json_schema_input_type=Envelope | tuple[Envelope, ...])
     ] = Field(default=(), description="One, or several.")
-    status: tuple[Status, ...] = Field(default=(), description="Besides 200: with which the envelope comes as well.")
+    status: tuple[Status, ...] = Field(
+        default=(), description="Besides 200: with which an answer comes as well; if no success, one for the envelope."
+    )
     unknown: UnknownCompany = Field(default_factory=UnknownCompany)
     none: NoRecords = Field(default_factory=NoRecords)
+    pending: Pending = Field(default_factory=Pending)
 
     @property
     def read(self) -> frozenset[int]:
@@ -209,12 +240,13 @@ class RestResponse(Part):
     @property
     def statuses(self) -> frozenset[int]:
         """Those that are no failure by themselves."""
-        return self.read.union(self.unknown.status, self.none.status)
+        return self.read.union(self.unknown.status, self.none.status, self.pending.status)
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if (self.unknown.codes or self.none.codes or self.status) and not self.envelope:
-            raise ValueError("unknown.codes, none.codes and status need an envelope")
+        codes = self.unknown.codes or self.none.codes or self.pending.codes
+        if (codes or not all(map(is_success, self.status))) and not self.envelope:
+            raise ValueError("codes (of unknown, none, pending) and a status that is no success need an envelope")
         if self.optional and not self.envelope:
             raise ValueError("optional: needs an envelope, by which no rows are told from an error")
         if len(self.rows) > 1 and self.layout is not Layout.OBJECTS:
@@ -287,10 +319,16 @@ class RestDataset(DatasetManifest):
             raise ValueError("lookup: goes with one company a call, and no keys in its answer")
         if self.request.paging and self.response.layout is Layout.ORDER:
             raise ValueError("request.paging: does not go with layout order")
-        both = set(unknown.codes) & set(none.codes) or set(unknown.status) & set(none.status)
-        if both:
-            raise ValueError("response: unknown and none share a code or status")
+        means: tuple[UnknownCompany | NoRecords | Pending, ...] = (unknown, none, self.response.pending)
+        if any(
+            _share(one.codes, other.codes) or _share(one.status, other.status) for one, other in combinations(means, 2)
+        ):
+            raise ValueError("response: unknown, none and pending share a code or status")
         return self
+
+
+def _share(some: Sequence[object], others: Sequence[object]) -> bool:
+    return not set(some).isdisjoint(others)
 
 
 class RestManifest(Manifest):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import base64
 import re
 import secrets
 from collections.abc import Mapping, Sequence
@@ -19,6 +19,7 @@ from connectors.dates import CHINA_TIME, EPOCH_FORMATS
 from connectors.http import HttpRequest
 from connectors.kinds.rest.manifest import KEY_MARK, KeyPlace, RestRequest
 from connectors.manifest import Filter
+from connectors.outgoing import write_json
 from connectors.paging import Position
 from connectors.paths import put
 from connectors.xml_body import ENCODINGS
@@ -34,8 +35,6 @@ _MEDIA_TYPES: Final = {
 
 NONCE: Final = "nonce"
 """The form of a parameter that has 32 hexadecimal digits."""
-
-_write_json: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -69,7 +68,7 @@ class RequestWriter:
             return Written(
                 HttpRequest(
                     self.place,
-                    request.method,
+                    "GET",
                     path,
                     query,
                     asker=call.asker,
@@ -121,10 +120,14 @@ class RequestWriter:
                 fields = [(name, str(value)) for name, value in parameters]
                 return urlencode([*constants, *fields], encoding=self._encoding).encode()
             case _:
-                text = _write_json(_json_body(request.body, parameters))
+                text = write_json(_json_body(request.body, parameters))
                 if request.field is None:
                     return text.encode(self._encoding)
-                return urlencode({request.field: text}, encoding=self._encoding).encode()
+                if request.encoded is not None:
+                    text = base64.b64encode(text.encode(self._encoding)).decode()
+                if request.format == "form":
+                    return urlencode({request.field: text}, encoding=self._encoding).encode()
+                return write_json({request.field: text}).encode(self._encoding)
 
     def _xml(self, template: str, parameters: Sequence[Parameter]) -> str:
         """The template with each parameter in place of its mark; marks of those that are not sent are left empty."""
@@ -183,4 +186,4 @@ def _json_body(constants: Mapping[str, Any], parameters: Sequence[Parameter]) ->
 
 
 def _as_field(value: object) -> str:
-    return value if isinstance(value, str) else _write_json(value)
+    return value if isinstance(value, str) else write_json(value)

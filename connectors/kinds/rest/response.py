@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Collection, Mapping, Sequence
 from enum import Enum, auto
@@ -11,12 +12,15 @@ from connectors.documents import put_empty_lists, read_document
 from connectors.errors import AgencyFailure
 from connectors.http import bad_response, refuse_status
 from connectors.kinds.rest.layouts import from_arrays, from_columns, from_map, from_order, list_companies, members
-from connectors.kinds.rest.manifest import Layout, RestResponse
-from connectors.lane import OK, LaneAnswer
+from connectors.kinds.rest.manifest import InnerText, Layout, RestResponse
+from connectors.lane import LaneAnswer, is_success
 from connectors.misread import misread
 from connectors.paths import MISSING, Listing, follow, list_rows
 from connectors.sparse_json import SparseReader
 from connectors.telling import Telling
+
+_NO_BREAKS: Final = str.maketrans("", "", "\r\n")
+"""What some put between the lines of base64 (RFC 2045, section 6.8)."""
 
 _IDENTIFIER: Final = re.compile(r"\w[\w.:@-]{0,199}")
 """Nothing that would mean something in a template, whatever that is of."""
@@ -33,6 +37,8 @@ class Said(Enum):
     """There are no records of those asked for."""
     UNKNOWN = auto()
     """The company is not known."""
+    PENDING = auto()
+    """There is no answer yet."""
 
 
 class ResponseReader:
@@ -56,15 +62,17 @@ class ResponseReader:
             return Said.UNKNOWN, None
         if answer.status in response.none.status:
             return Said.NOTHING, None
+        if answer.status in response.pending.status:
+            return Said.PENDING, None
         try:
             document = await self._document(answer.content)
         except (ValueError, ArithmeticError, RecursionError) as error:
-            if answer.status != OK:
+            if not is_success(answer.status):
                 refuse_status(self._place, answer.status, answer.retry_after)
             what = misread(answer.content, response.format, response.encoding, error)
             raise bad_response(self._place, what) from None
         said = self._judged(document)
-        if said is Said.ROWS and answer.status != OK:
+        if said is Said.ROWS and not is_success(answer.status):
             refuse_status(self._place, answer.status, answer.retry_after)
         return said, document
 
@@ -94,7 +102,14 @@ class ResponseReader:
             raise bad_response(self._place, f"null at {path or 'the top'}, which no envelope tells from an error")
         listing = await self._listing(document, path, keys)
         if listing is None:
-            raise bad_response(self._place, f"no {response.layout} at {path or 'the top'}")
+            if response.layout is Layout.ARRAYS and self._header(document) is None:
+                raise bad_response(self._place, f"no names of columns at {response.header}")
+            hint = (
+                " but nothing: where that means that there are none, set response.optional"
+                if _is_nothing(found)
+                else ""
+            )
+            raise bad_response(self._place, f"no {response.layout} at {path or 'the top'}{hint}")
         if self._sparse is not None:
             self._sparse.look(listing.rows)
         if response.layout in {Layout.MAP, Layout.ORDER}:
@@ -140,9 +155,20 @@ class ResponseReader:
         place = follow(document, around) if around else document
         written = place.get(name) if isinstance(place, dict) else None
         if isinstance(place, dict) and isinstance(written, str) and written.strip():
-            # Whatever it declares, it was decoded with what is around it.
-            place[name] = await read_document(written.strip().encode(), text.format, "utf-8")
+            place[name] = await self._inner(written.strip(), text)
         return document
+
+    async def _inner(self, written: str, text: InnerText) -> Any:  # noqa: ANN401
+        if text.encoded is not None:
+            try:
+                content = base64.b64decode(written.translate(_NO_BREAKS), validate=True)
+            except ValueError:
+                raise bad_response(self._place, f"no {text.encoded} at {text.path}") from None
+            return await read_document(content, text.format, self._response.encoding)
+        # Whatever it declares, it was decoded with what is around it.
+        found = await read_document(written.encode(), text.format, "utf-8")
+        # Some write what is a text already as a text once more.
+        return await read_document(found.encode(), text.format, "utf-8") if isinstance(found, str) else found
 
     def _judged(self, document: object) -> Said:
         """What the answer's own codes say. Raises `AgencyFailure` for one that means a failure."""
@@ -153,6 +179,8 @@ class ResponseReader:
                 return Said.UNKNOWN
             if code in response.none.codes:
                 return Said.NOTHING
+            if code in response.pending.codes:
+                return Said.PENDING
             envelope.check(code, self._place)
         return Said.ROWS
 
@@ -177,6 +205,11 @@ class ResponseReader:
     def _header(self, document: object) -> list[Any] | None:
         header = self._response.header
         found = follow(document, header) if isinstance(header, str) else list(header or ())
+        if found is MISSING and isinstance(header, str):
+            # Of columns that are described by objects, the path goes on within each.
+            around, _, name = header.rpartition(".")
+            listed = follow(document, around) if around else document
+            found = [follow(each, name) for each in listed] if isinstance(listed, list) else MISSING
         return found if isinstance(found, list) and all(isinstance(name, str) for name in found) else None
 
 

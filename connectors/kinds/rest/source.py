@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -12,15 +13,16 @@ from msgspec import structs
 from connectors.as_of import moment_at
 from connectors.contract import RawRow, RecordShape, SourceAnswer, SourceCall
 from connectors.duplicates import RECORD_ID
-from connectors.http import HttpClient
+from connectors.http import HttpClient, bad_response
 from connectors.http_connection import open_client
 from connectors.kinds.rest.manifest import Lookup, RestDataset, RestManifest, RestRequest, RestResponse
-from connectors.kinds.rest.paging import LinkedPages
+from connectors.kinds.rest.paging import LinkedPages, target_within
 from connectors.kinds.rest.request import RequestWriter
 from connectors.kinds.rest.response import ResponseReader, Said
 from connectors.manifest import Filter
 from connectors.paging import Position
 from connectors.paths import ASKED_KEY
+from connectors.retry_after import seconds_until
 from connectors.settings import SupplySettings
 from connectors.sparse_json import SparseReader, sparse_reader
 from connectors.telling import Telling
@@ -33,19 +35,35 @@ class Exchange:
     """One sort of request and its answers."""
 
     def __init__(
-        self, client: HttpClient, writer: RequestWriter, reader: ResponseReader, statuses: frozenset[int]
+        self, client: HttpClient, address: str, writer: RequestWriter, reader: ResponseReader, response: RestResponse
     ) -> None:
-        """`statuses` are those that are no failure by themselves."""
+        """`address` is that of the connection."""
         self.writer = writer
         self.reader = reader
         self._client = client
-        self._statuses = statuses
+        self._address = address
+        self._statuses = response.statuses
+        self._pause = response.pending.every
 
     async def ask(self, call: SourceCall, position: Position) -> tuple[Said, Any, str]:
-        """What the answer says, its document, and its header `Link`. Raises `AgencyFailure`."""
-        written = self.writer.write(call, position)
-        answer = await self._client.send(written.request, written.headers, written.body, call.timeout, self._statuses)
-        return *await self.reader.open(answer), answer.link
+        """What the answer says, once there is one, its document, and its header `Link`. Raises `AgencyFailure`."""
+        while True:
+            sent = self.writer.write(call, position)
+            answer = await self._client.send(sent.request, sent.headers, sent.body, call.timeout, self._statuses)
+            said, document = await self.reader.open(answer)
+            if said is not Said.PENDING:
+                return said, document, answer.link
+            if answer.location:
+                position = self._led_on(call, answer.location)
+            await asyncio.sleep(seconds_until(answer.retry_after) or self._pause)
+            await call.further()
+
+    def _led_on(self, call: SourceCall, location: str) -> Position:
+        """Where the answer will be. Raises `AgencyFailure` where that is at another address than the agency's."""
+        target = target_within(self._address + self.writer.path(call.keys[0]), location)
+        if target is None:
+            raise bad_response(self.writer.place, "its Location leads elsewhere")
+        return Position(target=target)
 
 
 class RestSource:
@@ -67,7 +85,7 @@ class RestSource:
             writer = RequestWriter(request, filters, typed=typed, idempotent=dataset.is_idempotent)
             telling = Telling(dataset, nothings, writer.place)
             reader = ResponseReader(response, dataset.key.path, telling, writer.place, sparse)
-            return Exchange(client, writer, reader, response.statuses)
+            return Exchange(client, address, writer, reader, response)
 
         self._dataset = dataset
         self._client = client
@@ -170,8 +188,11 @@ async def open_sources(
     read = frozenset[int]().union(*(response.read for response in responses))
     requests = [dataset.request for dataset in manifest.datasets]
     requests += [dataset.lookup.request for dataset in manifest.datasets if dataset.lookup]
-    forms = all(request.method == "POST" and request.format == "form" for request in requests)
-    client = open_client(manifest, manifest.connection, settings, accept=", ".join(accept), forms=forms, read=read)
+    holds = {
+        "form": all(request.method == "POST" and request.format == "form" for request in requests),
+        "body": all(request.has_members for request in requests),
+    }
+    client = open_client(manifest, manifest.connection, settings, accept=", ".join(accept), holds=holds, read=read)
     typed = any(name.lower() == "content-type" for name in manifest.connection.headers)
     address = urlsplit(manifest.connection.url)
     home = f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path.rstrip('/')}"

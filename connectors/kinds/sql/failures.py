@@ -15,6 +15,7 @@ from connectors.lane import LaneError
 
 _NO_TABLE: Final = "no such table or view, or none that this account may read"
 _NO_COLUMN: Final = "no such column"
+_NO_DAY: Final = "a date is before the year 1 or after 9999: let a statement give it as a text"
 _MISTAKES: Final = {
     **dict.fromkeys(("42P01", "1146", "ORA-00942", "208"), _NO_TABLE),
     **dict.fromkeys(("42703", "1054", "ORA-00904", "207"), _NO_COLUMN),
@@ -42,6 +43,8 @@ def failure_of(error: Exception, place: str, dialect: Dialect) -> AgencyFailure:
 
 def _mistake(error: BaseException) -> str | None:
     """What the manifest says wrongly, as far as the error's code tells; SQLite has one code for all that."""
+    if isinstance(error, OverflowError):
+        return _NO_DAY
     full = getattr(error.args[0] if error.args else None, "full_code", None)
     code = number_of(error) or full or getattr(error, "sqlstate", None)
     said = str(error) if isinstance(error, sqlite3.Error) else ""

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from connectors.kinds.sql.statement import KEYS, read_statement
+from connectors.kinds.sql.statement import KEY, read_statement
 from connectors.manifest import DatasetManifest, Manifest, MissingMeans, Part, Reference
 
 MOST_PARAMETERS: Final = 30_000
@@ -42,7 +42,9 @@ class SqlDataset(DatasetManifest):
         default=None, description="Table or view, also schema.table."
     )
     statement: Annotated[str, AfterValidator(_read_only)] | None = Field(
-        default=None, description="Instead of a table: one SELECT, with IN (:keys) and a parameter for each filter."
+        default=None,
+        description="Instead of a table: one SELECT, with IN (:keys), or :key where a call is for one company, and a "
+        "parameter for each filter.",
     )
     batch: int = Field(default=500, ge=1, le=10_000, description="Most companies a call may carry.")
     missing_means: MissingMeans = Field(
@@ -71,11 +73,11 @@ class SqlDataset(DatasetManifest):
         if self.statement is not None:
             statement = read_statement(self.statement)
             lists = statement.key_lists
+            if statement.single and self.batch > 1:
+                raise ValueError(f"batch: with :{KEY} a call is for one company: set batch: 1")
             names = sorted(wanted.name for wanted in self.filters.values())
             if names != sorted(statement.parameters):
-                raise ValueError(
-                    f"filters: the statement needs :{KEYS}, and one filter's name for each other parameter"
-                )
+                raise ValueError("filters: the statement needs one filter's name for each other parameter")
         if self.keys_a_call * lists > MOST_PARAMETERS:
             raise ValueError(f"batch: with its spellings a call would carry more than {MOST_PARAMETERS} keys")
         return self

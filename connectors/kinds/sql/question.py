@@ -13,7 +13,7 @@ from sqlalchemy.sql.expression import ColumnClause
 from connectors.contract import KeyKind, SourceCall
 from connectors.kinds.sql.dialect import Dialect
 from connectors.kinds.sql.manifest import SqlDataset
-from connectors.kinds.sql.statement import ReadOnlyStatement, parameter_name, read_statement
+from connectors.kinds.sql.statement import KEY, ReadOnlyStatement, parameter_name, read_statement
 from connectors.manifest import Filter
 
 
@@ -49,7 +49,11 @@ class Questions:
 
     def _from_statement(self, statement: ReadOnlyStatement, call: SourceCall, names: Sequence[str]) -> Select[Any]:
         # As a table: no column leaves that was not asked for.
-        bound: list[BindParameter[Any]] = [self._dialect.bind_keys(call.keys)]
+        bound: list[BindParameter[Any]] = [
+            bindparam(parameter_name(KEY), call.keys[0], String)
+            if statement.single
+            else self._dialect.bind_keys(call.keys)
+        ]
         for name, wanted in self._dataset.filters.items():
             day = call.filters.get(name)
             value = None if day is None else _written(wanted, day)

@@ -15,6 +15,9 @@ from typing import Final
 KEYS: Final = "keys"
 """The parameter that stands for the companies' keys."""
 
+KEY: Final = "key"
+"""The parameter that stands for the key of the one company that a call is for."""
+
 _TOKEN: Final = re.compile(
     r"""
       (?P<quoted>'[^']*'|"[^"]*"|`[^`]*`|\[[^][`'"]*\])
@@ -38,12 +41,13 @@ _NO_SINGLE_SELECT: Final = "the statement is one SELECT (it may begin with WITH)
 class ReadOnlyStatement:
     """A statement that was found to be one SELECT.
 
-    `pieces` are in the form of SQLAlchemy's `text`; a list of keys stands between any two. `parameters` are the names
-    of the others, which are bound as `parameter_name` writes them.
+    `pieces` are in the form of SQLAlchemy's `text`; a list of keys stands between any two, or `single` tells that one
+    key is bound instead. `parameters` are the names of the others. They are bound as `parameter_name` writes them.
     """
 
     pieces: tuple[str, ...]
     parameters: frozenset[str]
+    single: bool = False
 
     @property
     def key_lists(self) -> int:
@@ -78,9 +82,10 @@ def read_statement(sql: str) -> ReadOnlyStatement:
     writing = sorted(_WRITING.intersection(words))
     if writing:
         raise ValueError(f"a statement only reads: no {writing[0].upper()} (quote it where it is a column)")
-    if len(pieces) == 1:
-        raise ValueError(f"the statement needs its companies: IN (:{KEYS})")
-    return ReadOnlyStatement(tuple(pieces), frozenset(parameters))
+    single = KEY in parameters
+    if single != (len(pieces) == 1):
+        raise ValueError(f"the statement needs its companies: IN (:{KEYS}), or :{KEY} where a call is for one company")
+    return ReadOnlyStatement(tuple(pieces), frozenset(parameters - {KEY}), single)
 
 
 def _tokens(sql: str) -> Iterator[tuple[str, str]]:

@@ -147,6 +147,7 @@ def _came(answer: SourceAnswer | AgencyFailure, hiding: Hiding) -> str:
 def _show_row(row: RowSeen, title: str) -> None:
     whose = ", ".join(row.owners) if row.owners else "nobody that was asked for"
     title += ", whose key is no code: it may be anybody's" if row.anybodys else f", of {whose}"
+    title += "" if row.counts else ", which does not count (only, except)"
     print_table(title, ("field", "from", "came", "became"), [_field(field) for field in row.fields])
     if row.unread:
         typer.echo(f"  read by no field: {plain(' '.join(row.unread))}")
@@ -222,6 +223,7 @@ def _document(probed: Probed, hiding: Hiding) -> Mapping[str, Any]:
             {
                 "companies": row.owners,
                 "anybodys": row.anybodys,
+                "counts": row.counts,
                 "fields": {field.name: _field_document(field) for field in row.fields},
                 "unread": row.unread,
             }

@@ -171,6 +171,22 @@ async def test_rest_one_company_a_call(agency: Agency, conforming: Any) -> None:
     assert passed(await conforming(REST_SINGLE, agency.address)) == ANSWERS | OF_HTTP
 
 
+async def test_rest_after_a_login_and_with_answers_that_come_later(agency: Agency, conforming: Any) -> None:
+    async def answer(asked: Asked) -> Any:
+        if asked.path == "/login":
+            return {"token": "t"}
+        if asked.path.startswith("/v1/jobs/"):
+            return {"data": {"list": [row for row in ROWS if asked.path.endswith(row["code"].upper())]}}
+        location = f"Location: /v1/jobs/{asked.path.rpartition('/')[2]}\r\n"
+        return f"HTTP/1.1 202 X\r\n{location}Content-Length: 0\r\n\r\n".encode()
+
+    agency.answer = answer
+    auth = 'auth: {scheme: login, url: "${ADDRESS}/login", parameters: {key: "${SECRET}"}, token: token}'
+    manifest = REST_SINGLE.replace('headers: {X-Key: "${SECRET}"}', auth)
+    manifest = manifest.replace("unknown: {status: [404]}", "pending: {status: [202], every: 0.1}")
+    assert passed(await conforming(manifest, agency.address)) == ANSWERS | OF_HTTP
+
+
 async def test_rest_by_the_other_client(agency: Agency, conforming: Any) -> None:
     agency.answer = court
     manifest = REST_BATCH.replace("X-Key:", "x-key:").replace("connection: {", "connection: {lane: httpx, ")
