@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from graphql import GraphQLError
 
 from gateway.messages import Principal, Received
 from gateway.refusals import PurposeInvalid
-from policies.basis import bases_for, bases_for_agency
+from policies.basis import Bases, bases_for, bases_for_agency
 from policies.consent import Consent, ConsentVerifier
 from policies.decision import CallerClass
 from policies.errors import ConsentRefused, PurposeRefused
@@ -32,10 +32,13 @@ class Caller(msgspec.Struct, frozen=True):
     consents: tuple[Consent, ...]
     refused_consents: tuple[tuple[int, ConsentRefused], ...]
 
-    def class_for(self, code: CreditCode) -> CallerClass:
-        """The class of caller that this company makes it: by the legal bases that hold for it."""
-        bases, scope = bases_for(code, self.policy, self.principal.organisation, self.principal.company, self.consents)
-        return CallerClass(self.principal.roles, self.principal.organisation, self.purpose, bases, scope)
+    def bases(self) -> Callable[[CreditCode], Bases]:
+        """What tells the legal bases that hold for each company; companies with the same ones make it one class."""
+        return bases_for(self.policy, self.principal.organisation, self.principal.company, self.consents)
+
+    def class_with(self, bases: Bases) -> CallerClass:
+        """The class of caller that it is for companies for which these bases hold."""
+        return CallerClass(self.principal.roles, self.principal.organisation, self.purpose, *bases)
 
     def class_for_all(self) -> CallerClass:
         """The class of caller that it is where no company is known yet, so that no legal basis holds."""

@@ -143,13 +143,15 @@ class Federation(msgspec.Struct, frozen=True):
     ) -> list[_Planned]:
         """The level split by class, each part with its plan."""
         planned = []
+        bases = self.caller.bases()
         for enterprise, codes in level.items():
-            by_class = defaultdict(list)
+            by_bases = defaultdict(list)
             for code in codes:
-                by_class[self.caller.class_for(code)].append(code)
+                by_bases[bases(code)].append(code)
                 if turn.is_over():
                     await turn.pass_on()
-            for caller_class, of_class in by_class.items():
+            for held, of_class in by_bases.items():
+                caller_class = self.caller.class_with(held)
                 with self.activity.stage(Stage.DECIDE):
                     table = await self.tables.table(caller_class)
                 prepared = self.preparer.prepare(operation, slices, table)

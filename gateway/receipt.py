@@ -18,7 +18,7 @@ from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 from joserfc.jws import JWSRegistry
-from joserfc.util import urlsafe_b64encode
+from joserfc.util import json_b64encode, urlsafe_b64encode
 
 from gateway.audit.keys import SigningKeys
 from gateway.errors import ReceiptInvalidError
@@ -33,6 +33,14 @@ ALGORITHM: Final = "Ed25519"
 MAX_BYTES: Final = 512 * 1_048_576
 """The longest body that is verified."""
 
+SHORT: Final = 65_536
+"""The longest body (bytes) that is signed where it is, in less than half a millisecond: to hand a short one to a thread
+takes as long as to sign it.
+"""
+
+_PART: Final = 3 * 65_536
+"""What is encoded at once (bytes, in threes): all other threads wait for that."""
+
 _NOT_A_RECEIPT: Final = (JoseError, ValueError, TypeError, KeyError, AttributeError)
 
 
@@ -43,6 +51,7 @@ class _Registry(JWSRegistry):
 
 
 _REGISTRY: Final = _Registry(algorithms=[ALGORITHM])
+_SIGNER: Final = _REGISTRY.get_alg(ALGORITHM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +82,15 @@ class Receipts:
     keys: SigningKeys
 
     async def sign(self, body: bytes) -> str:
-        """The receipt for a body, in a thread: it takes as long as the body is."""
-        return await asyncio.to_thread(self._sign, body)
+        """The receipt for a body; a long one is signed in a thread: it takes as long as the body is."""
+        return self._sign(body) if len(body) <= SHORT else await asyncio.to_thread(self._sign, body)
 
     def _sign(self, body: bytes) -> str:
         key = self.keys.key
-        whole = jws.serialize_compact({"alg": ALGORITHM, "kid": key.kid, "typ": TYPE}, body, key, registry=_REGISTRY)
-        header, _, signature = whole.split(".")
-        return f"{header}..{signature}"
+        header = json_b64encode({"alg": ALGORITHM, "kid": key.kid, "typ": TYPE})
+        payload = (urlsafe_b64encode(body[start : start + _PART]) for start in range(0, len(body), _PART))
+        signature = _SIGNER.sign(b".".join((header, b"".join(payload))), key)
+        return f"{header.decode()}..{urlsafe_b64encode(signature).decode()}"
 
 
 def verify_receipt(receipt: str, body: bytes, keys: KeySet) -> Mapping[str, Any]:

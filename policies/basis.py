@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Final
 
 from policies.consent import Consent
 from policies.decision import Basis
@@ -10,25 +11,37 @@ from policies.policy import Outline
 from policies.tree import ROOT
 from schema.credit_code import CreditCode
 
+Bases = tuple[frozenset[Basis], frozenset[str]]
+"""The bases that hold for a company, and what its consents name (tiers and coordinates; theirs together)."""
+
+_NONE: Final[Bases] = (frozenset(), frozenset())
+_JURISDICTION: Final[Bases] = (frozenset({Basis.JURISDICTION}), frozenset())
+
 
 def bases_for(
-    code: CreditCode, policy: Outline, organisation: str, company: str | None, consents: Iterable[Consent]
-) -> tuple[frozenset[Basis], frozenset[str]]:
-    """The bases that hold for the company `code`, and what its consents name (tiers and coordinates; theirs together).
+    policy: Outline, organisation: str, company: str | None, consents: Iterable[Consent]
+) -> Callable[[CreditCode], Bases]:
+    """What tells the bases that hold for each company, for a caller of this organisation.
 
     `company` is the credit code that the caller speaks for. `consents` have been verified for this organisation and
     purpose. Jurisdiction holds where the organisation's division covers that of the code; not for an unknown division.
     """
-    bases: set[Basis] = set()
     known = policy.organisations.get(organisation)
-    if known and known.division and code.division_known and code.division.startswith(known.division):
-        bases.add(Basis.JURISDICTION)
-    if company == code:
-        bases.add(Basis.SELF)
-    scopes = [consent.scope for consent in consents if consent.company == code]
-    if scopes:
-        bases.add(Basis.CONSENT)
-    return frozenset(bases), frozenset().union(*scopes)
+    division = known.division if known else None
+    scopes: dict[str, frozenset[str]] = {}
+    for consent in consents:
+        scopes[consent.company] = scopes.get(consent.company, frozenset()) | consent.scope
+
+    def bases(code: CreditCode) -> Bases:
+        covered = division and code.division.startswith(division) and code.division_known
+        found = _JURISDICTION if covered else _NONE
+        if company == code:
+            found = (found[0] | {Basis.SELF}, found[1])
+        if code in scopes:
+            found = (found[0] | {Basis.CONSENT}, scopes[code])
+        return found
+
+    return bases
 
 
 def bases_for_agency(agency: str, policy: Outline, organisation: str) -> frozenset[Basis]:

@@ -1,35 +1,31 @@
 """Quotas counted in Redis, or what speaks like it, for all instances together.
 
-Each question is one trip, and one script that runs there as a whole. While the store does not answer, each instance
+Each question is one script that runs there as a whole. While the store does not answer, each instance
 counts for itself: that lets callers have up to as many times their quota as there are instances, and never none.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Final
 
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.asyncio import Connection
 
 from connectors.errors import ConnectorError
-from connectors.outage import Outages
 from connectors.redis_address import connection_options
 from gateway.errors import ConcurrencyExceededError, RateExceededError, SettingsInvalidError
 from gateway.quotas.contract import BURST_SECONDS, Allowance, Leave
 from gateway.quotas.memory import MemoryCounters
+from gateway.quotas.trips import Script, Trips
 from gateway.settings import PREFIX
-
-CONNECTIONS: Final = 16
-"""The most connections of one process; further trips wait for one, inside their deadline."""
 
 DAY_SECONDS: Final = 90_000
 """How long a day's companies are kept: a day, and an hour for clocks that differ."""
 
-_ENTER: Final = """
+_ENTER: Final = Script.of("""
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local lease, burst = tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -58,34 +54,37 @@ for i = 1, #KEYS / 2 do
   end
 end
 return 0
-"""
+""")
 """Milliseconds to wait, -1 for too many at once, 0 where the request was counted. Two keys an allowance: when it is
 next due (never later than the burst allows, for the store's clock may have been set back since), and the requests
 under way with the moment at which each is forgotten, should nobody end it."""
 
-_ADMIT: Final = """
-local count = #KEYS
-for i = 1, count do
+_ADMIT: Final = Script.of("""
+local digests, members = ARGV[#ARGV], {}
+for i = 1, #digests, 32 do members[#members + 1] = string.sub(digests, i, i + 31) end
+for i, key in ipairs(KEYS) do
   local new = 0
-  for j = count + 2, #ARGV do
-    if redis.call('SISMEMBER', KEYS[i], ARGV[j]) == 0 then new = new + 1 end
+  for _, member in ipairs(members) do
+    if redis.call('SISMEMBER', key, member) == 0 then new = new + 1 end
   end
-  if redis.call('SCARD', KEYS[i]) + new > tonumber(ARGV[i + 1]) then return 0 end
+  if redis.call('SCARD', key) + new > tonumber(ARGV[i + 1]) then return 0 end
 end
-for i = 1, count do
-  for j = count + 2, #ARGV do redis.call('SADD', KEYS[i], ARGV[j]) end
-  redis.call('EXPIRE', KEYS[i], ARGV[1])
+for _, key in ipairs(KEYS) do
+  for _, member in ipairs(members) do redis.call('SADD', key, member) end
+  redis.call('EXPIRE', key, ARGV[1])
 end
 return 1
-"""
+""")
+"""Whether so many may be counted under each key: 1, and then they are, or 0. The last argument is all their digests, of
+32 digits each, as one text: a thousand arguments take longer to be written and read than all else."""
 
-_TAKE: Final = """
+_TAKE: Final = Script.of("""
 local most = tonumber(ARGV[2])
 if most >= 0 and tonumber(redis.call('GET', KEYS[1]) or 0) >= most then return 0 end
 redis.call('INCR', KEYS[1])
 redis.call('EXPIRE', KEYS[1], ARGV[1])
 return 1
-"""
+""")
 """Whether there was one more of so many, -1 for any number: 1, and then it is taken, or 0."""
 
 
@@ -96,32 +95,23 @@ class SharedCounters:
     `deadline` is that of each trip, in seconds.
     """
 
-    def __init__(self, client: Redis, key: bytes, *, lease: float, deadline: float) -> None:
-        self._client = client
-        self._enter = client.register_script(_ENTER)
-        self._admit = client.register_script(_ADMIT)
-        self._take = client.register_script(_TAKE)
-        self._key = key
+    def __init__(self, connection: Connection, key: bytes, *, lease: float, deadline: float) -> None:
+        self._trips = Trips(connection, (_ENTER, _ADMIT, _TAKE), deadline)
+        self._hash = blake2b(digest_size=16, key=key)
         self._lease = lease
-        self._deadline = deadline
-        self._outages = Outages("the store of quotas")
         self._here = MemoryCounters()
-        self._leaving: set[asyncio.Task[None]] = set()
 
     async def enter(self, allowances: Sequence[Allowance], request_id: str) -> Leave:
         """As in `Counters`."""
         names = [self._names(allowance.key) for allowance in allowances]
         held = [pair[1] for pair, allowance in zip(names, allowances, strict=True) if allowance.concurrent is not None]
         bounds = [bound or 0 for one in allowances for bound in (one.requests, one.concurrent)]
+        keys = [name for pair in names for name in pair]
+        asked = _ENTER.call(keys, [request_id, int(self._lease * 1_000), int(BURST_SECONDS * 1_000), *bounds])
         try:
-            wait = await self._trip(
-                lambda: self._enter(
-                    [name for pair in names for name in pair],
-                    [request_id, int(self._lease * 1_000), int(BURST_SECONDS * 1_000), *bounds],
-                )
-            )
+            wait = await self._trips.ask(asked)
         except asyncio.CancelledError:
-            # Nobody knows whether it was counted.
+            # It may be counted yet, and then this is asked after it.
             self._leave(held, request_id)
             raise
         if wait is None:
@@ -130,7 +120,7 @@ class SharedCounters:
             raise ConcurrencyExceededError
         if wait > 0:
             raise RateExceededError(wait / 1_000)
-        return (lambda: self._leave(held, request_id)) if held else _nothing
+        return partial(self._leave, held, request_id)
 
     async def admit(self, allowances: Sequence[Allowance], companies: Collection[str], day: str) -> bool:
         """As in `Counters`."""
@@ -139,71 +129,41 @@ class SharedCounters:
             return True
         names = [f"xinqiao:quota:{day}:{self._digest(allowance.key)}" for allowance in bounded]
         most = [allowance.companies or 0 for allowance in bounded]
-        digests = [self._digest(company) for company in companies]
-        admitted = await self._trip(lambda: self._admit(names, [DAY_SECONDS, *most, *digests]))
+        admitted = await self._trips.ask(_ADMIT.call(names, [DAY_SECONDS, *most, self._digests(companies)]))
         return await self._here.admit(allowances, companies, day) if admitted is None else bool(admitted)
 
     async def take(self, key: str, most: int | None, day: str) -> bool:
         """As in `Counters`."""
         name, bound = f"xinqiao:quota:taken:{day}:{self._digest(key)}", -1 if most is None else most
-        taken = await self._trip(lambda: self._take([name], [DAY_SECONDS, bound]))
+        taken = await self._trips.ask(_TAKE.call([name], [DAY_SECONDS, bound]))
         return await self._here.take(key, most, day) if taken is None else bool(taken)
 
     async def admit_values(self, key: str, values: Collection[str], most: int, day: str) -> bool:
         """As in `Counters`."""
-        name, digests = f"xinqiao:quota:{day}:{self._digest(key)}", [self._digest(value) for value in values]
-        admitted = await self._trip(lambda: self._admit([name], [DAY_SECONDS, most, *digests]))
+        name = f"xinqiao:quota:{day}:{self._digest(key)}"
+        admitted = await self._trips.ask(_ADMIT.call([name], [DAY_SECONDS, most, self._digests(values)]))
         return await self._here.admit_values(key, values, most, day) if admitted is None else bool(admitted)
 
     async def close(self) -> None:
-        """As in `Counters`. The connections are closed with them."""
-        if self._leaving:
-            await asyncio.wait(self._leaving, timeout=self._deadline)
-        for task in self._leaving:
-            task.cancel()
-        await asyncio.gather(*self._leaving, return_exceptions=True)
-        await self._client.aclose()
+        """As in `Counters`. The connection is closed with them."""
+        await self._trips.close()
 
     def _leave(self, names: Sequence[str], request_id: str) -> None:
         """Without waiting for it: the answer is on its way."""
-
-        async def leave() -> None:
-            await self._trip(lambda: self._removed(names, request_id))
-
-        task = asyncio.create_task(leave(), name="quota")
-        self._leaving.add(task)
-        task.add_done_callback(self._leaving.discard)
-
-    async def _removed(self, names: Sequence[str], request_id: str) -> int:
-        async with self._client.pipeline(transaction=False) as pipeline:
-            for name in names:
-                pipeline.zrem(name, request_id)
-            await pipeline.execute()
-        return 0
-
-    async def _trip(self, ask: Callable[[], Awaitable[Any]]) -> int | None:
-        """What the store answers; None where it does not."""
-        if not self._outages.admit():
-            return None
-        try:
-            async with asyncio.timeout(self._deadline):
-                answer = int(await ask())
-        except Exception as error:  # noqa: BLE001 - whatever a store answers with must not take the caller's answer along
-            self._outages.failed(error)
-            return None
-        self._outages.succeeded()
-        return answer
+        for name in names:
+            self._trips.ask(("ZREM", name, request_id))
 
     def _names(self, key: str) -> tuple[str, str]:
         digest = self._digest(key)
         return f"xinqiao:quota:rate:{digest}", f"xinqiao:quota:under-way:{digest}"
 
+    def _digests(self, texts: Iterable[str]) -> str:
+        return "".join(map(self._digest, texts))
+
     def _digest(self, text: str) -> str:
-        return blake2b(text.encode(), digest_size=16, key=self._key).hexdigest()
-
-
-def _nothing() -> None:
-    """Nothing is under way to be ended."""
+        keyed = self._hash.copy()
+        keyed.update(text.encode())
+        return keyed.hexdigest()
 
 
 def open_shared(
@@ -216,6 +176,5 @@ def open_shared(
         parts = connection_options(address, environment, "the store of quotas")
     except ConnectorError as error:
         raise SettingsInvalidError(f"{PREFIX}QUOTAS__URL: {error}") from None
-    retry = Retry(NoBackoff(), 1)
-    pool = BlockingConnectionPool(**parts, max_connections=CONNECTIONS, timeout=None, retry=retry)
-    return SharedCounters(Redis.from_pool(pool), key, lease=lease, deadline=deadline)
+    connection: Connection = parts.pop("connection_class", Connection)(**parts)
+    return SharedCounters(connection, key, lease=lease, deadline=deadline)

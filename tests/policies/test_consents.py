@@ -302,21 +302,21 @@ def policy(policy_of: Callable[..., Policy]) -> Policy:
 
 def test_jurisdiction_covers_the_companies_of_the_division(policy: Policy) -> None:
     code = CreditCode.parse(COMPANY)
-    assert bases_for(code, policy, "bureau", None, ()) == ({Basis.JURISDICTION}, frozenset())
-    assert bases_for(CreditCode.parse(OTHER), policy, "bureau", None, ()) == (frozenset(), frozenset())
-    assert bases_for(code, policy, "first-bank", None, ()) == (frozenset(), frozenset())
-    assert bases_for(code, policy, "nobody", None, ()) == (frozenset(), frozenset())
+    assert bases_for(policy, "bureau", None, ())(code) == ({Basis.JURISDICTION}, frozenset())
+    assert bases_for(policy, "bureau", None, ())(CreditCode.parse(OTHER)) == (frozenset(), frozenset())
+    assert bases_for(policy, "first-bank", None, ())(code) == (frozenset(), frozenset())
+    assert bases_for(policy, "nobody", None, ())(code) == (frozenset(), frozenset())
 
 
 def test_nobody_has_jurisdiction_over_an_unknown_division(policy: Policy) -> None:
     # 339999 is in no table, though it begins like the bureau's division.
-    assert bases_for(CreditCode("91339999MA00000000"), policy, "bureau", None, ()) == (frozenset(), frozenset())
+    assert bases_for(policy, "bureau", None, ())(CreditCode("91339999MA00000000")) == (frozenset(), frozenset())
 
 
 def test_a_company_is_itself_and_no_other(policy: Policy) -> None:
     code = CreditCode.parse(COMPANY)
-    assert bases_for(code, policy, "first-bank", COMPANY, ()) == ({Basis.SELF}, frozenset())
-    assert bases_for(code, policy, "first-bank", OTHER, ()) == (frozenset(), frozenset())
+    assert bases_for(policy, "first-bank", COMPANY, ())(code) == ({Basis.SELF}, frozenset())
+    assert bases_for(policy, "first-bank", OTHER, ())(code) == (frozenset(), frozenset())
 
 
 def test_the_scopes_of_several_consents_unite_and_others_companies_consents_do_not_count(policy: Policy) -> None:
@@ -325,6 +325,6 @@ def test_the_scopes_of_several_consents_unite_and_others_companies_consents_do_n
         verify(consent(scope=["TaxPayment.*"])),
         verify(consent(company=OTHER, scope=["AUTHORISED"])),
     ]
-    found = bases_for(CreditCode.parse(COMPANY), policy, "first-bank", None, consents)
+    found = bases_for(policy, "first-bank", None, consents)(CreditCode.parse(COMPANY))
     assert found == ({Basis.CONSENT}, {"RESTRICTED", "TaxPayment.*"})
-    assert bases_for(CreditCode.parse(COMPANY), policy, "first-bank", None, consents[2:]) == (frozenset(), frozenset())
+    assert bases_for(policy, "first-bank", None, consents[2:])(CreditCode.parse(COMPANY)) == (frozenset(), frozenset())

@@ -57,6 +57,14 @@ def test_codes_are_values() -> None:
     assert pickle.loads(pickle.dumps(CreditCode.parse(LAWFUL))) == CreditCode.parse(LAWFUL)  # noqa: S301 - our own bytes
 
 
+@given(st.text("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", min_size=8, max_size=8))
+def test_an_organisation_codes_check_character_is_the_standards(body: str) -> None:
+    # GB 11714-1997, 5: the sum of values and weights, and the check, as the standard writes them.
+    total = sum(int(character, 36) * weight for character, weight in zip(body, (3, 7, 9, 10, 5, 8, 4, 2), strict=True))
+    check = 11 - total % 11
+    assert organisation_check_character(body) == {10: "X", 11: "0"}.get(check, str(check))
+
+
 @pytest.mark.parametrize(
     "written",
     [

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from redis.asyncio import Redis
 
 from gateway.quotas.contract import Counters
 from gateway.quotas.memory import MemoryCounters
@@ -29,6 +30,15 @@ def shared(server: RedisServer, *, lease: float = 60, deadline: float = PATIENCE
     return open_shared(server.address, {}, KEY, lease=lease, deadline=deadline)
 
 
+@pytest.fixture
+async def store(redis: RedisServer) -> AsyncIterator[Redis]:
+    """Looks into the server, which holds nothing yet."""
+    client = Redis(port=redis.port)
+    await client.flushall()
+    yield client
+    await client.aclose()
+
+
 @pytest.fixture(params=["memory", "shared"])
 async def counters(request: pytest.FixtureRequest) -> AsyncIterator[Counters]:
     if request.param == "memory":
@@ -36,6 +46,7 @@ async def counters(request: pytest.FixtureRequest) -> AsyncIterator[Counters]:
         return
     server = request.getfixturevalue("redis")
     made = shared(server)
-    await made._client.flushall()
+    async with Redis(port=server.port) as client:
+        await client.flushall()
     yield made
     await made.close()

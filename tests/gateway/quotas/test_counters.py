@@ -11,14 +11,16 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from gateway.errors import ConcurrencyExceededError, RateExceededError, SettingsInvalidError
-from gateway.quotas.contract import BURST_SECONDS, Allowance, Counters
+from gateway.quotas.contract import BURST_SECONDS, Allowance, Counters, Leave
 from gateway.quotas.memory import MemoryCounters
 from gateway.quotas.shared import SharedCounters, open_shared
 from tests.connectors.redis_server import RedisServer
 from tests.gateway.quotas.conftest import KEY, PATIENCE, shared
+from tests.waiting import until
 
 DAY = "2026-11-27"
 CODES = ["91330100TEXT00025M", "91330200TEXT00041G", "91440300TEXT000170", "91440100TEXT0005XX", "91110000TEXT00033M"]
@@ -177,12 +179,12 @@ async def test_in_memory_yesterday_is_forgotten_and_so_are_keys_that_are_not_und
 @pytest.fixture
 async def instances(redis: RedisServer) -> AsyncIterator[tuple[SharedCounters, SharedCounters]]:
     both = shared(redis), shared(redis)
-    await both[0]._client.flushall()
     yield both
     for one in both:
         await one.close()
 
 
+@pytest.mark.usefixtures("store")
 async def test_instances_count_together(instances: tuple[SharedCounters, SharedCounters]) -> None:
     first, second = instances
     await first.enter(bank(concurrent=1), "a")
@@ -194,6 +196,7 @@ async def test_instances_count_together(instances: tuple[SharedCounters, SharedC
     assert not await second.take("bank", 1, DAY)
 
 
+@pytest.mark.usefixtures("store")
 async def test_at_once_over_several_instances_no_more_come_through_than_are_allowed(
     instances: tuple[SharedCounters, SharedCounters],
 ) -> None:
@@ -205,9 +208,9 @@ async def test_at_once_over_several_instances_no_more_come_through_than_are_allo
     assert sum(callable(outcome) for outcome in outcomes) == 7
 
 
+@pytest.mark.usefixtures("store")
 async def test_a_request_whose_instance_died_is_not_counted_for_ever(redis: RedisServer) -> None:
     counters = shared(redis, lease=0.5)
-    await counters._client.flushall()
     await counters.enter(bank(concurrent=2), "died")
 
     async def two_at_once() -> None:
@@ -222,36 +225,77 @@ async def test_a_request_whose_instance_died_is_not_counted_for_ever(redis: Redi
     await counters.close()
 
 
-async def test_a_request_that_is_given_up_while_it_is_counted_is_not_counted(
-    redis: RedisServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    counters, counted = shared(redis), asyncio.Event()
-    await counters._client.flushall()
-    enter = counters._enter
+async def test_a_request_that_is_given_up_while_it_is_counted_is_not_counted(redis: RedisServer, store: Redis) -> None:
+    counters = shared(redis)
+    await store.execute_command("CLIENT", "PAUSE", 60_000, "WRITE")
+    entering = asyncio.create_task(counters.enter(bank(concurrent=1), "a"))
 
-    async def counts_and_hangs(*arguments: Any) -> None:
-        await enter(*arguments)
-        counted.set()
-        await asyncio.Event().wait()
+    async def is_at_the_store() -> bool:
+        return b"cmd=evalsha" in await store.execute_command("CLIENT", "LIST")
 
-    with monkeypatch.context() as slow:
-        slow.setattr(counters, "_enter", counts_and_hangs)
-        entering = asyncio.create_task(counters.enter(bank(concurrent=1), "a"))
-        await counted.wait()
+    await until(is_at_the_store)
     entering.cancel()
     await asyncio.gather(entering, return_exceptions=True)
+    await store.execute_command("CLIENT", "UNPAUSE")
     await soon(lambda: counters.enter(bank(concurrent=1), "b"))
     await counters.close()
 
 
-async def test_a_clock_of_the_store_that_was_set_back_keeps_nobody_out(redis: RedisServer) -> None:
-    counters, allowed = shared(redis), bank(requests=60)
-    await counters._client.flushall()
+async def test_requests_that_come_at_once_are_counted_in_few_trips(redis: RedisServer, store: Redis) -> None:
+    counters, allowed = shared(redis), bank(requests=10_000, concurrent=100, companies=10)
+    await counters.enter(allowed, "first")
+    before = (await store.info("stats"))["total_reads_processed"]
+    leaves = await asyncio.gather(*(counters.enter(allowed, str(number)) for number in range(50)))
+    await asyncio.gather(*(counters.admit(allowed, CODES, DAY) for _ in range(50)))
+    for leave in leaves:
+        leave()
+    await counters.take("bank", None, DAY)
+    assert (await store.info("stats"))["total_reads_processed"] - before < 20
+    await counters.close()
+
+
+async def ended(leave: Leave) -> None:
+    leave()
+
+
+async def test_a_store_that_has_forgotten_the_scripts_is_told_them_and_counts_each_request_once(
+    redis: RedisServer, store: Redis
+) -> None:
+    counters, allowed = shared(redis), bank(concurrent=20)
+    with capture_logs() as logs:
+        for round_ in range(2):
+            leave = await counters.enter(allowed, "leaves")
+            await store.execute_command("SCRIPT", "FLUSH")
+            await asyncio.gather(
+                ended(leave),
+                *(counters.enter(allowed, f"{round_}-{number}") for number in range(10)),
+                *(counters.take("bank", None, DAY) for _ in range(10)),
+            )
+    assert logs == []
+    assert not await counters.take("bank", 20, DAY)
+    assert await counters.take("bank", 21, DAY)
+    with pytest.raises(ConcurrencyExceededError):
+        await counters.enter(allowed, "too many")
+    await counters.close()
+
+
+async def test_a_connection_that_the_store_has_closed_is_opened_anew(redis: RedisServer, store: Redis) -> None:
+    counters, allowed = shared(redis), bank(concurrent=1)
     await counters.enter(allowed, "a")
-    (key,) = await counters._client.keys()
+    await store.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    with capture_logs() as logs, pytest.raises(ConcurrencyExceededError):
+        await counters.enter(allowed, "b")
+    assert logs == []
+    await counters.close()
+
+
+async def test_a_clock_of_the_store_that_was_set_back_keeps_nobody_out(redis: RedisServer, store: Redis) -> None:
+    counters, allowed = shared(redis), bank(requests=60)
+    await counters.enter(allowed, "a")
+    (key,) = await store.keys()
     # As it is found by a clock that is an hour behind the one by which it was written.
-    due = float(await counters._client.get(key))
-    await counters._client.set(key, due + 3_600_000)
+    due = float(await store.get(key))
+    await store.set(key, due + 3_600_000)
     with pytest.raises(RateExceededError) as caught:
         await counters.enter(allowed, "b")
     assert int(caught.value.headers["Retry-After"]) <= 1
@@ -259,20 +303,19 @@ async def test_a_clock_of_the_store_that_was_set_back_keeps_nobody_out(redis: Re
 
 
 async def test_the_store_can_be_told_neither_companies_nor_users_and_forgets_them(
-    instances: tuple[SharedCounters, SharedCounters],
+    instances: tuple[SharedCounters, SharedCounters], store: Redis
 ) -> None:
-    client = instances[0]._client
     await instances[0].enter([Allowance("user\0first-bank\0wang", requests=5, concurrent=5)], "a")
     await instances[0].admit([Allowance("user\0first-bank\0wang", companies=5)], CODES, DAY)
     await instances[0].take(f"user\0first-bank\0wang\0{CODES[0]}", 5, DAY)
-    names = [name.decode() for name in await client.keys("*")]
+    names = [name.decode() for name in await store.keys("*")]
     assert len(names) == 4
-    sets = [name for name in names if await client.type(name) == b"set"]
-    held = [member.decode() for name in sets for member in await client.smembers(name)]
+    sets = [name for name in names if await store.type(name) == b"set"]
+    held = [member.decode() for name in sets for member in await store.smembers(name)]
     assert len(held) == len(CODES)
     for text in ("wang", "first-bank", *CODES):
         assert text not in repr((names, held))
-    assert all([await client.pttl(name) > 0 for name in names])
+    assert all([await store.pttl(name) > 0 for name in names])
 
 
 async def test_while_the_store_is_away_each_instance_counts_for_itself_and_the_log_says_so_once() -> None:
@@ -311,6 +354,25 @@ async def test_a_store_that_hangs_costs_no_more_than_the_deadline_and_then_nothi
     for number in range(20):
         await counters.enter(bank(concurrent=50), str(number))
     assert asked <= 2
+    await counters.close()
+    server.close()
+    await server.wait_closed()
+
+
+async def test_a_store_that_answers_with_what_is_no_number_is_as_one_that_is_away() -> None:
+    async def talks(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while received := await reader.read(65_536):
+            writer.write(b"+OK\r\n" * received.count(b"*"))
+        writer.close()
+
+    server = await asyncio.start_server(talks, "127.0.0.1", 0)
+    address = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    counters = open_shared(address, {}, KEY, lease=60, deadline=PATIENCE)
+    with capture_logs() as logs:
+        await counters.enter(bank(concurrent=1), "a")
+        with pytest.raises(ConcurrencyExceededError):
+            await counters.enter(bank(concurrent=1), "b")
+    assert [entry["reason"] for entry in logs] == ["InvalidResponse"]
     await counters.close()
     server.close()
     await server.wait_closed()

@@ -18,7 +18,7 @@ from joserfc.jwk import KeySet, OKPKey
 from gateway.audit.keys import SigningKeys
 from gateway.errors import ReceiptInvalidError
 from gateway.messages import Received
-from gateway.receipt import Receipts, Salt, salted_digest, verify_receipt
+from gateway.receipt import SHORT, Receipts, Salt, salted_digest, verify_receipt
 
 OLD, NEW = (OKPKey.generate_key("Ed25519", auto_kid=True) for _ in range(2))
 PUBLIC = KeySet([OKPKey.import_key(key.as_dict(private=False)) for key in (OLD, NEW)])
@@ -70,6 +70,14 @@ async def test_a_stock_jose_library_verifies_it_before_and_after_the_key_is_repl
         assert (found.payload, found.headers()["kid"]) == (answered.body, key.kid)
         with pytest.raises(JoseError):
             jws.deserialize_compact(whole, KeySet([PUBLIC.keys[key is OLD]]), algorithms=["Ed25519"])
+
+
+@pytest.mark.parametrize("length", [100, 101, 102, SHORT, SHORT + 1, 196_608, 196_609, 1_000_000])
+async def test_bodies_of_any_length_are_signed_whole(length: int) -> None:
+    beginning = b'{"extensions":{"receipt":{"issuer":"xinqiao"}},"data":"'
+    body = beginning.ljust(length - 2, b"x") + b'"}'
+    assert len(body) == length
+    assert verify_receipt(await receipts_by(OLD).sign(body), body, PUBLIC) == {"issuer": "xinqiao"}
 
 
 async def test_another_body_another_key_and_another_signed_text_are_refused(world, codes) -> None:

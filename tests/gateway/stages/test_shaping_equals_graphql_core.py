@@ -228,7 +228,7 @@ def reference_of(world, codes, principals) -> Callable[[str], tuple[SchemaView, 
         openable = asyncio.run(edition.tables.openable(principal.roles, principal.organisation))
         caller = Caller(edition.policy, principal, purpose, (), ())
         of_code = {
-            code: asyncio.run(edition.tables.table(caller.class_for(CreditCode(code))))
+            code: asyncio.run(edition.tables.table(caller.class_with(caller.bases()(CreditCode(code)))))
             for code in (codes.hangzhou, codes.shenzhen)
         }
         unbased = CallerClass(principal.roles, principal.organisation, purpose)
