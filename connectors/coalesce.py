@@ -1,4 +1,5 @@
-"""Coalescing: what concurrent requests ask of a dataset leaves as one call for each tick of the event loop.
+"""Coalescing: what concurrent requests ask of a dataset in two rounds of the event loop leaves as one call. In the
+first go on the requests that are here, in the second those that the loop has read meanwhile.
 
 Nobody gains or loses by the company that a call keeps. Each request gets the companies that it asked for, waits no
 longer than its own deadline (give or take `TOLERANCE`), and takes its companies out of the call when it leaves. Where
@@ -11,11 +12,13 @@ budget, only requests for the same companies share one, none of which can spoil 
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
+from itertools import chain
 from typing import Final
 
 from connectors.contract import Answers, CompanyKey, CompanyRows, FailureCode
@@ -25,7 +28,7 @@ from connectors.line import Line, Question, Told, failed
 
 TOLERANCE: Final = 0.01
 """By how many seconds a request may outwait its deadline. A call ends at the latest deadline of its requests: those of
-one tick are mostly so close that none but the call needs a timer.
+the same moment are mostly so close that none but the call needs a timer.
 """
 
 _Kind = tuple[frozenset[str], frozenset[tuple[str, date]], frozenset[CompanyKey]]
@@ -36,14 +39,15 @@ _ANYBODY: Final[frozenset[CompanyKey]] = frozenset()
 
 @dataclass(eq=False, slots=True)
 class _Call:
-    """One call: how many requests want each company, its riders, what it `carried` when it left for the agency, and
-    whether it was `in_vain`: some that shared it are asked again.
+    """One call: what each of its riders wants, whether it is `open` to more, for how many companies it has `room` yet,
+    what it `carried` when it left for the agency, and whether it was `in_vain`: some that shared it are asked again.
     """
 
     line: Line
     question: Question
-    wanted: dict[CompanyKey, int] = field(default_factory=dict)
-    riders: dict[_Rider, None] = field(default_factory=dict)
+    room: int
+    open: bool = True
+    riders: dict[_Rider, Sequence[CompanyKey]] = field(default_factory=dict)
     carried: tuple[CompanyKey, ...] = ()
     in_vain: bool = False
     task: asyncio.Task[Told] = field(init=False)
@@ -53,13 +57,17 @@ class _Call:
         return self.task
 
     async def _run(self) -> Told:
-        # A task begins in the loop's next round: until then requests add their companies and later deadlines.
+        # A task begins in the loop's next round. In that one, too, requests add their companies and later deadlines.
+        await asyncio.sleep(0)
+        self.open = False
+        if not self.riders:
+            return Told({})
         for rider in self.riders:
             rider.watch(self.question.deadline)
         return await self.line.call(self.question, self._leave_for_agency)
 
     def _leave_for_agency(self) -> Sequence[CompanyKey]:
-        self.carried = tuple(self.wanted)
+        self.carried = tuple(dict.fromkeys(chain.from_iterable(self.riders.values())))
         return self.carried
 
     def was_in_vain(self) -> None:
@@ -68,18 +76,10 @@ class _Call:
             self.in_vain = True
             self.line.bounds.owe_repetition()
 
-    def drop(self, rider: _Rider, codes: Sequence[CompanyKey]) -> None:
-        """A request no longer waits for these. What nobody waits for is not asked, or no longer."""
+    def drop(self, rider: _Rider) -> None:
+        """A request no longer waits. What nobody waits for is not asked, or no longer."""
         self.riders.pop(rider, None)
-        if self.task.done():
-            return
-        for code in codes:
-            left = self.wanted[code] - 1
-            if left:
-                self.wanted[code] = left
-            else:
-                del self.wanted[code]
-        if not self.wanted:
+        if not self.riders and not self.open:
             self.task.cancel()
 
 
@@ -95,7 +95,7 @@ class _Rider:
     answers: asyncio.Future[Answers]
     began: float
     arrive: Callable[[_Rider], None]
-    share: dict[_Call, list[CompanyKey]] = field(default_factory=dict)
+    share: defaultdict[_Call, list[CompanyKey]] = field(default_factory=lambda: defaultdict(list))
     awaited: int = 0
     repeated: bool = False
     timer: asyncio.TimerHandle | None = None
@@ -107,22 +107,28 @@ class _Rider:
         if self.timer is None and deadline + TOLERANCE < end:
             self.timer = asyncio.get_running_loop().call_at(deadline, self.arrive, self, context=self.context)
 
-    def gone(self, _: object) -> None:
-        """Called when its answers are there, or nobody waits for them any more."""
+    def settle(self, answers: Answers) -> None:
+        """These are its answers."""
+        self.answers.remove_done_callback(self.gone)
+        self.gone()
+        self.answers.set_result(answers)
+
+    def gone(self, _: object = None) -> None:
+        """It waits no more."""
         if self.timer is not None:
             self.timer.cancel()
         self.leave()
 
     def leave(self) -> None:
         """Gets off all calls."""
-        for call, own in self.share.items():
-            call.drop(self, own)
-        self.share = {}
+        for call in self.share:
+            call.drop(self)
+        self.share.clear()
 
 
 @dataclass(eq=False, slots=True)
 class _Batch:
-    """The calls of one tick that are alike: the newest, which may have room, and which of them asks about a company."""
+    """Calls of two rounds that are alike: the newest, which may have room, and which of them asks about a company."""
 
     newest: _Call | None = None
     calls: dict[CompanyKey, _Call] = field(default_factory=dict)
@@ -160,30 +166,37 @@ class Coalescer:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _board(self, rider: _Rider, company: frozenset[CompanyKey]) -> None:
-        """Adds the request's companies to the calls of this tick that are open to it."""
+        """Adds the request's companies to the calls that are open to it."""
         question = rider.question
         kind = (question.columns, frozenset(question.filters.items()), company)
         batch = self._batches.get(kind)
         if batch is None:
             batch = self._batches[kind] = _Batch()
-            asyncio.get_running_loop().call_soon(self._batches.pop, kind)
-        share = rider.share
-        for code in rider.codes:
-            call = batch.calls.get(code)
-            if call is None:
-                call = batch.calls[code] = self._with_room(batch, question)
-            call.wanted[code] = call.wanted.get(code, 0) + 1
-            share.setdefault(call, []).append(code)
+            loop = asyncio.get_running_loop()
+            loop.call_soon(loop.call_soon, self._batches.pop, kind)
+        share, codes = rider.share, rider.codes
+        asked = batch.calls
+        if not asked.keys().isdisjoint(codes):
+            for code in codes:
+                if code in asked:
+                    share[asked[code]].append(code)
+            codes = [code for code in codes if code not in asked]
+        while codes:
+            call = self._with_room(batch, question)
+            own, codes = codes[: call.room], codes[call.room :]
+            call.room -= len(own)
+            asked.update(dict.fromkeys(own, call))
+            share[call] += own
         rider.awaited = len(share)
-        for call in share:
-            call.riders[rider] = None
+        for call, own in share.items():
+            call.riders[rider] = own
             if call.question.deadline < question.deadline:
                 call.question = question
 
     def _with_room(self, batch: _Batch, question: Question) -> _Call:
         call = batch.newest
-        if call is None or len(call.wanted) >= self._line.dataset.batch:
-            call = batch.newest = _Call(self._line, question)
+        if call is None or not call.room:
+            call = batch.newest = _Call(self._line, question, self._line.dataset.batch)
             task = call.start()
             self._tasks.add(task)
             task.add_done_callback(partial(self._ended, call))
@@ -206,15 +219,14 @@ class Coalescer:
         if rider.answers.done():
             return
         answers, spoilt = self._taken(rider)
-        rider.leave()
-        in_time = rider.question.deadline > asyncio.get_running_loop().time()
-        if spoilt and in_time and not rider.repeated:
+        if spoilt and not rider.repeated and rider.question.deadline > asyncio.get_running_loop().time():
             for call in spoilt:
                 call.was_in_vain()
             rider.repeated = True
+            rider.leave()
             self._board(rider, frozenset(rider.codes))
         else:
-            rider.answers.set_result(answers)
+            rider.settle(answers)
 
     def _taken(self, rider: _Rider) -> tuple[Answers, list[_Call]]:
         """What the calls brought for the request, and those that companies of other requests may have spoilt."""
@@ -232,4 +244,4 @@ class Coalescer:
                 error = AgencyFailure(failure, "the request's deadline came first", retryable=True)
                 self._line.tell(error, len(own), rider.question.deadline - rider.began)
                 answers |= dict.fromkeys(own, failed(error))
-        return answers if len(share) == 1 else {code: answers[code] for code in rider.codes}, spoilt
+        return {code: answers[code] for code in rider.codes}, spoilt

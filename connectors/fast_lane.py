@@ -11,6 +11,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from connectors.http1 import Http1Connection
+from connectors.kindness.places import Places
 from connectors.lane import (
     Bodies,
     Garbled,
@@ -70,14 +71,15 @@ class FastLane:
         self._reach = reach
         self._head = _header_lines(with_defaults(headers, {"Host": parts.netloc, "Accept-Encoding": "identity"}))
         self._bodies = bodies
-        self._places = asyncio.Semaphore(connections)
+        self._places = Places(connections)
         self._idle: deque[tuple[float, Http1Connection]] = deque()
         self._closed = False
 
     async def send(self, request: Outgoing, deadline: float) -> LaneAnswer:
         """As in `Lane`."""
         written, idempotent = self._written(request), request.idempotent
-        await self._take_place(deadline)
+        if not self._places.take():
+            await self._wait_for_place(deadline)
         try:
             idle = self._take_idle(idempotent=idempotent)
             connection = idle or await self._connect(deadline)
@@ -88,7 +90,7 @@ class FastLane:
                     raise
             return await self._exchange(await self._connect(deadline), written, deadline)
         finally:
-            self._places.release()
+            self._places.give_back()
 
     async def connect(self, deadline: float) -> None:
         """Connects, asks nothing, and lets go. Raises `LaneError`."""
@@ -108,13 +110,10 @@ class FastLane:
         length = f"Content-Length: {len(body)}\r\n" if body else ""
         return f"{request.method} {target} HTTP/1.1\r\n{self._head}{own}{length}\r\n".encode("ascii") + body
 
-    async def _take_place(self, deadline: float) -> None:
-        if not self._places.locked():
-            await self._places.acquire()  # at once
-            return
+    async def _wait_for_place(self, deadline: float) -> None:
         try:
             async with asyncio.timeout_at(deadline):
-                await self._places.acquire()
+                await self._places.wait()
         except TimeoutError:
             raise OutOfTime("no connection was free in time") from None
 

@@ -71,8 +71,15 @@ class Joiner:
             self._columns[names] = columns
         return columns
 
-    async def join(self, codes: Sequence[CompanyKey], names: frozenset[str], answer: SourceAnswer) -> Joined:
-        """What the answer says of each company asked for; `names` are the canonical fields that rows shall hold.
+    async def join(
+        self,
+        codes: Sequence[CompanyKey],
+        names: frozenset[str],
+        answer: SourceAnswer,
+        not_older_than: datetime | None = None,
+    ) -> Joined:
+        """What the answer says of each company asked for, and from when at the earliest; `names` are the canonical
+        fields that rows shall hold.
 
         A large answer leaves others their turn on the event loop.
         """
@@ -100,17 +107,23 @@ class Joiner:
             for code, own, start, end in places[first : first + MANY_ROWS]:
                 as_of = moment(rows.get(code, ())) if moment else constant
                 if plain and (len(own) == 1 or (own and not single)):
-                    joined[code] = CompanyRows(Outcome.ANSWERED, found[start:end], as_of)
+                    joined[code] = CompanyRows(Outcome.ANSWERED, found[start:end], as_of, not_older_than)
                 else:
-                    tell = tell or self._teller(asked, answer, unkeyed, rows.keys(), unclear)
+                    tell = tell or self._teller(asked, answer, unkeyed, rows.keys(), unclear, not_older_than)
                     joined[code] = tell(code, found[start:end], as_of, _between(unreadable, start, end))
             if turn.is_over():
                 await turn.pass_on()
         unread = sum(map(len, unreadable.values())) if unreadable else 0
         return Joined(joined, whole, len(found), unkeyed + answer.dropped, unread)
 
-    def _teller(
-        self, asked: Asked, answer: SourceAnswer, unkeyed: int, there: Collection[str], unclear: Mapping[str, int]
+    def _teller(  # noqa: PLR0913, PLR0917  (what may have become of a company)
+        self,
+        asked: Asked,
+        answer: SourceAnswer,
+        unkeyed: int,
+        there: Collection[str],
+        unclear: Mapping[str, int],
+        not_older_than: datetime | None,
     ) -> _Tell:
         """How a company fared whose rows are these; it is `there` where it had rows, whether they count or not, and of
         some that is `unclear`.
@@ -127,10 +140,13 @@ class Joiner:
             surplus = len(rows) - 1 if single and len(rows) > 1 else 0
             unmapped = sum(map(len, unreadable.values())) + surplus + anybodys + unclear.get(text, 0)
             known = bool(rows) or text in named or text in there
+            whole = not unmapped and not truncated
+            outcome = self._outcome(known=known, unknown=not rows and text in unknown, whole=whole)
             return CompanyRows(
-                self._outcome(known=known, unknown=not rows and text in unknown, whole=not unmapped and not truncated),
+                outcome,
                 rows[: len(rows) - surplus],
                 as_of,
+                None if outcome is Outcome.FAILED else not_older_than,
                 failure=self._failure(known=known or text in unknown, truncated=truncated),
                 unmapped=unmapped,
                 unreadable=unreadable,

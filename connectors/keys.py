@@ -31,11 +31,18 @@ class Spelling(StrEnum):
     ORGANISATION_CODE = "organisationCode"
 
 
-def spell(key: CompanyKey, kind: KeyKind, spelling: Spelling) -> str:
-    """The company's key as the agency writes it. `HYPHENATED` is GB 11714's printed form, 12345678-9.
+def spelled(keys: Sequence[CompanyKey], kind: KeyKind, spellings: Sequence[Spelling]) -> list[str]:
+    """The companies' keys, none of them twice, as the agency writes them, each spelling once. `HYPHENATED` is GB
+    11714's printed form, 12345678-9.
 
     A registration or tax number has no other form than in small letters, and a name that is searched for has none.
     """
+    if kind is not KeyKind.ORGANISATION_CODE and tuple(spellings) == (Spelling.UPPER,):
+        return list(keys)
+    return list(dict.fromkeys(_spelled(key, kind, spelling) for key in keys for spelling in spellings))
+
+
+def _spelled(key: CompanyKey, kind: KeyKind, spelling: Spelling) -> str:
     if isinstance(key, SearchName):
         return key
     organisation = key.organisation_code if isinstance(key, CreditCode) else key

@@ -39,7 +39,3 @@ class Lifetimes:
     def of(self, answer: CompanyRows) -> float:
         """For how long an answer is fresh."""
         return self.rows if answer.rows else self.none
-
-
-NOT_KEPT: Final = Lifetimes(0, 0)
-"""Of what is given out once."""

@@ -28,9 +28,9 @@ from connectors.contract import (
 )
 from connectors.errors import AgencyFailure, NotSent
 from connectors.joining import Joiner
-from connectors.keys import Spelling, spell
+from connectors.keys import Spelling, spelled
 from connectors.kindness.bounds import Bounds
-from connectors.lifetimes import NOT_KEPT, Lifetimes
+from connectors.lifetimes import Lifetimes
 from connectors.row_counts import RowCounts
 from connectors.second_level import DatasetEntries
 from connectors.tracing import CallTracer, traced
@@ -118,15 +118,14 @@ class Line:
             limit = self.joiner.dataset.row_limit
             if len(answer.rows) > limit:
                 answer = replace(answer, rows=answer.rows[:limit], truncated=True)
-            joined = await self.joiner.join(codes, question.columns, answer)
+            # Rows that may be kept are dated each time that they are given out, kept or not (`AgencySupply`).
+            moment = None if self.dataset.time_to_live else began
+            joined = await self.joiner.join(codes, question.columns, answer, moment)
             counts = self.rows
             counts.mapped += joined.mapped
             counts.dropped += joined.dropped
             counts.unreadable += joined.unreadable
-            # Rows that may be kept are dated each time that they are given out, kept or not (`AgencySupply`).
-            kept = self.dataset.time_to_live > 0
-            answers = joined.companies if kept else dated(joined.companies, NOT_KEPT, began)
-            return Told(answers, spoilt=not joined.whole)
+            return Told(joined.companies, spoilt=not joined.whole)
         except AgencyFailure as error:
             failure = error
         except Exception as error:  # noqa: BLE001  (a fault of one connector must not take the other agencies' answers along)
@@ -149,11 +148,10 @@ class Line:
         return SourceCall(self._keys(codes), columns, question.filters, seconds, question.asker, further)
 
     def _keys(self, codes: Sequence[CompanyKey]) -> list[str]:
-        """The companies' keys as the agency writes them, each spelling once."""
+        """The companies' keys as the agency writes them."""
         dataset = self.joiner.dataset
         spellings = (Spelling.UPPER, Spelling.ORGANISATION_CODE) if dataset.any_spelling else dataset.key.spellings
-        keys = (spell(code, dataset.key.kind, spelling) for code in codes for spelling in spellings)
-        return list(dict.fromkeys(keys))
+        return spelled(codes, dataset.key.kind, spellings)
 
     def tell(self, failure: AgencyFailure, companies: int, seconds: float) -> None:
         """Logs a failure. What was not sent tells nothing new of the agency: why it is not is logged once."""

@@ -127,6 +127,8 @@ async def list_rows(
     items, nulls = objects
     if nulls and not items:
         return Listing([], items=nulls) if null_is_none else None
+    if not within:
+        return Listing(items, items=len(items) + nulls, dropped=nulls)
     nested = await nest(items, within, null_is_none=null_is_none)
     if nested is None or (nested.untold and key is None):
         return None
@@ -179,10 +181,8 @@ def _objects(found: object) -> tuple[list[RawRow], int] | None:
     """The objects in a list and the number of nulls among them; one object, or null, counts as a list of it."""
     if found is None:
         return [], 1
-    if isinstance(found, Mapping):
-        return [found], 0
     if not isinstance(found, list):
-        return None
+        return ([found], 0) if isinstance(found, Mapping) else None
     if set(map(type, found)) <= {dict}:
         return found, 0
     if not all(row is None or isinstance(row, Mapping) for row in found):

@@ -9,10 +9,10 @@ import pytest
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from connectors.contract import CompanyRows, FailureCode, Outcome, SourceAnswer
+from connectors.contract import CompanyRows, FailureCode, FetchRequest, Outcome, SourceAnswer
 from connectors.errors import AgencyFailure
 from schema.credit_code import CreditCode
-from tests.connectors.memory import BOTH, MemoryAgency, answered, fetch, settled, supply_of
+from tests.connectors.memory import BOTH, PLENTY, MemoryAgency, answered, fetch, settled, supply_of
 from tests.connectors.support import CODES
 
 FACTS = frozenset({"facts"})
@@ -46,6 +46,31 @@ async def test_concurrent_requests_leave_as_one_call_and_each_gets_only_its_own_
     assert agency.calls == [texts([*CODES[:4], CODES[5]])]
     assert [list(answers) for answers in (first, second, third)] == [list(CODES[:3]), list(CODES[2:4]), [CODES[5]]]
     assert second[CODES[2]].rows == ({"facts": f"facts of {CODES[2]}", "documentNumber": f"number of {CODES[2]}"},)
+
+
+async def test_a_request_of_the_loops_next_round_leaves_with_those_before_and_a_later_one_by_itself() -> None:
+    agency = MemoryAgency()
+    supply = supply_of(agency)
+
+    async def after(rounds: int) -> None:
+        for _ in range(rounds):
+            await asyncio.sleep(0)
+        await fetch(supply, CODES[rounds : rounds + 1])
+
+    await asyncio.gather(*map(after, range(3)))
+    assert agency.calls == [texts(CODES[:2]), texts(CODES[2:3])]
+
+
+async def test_a_request_of_the_loops_next_round_is_answered_though_those_before_have_left() -> None:
+    agency = MemoryAgency()
+    supply = supply_of(agency)
+    deadline = asyncio.get_running_loop().time() + PLENTY
+    requests = [FetchRequest("court/Penalty", (code,), BOTH, {}, "bank", deadline) for code in CODES[:2]]
+    supply.fetch(requests[0]).cancel()
+    await asyncio.sleep(0)
+    answers = await asyncio.gather(*map(supply.fetch, requests))
+    assert [list(one) for one in answers] == [[CODES[0]], [CODES[1]]]
+    assert agency.calls == [texts(CODES[:2])]
 
 
 async def test_other_columns_leave_in_a_call_of_their_own() -> None:

@@ -93,7 +93,7 @@ class RequestWriter:
             self.place,
             request.method,
             self.path(call.keys[0]),
-            urlencode([(name, str(value)) for name, value in in_query], encoding=self._encoding),
+            urlencode([(name, str(value)) for name, value in in_query], encoding=self._encoding) if in_query else "",
             asker=call.asker,
             idempotent=self._idempotent,
         )
@@ -101,7 +101,8 @@ class RequestWriter:
 
     def path(self, key: str) -> str:
         """The path, with the company's key where it is part of it."""
-        return self._request.path.replace(KEY_MARK, quote(key, safe=""))
+        path = self._request.path
+        return path.replace(KEY_MARK, quote(key, safe="")) if KEY_MARK in path else path
 
     def _media_type(self) -> str:
         request = self._request
