@@ -91,8 +91,8 @@ class _Put:
 
 
 class SecondLevel:
-    """Rows in a store that is shared; by `trips` there instances agree on calls. Whoever made it closes it, inside the loop
-    in which it was made.
+    """Rows in a store that is shared; by `trips` there instances agree on calls. Whoever made it closes it, inside the
+    loop in which it was made.
     """
 
     def __init__(self, store: RowStore, trips: Trips, seal: Seal) -> None:
