@@ -79,7 +79,7 @@ class RowStore:
         self.reading = Outages("the cache's second level")
         self.writing = Outages("the cache's second level, for writing,")
         self._cache = cache
-        self._add = self.client.register_script(_ADD)
+        self._add = cache.client.register_script(_ADD)
         self._boarding: _Trip | None = None
         self._trips: set[asyncio.Task[Sequence[bytes | None]]] = set()
 

@@ -270,7 +270,7 @@ async def test_instances_share_a_rate_that_they_cannot_divide(
     assert await all_of(supplies, 2) == [Outcome.ANSWERED] * 6
     # The store knew nothing: a call may have left just before.
     assert asyncio.get_running_loop().time() - began >= 6 * 0.5
-    assert await all_of(supplies, 2) == [Outcome.ANSWERED] * 6
+    assert await all_of(supplies, 1) == [Outcome.ANSWERED] * 3
 
 
 async def test_while_the_store_does_not_answer_no_call_leaves_by_a_rate_that_instances_share(
