@@ -8,6 +8,7 @@ import asyncio
 from typing import Final
 
 from connectors.kindness.lender import SILENT, overloaded
+from connectors.kindness.rate import LATE
 from connectors.trips import Script, Trips
 
 KEPT: Final = 2_592_000
@@ -44,9 +45,14 @@ class StorePace:
 
     async def wait(self, deadline: float) -> None:
         """As in `Pacer`."""
+        loop, missed = asyncio.get_running_loop(), True
         try:
             async with asyncio.timeout_at(deadline):
-                await asyncio.sleep(await self._reserved(deadline))
+                while missed:
+                    wait = await self._reserved(deadline)
+                    turn = loop.time() + wait
+                    await asyncio.sleep(wait)
+                    missed = loop.time() > turn + LATE
         except TimeoutError:
             raise overloaded(_USED_UP) from None
 

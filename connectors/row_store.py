@@ -27,6 +27,12 @@ CONNECTIONS: Final = 8
 MOST_NAMES: Final = 1_000
 """The most entries that one trip asks for."""
 
+_ADD: Final = """
+local sum = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), ARGV[2]) + ARGV[1]
+redis.call('SET', KEYS[1], string.format('%.0f', sum), 'EX', ARGV[3])
+return sum
+"""
+
 T = TypeVar("T")
 
 
@@ -73,6 +79,7 @@ class RowStore:
         self.reading = Outages("the cache's second level")
         self.writing = Outages("the cache's second level, for writing,")
         self._cache = cache
+        self._add = cache.client.register_script(_ADD)
         self._boarding: _Trip | None = None
         self._trips: set[asyncio.Task[Sequence[bytes | None]]] = set()
 
@@ -92,14 +99,13 @@ class RowStore:
 
         return await self._travel(self.writing, put, otherwise=False)
 
-    async def add(self, name: bytes, number: int, seconds: float) -> int | None:
-        """Adds to the number under a name, and keeps it for so long; the sum, None where the store does not answer."""
+    async def add(self, name: bytes, number: int, known: int, seconds: float) -> int | None:
+        """Adds to the number under a name, which was `known` to be no less, and keeps it for so long; the sum, None
+        where the store does not answer.
+        """
 
         async def add() -> int:
-            async with self._cache.client.pipeline(transaction=True) as together:
-                together.incrby(name, number)
-                together.expire(name, ceil(seconds))
-                return int((await together.execute())[0])
+            return int(await self._add([name], [number, known, ceil(seconds)]))
 
         return await self._travel(self.writing, add, otherwise=None)
 

@@ -162,8 +162,8 @@ class SecondLevel:
         """What counts days in the store, for whatever has this name."""
         name = self._seal.names(f"calls of {what}".encode())
 
-        async def add(day: str, number: int, seconds: float) -> int | None:
-            return await self._store.add(name(day), number, seconds)
+        async def add(day: str, number: int, known: int, seconds: float) -> int | None:
+            return await self._store.add(name(day), number, known, seconds)
 
         return add
 

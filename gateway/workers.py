@@ -22,7 +22,7 @@ import uvloop
 from connectors.errors import ConnectorError
 from gateway.assembly import read_installation
 from gateway.audit.open import certifying
-from gateway.errors import GatewayError, WorkerEndedError
+from gateway.errors import GatewayError, SettingsInvalidError, WorkerEndedError
 from gateway.logs import configure_logging
 from gateway.server import SHUTDOWN_SECONDS, answering, interrupted
 from gateway.settings import Settings
@@ -75,8 +75,15 @@ async def run_workers(settings: Settings, listener: socket.socket, started: Call
 
 @contextmanager
 def _directory() -> Iterator[Path]:
-    """A directory that only this user may enter, removed in the end."""
-    with tempfile.TemporaryDirectory(prefix="xinqiao-") as name:
+    """A directory that only this user may enter, removed in the end. Raises `SettingsInvalidError`."""
+    try:
+        made = tempfile.TemporaryDirectory(prefix="xinqiao-")
+    except OSError as error:
+        raise SettingsInvalidError(
+            "TMPDIR: several workers need a directory there, by which they lend each other places at agencies, and "
+            f"none can be made ({error.strerror})"
+        ) from None
+    with made as name:
         descriptor = os.open(name, os.O_RDONLY)
         try:
             # What tidies up old files (systemd-tmpfiles) leaves alone a directory that is locked.

@@ -20,7 +20,7 @@ from connectors.kindness.lender import GiveBack, Lender, overloaded
 from connectors.kindness.maintenance import Maintenance
 from connectors.kindness.pacer import Pacer
 from connectors.kindness.places import Places
-from connectors.kindness.rate import DayBudget
+from connectors.kindness.rate import LATE, DayBudget
 from connectors.kindness.retries import RetryBudget, pause_before
 from connectors.kindness.schedule import Schedule
 from connectors.kindness.share import WHOLE, Share
@@ -290,6 +290,8 @@ class Bounds:
                 self._check_turn(moment, deadline)
                 if moment > now:
                     await asyncio.sleep(moment - now)
+                    if loop.time() > moment + LATE:
+                        continue
                 if self._pacer is not None:
                     await self._wait_for_pacer(self._pacer, deadline)
             except BaseException:

@@ -6,13 +6,21 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from math import ceil
-from typing import Protocol
+from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
 from connectors.kindness.declared import Rate
 from connectors.kindness.share import Share
 
-_NEARLY = 1e-6
+MARGIN: Final = 0.05
+"""Seconds by which each span is longer than the agency's: calls that leave in time may come a little late, and the next
+a little less.
+"""
+
+LATE: Final = 0.2
+"""Seconds after which a moment is missed: what waited while its process stood still would leave all at once."""
+
+_NEARLY: Final = 1e-6
 """Seconds by which a moment counts as one of the beats: they are sums of floating-point numbers."""
 
 
@@ -166,11 +174,11 @@ def beyond_instances(rate: Rate, instances: int) -> float | None:
 
 
 def _bounds(rate: Rate) -> Iterator[tuple[int, float]]:
-    """So many calls in so many seconds."""
+    """So many calls in so many seconds, with the margin."""
     if rate.second is not None:
-        yield rate.second, 1.0
+        yield rate.second, 1.0 + MARGIN
     if rate.minute is not None:
-        yield rate.minute, 60.0
+        yield rate.minute, 60.0 + MARGIN
 
 
 def next_moment(paces: Sequence[Pace], now: float) -> float:

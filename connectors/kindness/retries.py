@@ -22,7 +22,7 @@ class RetryBudget:
     __slots__ = ("_earned", "_largest", "left")
 
     def __init__(self, declared: Retries, share: Share) -> None:
-        self.left: float = RESERVE
+        self.left = RESERVE / share.processes
         self.change(declared, share)
 
     def change(self, declared: Retries, share: Share) -> None:

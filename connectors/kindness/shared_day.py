@@ -15,8 +15,10 @@ PARTS: Final = 1_000
 LONGER: Final = 3_600.0
 """Seconds for which a day's count is kept after its end."""
 
-Add = Callable[[str, int, float], Awaitable[int | None]]
-"""Adds to a day's count, which is kept for so many seconds; the sum, None where the store does not answer."""
+Add = Callable[[str, int, int, float], Awaitable[int | None]]
+"""Adds, in this order, to a day's count a number of calls; the count was at least so much before, whatever the store
+has forgotten, and is kept for so many seconds. The sum, None where the store does not answer.
+"""
 
 
 class SharedDay:
@@ -33,6 +35,7 @@ class SharedDay:
         self._begins = self._ends = float("-inf")
         self._taken = 0
         self._used_up = False
+        self._known = 0
 
     async def take(self, now: float) -> SharedDay | DayBudget | None:
         """Takes a call out of the day's, unless there is none left; `now` is in seconds of the Unix epoch. Whoever does
@@ -40,7 +43,7 @@ class SharedDay:
         """
         if now >= self._ends:
             self._begins, self._ends = day_around(now, self._zone)
-            self._taken, self._used_up = 0, False
+            self._taken, self._used_up, self._known = 0, False, 0
         if not self._taken and not self._used_up:
             await self._take_part(now, self._ends)
         if self._taken:
@@ -57,9 +60,10 @@ class SharedDay:
         """Takes a part out of the store, where that answers."""
         part = max(1, self._calls // PARTS)
         day = datetime.fromtimestamp(now, self._zone).date().isoformat()
-        total = await self._add(day, part, ends - now + LONGER)
+        total = await self._add(day, part, self._known, ends - now + LONGER)
         if total is None or ends != self._ends:
             return
+        self._known = max(self._known, total)
         granted = min(part, self._calls - (total - part))
         self._taken += max(granted, 0)
         self._used_up = granted < part

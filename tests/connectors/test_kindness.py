@@ -177,6 +177,18 @@ def test_a_call_may_be_made_twice_where_the_manifest_says_so_or_else_by_its_natu
     assert natures == [nature, True, False]
 
 
+async def test_a_store_that_was_emptied_gives_the_days_calls_no_second_time(
+    agency: Agency, open_one: Any, redis: RedisServer
+) -> None:
+    agency.answer = answering()
+    bears = MANIFEST + "\n    rate: {day: 5}\n"
+    supply = await open_one(bears, agency.address, share=Share(1, 2), second_level=redis.level())
+    assert [await fared(supply, code) for code in CODES[:3]] == [Outcome.ANSWERED] * 3
+    await redis.command("FLUSHALL")
+    outcomes = [await fared(supply, code) for code in CODES[:4]]
+    assert outcomes == [Outcome.ANSWERED] * 2 + [FailureCode.AGENCY_OVERLOADED] * 2
+
+
 async def test_processes_count_the_days_calls_together_in_the_store_they_share(
     agency: Agency, open_one: Any, redis: RedisServer
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -43,6 +44,8 @@ MANIFEST = """
         fields: {documentNumber: number}
 """
 SHORT = 0.3
+SLIGHTLY = 0.1
+"""Seconds of which clocks and a busy machine may cheat."""
 IN_TIME = 30.0
 
 
@@ -267,7 +270,7 @@ async def test_instances_share_a_rate_that_they_cannot_divide(
     assert await all_of(supplies, 2) == [Outcome.ANSWERED] * 6
     # The store knew nothing: a call may have left just before.
     assert asyncio.get_running_loop().time() - began >= 6 * 0.5
-    assert await all_of(supplies, 2) == [Outcome.ANSWERED] * 6
+    assert await all_of(supplies, 1) == [Outcome.ANSWERED] * 3
 
 
 async def test_while_the_store_does_not_answer_no_call_leaves_by_a_rate_that_instances_share(
@@ -296,6 +299,30 @@ async def test_turns_are_given_one_after_the_other_and_what_would_come_too_late_
         await one.wait(loop.time() + 20)
     assert (await redis.command("TIME"))[0] < due - 20
     assert int(await redis.command("GET", "due")) == due * 1_000
+    await trips.close()
+
+
+async def test_turns_that_were_missed_while_the_process_stood_still_are_not_had_all_at_once(redis: RedisServer) -> None:
+    trips, loop = open_agreement(redis.address, {}), asyncio.get_running_loop()
+    await redis.command("SET", "due", 0)
+    seconds, microseconds = await redis.command("TIME")
+    first = seconds * 1_000 + microseconds // 1_000
+    pace, left = StorePace(trips, b"due", 0.2, 60.0), []
+
+    async def leave() -> None:
+        await pace.wait(loop.time() + IN_TIME)
+        left.append(loop.time())
+
+    leaving = [asyncio.create_task(leave()) for _ in range(4)]
+    await leaving[0]
+
+    async def reserved() -> bool:
+        return int(await redis.command("GET", "due")) > first + 3 * 200
+
+    await until(reserved)
+    time.sleep(0.85)  # noqa: ASYNC251  (the process stands still)
+    await asyncio.gather(*leaving)
+    assert left[-1] - left[1] >= 2 * 0.2 - SLIGHTLY
     await trips.close()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -233,6 +234,19 @@ def test_workers_that_cannot_begin_are_an_error_that_says_why(environment: Mappi
     ended = subprocess.run(COMMAND, env=lacking, capture_output=True, timeout=PATIENCE, check=False)
     assert ended.returncode == 2
     assert ended.stderr.decode().startswith("WORKER_ENDED: SETTINGS_INVALID: XINQIAO_SECRET is not set")
+
+
+def test_workers_that_have_nowhere_to_lend_each_other_places_are_an_error_that_says_why(
+    environment: Mapping[str, str],
+) -> None:
+    def write_no_file() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+    ended = subprocess.run(
+        COMMAND, env=dict(environment), capture_output=True, timeout=PATIENCE, check=False, preexec_fn=write_no_file
+    )
+    assert ended.returncode == 2
+    assert ended.stderr.decode().startswith("SETTINGS_INVALID: TMPDIR: several workers need a directory there")
 
 
 def test_each_worker_of_each_instance_has_its_share() -> None:

@@ -15,10 +15,12 @@ from connectors.kindness.bounds import LONGEST_PAUSE, Bounds, late
 from connectors.kindness.breaker import BreakerState
 from connectors.kindness.declared import Treatment
 from connectors.kindness.lender import GiveBack, pause
+from connectors.kindness.rate import MARGIN
 from connectors.kindness.share import Share
-from tests.connectors.kindness.virtual_time import in_virtual_time, now, wall
+from tests.connectors.kindness.virtual_time import in_virtual_time, now, stand_still, wall
 
 ANSWER = SourceAnswer([])
+SECOND = 1 + MARGIN
 BAD = AgencyFailure(FailureCode.AGENCY_BAD_RESPONSE, "status 400", retryable=False)
 ILL = AgencyFailure(FailureCode.AGENCY_BAD_RESPONSE, "status 500", retryable=True)
 DOWN = AgencyFailure(FailureCode.AGENCY_UNAVAILABLE, "no connection", retryable=True)
@@ -110,7 +112,17 @@ async def test_a_call_that_gets_no_place_in_time_is_not_sent() -> None:
 async def test_calls_beyond_the_rate_wait_for_their_turn() -> None:
     one, system = bounds(rate={"second": 2}), System()
     assert await asyncio.gather(*(call(one, system) for _ in range(5))) == [None] * 5
-    assert system.came == [0, 0, 1, 1, 2]
+    assert system.came == [0, 0, SECOND, SECOND, 2 * SECOND]
+
+
+@in_virtual_time
+async def test_calls_that_waited_while_their_process_stood_still_leave_at_the_rate_and_not_all_at_once() -> None:
+    one, system = bounds(rate={"second": 2}), System()
+    asking = [asyncio.create_task(call(one, system)) for _ in range(8)]
+    await asyncio.sleep(0.5)
+    stand_still(10)
+    assert await asyncio.gather(*asking) == [None] * 8
+    assert max(sum(0 <= later - earlier < 1 for later in system.came) for earlier in system.came) == 2
 
 
 @in_virtual_time
@@ -118,7 +130,7 @@ async def test_a_call_whose_turn_would_come_too_late_is_not_sent_and_costs_nothi
     one, system = bounds(rate={"second": 1}), System()
     first, second, third = await asyncio.gather(call(one, system), call(one, system, 0.5), call(one, system))
     assert (first, code(second), third) == (None, FailureCode.AGENCY_OVERLOADED, None)
-    assert system.came == [0, 1]
+    assert system.came == [0, SECOND]
     assert one.counts.refused.rate == 1
 
 
@@ -135,7 +147,7 @@ async def test_the_days_calls_are_no_more_than_declared_until_midnight() -> None
 async def test_calls_that_waited_for_the_shared_count_of_the_day_leave_at_the_rate_all_the_same() -> None:
     counted = 0
 
-    async def add(_day: str, number: int, _seconds: float) -> int:
+    async def add(_day: str, number: int, _known: int, _seconds: float) -> int:
         nonlocal counted
         counted += number
         await asyncio.sleep(0.1)
@@ -143,13 +155,13 @@ async def test_calls_that_waited_for_the_shared_count_of_the_day_leave_at_the_ra
 
     one, system = Bounds("court", declared(rate={"second": 1, "day": 100}), clock=wall, add=add), System()
     assert await asyncio.gather(*(call(one, system) for _ in range(4))) == [None] * 4
-    assert [later - earlier for earlier, later in pairwise(system.came)] == [1, 1, 1]
+    assert [later - earlier for earlier, later in pairwise(system.came)] == [pytest.approx(SECOND)] * 3
 
 
 @pytest.mark.parametrize("shared", [True, False])
 @in_virtual_time
 async def test_a_call_that_does_not_leave_costs_neither_its_turn_nor_one_of_the_days(*, shared: bool) -> None:
-    async def add(_day: str, number: int, _seconds: float) -> int:
+    async def add(_day: str, number: int, _known: int, _seconds: float) -> int:
         counts.append(number)
         await asyncio.sleep(0.1)
         return sum(counts)
@@ -163,7 +175,7 @@ async def test_a_call_that_does_not_leave_costs_neither_its_turn_nor_one_of_the_
     leaving.cancel()
     await asyncio.gather(leaving, return_exceptions=True)
     assert [code(error) for error in await calls(one, system, 3)] == [None, None, FailureCode.AGENCY_OVERLOADED]
-    assert [later - earlier for earlier, later in pairwise(system.came)] == [pytest.approx(1)] * 2
+    assert [later - earlier for earlier, later in pairwise(system.came)] == [pytest.approx(SECOND)] * 2
 
 
 @in_virtual_time
@@ -175,7 +187,7 @@ async def test_each_process_sends_its_share() -> None:
     assert len(system.came) == 10
     system = System()
     await calls(bounds(Share(1, 3), rate={"second": 6}), system, 3)
-    assert [moment - system.came[0] for moment in system.came] == [0, 0, 1]
+    assert [moment - system.came[0] for moment in system.came] == [0, 0, SECOND]
 
 
 @in_virtual_time
@@ -192,7 +204,7 @@ async def test_further_requests_of_a_call_keep_to_the_rate_too() -> None:
 
     await one.call(three_pages, now() + 10, idempotent=True)
     await one.call(three_pages, now() + 10, idempotent=True)
-    assert came == [0, 0, 1, 1, 2, 2]
+    assert came == [0, 0, SECOND, SECOND, 2 * SECOND, 2 * SECOND]
 
 
 @in_virtual_time
@@ -252,6 +264,17 @@ async def test_a_call_that_may_not_be_repeated_or_not_in_time_is_not(
     assert len(system.came) == 1
 
 
+@pytest.mark.parametrize("processes", [1, 3, 30])
+@in_virtual_time
+async def test_the_repetitions_that_are_saved_up_are_no_more_where_there_are_more_processes(processes: int) -> None:
+    system = System(then=ILL)
+    treatment = {"retries": {"most": 1, "percent": 0.1}, "breaker": {"failures": 100}}
+    for number in range(1, processes + 1):
+        one = bounds(Share(number, processes), **treatment)
+        await calls(one, system, 20)
+    assert 0 <= len(system.came) - 20 * processes <= 10
+
+
 @in_virtual_time
 async def test_repetitions_are_a_part_of_all_calls() -> None:
     one = bounds(retries={"most": 2, "percent": 10}, breaker={"failures": 100})
@@ -289,7 +312,7 @@ async def test_calls_that_waited_for_the_end_of_a_pause_do_not_leave_all_at_once
 async def test_a_pause_that_begins_while_calls_wait_for_their_turns_leaves_them_at_the_rate() -> None:
     one, system = bounds(rate={"second": 1}), System([(0.5, throttled(9))])
     await asyncio.gather(*(call(one, system) for _ in range(4)))
-    assert system.came == [0, 9.5, 10.5, 11.5]
+    assert system.came == pytest.approx([0, 9.5, 9.5 + SECOND, 9.5 + 2 * SECOND])
 
 
 @in_virtual_time
@@ -488,7 +511,7 @@ async def test_what_was_sent_within_the_second_counts_when_the_rate_changes() ->
     await calls(one, system, 2)
     one.change(declared(rate={"second": 3, "minute": 5}), "system")
     assert await asyncio.gather(*(call(one, system) for _ in range(5))) == [None] * 5
-    assert system.came == [0, 0, 0, 1, 1, 60, 60]
+    assert system.came == [0, 0, 0, SECOND, SECOND, 59 + SECOND, 59 + SECOND]
 
 
 @in_virtual_time
@@ -513,7 +536,7 @@ async def test_another_system_is_asked_at_once_at_the_rate_whatever_was_to_wait_
     assert code(await call(one, system, 10)) is FailureCode.AGENCY_OVERLOADED
     one.change(declared(rate={"second": 1}), "another system")
     assert await asyncio.gather(*(call(one, system, 10) for _ in range(3))) == [None] * 3
-    assert system.came[1:] == [0, 1, 2]
+    assert system.came[1:] == [0, SECOND, 2 * SECOND]
 
 
 @in_virtual_time

@@ -105,7 +105,7 @@ class Counting:
         self._delay = delay
         self._counts: dict[str, int] = {}
 
-    async def add(self, day: str, number: int, _seconds: float) -> int:
+    async def add(self, day: str, number: int, _known: int, _seconds: float) -> int:
         self._counts[day] = self._counts.get(day, 0) + number
         total = self._counts[day]
         await asyncio.sleep(self._delay)

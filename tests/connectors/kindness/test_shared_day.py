@@ -20,12 +20,12 @@ class Store:
         self.trips = 0
         self.is_down = False
 
-    async def add(self, day: str, number: int, seconds: float) -> int | None:
+    async def add(self, day: str, number: int, known: int, seconds: float) -> int | None:
         self.trips += 1
         assert DAY * 2 >= seconds > 0
         if self.is_down:
             return None
-        self.counts[day] = self.counts.get(day, 0) + number
+        self.counts[day] = max(self.counts.get(day, 0), known) + number
         return self.counts[day]
 
 
@@ -47,6 +47,16 @@ async def test_a_process_that_begins_anew_has_no_more_than_is_left() -> None:
     store = Store()
     assert await taken(process(store, 10), 7) == 7
     assert await taken(process(store, 10), 7) == 3
+
+
+async def test_a_store_that_was_emptied_is_told_what_was_counted_and_the_days_calls_are_not_had_again() -> None:
+    store = Store()
+    busy, idle = process(store, 10), process(store, 10)
+    assert (await taken(idle, 1), await taken(busy, 7)) == (1, 7)
+    store.counts.clear()
+    assert (await taken(idle, 1), await taken(busy, 9)) == (1, 2)
+    store.counts.clear()
+    assert (await taken(busy, 9), await taken(idle, 9, MIDNIGHT + DAY)) == (0, 9)
 
 
 async def test_the_next_day_has_calls_of_its_own() -> None:

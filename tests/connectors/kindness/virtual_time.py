@@ -30,6 +30,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._virtual.now
 
+    def stand_still(self, seconds: float) -> None:
+        self._virtual.now += seconds
+
 
 def in_virtual_time(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
     """A test that runs in such a loop, from 0 on."""
@@ -49,3 +52,10 @@ def now() -> float:
 def wall() -> float:
     """The loop's clock as one on the wall, which began at midnight in China."""
     return MIDNIGHT + now()
+
+
+def stand_still(seconds: float) -> None:
+    """Nothing runs for so long, as when the process is stopped."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    loop.stand_still(seconds)
