@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 from connectors.contract import RawRow
 from connectors.paths import reader
-from connectors.text import NO_NUMBERS, Nothings, Unmappable, read_text
+from connectors.text import Nothings, Unmappable, is_no_number, read_text
 
 T = TypeVar("T")
 
@@ -62,7 +62,7 @@ def ordinary_texts(raws: Sequence[object], nothings: Nothings) -> Sequence[str |
             return nothings.left_out(list(map(str.strip, texts)) if " " in joined else texts, joined)
     if kinds <= _NUMBERS and not nothings.numbers:
         numbers = [None if raw is None else str(raw) for raw in raws]
-        if NO_NUMBERS.isdisjoint(numbers):
+        if not is_no_number("".join(filter(None, numbers))):
             return numbers
     if kinds <= _SCALARS:
         return [None if nothings.has(raw) else read_text(raw) for raw in raws]

@@ -16,7 +16,7 @@ NOTHINGS: Final = frozenset(
 )
 """What agencies write where they have nothing, in any column."""
 
-NO_NUMBERS: Final = frozenset({"nan", "inf", "-inf", "NaN", "Infinity", "-Infinity"})
+_NO_NUMBERS: Final = frozenset({"nan", "inf", "-inf", "NaN", "Infinity", "-Infinity"})
 """How numbers are written that are none."""
 
 _NUMBER: Final = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
@@ -57,13 +57,18 @@ def read_text(raw: object) -> str:
         text = "true" if raw else "false"
     elif isinstance(raw, int | float | Decimal | date):
         text = str(raw)
-        if text in NO_NUMBERS:
+        if is_no_number(text):
             raise Unmappable
     else:
         raise Unmappable
     if not text.isascii() and _SURROGATE.search(text):
         raise Unmappable
     return text
+
+
+def is_no_number(text: str) -> bool:
+    """Whether a number in this text, written as Python does, is none: NaN, whatever it carries, or infinity."""
+    return "n" in text or "N" in text
 
 
 def is_narrow(text: str) -> bool:
@@ -85,7 +90,7 @@ class Nothings:
 
     def __init__(self, words: frozenset[str]) -> None:
         self.words = words
-        self.numbers = frozenset(word.lower() for word in words if _NUMBER.fullmatch(word) or word in NO_NUMBERS)
+        self.numbers = frozenset(word.lower() for word in words if _NUMBER.fullmatch(word) or word in _NO_NUMBERS)
         # Narrowing is slow, and most texts cannot become one of the words. They are too long: a character that it
         # composes has few parts, and only one space may come to stand at an end (out of a spacing accent). Or they
         # have an ideograph that no word has.

@@ -59,7 +59,9 @@ def plain_text(raw: Any) -> str:
     if not isinstance(raw, str | int | float | Decimal | date):
         raise Unmappable
     text = raw.strip() if isinstance(raw, str) else str(raw)
-    if isinstance(raw, float | Decimal) and not math.isfinite(raw):
+    if isinstance(raw, float) and not math.isfinite(raw):
+        raise Unmappable
+    if isinstance(raw, Decimal) and not raw.is_finite():
         raise Unmappable
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise Unmappable
@@ -129,6 +131,8 @@ PLAIN: dict[Kind, Callable[[Any], Any]] = {
 @example("甲\ud800")
 @example("0,")
 @example("1,234.5")
+@example(Decimal("-NaN"))
+@example(Decimal("sNaN12"))
 def test_fields_hold_what_plain_reading_gives(raw: Any) -> None:
     for kind, plain in PLAIN.items():
         read = compile_field(FieldMapping(path="x"), kind, WORDS, nested=True).read
