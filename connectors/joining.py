@@ -28,8 +28,11 @@ from connectors.contract import (
 from connectors.duplicates import RECORD_ID, without_duplicates
 from connectors.keys import Asked
 from connectors.manifest import DatasetManifest, MissingMeans
-from connectors.mapping import FEW_ROWS, MANY_ROWS, RowMapper
+from connectors.mapping import MANY_ROWS, RowMapper
 from connectors.turns import Turn
+
+FEW_COMPANIES: Final = 32
+"""So many companies are joined in a moment."""
 
 COLUMN_SETS: Final = 64
 """Of so many sets of fields a dataset remembers which columns they need: plans ask for few."""
@@ -84,8 +87,8 @@ class Joiner:
         A large answer leaves others their turn on the event loop.
         """
         turn = Turn()
-        if len(codes) > FEW_ROWS and turn.is_over():
-            await turn.pass_on()
+        if len(codes) > FEW_COMPANIES:
+            await turn.take()
         asked = Asked(codes, self.dataset.key.kind)
         rows, unkeyed = await _by_company(asked, answer.rows, self.mapper.keys, turn)
         # What failed of nobody in particular may be anybody's, as a row may.

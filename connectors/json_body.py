@@ -45,8 +45,7 @@ async def read_json(content: bytes, piece: int = PIECE) -> Any:  # noqa: ANN401 
     if len(content) <= min(LARGE, piece):
         return _read(content)
     turn = Turn()
-    if turn.is_over():
-        await turn.pass_on()
+    await turn.take()
     many = len(content) > piece and content.count(b",") * _TINY > len(content)
     document = _read(content) if many else await _read_large(content, piece, _DEEPEST, turn)
     if turn.is_over():

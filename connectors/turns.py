@@ -11,31 +11,46 @@ from weakref import WeakKeyDictionary
 LONGEST: Final = 0.003
 """Seconds for which long pieces of work may hold the event loop; some 5,000 field values are written in them."""
 
+SHORT: Final = 0.0005
+"""Seconds of work that nobody waits to do: to pass a turn on takes a tenth of that."""
+
 
 class Turn:
     """One request's long work on the event loop. In a loop: `if turn.is_over(): await turn.pass_on()`.
 
     What several requests do, or one with the answers of several agencies, counts together: between two looks of the
-    event loop at what has come, one of them works, and those that began meanwhile wait for theirs. `passed` tells
-    whether the work was ever passed on: it is long.
+    event loop at what has come, one of them works, and those that began meanwhile, and are not short, wait for theirs.
+    `passed` tells whether the work was ever passed on: it is long.
     """
 
-    __slots__ = ("_shared", "passed")
+    __slots__ = ("_ends", "_shared", "passed")
 
     def __init__(self) -> None:
         """For work on the running event loop."""
         loop = asyncio.get_running_loop()
         self._shared = _SHARED.get(loop) or _SHARED.setdefault(loop, _Shared(loop))
         self.passed = False
+        self.begin()
+
+    def begin(self) -> None:
+        """Goes on with the work, after something was waited for."""
+        self._ends = perf_counter() + SHORT
 
     def is_over(self) -> bool:
         """Whether others should have theirs."""
-        return self._shared.is_over()
+        now = perf_counter()
+        return self._shared.is_over(now) and now > self._ends
+
+    async def take(self) -> None:
+        """Begins work that is known to be long: at once, or after others have had their turn."""
+        if self._shared.is_over(perf_counter()):
+            await self.pass_on()
 
     async def pass_on(self) -> None:
         """Lets everything else that waits have its turn, and begins the next one."""
         await self._shared.next()
         self.passed = True
+        self.begin()
 
 
 class _Shared:
@@ -49,12 +64,12 @@ class _Shared:
         self._under_way = False
         self._ends = 0.0
 
-    def is_over(self) -> bool:
+    def is_over(self, now: float) -> bool:
         """Whether the turn has ended; it begins with the first who asks."""
         if self._under_way:
-            return perf_counter() > self._ends
+            return now > self._ends
         self._under_way = True
-        self._ends = perf_counter() + LONGEST
+        self._ends = now + LONGEST
         self._loop.call_soon(self._give)
         return False
 

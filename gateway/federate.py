@@ -113,6 +113,7 @@ class Federation(msgspec.Struct, frozen=True):
             answers.companies.update(companies)
             with self.activity.stage(Stage.FETCH):
                 fetched = await fetch_level(requests, self.supply)
+            turn.begin()
             with self.activity.stage(Stage.JOIN):
                 found = [await self._join(one, slices, _said(fetched), turn) for one in planned]
                 beyond = await self._plan(operation, over, slices, turn)

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from connectors import turns
-from connectors.turns import LONGEST, Turn
+from connectors.turns import LONGEST, SHORT, Turn
 
 STEP = LONGEST / 3
 
@@ -23,6 +23,7 @@ class Work:
 
     async def piece(self, name: str, steps: int) -> None:
         turn = Turn()
+        await turn.take()
         for _ in range(steps):
             if turn.is_over():
                 await turn.pass_on()
@@ -69,6 +70,7 @@ async def test_who_gives_up_waiting_keeps_nobody_from_a_turn(work: Work) -> None
     turn = Turn()
     assert not turn.is_over()
     work.now += 2 * LONGEST
+    assert turn.is_over()
     leaving, staying = (asyncio.create_task(turn.pass_on()) for _ in range(2))
     await asyncio.sleep(0)
     leaving.cancel()
@@ -76,4 +78,24 @@ async def test_who_gives_up_waiting_keeps_nobody_from_a_turn(work: Work) -> None
         await staying
     assert leaving.cancelled()
     assert turn.passed
+    assert not turn.is_over()
+
+
+async def test_what_is_short_does_not_wait_and_what_is_known_to_be_long_does(work: Work) -> None:
+    assert not Turn().is_over()
+    work.now += 2 * LONGEST
+    short, long = Turn(), Turn()
+    work.now += SHORT
+    assert not short.is_over()
+    await long.take()
+    assert (short.passed, long.passed) == (False, True)
+    await Turn().take()
+
+
+async def test_work_that_goes_on_after_something_was_waited_for_is_short_again(work: Work) -> None:
+    turn = Turn()
+    assert not turn.is_over()
+    work.now += 2 * LONGEST
+    assert turn.is_over()
+    turn.begin()
     assert not turn.is_over()
