@@ -14,7 +14,7 @@ run: $(STAMP)
 
 # A file's tests stay together: they share servers. Three at a time, however few cores there are: many of them wait.
 test: $(STAMP)
-	$(BIN)/pytest --numprocesses 3 --dist loadfile
+	$(BIN)/pytest --numprocesses 4 --dist loadfile
 
 check: $(STAMP) $(AUDITOR)
 	$(BIN)/ruff format --check .
