@@ -7,12 +7,10 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from connectors.kindness.lender import SILENT, overloaded
+from connectors.kindness.overload import SILENT, USED_UP, overloaded
 from connectors.kindness.rate import LATE
+from connectors.place_store import KEPT
 from connectors.trips import Script, Trips
-
-KEPT: Final = 2_592_000
-"""Seconds for which the store knows of an agency that is not asked: thirty days."""
 
 RESERVE: Final = Script.of("""
 local time = redis.call('TIME')
@@ -29,7 +27,6 @@ have known, and been emptied: then a call may just have left. Its clock may have
 """
 
 _TOO_LATE: Final = -1
-_USED_UP: Final = "the agency's rate is used up"
 
 
 class StorePace:
@@ -54,7 +51,7 @@ class StorePace:
                     await asyncio.sleep(wait)
                     missed = loop.time() > turn + LATE
         except TimeoutError:
-            raise overloaded(_USED_UP) from None
+            raise overloaded(USED_UP) from None
 
     async def _reserved(self, deadline: float) -> float:
         """Seconds until the turn that was reserved."""
@@ -64,5 +61,5 @@ class StorePace:
         if milliseconds is None:
             raise overloaded(SILENT)
         if milliseconds == _TOO_LATE:
-            raise overloaded(_USED_UP)
+            raise overloaded(USED_UP)
         return milliseconds / 1_000

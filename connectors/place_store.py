@@ -12,7 +12,8 @@ from functools import partial
 from secrets import token_hex
 from typing import Final
 
-from connectors.kindness.lender import SILENT, GiveBack, overloaded, pause
+from connectors.kindness.lender import GiveBack, pause
+from connectors.kindness.overload import SILENT, TAKEN, overloaded
 from connectors.outage import PAUSE
 from connectors.trips import Script, Trips
 
@@ -122,7 +123,7 @@ class StorePlaces:
             # Also where nobody knows whether it was lent.
             give_back()
             if isinstance(error, TimeoutError):
-                raise overloaded("all places for calls to the agency were taken") from None
+                raise overloaded(TAKEN) from None
             raise
         return give_back
 

@@ -16,8 +16,9 @@ from connectors.kindness.breaker import CircuitBreaker
 from connectors.kindness.counts import Counts
 from connectors.kindness.days import Days
 from connectors.kindness.declared import Treatment
-from connectors.kindness.lender import GiveBack, Lender, overloaded
+from connectors.kindness.lender import GiveBack, Lender
 from connectors.kindness.maintenance import Maintenance
+from connectors.kindness.overload import TAKEN, USED_UP, overloaded
 from connectors.kindness.pacer import Pacer
 from connectors.kindness.places import Places
 from connectors.kindness.rate import LATE, DayBudget
@@ -249,7 +250,7 @@ class Bounds:
                 await self._places.wait()
         except TimeoutError:
             self.counts.refused.places += 1
-            raise overloaded("all places for calls to the agency were taken") from None
+            raise overloaded(TAKEN) from None
 
     async def _borrow(self, deadline: float) -> GiveBack:
         """Takes a place from each of the lenders; waiting counts against the deadline. Raises `NotSent`."""
@@ -315,7 +316,7 @@ class Bounds:
             self.counts.refused.pause += 1
             raise overloaded("the agency wants not to be asked now")
         self.counts.refused.rate += 1
-        raise overloaded("the agency's rate is used up")
+        raise overloaded(USED_UP)
 
     async def _take_of_day(self, now: float) -> SharedDay | DayBudget | None:
         """Takes a call out of the day's, where these are bounded. Raises `NotSent`."""

@@ -9,13 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from random import uniform
-from typing import Final, Protocol
+from typing import Protocol
 
-from connectors.contract import FailureCode
-from connectors.errors import NotSent
-
-SILENT: Final = "the store in which instances agree on calls to the agency does not answer"
-"""Why a call is not sent that others cannot be told of."""
+from connectors.kindness.overload import TAKEN, overloaded
 
 GiveBack = Callable[[], None]
 """Gives a place back, at once or soon: nobody waits for it. Called once."""
@@ -38,10 +34,5 @@ async def pause(seconds: float, deadline: float) -> None:
     """
     length = uniform(0.5, 1.5) * seconds  # noqa: S311  (nobody gains by guessing it)
     if asyncio.get_running_loop().time() + length >= deadline:
-        raise overloaded("all places for calls to the agency were taken")
+        raise overloaded(TAKEN)
     await asyncio.sleep(length)
-
-
-def overloaded(reason: str) -> NotSent:
-    """The failure of a call that the agency does not bear."""
-    return NotSent(FailureCode.AGENCY_OVERLOADED, reason)

@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from connectors.kindness.lender import GiveBack, overloaded, pause
+from connectors.kindness.lender import GiveBack, pause
+from connectors.kindness.overload import overloaded
 
 LOOK: Final = 0.01
 LOOK_OF_NEXT: Final = 0.002
