@@ -14,6 +14,7 @@ import pytest
 
 from connectors.cache import RowCache
 from connectors.supply import AgencySupply
+from gateway.beside import beside
 from gateway.cost import Tariff
 from gateway.document import Documents
 from gateway.editions import Editions
@@ -122,14 +123,13 @@ async def test_a_version_that_somebody_publishes_comes_into_force_and_a_request_
 ) -> None:
     editions = make_editions()
     await editions.adopt((await store.latest()).files)
-    following = asyncio.create_task(editions.follow(store))
-    begun = editions.current
-    assert await name_for(editions) is Effect.CLEAR
-    await store.publish(new_version(2, with_rule(DENY), published_at=NOW, by="someone", why="stop"), expected=1)
-    await in_force(editions, 2)
-    assert await name_for(editions) is Effect.WITHHELD
-    assert (await begun.tables.table(ANYBODY)).at("registry", "Registration.name").effect is Effect.CLEAR
-    following.cancel()
+    async with beside(editions.follow(store), name="following"):
+        begun = editions.current
+        assert await name_for(editions) is Effect.CLEAR
+        await store.publish(new_version(2, with_rule(DENY), published_at=NOW, by="someone", why="stop"), expected=1)
+        await in_force(editions, 2)
+        assert await name_for(editions) is Effect.WITHHELD
+        assert (await begun.tables.table(ANYBODY)).at("registry", "Registration.name").effect is Effect.CLEAR
 
 
 async def test_a_publish_reaches_every_instance_and_those_that_come_after_it_see_nothing_older(
@@ -137,16 +137,14 @@ async def test_a_publish_reaches_every_instance_and_those_that_come_after_it_see
 ) -> None:
     others = [await open_store(address, poll=0.02) for _ in range(2)]
     instances = [make_editions() for _ in others]
-    tasks = []
     for editions, own in zip(instances, others, strict=True):
         await editions.adopt((await own.latest()).files)
-        tasks.append(asyncio.create_task(editions.follow(own)))
-    await store.publish(new_version(2, with_rule(DENY), published_at=NOW, by="someone", why="stop"), expected=1)
-    for editions in instances:
-        await in_force(editions, 2)
-        assert await name_for(editions) is Effect.WITHHELD
-    for task in tasks:
-        task.cancel()
+    following = [editions.follow(own) for editions, own in zip(instances, others, strict=True)]
+    async with beside(*following, name="following"):
+        await store.publish(new_version(2, with_rule(DENY), published_at=NOW, by="someone", why="stop"), expected=1)
+        for editions in instances:
+            await in_force(editions, 2)
+            assert await name_for(editions) is Effect.WITHHELD
     for own in others:
         await own.close()
 
@@ -180,13 +178,12 @@ async def test_following_survives_any_error_and_an_older_version_never_takes_the
     monkeypatch.setattr("gateway.editions.RETRY_SECONDS", 0.0)
     editions, failing = make_editions(), FailingOnce()
     await editions.adopt(FILES)
-    following = asyncio.create_task(editions.follow(failing))
-    await in_force(editions, 2)
-    for _ in range(10):
-        await asyncio.sleep(0)
-    assert failing.failures == []
-    assert editions.current.policy.number == 2
-    following.cancel()
+    async with beside(editions.follow(failing), name="following"):
+        await in_force(editions, 2)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert failing.failures == []
+        assert editions.current.policy.number == 2
 
 
 async def test_a_day_on_which_the_files_cannot_be_read_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,11 +199,10 @@ async def test_a_day_on_which_the_files_cannot_be_read_is_not_missed(monkeypatch
             raise errors.pop()
         return files
 
-    keeping = asyncio.create_task(editions.keep_dates(read, clock=lambda: after))
-    async with asyncio.timeout(10):
-        while await name_for(editions) is not Effect.WITHHELD:  # noqa: ASYNC110 - nothing tells
-            await asyncio.sleep(0.01)
-    keeping.cancel()
+    async with beside(editions.keep_dates(read, clock=lambda: after), name="keeping"):
+        async with asyncio.timeout(10):
+            while await name_for(editions) is not Effect.WITHHELD:  # noqa: ASYNC110 - nothing tells
+                await asyncio.sleep(0.01)
 
 
 async def test_the_tables_in_use_are_made_before_a_version_comes_into_force() -> None:
@@ -229,13 +225,12 @@ async def test_files_that_are_no_policy_change_nothing() -> None:
 async def test_a_published_version_that_cannot_be_loaded_is_left_out_and_the_next_one_is_not(store: Any) -> None:
     editions = make_editions()
     await editions.adopt((await store.latest()).files)
-    following = asyncio.create_task(editions.follow(store))
-    broken = new_version(2, with_rule(b"\n  - nonsense\n"), published_at=NOW, by="someone", why="by mistake")
-    await store.publish(broken, expected=1)
-    await store.publish(new_version(3, with_rule(DENY), published_at=NOW, by="someone", why="stop"), expected=2)
-    await in_force(editions, 3)
-    assert await name_for(editions) is Effect.WITHHELD
-    following.cancel()
+    async with beside(editions.follow(store), name="following"):
+        broken = new_version(2, with_rule(b"\n  - nonsense\n"), published_at=NOW, by="someone", why="by mistake")
+        await store.publish(broken, expected=1)
+        await store.publish(new_version(3, with_rule(DENY), published_at=NOW, by="someone", why="stop"), expected=2)
+        await in_force(editions, 3)
+        assert await name_for(editions) is Effect.WITHHELD
 
 
 async def test_a_latest_version_that_cannot_be_loaded_here_stops_all_but_public_data(
@@ -245,24 +240,23 @@ async def test_a_latest_version_that_cannot_be_loaded_here_stops_all_but_public_
     clock = Clock()
     editions = make_editions(clock)
     await editions.adopt((await store.latest()).files)
-    following = asyncio.create_task(editions.follow(store))
-    broken = new_version(2, with_rule(b"\n  - nonsense\n"), published_at=NOW, by="someone", why="by mistake")
-    await store.publish(broken, expected=1)
-    while await editions.check() is None:
+    async with beside(editions.follow(store), name="following"):
+        broken = new_version(2, with_rule(b"\n  - nonsense\n"), published_at=NOW, by="someone", why="by mistake")
+        await store.publish(broken, expected=1)
+        while await editions.check() is None:
+            clock.now += 61.0
+            await asyncio.sleep(0.01)
+        own = CallerClass(COMPANY.roles, COMPANY.organisation, "self.review", frozenset({"self"}))
+        table = await editions.current.tables.table(own)
+        assert table.at("registry", "Registration.paidInCapital").effect is Effect.WITHHELD
+        while not editions.standing().left_out:  # noqa: ASYNC110 - nothing tells that it was tried
+            await asyncio.sleep(0.01)
+        await store.publish(new_version(3, with_rule(DENY), published_at=NOW, by="someone", why="stop"), expected=2)
+        await in_force(editions, 3)
         clock.now += 61.0
-        await asyncio.sleep(0.01)
-    own = CallerClass(COMPANY.roles, COMPANY.organisation, "self.review", frozenset({"self"}))
-    table = await editions.current.tables.table(own)
-    assert table.at("registry", "Registration.paidInCapital").effect is Effect.WITHHELD
-    while not editions.standing().left_out:  # noqa: ASYNC110 - nothing tells that it was tried
-        await asyncio.sleep(0.01)
-    await store.publish(new_version(3, with_rule(DENY), published_at=NOW, by="someone", why="stop"), expected=2)
-    await in_force(editions, 3)
-    clock.now += 61.0
-    while await editions.check():  # noqa: ASYNC110 - nothing tells that it is confirmed
-        await asyncio.sleep(0.01)
-    assert (editions.standing().number, editions.standing().left_out) == (3, False)
-    following.cancel()
+        while await editions.check():  # noqa: ASYNC110 - nothing tells that it is confirmed
+            await asyncio.sleep(0.01)
+        assert (editions.standing().number, editions.standing().left_out) == (3, False)
 
 
 class SilentStore:
@@ -286,22 +280,21 @@ async def test_without_word_of_the_store_only_public_data_is_shown_and_the_insta
     clock, silent = Clock(), SilentStore()
     editions = make_editions(clock)
     await editions.adopt(FILES)
-    following = asyncio.create_task(editions.follow(silent))
-    await silent.asked.wait()
-    own = CallerClass(COMPANY.roles, COMPANY.organisation, "self.review", frozenset({"self"}))
+    async with beside(editions.follow(silent), name="following"):
+        await silent.asked.wait()
+        own = CallerClass(COMPANY.roles, COMPANY.organisation, "self.review", frozenset({"self"}))
 
-    async def seen() -> tuple[Effect, Effect]:
-        table = await editions.current.tables.table(own)
-        return tuple(table.at("registry", f"Registration.{name}").effect for name in ("name", "paidInCapital"))
+        async def seen() -> tuple[Effect, Effect]:
+            table = await editions.current.tables.table(own)
+            return tuple(table.at("registry", f"Registration.{name}").effect for name in ("name", "paidInCapital"))
 
-    assert await seen() == (Effect.CLEAR, Effect.CLEAR)
-    assert await editions.check() is None
-    clock.now = 61.0
-    assert await seen() == (Effect.CLEAR, Effect.WITHHELD)
-    assert "store" in (await editions.check() or "")
-    standing = editions.standing()
-    assert (standing.number, standing.confirmed, standing.stale, standing.left_out) == (1, 61.0, True, False)
-    following.cancel()
+        assert await seen() == (Effect.CLEAR, Effect.CLEAR)
+        assert await editions.check() is None
+        clock.now = 61.0
+        assert await seen() == (Effect.CLEAR, Effect.WITHHELD)
+        assert "store" in (await editions.check() or "")
+        standing = editions.standing()
+        assert (standing.number, standing.confirmed, standing.stale, standing.left_out) == (1, 61.0, True, False)
 
 
 async def test_what_agencies_supply_changes_as_a_whole_and_a_request_keeps_what_it_began_with() -> None:
@@ -335,15 +328,14 @@ async def test_a_version_that_came_before_the_manifest_that_it_needs_is_taken_on
     poorer = replace(whole, records={name: one for name, one in whole.records.items() if name != "Certification"})
     editions = make_editions(made=poorer)
     await editions.adopt((await store.latest()).files)
-    following = asyncio.create_task(editions.follow(store))
-    rule = DENY.replace(b"Registration.name", b"Certification.number")
-    await store.publish(new_version(2, with_rule(rule), published_at=NOW, by="someone", why="early"), expected=1)
-    async with asyncio.timeout(20):
-        while editions._left_out is None:  # noqa: ASYNC110 - nothing tells
-            await asyncio.sleep(0.01)
-    await editions.provide(provision(REGISTRY, whole))
-    await in_force(editions, 2)
-    following.cancel()
+    async with beside(editions.follow(store), name="following"):
+        rule = DENY.replace(b"Registration.name", b"Certification.number")
+        await store.publish(new_version(2, with_rule(rule), published_at=NOW, by="someone", why="early"), expected=1)
+        async with asyncio.timeout(20):
+            while editions._left_out is None:  # noqa: ASYNC110 - nothing tells
+                await asyncio.sleep(0.01)
+        await editions.provide(provision(REGISTRY, whole))
+        await in_force(editions, 2)
 
 
 async def test_a_rule_comes_into_force_on_its_day_without_anybody_publishing() -> None:
@@ -363,8 +355,7 @@ async def test_a_rule_comes_into_force_on_its_day_without_anybody_publishing() -
     async def given() -> PolicyFiles:
         return files
 
-    keeping = asyncio.create_task(editions.keep_dates(given, clock=lambda: days[1]))
-    async with asyncio.timeout(10):
-        while await name_for(editions) is not Effect.WITHHELD:  # noqa: ASYNC110 - nothing tells
-            await asyncio.sleep(0.01)
-    keeping.cancel()
+    async with beside(editions.keep_dates(given, clock=lambda: days[1]), name="keeping"):
+        async with asyncio.timeout(10):
+            while await name_for(editions) is not Effect.WITHHELD:  # noqa: ASYNC110 - nothing tells
+                await asyncio.sleep(0.01)
