@@ -228,8 +228,8 @@ async def test_companies_and_requests_of_one_moment_are_looked_for_in_one_trip(o
     supply = await open_court(redis.level())
     await asyncio.gather(ask(supply, CODES[:20]), ask(supply, CODES[10:30], ["facts"]), ask(supply, CODES[30:40]))
     assert await redis.calls("mget") == 1
-    await until(lambda: redis.calls("exec"), PLENTY)
-    assert await redis.calls("exec") == 1
+    await redis.holds(40)
+    assert await redis.calls("exec") <= 3  # once an answer at the most: the agency's may come one after the other
 
 
 async def test_more_companies_than_one_trip_asks_for_and_more_trips_than_connections_are_all_found(

@@ -20,6 +20,9 @@ DAY = 24 * 3600.0
 PATIENT = 1e6
 """Seconds of a call whose turn comes in any case."""
 
+ROUNDING = 1e-5
+"""Seconds by which two sums of the same times may differ."""
+
 
 @dataclass(frozen=True)
 class Caller:
@@ -126,7 +129,9 @@ async def ask(one: Bounds, system: System, caller: Caller) -> AgencyFailure | No
 
 
 def most_in(seconds: float, moments: list[float]) -> int:
-    return max((sum(start <= moment < start + seconds - 1e-5 for moment in moments) for start in moments), default=0)
+    return max(
+        (sum(start <= moment < start + seconds - ROUNDING for moment in moments) for start in moments), default=0
+    )
 
 
 def most_in_a_day(moments: list[float]) -> int:
@@ -166,7 +171,7 @@ def check(system: System, treatment: Treatment) -> None:
     rate = treatment.rate
     assert system.most <= treatment.concurrency
     for began, until in system.pauses:
-        assert not any(began < moment < until for moment in system.came)
+        assert not any(began < moment < until - ROUNDING for moment in system.came)
     if rate is not None:
         for seconds, calls in ((1, rate.second), (60, rate.minute)):
             assert calls is None or most_in(seconds, system.came) <= calls
