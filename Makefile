@@ -7,12 +7,15 @@ LOCKS := requirements.lock benchmarks/peers/requirements.lock .ci/audit.lock
 AUDITOR := $(VENV)/audit/bin/pip-audit
 AUDIT = $(BIN)/python .ci/audit.py --tool $(AUDITOR)
 
+# The tests begin some hundred processes, of which each would compile every module anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run test check audit format lock generated bench bench-quick bench-soak soak clean
 
 run: $(STAMP)
 	$(BIN)/xinqiao demo
 
-# A file's tests stay together: they share servers. Three at a time, however few cores there are: many of them wait.
+# A file's tests stay together: they share servers. Four at a time, however few cores there are: many of them wait.
 test: $(STAMP)
 	$(BIN)/pytest --numprocesses 4 --dist loadfile
 

