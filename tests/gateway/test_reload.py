@@ -168,6 +168,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     trees.write_text(trees.read_text().replace("agencies:\n", f"agencies:\n{known}", 1))
     return Settings(
         port=0,
+        drain=0,
         manifests=folder,
         policies=str(policies),
         secret="s" * 32,
