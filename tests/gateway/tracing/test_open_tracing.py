@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -93,6 +95,11 @@ async def test_a_collector_that_is_away_harms_no_request_and_no_end(
         for _ in range(20):
             answer = await client.post(f"{url}/graphql", json={"query": query})
             assert answer.json()["data"]["enterprise"]["certifications"]["status"] == "COMPLETE"
+        async with asyncio.timeout(20):  # OpenTelemetry's own patience is 30 seconds
+            await stack.aclose()
+    for thread in threading.enumerate():
+        if thread.name == "end of tracing":  # which goes on a little, and writes to the log
+            await asyncio.to_thread(thread.join)
 
 
 @pytest.mark.usefixtures("restored_logging")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -246,4 +247,5 @@ async def test_a_collector_that_is_silent_harms_no_request_and_no_end(tmp_path: 
                     answer = await gateway.ask(ASKED)
                     assert {one["status"] for one in answer.of("judgmentDefaults")} == {"COMPLETE"}
                 gateway.told(signal.SIGTERM)
-                assert await gateway.ended() == 0
+                async with asyncio.timeout(20):  # OpenTelemetry's own patience is 30 seconds
+                    assert await gateway.ended() == 0
