@@ -154,11 +154,9 @@ class Running:
         return answer["status"], answer["records"] and answer["records"][0]["number"]
 
 
-@pytest.fixture
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    monkeypatch.setattr(reload, "LOOK_SECONDS", 0.05)
-    monkeypatch.setattr(reload, "RETRY_SECONDS", 0.05)
-    folder, policies = tmp_path / "agencies", tmp_path / "policies"
+def settings_in(place: Path) -> Settings:
+    """The settings of a gateway over the two offices, whose files are in this directory."""
+    folder, policies = place / "agencies", place / "policies"
     folder.mkdir()
     (folder / "standards.yaml").write_text(STANDARDS)
     (folder / "honours.yaml").write_text(HONOURS)
@@ -174,8 +172,15 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
         secret="s" * 32,
         anonymous="public",
         plain_networks=["127.0.0.0/8"],
-        audit_file=tmp_path / "audit.jsonl",
+        audit_file=place / "audit.jsonl",
     )
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setattr(reload, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(reload, "RETRY_SECONDS", 0.05)
+    return settings_in(tmp_path)
 
 
 @pytest.fixture
