@@ -133,7 +133,7 @@ def test_why_names_what_there_is_where_the_caller_is_unknown() -> None:
 @pytest.mark.usefixtures("compiled_here")
 def test_a_directory_is_exported_as_a_workbook(tmp_path: Path) -> None:
     assert run("export", tmp_path / "rules.xlsx", POLICIES, "--here").exit_code == 0
-    assert "For credit" in load_workbook(tmp_path / "rules.xlsx").sheetnames
+    assert "For credit" in load_workbook(tmp_path / "rules.xlsx", read_only=True).sheetnames
 
 
 def test_what_needs_a_store_says_how_to_make_one() -> None:
