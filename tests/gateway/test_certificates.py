@@ -447,6 +447,7 @@ async def test_the_whole_gateway_serves_by_tls_and_knows_its_callers_by_their_ce
     environment |= {"REGISTRY_URL": f"sqlite:///{tmp_path / 'registry.db'}", "CUSTOMS_DROP": str(tmp_path)}
     settings = Settings(
         port=0,
+        drain=0,
         secret="s" * 32,
         plain_networks=["127.0.0.0/8"],
         audit_file=tmp_path / "audit.jsonl",

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+import pytest_asyncio
 import uvicorn
 from graphql import build_schema, graphql_sync, parse, validate
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Browser, Page, async_playwright, expect
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -52,6 +53,10 @@ SCHEMA = build_schema("""
 """)
 
 
+in_the_browser = pytest.mark.asyncio(loop_scope="module")
+expect.set_options(timeout=30_000)  # milliseconds
+
+
 @dataclass(frozen=True, slots=True)
 class Console:
     """A running server with the console, and the GraphQL requests that it received."""
@@ -81,7 +86,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def console() -> AsyncIterator[Console]:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         console = Console(f"http://127.0.0.1:{listening.getsockname()[1]}")
@@ -101,22 +106,30 @@ class Watched:
     complaints: list[str] = field(default_factory=list)
 
 
-@pytest.fixture
-async def watched() -> AsyncIterator[Watched]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("no Chromium to open the console with: install it (Debian: apt-get install chromium)")
     switches = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
     switches += ["--disable-background-networking", "--disable-component-update"]
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=switches)
-        page = await browser.new_page(viewport={"width": 1400, "height": 1000})
-        watched = Watched(page)
-        page.context.on("request", lambda request: watched.requested.append(request.url))
-        page.on("pageerror", lambda error: watched.complaints.append(str(error)))
-        # A violation of the content security policy is such a message too.
-        page.on("console", lambda message: watched.complaints.append(f"{message.type}: {message.text}"))
-        yield watched
+        yield browser
         await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def watched(browser: Browser) -> AsyncIterator[Watched]:
+    """A page of a person who was never here: nothing of another is known to it."""
+    context = await browser.new_context(viewport={"width": 1400, "height": 1000})
+    page = await context.new_page()
+    watched = Watched(page)
+    context.on("request", lambda request: watched.requested.append(request.url))
+    page.on("pageerror", lambda error: watched.complaints.append(str(error)))
+    # A violation of the content security policy is such a message too.
+    page.on("console", lambda message: watched.complaints.append(f"{message.type}: {message.text}"))
+    yield watched
+    await context.close()
 
 
 async def run_first_query(page: Page) -> None:
@@ -132,6 +145,7 @@ def asset_texts() -> dict[str, str]:
     return {name: body.decode() for name, body in named.items() if name.endswith((".js", ".css", ".svg"))}
 
 
+@in_the_browser
 async def test_a_link_opens_the_page_as_its_person_and_nothing_leaves_the_machine(
     console: Console, watched: Watched
 ) -> None:
@@ -150,6 +164,7 @@ async def test_a_link_opens_the_page_as_its_person_and_nothing_leaves_the_machin
     assert watched.complaints == []
 
 
+@in_the_browser
 async def test_the_schema_is_asked_for_as_the_same_caller_as_the_query(console: Console, watched: Watched) -> None:
     await watched.page.goto(f"{console.url}/graphiql#token=a.b.c&purpose=credit.monitoring&consent=d.e.f")
     await run_first_query(watched.page)
@@ -163,6 +178,7 @@ async def test_the_schema_is_asked_for_as_the_same_caller_as_the_query(console: 
         assert request.headers["Accept"] == "application/graphql-response+json, application/json;q=0.9"
 
 
+@in_the_browser
 async def test_a_page_without_a_fragment_asks_as_nobody(console: Console, watched: Watched) -> None:
     await watched.page.goto(f"{console.url}/graphiql")
     await run_first_query(watched.page)
@@ -172,6 +188,7 @@ async def test_a_page_without_a_fragment_asks_as_nobody(console: Console, watche
         assert {"authorization", "x-purpose", "x-consent"}.isdisjoint(request.headers)
 
 
+@in_the_browser
 async def test_another_persons_link_in_the_same_tab_changes_the_caller(console: Console, watched: Watched) -> None:
     page = watched.page
     for token in ("first", "second"):
@@ -181,6 +198,7 @@ async def test_another_persons_link_in_the_same_tab_changes_the_caller(console: 
     await expect(page.locator(".result-window")).to_contain_text("Bearer second")
 
 
+@in_the_browser
 async def test_nothing_of_the_caller_stays_in_the_browser(console: Console, watched: Watched) -> None:
     await watched.page.goto(f"{console.url}/graphiql#token=a.b.c")
     await run_first_query(watched.page)

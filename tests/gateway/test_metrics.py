@@ -1,4 +1,7 @@
-"""How agencies fare, as Prometheus and the command are told of it by a real gateway over real sockets."""
+"""How agencies fare, as Prometheus and the command are told of it by a real gateway over real sockets.
+
+Most tests ask one gateway, after the three requests that it answered first.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,13 @@ import re
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 import yaml
 from pydantic import SecretStr
 from typer.testing import CliRunner
@@ -21,15 +26,15 @@ from gateway.audit.files import FileSink
 from gateway.cli import app
 from gateway.errors import AuditSinkError, SettingsInvalidError
 from gateway.server import running_server
-from gateway.settings import PREFIX, AllowanceSettings, QuotaSettings, Settings
+from gateway.settings import PREFIX, AllowanceSettings, QuotaSettings
 from tests.connectors.redis_server import RedisServer
 from tests.gateway.conftest import Signer
-from tests.gateway.test_reload import COMPANY, PATIENCE, Office, Running, environment, offices, settings
+from tests.gateway.test_reload import COMPANY, PATIENCE, Running, environment, listening_office, settings_in
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 
-__all__ = ["offices", "settings"]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 def free_port() -> int:
@@ -38,21 +43,44 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A gateway, and its series at the start and once it has answered three requests."""
+
+    running: Running
+    first: Mapping[str, float]
+    then: Mapping[str, float]
+
+
 @asynccontextmanager
-async def running_as(settings: Settings, offices: tuple[Office, Office], **changes: Any) -> AsyncIterator[Running]:
-    chosen = settings.model_copy(update={"metrics_port": free_port(), **changes})
+async def running_in(place: Path, **changes: Any) -> AsyncIterator[Running]:
+    chosen = settings_in(place).model_copy(update={"metrics_port": free_port(), **changes})
     async with AsyncExitStack() as stack:
-        url = await stack.enter_async_context(running_server(chosen, environment(offices, chosen)))
+        offices = await stack.enter_async_context(listening_office())
+        honours = await stack.enter_async_context(listening_office())
+        url = await stack.enter_async_context(running_server(chosen, environment((offices, honours), chosen)))
         client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=PATIENCE))
-        yield Running(
-            url, client, chosen.manifests, *offices, metrics=f"http://127.0.0.1:{chosen.metrics_port}/metrics"
-        )
+        metrics = f"http://127.0.0.1:{chosen.metrics_port}/metrics"
+        yield Running(url, client, chosen.manifests, offices, honours, metrics)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def asked(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Asked]:
+    async with AsyncExitStack() as stack:
+        redis = RedisServer()
+        redis.start()
+        stack.push_async_callback(redis.close)
+        place = tmp_path_factory.mktemp("metrics")
+        running = await stack.enter_async_context(running_in(place, cache_url=SecretStr(redis.address)))
+        first = await scraped(running)
+        for _ in range(3):
+            await running.ask()
+        yield Asked(running, first, await scraped(running))
 
 
 @pytest.fixture
-async def running(settings: Settings, offices: tuple[Office, Office]) -> AsyncIterator[Running]:
-    async with running_as(settings, offices) as running:
-        yield running
+def running(asked: Asked) -> Running:
+    return asked.running
 
 
 async def scraped(running: Running) -> dict[str, float]:
@@ -60,10 +88,8 @@ async def scraped(running: Running) -> dict[str, float]:
     return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in text.splitlines() if line[0] != "#")}
 
 
-async def test_calls_rows_and_what_was_kept_are_counted_by_agency(running: Running) -> None:
-    for _ in range(3):
-        await running.ask()
-    found = await scraped(running)
+async def test_calls_rows_and_what_was_kept_are_counted_by_agency(asked: Asked) -> None:
+    found = asked.then
     assert found['xinqiao_agency_calls_total{agency="standards"}'] == 3
     assert found['xinqiao_agency_calls_total{agency="honours"}'] == 1
     assert found['xinqiao_agency_call_seconds_count{agency="standards"}'] == 3
@@ -72,31 +98,34 @@ async def test_calls_rows_and_what_was_kept_are_counted_by_agency(running: Runni
     assert found['xinqiao_dataset_asked_total{agency="honours",record="Honour"}'] == 1
     assert found['xinqiao_agency_state{agency="honours",xinqiao_agency_state="ASKED"}'] == 1
     assert found["xinqiao_manifests_refused"] == 0
-    assert COMPANY not in (await running.client.get(running.metrics)).text
+    assert COMPANY not in (await asked.running.client.get(asked.running.metrics)).text
 
 
-async def test_every_series_that_an_alarm_is_about_is_there_from_the_start(running: Running) -> None:
+async def test_every_series_that_an_alarm_is_about_is_there_from_the_start(asked: Asked) -> None:
     rules = yaml.safe_load((ROOT / "examples/prometheus/alerts.yaml").read_text())["groups"][0]["rules"]
     selectors = {
         found for rule in rules for found in re.findall(r"(xinqiao_\w+)(?:{(\w+)=~?\"([^\"]*)\"})?", rule["expr"])
     }
     wanted = {(name, label, value) for name, label, values in selectors for value in values.split("|")}
     assert len(wanted) > 15
-    found = await scraped(running)
     missing = [
         (name, label, value)
         for name, label, value in sorted(wanted)
-        if not any(series.split("{")[0] == name and (not label or f'{label}="{value}"' in series) for series in found)
+        if not any(
+            series.split("{")[0] == name and (not label or f'{label}="{value}"' in series) for series in asked.first
+        )
     ]
     # What begins with 1 has not increased, and raises no alarm.
     assert missing == []
 
 
-async def test_failures_and_an_agency_that_is_left_alone_show(running: Running) -> None:
+async def test_failures_and_an_agency_that_is_left_alone_show(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def fail(_: object) -> tuple[int, dict[str, str]]:
         return 500, {}
 
-    running.offices.answer = fail
+    monkeypatch.setattr(running.offices, "answer", fail)
     query = f'{{ enterprise(code: "{COMPANY}") {{ certifications {{ status }} }} }}'
 
     async def left_alone() -> bool:
@@ -114,36 +143,32 @@ async def test_failures_and_an_agency_that_is_left_alone_show(running: Running) 
     assert found['xinqiao_agency_failures_total{agency="honours"}'] == 0
 
 
-async def test_the_command_shows_what_the_gateway_counted(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    await running.ask()
-    await running.ask()
-    monkeypatch.setenv(f"{PREFIX}METRICS_PORT", running.metrics.split(":")[2].split("/")[0])
+async def test_the_command_shows_what_the_gateway_counted(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PREFIX}METRICS_PORT", asked.running.metrics.split(":")[2].split("/")[0])
     told = await asyncio.to_thread(CliRunner().invoke, app, ["agencies", "--json"])
     assert told.exit_code == 0, told.output
     honours, standards = json.loads(told.output)["agencies"]
     assert (honours["id"], honours["state"], honours["calls"]["calls"]) == ("honours", "ASKED", 1)
-    assert honours["cache"] == {"wanted": 2, "kept": 1}
-    assert standards["rows"] == {"mapped": 2, "dropped": 0, "unreadable": 0}
+    assert honours["cache"] == {"wanted": 3, "kept": 2}
+    assert standards["rows"] == {"mapped": 3, "dropped": 0, "unreadable": 0}
     assert 0 < standards["latency"]["p50"] <= standards["latency"]["p99"]
     shown = await asyncio.to_thread(CliRunner().invoke, app, ["agencies"])
     assert "standards" in shown.output
-    assert "50%" in shown.output
+    assert "67%" in shown.output
 
 
-def test_the_command_says_where_it_asks_and_that_nothing_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "METRICS_PORT is not set" in CliRunner().invoke(app, ["agencies"]).output
+async def test_the_command_says_where_it_asks_and_that_nothing_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "METRICS_PORT is not set" in (await asyncio.to_thread(CliRunner().invoke, app, ["agencies"])).output
     monkeypatch.setenv(f"{PREFIX}METRICS_PORT", str(free_port()))
-    told = CliRunner().invoke(app, ["agencies"])
+    told = await asyncio.to_thread(CliRunner().invoke, app, ["agencies"])
     assert told.exit_code == 2
     assert "Is it running?" in told.output
 
 
-async def test_a_port_that_is_taken_stops_the_start(settings: Settings, offices: tuple[Office, Office]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        chosen = settings.model_copy(update={"metrics_port": taken.getsockname()[1]})
-        with pytest.raises(SettingsInvalidError, match="METRICS_PORT"):
-            async with running_server(chosen, environment(offices, chosen)):
-                pytest.fail("it was opened")
+async def test_a_port_that_is_taken_stops_the_start(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(SettingsInvalidError, match="METRICS_PORT"):
+        async with running_in(tmp_path, metrics_port=taken.getsockname()[1]):
+            pytest.fail("it was opened")
 
 
 QUOTAS = QuotaSettings(user=AllowanceSettings(companies=1))
@@ -151,7 +176,7 @@ OFFICER, ANOTHER = "officer-planted", "91330106MA00000319"
 
 
 async def test_requests_stages_policy_audit_and_cache_are_told_of_and_nobody_with_them(
-    settings: Settings, offices: tuple[Office, Office], signer: Signer
+    tmp_path: Path, signer: Signer
 ) -> None:
     token = signer.token(sub=OFFICER)
     headers = {"Authorization": f"Bearer {token}", "X-Purpose": "credit.underwriting"}
@@ -161,7 +186,7 @@ async def test_requests_stages_policy_audit_and_cache_are_told_of_and_nobody_wit
         answer = await running.client.post(f"{running.url}/graphql", json=body, headers={**headers, **more})
         return answer.status_code
 
-    async with running_as(settings, offices, issuers=(signer.settings,), quotas=QUOTAS) as running:
+    async with running_in(tmp_path, issuers=(signer.settings,), quotas=QUOTAS) as running:
         query = f'query Planted {{ enterprise(code: "{COMPANY}") {{ {certified} }} }}'
         assert [await ask({"query": query}) for _ in range(2)] == [200, 200]
         assert await ask({"query": query.replace(COMPANY, ANOTHER)}) == 429
@@ -199,12 +224,9 @@ async def test_requests_stages_policy_audit_and_cache_are_told_of_and_nobody_wit
         assert planted.lower() not in text.lower(), planted
 
 
-async def test_every_metric_is_in_the_documentation(
-    settings: Settings, offices: tuple[Office, Office], redis: RedisServer
-) -> None:
+async def test_every_metric_is_in_the_documentation(running: Running) -> None:
     documented = (Path(__file__).parents[2] / "docs/observing.md").read_text()
-    async with running_as(settings, offices, cache_url=SecretStr(redis.address)) as running:
-        names = re.findall(r"^# TYPE (xinqiao_\w+)", (await running.client.get(running.metrics)).text, re.MULTILINE)
+    names = re.findall(r"^# TYPE (xinqiao_\w+)", (await running.client.get(running.metrics)).text, re.MULTILINE)
     assert len(names) > 30
     assert [name for name in names if f"`{name}`" not in documented] == []
 
@@ -228,10 +250,8 @@ async def test_how_many_series_there_are_does_not_depend_on_what_is_asked(runnin
     }  # fmt: skip
 
 
-async def test_an_audit_log_that_cannot_be_written_shows(
-    settings: Settings, offices: tuple[Office, Office], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with running_as(settings, offices) as running:
+async def test_an_audit_log_that_cannot_be_written_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running_in(tmp_path) as running:
 
         async def fail(*_: object) -> None:
             raise AuditSinkError("full")
@@ -245,16 +265,11 @@ async def test_an_audit_log_that_cannot_be_written_shows(
     assert found['xinqiao_requests_total{outcome="AUDIT_UNAVAILABLE"}'] == 1
 
 
-async def test_what_becomes_of_entries_of_the_second_level_shows(
-    settings: Settings, offices: tuple[Office, Office], redis: RedisServer
-) -> None:
-    async with running_as(settings, offices, cache_url=SecretStr(redis.address)) as running:
-        await running.ask()
+async def test_what_becomes_of_entries_of_the_second_level_shows(running: Running) -> None:
+    async def put() -> bool:
+        return (await scraped(running))['xinqiao_cache_second_level_entries_total{outcome="put"}'] == 1
 
-        async def put() -> bool:
-            return (await scraped(running))['xinqiao_cache_second_level_entries_total{outcome="put"}'] == 1
-
-        await until(put)
-        found = await scraped(running)
-        assert found['xinqiao_cache_second_level_entries_total{outcome="absent"}'] == 1
-        assert found["xinqiao_cache_second_level_failures_total"] == 0
+    await until(put)
+    found = await scraped(running)
+    assert found['xinqiao_cache_second_level_entries_total{outcome="absent"}'] == 1
+    assert found["xinqiao_cache_second_level_failures_total"] == 0

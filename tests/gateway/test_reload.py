@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 from structlog.testing import capture_logs
 
 from connectors.open_agency import OpenAgency
@@ -28,6 +29,7 @@ from tests.waiting import PATIENCE, until
 
 ROOT = Path(__file__).parents[2]
 COMPANY = "91331002XQYP0GH1XC"
+sharing = pytest.mark.asyncio(loop_scope="module")  # one gateway, which keeps to one loop
 QUERY = f"""{{
   enterprise(code: "{COMPANY}") {{
     certifications {{ status records {{ number }} sources {{ agency {{ id }} status }} }}
@@ -154,11 +156,9 @@ class Running:
         return answer["status"], answer["records"] and answer["records"][0]["number"]
 
 
-@pytest.fixture
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    monkeypatch.setattr(reload, "LOOK_SECONDS", 0.05)
-    monkeypatch.setattr(reload, "RETRY_SECONDS", 0.05)
-    folder, policies = tmp_path / "agencies", tmp_path / "policies"
+def settings_in(place: Path) -> Settings:
+    """The settings of a gateway over the two offices, whose files are in this directory."""
+    folder, policies = place / "agencies", place / "policies"
     folder.mkdir()
     (folder / "standards.yaml").write_text(STANDARDS)
     (folder / "honours.yaml").write_text(HONOURS)
@@ -168,13 +168,21 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     trees.write_text(trees.read_text().replace("agencies:\n", f"agencies:\n{known}", 1))
     return Settings(
         port=0,
+        drain=0,
         manifests=folder,
         policies=str(policies),
         secret="s" * 32,
         anonymous="public",
         plain_networks=["127.0.0.0/8"],
-        audit_file=tmp_path / "audit.jsonl",
+        audit_file=place / "audit.jsonl",
     )
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setattr(reload, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(reload, "RETRY_SECONDS", 0.05)
+    return settings_in(tmp_path)
 
 
 @pytest.fixture
@@ -196,12 +204,36 @@ async def running(settings: Settings, offices: tuple[Office, Office]) -> AsyncIt
         yield Running(url, client, settings.manifests, *offices)
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Gateway, Settings]]:
+    settings = settings_in(tmp_path_factory.mktemp("reload"))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(reload, "LOOK_SECONDS", 1_000.0)
+        async with listening_office() as offices, listening_office() as honours:
+            installation = read_installation(settings)
+            async with open_gateway(settings, installation, environment((offices, honours), settings)) as opened:
+                yield opened, settings
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def gateway(shared: tuple[Gateway, Settings]) -> Gateway:
+    """A gateway whose folder nobody looks at but the test, with the two manifests in force as they were at first."""
+    gateway, settings = shared
+    for path in settings.manifests.iterdir():
+        path.unlink()
+    (settings.manifests / "standards.yaml").write_text(STANDARDS)
+    (settings.manifests / "honours.yaml").write_text(HONOURS)
+    await looked(gateway)
+    if closing := gateway.reload._provisions._closing:
+        await closing  # what the test before had, whose end is none of the next
+    assert (supplied(gateway), gateway.reload.refused) == (["honours/Honour", "standards/Certification"], ())
+    return gateway
+
+
 @pytest.fixture
-async def gateway(settings: Settings, offices: tuple[Office, Office]) -> AsyncIterator[Gateway]:
-    """A gateway whose folder nobody looks at but the test."""
-    reload.LOOK_SECONDS = 1_000.0
-    async with open_gateway(settings, read_installation(settings), environment(offices, settings)) as opened:
-        yield opened
+def manifests(shared: tuple[Gateway, Settings]) -> Path:
+    """The folder of that gateway."""
+    return shared[1].manifests
 
 
 async def looked(gateway: Gateway, times: int = 2) -> None:
@@ -331,8 +363,9 @@ async def test_a_changed_coverage_is_followed(running: Running) -> None:
     await until(lambda: _is(source(), "NOT_ASKED"))
 
 
-async def test_what_is_half_written_is_waited_for(gateway: Gateway, settings: Settings) -> None:
-    path = settings.manifests / "standards.yaml"
+@sharing
+async def test_what_is_half_written_is_waited_for(gateway: Gateway, manifests: Path) -> None:
+    path = manifests / "standards.yaml"
     second = "  - record: Honour\n    request: {path: '/x/{key}'}\n    fields: {title: no}\n"
     await looked(gateway)
     path.write_text(STANDARDS[:-10])
@@ -347,26 +380,29 @@ async def test_what_is_half_written_is_waited_for(gateway: Gateway, settings: Se
     assert supplied(gateway) == ["honours/Honour", "standards/Certification", "standards/Honour"]
 
 
-async def test_a_folder_without_manifests_changes_nothing(gateway: Gateway, settings: Settings) -> None:
-    settings.manifests.rename(settings.manifests.with_name("elsewhere"))
+@sharing
+async def test_a_folder_without_manifests_changes_nothing(gateway: Gateway, manifests: Path) -> None:
+    elsewhere = manifests.with_name("elsewhere")
+    shutil.move(manifests, elsewhere)
     before = gateway.editions.current
     await looked(gateway)
     assert gateway.editions.current is before
     assert [refusal.reasons for refusal in gateway.reload.refused] == [
         ("line 1: there is no manifest (*.yaml) (check the directory)",)
     ]
-    settings.manifests.with_name("elsewhere").rename(settings.manifests)
+    shutil.move(elsewhere, manifests)
     await looked(gateway)
     assert gateway.reload.refused == ()
 
 
-async def test_where_nothing_has_changed_nothing_is_opened(gateway: Gateway, settings: Settings) -> None:
+@sharing
+async def test_where_nothing_has_changed_nothing_is_opened(gateway: Gateway, manifests: Path) -> None:
     before = gateway.editions.current
-    (settings.manifests / "honours.yaml").rename(settings.manifests / "renamed.yaml")
-    (settings.manifests / "README").write_text("no manifest")
+    (manifests / "honours.yaml").rename(manifests / "renamed.yaml")
+    (manifests / "README").write_text("no manifest")
     await looked(gateway, 5)
     assert gateway.editions.current is before
-    (settings.manifests / "renamed.yaml").unlink()
+    (manifests / "renamed.yaml").unlink()
     await looked(gateway)
     assert supplied(gateway) == ["standards/Certification"]
 
@@ -383,11 +419,12 @@ async def test_where_nothing_has_changed_nothing_is_opened(gateway: Gateway, set
         ("agency: [", "not YAML"),
     ],
 )
+@sharing
 async def test_a_new_manifest_that_cannot_be_in_force_is_told_and_harms_no_other(
-    gateway: Gateway, settings: Settings, text: str, reason: str
+    gateway: Gateway, manifests: Path, text: str, reason: str
 ) -> None:
-    (settings.manifests / "another.yaml").write_text(text)
-    (settings.manifests / "honours.yaml").unlink()
+    (manifests / "another.yaml").write_text(text)
+    (manifests / "honours.yaml").unlink()
     await looked(gateway)
     (refusal,) = gateway.reload.refused
     assert refusal.file == "another.yaml"
@@ -409,18 +446,19 @@ async def test_a_manifest_that_instances_can_neither_divide_nor_share_is_refused
         assert gateway.reload.supply.agencies["standards"].concurrency == 4
 
 
-async def test_an_agency_whose_crosswalk_another_needs_cannot_go(gateway: Gateway, settings: Settings) -> None:
+@sharing
+async def test_an_agency_whose_crosswalk_another_needs_cannot_go(gateway: Gateway, manifests: Path) -> None:
     tax = "  - record: LegacyIdentifiers\n    request: {path: '/tax/{key}'}\n    fields: {taxNumber: no}\n"
-    (settings.manifests / "laboratory.yaml").write_text(LABORATORY + tax)
+    (manifests / "laboratory.yaml").write_text(LABORATORY + tax)
     keyed = STANDARDS.replace("    request", "    key: {path: code, kind: taxNumber}\n    request")
-    (settings.manifests / "standards.yaml").write_text(keyed)
+    (manifests / "standards.yaml").write_text(keyed)
     await looked(gateway)
     assert gateway.reload.refused == ()
     before = gateway.editions.current
-    (settings.manifests / "laboratory.yaml").unlink()
+    (manifests / "laboratory.yaml").unlink()
     await looked(gateway)
     assert gateway.editions.current is before
-    (settings.manifests / "honours.yaml").unlink()
+    (manifests / "honours.yaml").unlink()
     await looked(gateway)
     assert supplied(gateway) == ["laboratory/Certification", "laboratory/LegacyIdentifiers", "standards/Certification"]
     (refusal,) = gateway.reload.refused
@@ -436,27 +474,30 @@ RECALL = """records:
 """
 
 
-async def test_record_types_of_agencies_own_come_with_their_manifests(gateway: Gateway, settings: Settings) -> None:
+@sharing
+async def test_record_types_of_agencies_own_come_with_their_manifests(gateway: Gateway, manifests: Path) -> None:
     own = "  - record: LaboratoryRecall\n    request: {path: '/r/{key}'}\n    fields: {day: day}\n"
-    (settings.manifests / "laboratory.yaml").write_text(LABORATORY + own + RECALL.format(name="LaboratoryRecall"))
+    (manifests / "laboratory.yaml").write_text(LABORATORY + own + RECALL.format(name="LaboratoryRecall"))
     await looked(gateway)
     assert gateway.reload.refused == ()
     assert "laboratory/LaboratoryRecall" in supplied(gateway)
     assert "LaboratoryRecall" in gateway.editions.current.provision.offered.catalogue.records
 
 
-async def test_a_manifest_that_cannot_be_opened_leaves_the_one_before(gateway: Gateway, settings: Settings) -> None:
+@sharing
+async def test_a_manifest_that_cannot_be_opened_leaves_the_one_before(gateway: Gateway, manifests: Path) -> None:
     before = gateway.editions.current
     text = STANDARDS.replace('{url: "${OFFICES_URL}"}', '{url: "${OFFICES_URL}", tls: {authority: "file:nowhere.pem"}}')
-    (settings.manifests / "standards.yaml").write_text(text)
+    (manifests / "standards.yaml").write_text(text)
     await looked(gateway)
     (refusal,) = gateway.reload.refused
     assert (refusal.file, refusal.agency) == ("standards.yaml", "standards")
     assert gateway.editions.current is before
 
 
+@sharing
 async def test_where_the_policy_does_not_go_with_it_nothing_changes_and_nothing_is_left_open(
-    gateway: Gateway, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    gateway: Gateway, manifests: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def refuse(_: Any) -> None:
         raise PolicyInvalid([Finding("rules/laboratory.yaml", 3, "UNKNOWN_FIELD", "there is no such field", None)])
@@ -464,7 +505,7 @@ async def test_where_the_policy_does_not_go_with_it_nothing_changes_and_nothing_
     monkeypatch.setattr(gateway.editions, "provide", refuse)
     before, closed = gateway.editions.current, []
     monkeypatch.setattr(OpenAgency, "close", lambda agency: _noted(closed, agency))
-    (settings.manifests / "laboratory.yaml").write_text(LABORATORY)
+    (manifests / "laboratory.yaml").write_text(LABORATORY)
     await looked(gateway)
     (refusal,) = gateway.reload.refused
     assert refusal.file == "laboratory.yaml"
@@ -474,8 +515,9 @@ async def test_where_the_policy_does_not_go_with_it_nothing_changes_and_nothing_
     monkeypatch.undo()
 
 
+@sharing
 async def test_a_change_that_the_policy_does_not_go_with_keeps_no_other_from_taking_effect(
-    gateway: Gateway, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    gateway: Gateway, manifests: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     provide, closed = gateway.editions.provide, []
 
@@ -486,9 +528,9 @@ async def test_a_change_that_the_policy_does_not_go_with_keeps_no_other_from_tak
 
     monkeypatch.setattr(gateway.editions, "provide", refuse)
     monkeypatch.setattr(OpenAgency, "close", lambda agency: _noted(closed, agency))
-    (settings.manifests / "honours.yaml").unlink()
-    (settings.manifests / "laboratory.yaml").write_text(LABORATORY)
-    (settings.manifests / "standards.yaml").write_text(STANDARDS.replace("Standards Office", "Renamed"))
+    (manifests / "honours.yaml").unlink()
+    (manifests / "laboratory.yaml").write_text(LABORATORY)
+    (manifests / "standards.yaml").write_text(STANDARDS.replace("Standards Office", "Renamed"))
     await looked(gateway)
     (refusal,) = gateway.reload.refused
     assert (refusal.file, "the policy does not go with it: rules/x.yaml" in refusal.reasons[0]) == (
@@ -500,8 +542,9 @@ async def test_a_change_that_the_policy_does_not_go_with_keeps_no_other_from_tak
     assert "laboratory" in closed
 
 
+@sharing
 async def test_an_agency_that_moves_to_another_file_moves_as_a_whole(
-    gateway: Gateway, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    gateway: Gateway, manifests: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     provide = gateway.editions.provide
 
@@ -511,21 +554,22 @@ async def test_an_agency_that_moves_to_another_file_moves_as_a_whole(
         await provide(provision)
 
     monkeypatch.setattr(gateway.editions, "provide", refuse)
-    (settings.manifests / "standards.yaml").rename(settings.manifests / "zz.yaml")
-    (settings.manifests / "zz.yaml").write_text(STANDARDS.replace("Standards Office", "Renamed"))
-    (settings.manifests / "laboratory.yaml").write_text(LABORATORY)
+    (manifests / "standards.yaml").rename(manifests / "zz.yaml")
+    (manifests / "zz.yaml").write_text(STANDARDS.replace("Standards Office", "Renamed"))
+    (manifests / "laboratory.yaml").write_text(LABORATORY)
     await looked(gateway)
     assert [refusal.file for refusal in gateway.reload.refused] == ["laboratory.yaml"]
     assert supplied(gateway) == ["honours/Honour", "standards/Certification"]
-    (settings.manifests / "laboratory.yaml").unlink()
+    (manifests / "laboratory.yaml").unlink()
     await looked(gateway)
     assert gateway.reload.refused == ()
 
 
+@sharing
 async def test_what_an_agency_was_asked_counts_after_its_manifest_changed_or_was_away(
-    gateway: Gateway, settings: Settings
+    gateway: Gateway, manifests: Path
 ) -> None:
-    path = settings.manifests / "standards.yaml"
+    path = manifests / "standards.yaml"
     path.write_text(STANDARDS + "rate: {day: 1000}\n")
     await looked(gateway)
     bounds = gateway.reload.supply.agencies["standards"]
@@ -543,13 +587,14 @@ async def test_what_an_agency_was_asked_counts_after_its_manifest_changed_or_was
     assert bounds.day.left == left
 
 
+@sharing
 async def test_a_refused_manifest_does_not_change_how_the_agency_is_treated(
-    gateway: Gateway, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    gateway: Gateway, manifests: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def refuse(_: Any) -> None:
         raise PolicyInvalid([Finding("rules/x.yaml", 3, "UNKNOWN_FIELD", "there is no such field", None)])
 
-    path = settings.manifests / "standards.yaml"
+    path = manifests / "standards.yaml"
     path.write_text(STANDARDS + "concurrency: 3\n")
     with monkeypatch.context() as patched:
         patched.setattr(gateway.editions, "provide", refuse)
@@ -564,11 +609,12 @@ async def _noted(closed: list[str], agency: OpenAgency) -> None:
     closed.append(agency.origin.manifest.agency)
 
 
+@sharing
 async def test_an_agency_that_has_to_read_its_files_anew_answers_from_what_it_had_read_until_then(
-    gateway: Gateway, settings: Settings
+    gateway: Gateway, manifests: Path
 ) -> None:
-    path = settings.manifests / "laboratory.yaml"
-    drop(settings.manifests.with_name("drop"))
+    path = manifests / "laboratory.yaml"
+    drop(manifests.with_name("drop"))
     path.write_text(DROPS)
     await looked(gateway)
 
@@ -588,20 +634,21 @@ def drop(directory: Path) -> None:
     (directory / "certificates.csv").write_text(f"uscc,no\n{COMPANY},1\n")
 
 
+@sharing
 async def test_what_was_refused_is_tried_again_when_something_else_than_its_file_has_changed(
-    gateway: Gateway, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    gateway: Gateway, manifests: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(reload, "RETRY_SECONDS", 0.0)
     secret = tmp_path / "key"
     text = LABORATORY.replace(
         '{url: "${OFFICES_URL}"}',
         f'{{url: "${{OFFICES_URL}}", auth: {{scheme: apiKey, in: header, name: K, value: "file:{secret}"}}}}',
     )
-    (settings.manifests / "laboratory.yaml").write_text(text)
+    (manifests / "laboratory.yaml").write_text(text)
     await looked(gateway)
     assert [refusal.file for refusal in gateway.reload.refused] == ["laboratory.yaml"]
     since = gateway.reload.refused[0].since
     secret.write_text("a secret")
-    monkeypatch.setattr(reload, "RETRY_SECONDS", 0.0)
     await until(lambda: _looked_until_accepted(gateway, since))
     assert "laboratory/Certification" in supplied(gateway)
 

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import orjson
 import pytest
+import pytest_asyncio
 from starlette.applications import Starlette
 
 from connectors.health import AgencyHealth, AgencyState
@@ -20,7 +21,7 @@ from connectors.row_counts import RowCounts
 from gateway.admin.desk import Desk, Running
 from gateway.admin.open import admin_route
 from gateway.app import create_app
-from gateway.assembly import read_installation
+from gateway.assembly import Installation, read_installation
 from gateway.audit.open import audit_log, log_place
 from gateway.compiler import Compiler
 from gateway.errors import HttpError
@@ -29,7 +30,8 @@ from gateway.messages import Principal
 from gateway.record import refusal_record
 from gateway.reload import Refusal
 from gateway.settings import Settings
-from policies.load import load_policy, read_directory
+from policies.load import PolicyFiles, load_policy, read_directory
+from policies.policy import Policy
 from policies.store.contract import Store
 from policies.store.initial import initialise
 from policies.store.open import open_store
@@ -83,8 +85,27 @@ class Administrators:
         return [orjson.loads(line) for line in self.audit_file.read_bytes().splitlines()]
 
 
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
+async def processes() -> AsyncIterator[tuple[Compiler, Compiler]]:
+    """One for analyses and one for emergencies."""
+    async with Compiler() as analyses, Compiler() as emergencies:
+        yield analyses, emergencies
+
+
+@pytest.fixture(scope="package")
+def shipped() -> tuple[Installation, PolicyFiles, Policy]:
+    """The installation and the policy that are shipped."""
+    installation, files = read_installation(Settings()), read_directory(ROOT / "policies")
+    return installation, files, load_policy(files, installation.catalogue, installation.cells)
+
+
 @pytest.fixture
-async def administrators(make_signer: Callable[..., Any], tmp_path: Path) -> AsyncIterator[Administrators]:
+async def administrators(
+    make_signer: Callable[..., Any],
+    tmp_path: Path,
+    processes: tuple[Compiler, Compiler],
+    shipped: tuple[Installation, PolicyFiles, Policy],
+) -> AsyncIterator[Administrators]:
     signer, now = make_signer(), int(time.time())
     settings = Settings(issuers=(signer.settings,), anonymous="public", audit_file=tmp_path / "audit.jsonl")
 
@@ -101,13 +122,12 @@ async def administrators(make_signer: Callable[..., Any], tmp_path: Path) -> Asy
         "of yesterday": token("al", "policy-office", auth_time=now - 86_400),
         "undated": token("al", "policy-office", auth_time=None),
     }
-    installation = read_installation(settings)
-    files = read_directory(ROOT / "policies")
-    policy = load_policy(files, installation.catalogue, installation.cells)
+    installation, files, policy = shipped
     store = await open_store(tmp_path / "store")
     await initialise(store, files, by="al", why="to begin", at=datetime.now(UTC))
     authenticator = load_authenticator(settings, lambda: policy.organisations)
-    async with audit_log(settings, "") as audit, Compiler() as process, Compiler() as emergencies:
+    process, emergencies = processes
+    async with audit_log(settings, "") as audit:
 
         async def refused(request_id: str, principal: Principal | None, error: HttpError) -> None:
             await audit.append(refusal_record(request_id, principal, error.code, datetime.now(UTC)))

@@ -113,7 +113,7 @@ def authority(tmp_path: Path) -> Iterator[Authority]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     made.url = f"http://127.0.0.1:{server.server_port}/tsr"
     yield made

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 import orjson
 import pytest
 from openpyxl import load_workbook
 from typer.testing import CliRunner, Result
 
+from gateway.admin import local
 from gateway.cli import app
 
 POLICIES = Path(__file__).parents[3] / "policies"
@@ -26,6 +29,24 @@ OPENS = """
 
 def run(*arguments: object) -> Result:
     return CliRunner().invoke(app, ["policy", *map(str, arguments)])
+
+
+class InThisProcess:
+    """Compiles as `gateway.compiler.Compiler` does, without a process of its own."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+    async def run(self, make: Callable[..., object], *args: object) -> object:
+        return make(*args)
+
+
+@pytest.fixture
+def compiled_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "Compiler", InThisProcess)
 
 
 @pytest.fixture
@@ -69,12 +90,14 @@ def test_no_store_is_begun_with_files_that_do_not_load(files: Path, tmp_path: Pa
     assert not (tmp_path / "store").exists()
 
 
+@pytest.mark.usefixtures("compiled_here")
 def test_what_is_shipped_has_nothing_to_be_said_against_it() -> None:
     said = run("lint", POLICIES, "--here")
     assert (said.exit_code, said.output) == (0, "Nothing is wrong, and nothing is worth a look.\n")
     assert run("test", POLICIES, "--here").exit_code == 0
 
 
+@pytest.mark.usefixtures("compiled_here")
 def test_lint_fails_for_mistakes_and_not_for_what_is_only_worth_a_look(files: Path) -> None:
     append(files, "rules/tax.yaml", OPENS.replace("note:", "until: 2020-01-01\n    note:"))
     warned = run("lint", files, "--here", "--json")
@@ -91,6 +114,7 @@ def test_a_failed_test_fails_the_command(files: Path) -> None:
     assert "tests/tax.yaml:" in said.output
 
 
+@pytest.mark.usefixtures("compiled_here")
 def test_diff_names_whose_data_is_opened_first(files: Path) -> None:
     append(files, "rules/tax.yaml", OPENS)
     said = run("diff", POLICIES, files, "--here")
@@ -99,15 +123,17 @@ def test_diff_names_whose_data_is_opened_first(files: Path) -> None:
     assert run("diff", files, files, "--here").output == "No decision changes.\n"
 
 
+@pytest.mark.usefixtures("compiled_here")
 def test_why_names_what_there_is_where_the_caller_is_unknown() -> None:
     said = run("why", "bank.oficer", "TaxArrears.balance", "--here", "--policy", POLICIES)
     assert said.exit_code == 1
     assert "CALLER_UNKNOWN: unknown role `bank.oficer`; did you mean `bank.officer`?" in said.output
 
 
+@pytest.mark.usefixtures("compiled_here")
 def test_a_directory_is_exported_as_a_workbook(tmp_path: Path) -> None:
     assert run("export", tmp_path / "rules.xlsx", POLICIES, "--here").exit_code == 0
-    assert "For credit" in load_workbook(tmp_path / "rules.xlsx").sheetnames
+    assert "For credit" in load_workbook(tmp_path / "rules.xlsx", read_only=True).sheetnames
 
 
 def test_what_needs_a_store_says_how_to_make_one() -> None:

@@ -10,7 +10,7 @@ from starlette.routing import Route
 from tests.gateway.tracing.collector import Collector
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def collector(serving: Callable[[Starlette], AbstractContextManager[str]]) -> Iterator[Collector]:
     """A real one, on a socket."""
     collector = Collector()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -16,8 +18,9 @@ from gateway.logs import configure_logging
 from gateway.server import running_server
 from gateway.settings import Settings, TracingSettings
 from gateway.tracing import open as opening
+from gateway.tracing import otlp
 from gateway.tracing.open import open_tracing
-from gateway.tracing.otlp import TellingExporter
+from gateway.tracing.otlp import TellingExporter, open_tracer
 from tests.gateway.test_reload import COMPANY, PATIENCE, Office, environment, offices, settings
 from tests.gateway.tracing.collector import Collector
 
@@ -25,6 +28,7 @@ __all__ = ["offices", "settings"]
 
 TRACED = {"tracing": TracingSettings(export="otlp")}
 TRACE = "0af7651916cd43dd8448eb211c80319c"
+OTHER = "1" * 32
 
 
 async def test_no_tracing_without_being_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,6 +63,43 @@ def test_the_log_says_once_that_traces_do_not_leave_and_once_that_they_do() -> N
         for _ in range(4):
             exporter.export(())
     assert [line["event"] for line in lines] == ["traces cannot be exported", "traces are exported again"]
+
+
+async def test_at_its_end_it_lets_the_last_spans_leave(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "3600000")
+    async with open_tracer(TRACED["tracing"], "xinqiao-1", {}) as tracer:
+        with tracer.request(f"00-{OTHER}-b7ad6b7169203331-01", "POST"):
+            pass
+    (span,) = [span for span in collector.spans if span.trace == OTHER]
+    assert (span.resource["service.name"], span.resource["service.instance.id"]) == ("xinqiao", "xinqiao-1")
+
+
+async def test_a_collector_that_is_away_harms_no_request_and_no_end(
+    settings: Settings, offices: tuple[Office, Office], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(otlp, "ENDING_SECONDS", 0.1)
+    for name, value in {
+        "EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9",
+        "EXPORTER_OTLP_TIMEOUT": "3600",  # so that what waits for it waits for longer than the test
+        "BSP_SCHEDULE_DELAY": "50",
+        "BSP_MAX_QUEUE_SIZE": "20",
+        "BSP_MAX_EXPORT_BATCH_SIZE": "10",
+    }.items():
+        monkeypatch.setenv(f"OTEL_{name}", value)
+    chosen = settings.model_copy(update=TRACED)
+    query = f'{{ enterprise(code: "{COMPANY}") {{ certifications {{ status }} }} }}'
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(running_server(chosen, environment(offices, chosen)))
+        client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=PATIENCE))
+        for _ in range(20):
+            answer = await client.post(f"{url}/graphql", json={"query": query})
+            assert answer.json()["data"]["enterprise"]["certifications"]["status"] == "COMPLETE"
+        async with asyncio.timeout(20):  # OpenTelemetry's own patience is 30 seconds
+            await stack.aclose()
+    for thread in threading.enumerate():
+        if thread.name == "end of tracing":  # which goes on a little, and writes to the log
+            await asyncio.to_thread(thread.join)
 
 
 @pytest.mark.usefixtures("restored_logging")

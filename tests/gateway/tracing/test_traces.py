@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
-import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from tests.connectors.support import CODES, Asked
 from tests.faults.installation import QUERY, Gateway, defaults, penalties, serving
@@ -23,6 +24,8 @@ from tests.waiting import until
 ASKED = [str(code) for code in CODES[:3]]
 TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 OTHER = "1" * 32
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def rows(asked: Asked) -> Any:
@@ -52,27 +55,40 @@ class Installation:
         return await self.client.post(self.gateway.url, json=body, headers=sent)
 
 
-def environment(collector: str, **others: str) -> Mapping[str, str]:
-    return {
-        "XINQIAO_TRACING__EXPORT": "otlp",
-        "OTEL_EXPORTER_OTLP_ENDPOINT": collector,
-        "OTEL_BSP_SCHEDULE_DELAY": "50",
-        **others,
-    }
-
-
-@pytest.fixture
-async def installation(tmp_path: Path, collector: Collector) -> AsyncIterator[Installation]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> AsyncIterator[Installation]:
     """Of its two agencies the court is told of traces, and the inspectors are not."""
     async with AsyncExitStack() as stack:
         court = await stack.enter_async_context(listening_office())
         inspectors = await stack.enter_async_context(listening_office())
-        court.answer = inspectors.answer = rows
         suppliers = [defaults("court", court.address), penalties("zhejiang-penalties", inspectors.address)]
-        settings = environment(collector.url, XINQIAO_TRACING__AGENCIES='["court"]')
-        gateway = await stack.enter_async_context(serving(tmp_path, suppliers, **settings))
+        settings = {
+            "XINQIAO_TRACING__EXPORT": "otlp",
+            "XINQIAO_TRACING__AGENCIES": '["court"]',
+            "OTEL_BSP_SCHEDULE_DELAY": "50",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+            "OTEL_EXPORTER_OTLP_HEADERS": "Authorization=Bearer%20abc",
+            "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip",
+            "OTEL_SERVICE_NAME": "bridge",
+        }
+        gateway = await stack.enter_async_context(serving(tmp_path_factory.mktemp("traces"), suppliers, **settings))
         client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=60))
         yield Installation(gateway, collector, court, inspectors, client)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def installation(shared: Installation) -> Installation:
+    """The one that the tests share: its agencies answer, and nothing is kept of what was asked before."""
+    shared.court.answer = shared.inspectors.answer = rows
+
+    async def answers() -> bool:
+        answer = await shared.ask(traceparent(flags="00"))  # which is not recorded
+        return all(one["penalties"]["status"] == "COMPLETE" for one in answer.json()["data"]["enterprises"])
+
+    await until(answers)
+    for kept in (shared.court.asked, shared.inspectors.asked, shared.collector.spans):
+        kept.clear()
+    return shared
 
 
 def by_name(spans: Sequence[Told]) -> Mapping[str, Told]:
@@ -114,7 +130,7 @@ async def test_a_request_is_a_trace_of_its_stages_its_questions_and_its_calls(in
         "xinqiao.dataset": "court/JudgmentDefault",
         "xinqiao.companies": 3,
     }
-    assert (call.resource["service.name"], call.resource["service.instance.id"]) == ("xinqiao", "xinqiao")
+    assert (call.resource["service.name"], call.resource["service.instance.id"]) == ("bridge", "xinqiao")
 
 
 async def test_agencies_are_told_of_a_trace_where_the_operator_says_so_alone(installation: Installation) -> None:
@@ -207,40 +223,29 @@ async def test_what_refuses_a_request_is_told_by_its_status(installation: Instal
     assert not spans["POST /graphql"].failed
 
 
-async def test_what_the_collector_wants_to_know_is_sent_along(tmp_path: Path, collector: Collector) -> None:
-    given = {
-        "OTEL_EXPORTER_OTLP_HEADERS": "Authorization=Bearer%20abc",
-        "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip",
-        "OTEL_SERVICE_NAME": "bridge",
-    }
-    async with listening_office() as court:
-        court.answer = rows
-        settings = environment(collector.url, **given)
-        async with serving(tmp_path, [defaults("court", court.address)], **settings) as gateway:
-            await gateway.ask(ASKED)
-    # Told to end, it has let the last of them leave.
-    assert {span.resource["service.name"] for span in collector.spans} == {"bridge"}
-    assert [span.name for span in collector.spans if span.kind == "SPAN_KIND_SERVER"] == ["POST /graphql"]
-    assert {headers["authorization"] for headers in collector.headers} == {"Bearer abc"}
+async def test_what_the_collector_wants_to_know_is_sent_along(installation: Installation) -> None:
+    await installation.ask(traceparent())
+    await installation.collector.trace(TRACE)
+    headers = installation.collector.headers[-1]
+    assert (headers["authorization"], headers["content-encoding"]) == ("Bearer abc", "gzip")
 
 
-@pytest.mark.parametrize("silent", [False, True], ids=["away", "silent"])
-async def test_a_collector_that_takes_nothing_harms_no_request_and_no_end(tmp_path: Path, *, silent: bool) -> None:
+async def test_a_collector_that_is_silent_harms_no_request_and_no_end(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        if not silent:
-            listener.close()
+        settings = {
+            "XINQIAO_TRACING__EXPORT": "otlp",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{listener.getsockname()[1]}",
+            "OTEL_EXPORTER_OTLP_TIMEOUT": "3600",  # so that what waits for it waits for longer than the test
+            "OTEL_BSP_SCHEDULE_DELAY": "50",
+            "OTEL_BSP_MAX_QUEUE_SIZE": "20",
+            "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "10",
+        }
         async with listening_office() as court:
             court.answer = rows
-            settings = environment(
-                f"http://127.0.0.1:{port}", OTEL_BSP_MAX_QUEUE_SIZE="20", OTEL_BSP_MAX_EXPORT_BATCH_SIZE="10"
-            )
             async with serving(tmp_path, [defaults("court", court.address)], **settings) as gateway:
                 for _ in range(20):
                     answer = await gateway.ask(ASKED)
                     assert {one["status"] for one in answer.of("judgmentDefaults")} == {"COMPLETE"}
-                    assert answer.seconds < 4
-                began = time.monotonic()
                 gateway.told(signal.SIGTERM)
-                assert await gateway.ended() == 0
-                assert time.monotonic() - began < 20
+                async with asyncio.timeout(20):  # OpenTelemetry's own patience is 30 seconds
+                    assert await gateway.ended() == 0
