@@ -84,29 +84,34 @@ def _prepare(path: Path) -> tuple[int, TemporaryDirectory[str]]:
 async def _run(job: Job) -> tuple[Stamp, Made]:
     """What the process made of the job, and the state of the drop that it read."""
     before = Stamp.of(os.fstat(job.descriptor))
+    made = _decode(await work_apart(msgspec.json.encode(job), job.descriptor))
+    if isinstance(made, Refused):
+        raise DropUnusable(made.reason)
+    if Stamp.of(os.fstat(job.descriptor)) != before:
+        raise DropUnusable("it changed while it was read")
+    return before, made
+
+
+async def work_apart(told: bytes, descriptor: int) -> bytes:
+    """`worker.work`, by a process of its own, which has the descriptor too. Raises `DropUnusable`, `TimeoutError`."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-P", "-m", "connectors.drops.worker"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         # What libraries say of a foreign file may hold its values.
         stderr=asyncio.subprocess.DEVNULL,
-        pass_fds=(job.descriptor,),
+        pass_fds=(descriptor,),
     )
     try:
         async with asyncio.timeout(LONGEST_INDEXING):
-            output, _ = await process.communicate(msgspec.json.encode(job))
+            output, _ = await process.communicate(told)
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
     if process.returncode != 0:
         raise DropUnusable("whoever read it came to an end over it")
-    made = _decode(output)
-    if isinstance(made, Refused):
-        raise DropUnusable(made.reason)
-    if Stamp.of(os.fstat(job.descriptor)) != before:
-        raise DropUnusable("it changed while it was read")
-    return before, made
+    return output
 
 
 def _open(drop: int, directory: Path, result: tuple[Stamp, Made]) -> DropIndex:

@@ -8,12 +8,10 @@ import asyncio
 import re
 import zipfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 from decimal import Decimal
 from importlib.util import find_spec
 from itertools import islice
-from pathlib import Path
 from typing import Any, BinaryIO, Final, get_args
 
 import openpyxl
@@ -50,20 +48,15 @@ def is_table(form: DropForm) -> bool:
     return form.format in _READERS
 
 
-def write_lines(file: BinaryIO, form: DropForm, target: Path) -> tuple[BinaryIO, DropForm]:
-    """The table's rows as lines, written to `target`, and the form of these. Raises `DropUnusable`, `OSError`."""
-    with ExitStack() as stack:
-        written = stack.enter_context(target.open("w+b"))
-        try:
-            for row in _READERS[form.format](file, form):
-                written.write(_encode(row) + b"\n")
-        except (DropUnusable, OSError):
-            raise
-        except Exception as error:  # noqa: BLE001  (for a damaged file the libraries raise anything)
-            raise DropUnusable(f"no {form.format} that can be read ({type(error).__name__})") from None
-        written.seek(0)
-        stack.pop_all()
-    return written, replace(form, format=FileFormat.JSON_LINES, encoding="utf-8")
+def write_lines(file: BinaryIO, form: DropForm, target: BinaryIO) -> DropForm:
+    """Writes the table's rows to `target` as lines, and gives the form of these. Raises `DropUnusable`, `OSError`."""
+    try:
+        target.writelines(_encode(row) + b"\n" for row in _READERS[form.format](file, form))
+    except (DropUnusable, OSError):
+        raise
+    except Exception as error:  # noqa: BLE001  (for a damaged file the libraries raise anything)
+        raise DropUnusable(f"no {form.format} that can be read ({type(error).__name__})") from None
+    return replace(form, format=FileFormat.JSON_LINES, encoding="utf-8")
 
 
 def _workbook_rows(file: BinaryIO, form: DropForm) -> Iterator[Mapping[str, object]]:

@@ -263,6 +263,7 @@ async def test_file(tmp_path: Path, conforming: Any) -> None:
     assert passed(await conforming(FILE, str(drops))) == ANSWERS | BATCHES | OF_DROPS
 
 
+@pytest.mark.usefixtures("indexed_here")
 @pytest.mark.parametrize(
     ("parts", "expected"),
     [
