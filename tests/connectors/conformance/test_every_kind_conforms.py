@@ -200,7 +200,14 @@ async def soap_penalties(asked: Asked) -> bytes:
 
 
 @pytest.mark.parametrize("fetched", [False, True], ids=["copy", "fetched"])
-async def test_soap(agency: Agency, conforming: Any, tmp_path: Path, fetched: bool) -> None:  # noqa: FBT001
+async def test_soap(
+    agency: Agency,
+    conforming: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fetched: bool,  # noqa: FBT001
+) -> None:
+    monkeypatch.setattr("connectors.soap_operation.RETRY_SECONDS", 0.1)
     shutil.copytree(WSDL, tmp_path, dirs_exist_ok=True)
     manifest = SOAP_BATCH.replace("filters: {decidedFrom: period.from}", "")
     if fetched:
