@@ -88,7 +88,11 @@ def indexed_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """
 
     async def work_here(told: bytes, _descriptor: int) -> bytes:
-        return await asyncio.to_thread(worker.work, told)
+        working = asyncio.create_task(asyncio.to_thread(worker.work, told))
+        try:
+            return await asyncio.shield(working)
+        finally:
+            await working  # a thread cannot be ended
 
     monkeypatch.setattr(index, "work_apart", work_here)
 

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from connectors.contract import SourceCall
+from connectors.drops import index
 from connectors.errors import AgencyFailure
 from tests.connectors.support import CODES, ask
 
@@ -147,3 +149,32 @@ async def test_closing_does_not_wait_for_it(tmp_path: Path, open_one: Any) -> No
     assert psutil.Process().children() == before
     with pytest.raises(AgencyFailure):
         await asking
+
+
+async def test_closing_while_a_drop_is_opened_leaves_nothing_open(
+    tmp_path: Path, open_one: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scratch, opening, go_on = tmp_path / "scratch", threading.Event(), threading.Event()
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    prepare, prepared = index._prepare, []
+
+    def prepare_once_it_may(path: Path) -> Any:
+        opening.set()
+        go_on.wait(60)
+        prepared.append(prepare(path))
+        return prepared[-1]
+
+    monkeypatch.setattr(index, "_prepare", prepare_once_it_may)
+    delimited(tmp_path / "customs.csv")
+    supply = await open_one(MANIFEST, str(tmp_path))
+    indexing = asyncio.create_task(indexed(supply))
+    await asyncio.to_thread(opening.wait, 60)
+    closing = asyncio.create_task(supply._lines["customs/Registration"].source.close())
+    await asyncio.sleep(0)
+    go_on.set()
+    await asyncio.gather(closing, indexing)
+    ((descriptor, _),) = prepared
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)
+    assert list(scratch.iterdir()) == []
