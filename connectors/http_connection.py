@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import cache, partial
 from typing import Final, Literal, Protocol, Self
 from urllib.parse import SplitResult, urlsplit
 
@@ -85,17 +86,21 @@ def open_client(  # noqa: PLR0913  (what a kind wants of its connection)
     if manifest.forward is not None:
         _check_forward(manifest.forward, connection)
 
-    context, certificate = open_context(connection.tls)
+    # Reading the machine's authorities takes 20 ms, which plain connections need not wait for.
+    tls = cache(partial(open_context, connection.tls))
+    if connection.tls != Tls():
+        tls()
 
     def open_lane(key: str, url: str, headers: Mapping[str, str]) -> tuple[Lane, str]:
         address = parse_address(key, url, settings.reach)
+        context, certificate = tls() if address.scheme == "https" else (None, None)
         usual = address.username is None and address.netloc.isascii()
         lane: Lane = (FastLane if usual and connection.lane == "fast" else HttpxLane)(
             f"{address.scheme}://{address.netloc}",
             with_defaults(headers, {"Accept": _JSON, "User-Agent": "xinqiao"}),
             connections=manifest.concurrency,
             bodies=Bodies(settings.largest_answer, read),
-            tls=context if address.scheme == "https" else None,
+            tls=context,
             reach=settings.reach,
         )
         if certificate is not None:

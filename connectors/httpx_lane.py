@@ -57,7 +57,7 @@ class HttpxLane:
         self._bodies = bodies
         self._client = httpx.AsyncClient(
             headers=headers,
-            verify=tls or True,
+            verify=tls or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),  # without TLS nobody is trusted
             # No connection is used twice: there, httpx would take what follows an answer for the next one.
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=0),
             timeout=None,  # noqa: S113  (each call has its deadline)

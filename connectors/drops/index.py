@@ -11,7 +11,8 @@ import asyncio
 import os
 import sqlite3
 import sys
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -63,13 +64,27 @@ async def open_drop(path: Path, form: DropForm) -> DropIndex:
 
     The files are closed when the last reference to the index goes: a look-up in another thread may still read them.
     """
-    descriptor, directory = await asyncio.to_thread(_prepare, path)
+    async with _prepared(path) as (descriptor, directory):
+        made = await _run(Job(descriptor, path.name, form, str(directory)))
+        return await asyncio.to_thread(_open, descriptor, directory, made)
+
+
+@asynccontextmanager
+async def _prepared(path: Path) -> AsyncIterator[tuple[int, Path]]:
+    """The descriptor of the drop, and a directory for what is made of it."""
+    preparing = asyncio.create_task(asyncio.to_thread(_prepare, path), name="open a drop")
     try:
-        made = await _run(Job(descriptor, path.name, form, directory.name))
-        return await asyncio.to_thread(_open, descriptor, Path(directory.name), made)
+        descriptor, directory = await asyncio.shield(preparing)
+        yield descriptor, Path(directory.name)
     finally:
+        # Also what was only opened once nobody waited for it any more.
+        descriptor, directory = await preparing
         os.close(descriptor)
-        await asyncio.to_thread(directory.cleanup)
+        removing = asyncio.create_task(asyncio.to_thread(directory.cleanup), name="remove what was made of a drop")
+        try:
+            await asyncio.shield(removing)
+        finally:
+            await removing
 
 
 def _prepare(path: Path) -> tuple[int, TemporaryDirectory[str]]:
@@ -84,29 +99,34 @@ def _prepare(path: Path) -> tuple[int, TemporaryDirectory[str]]:
 async def _run(job: Job) -> tuple[Stamp, Made]:
     """What the process made of the job, and the state of the drop that it read."""
     before = Stamp.of(os.fstat(job.descriptor))
+    made = _decode(await work_apart(msgspec.json.encode(job), job.descriptor))
+    if isinstance(made, Refused):
+        raise DropUnusable(made.reason)
+    if Stamp.of(os.fstat(job.descriptor)) != before:
+        raise DropUnusable("it changed while it was read")
+    return before, made
+
+
+async def work_apart(told: bytes, descriptor: int) -> bytes:
+    """`worker.work`, by a process of its own, which has the descriptor too. Raises `DropUnusable`, `TimeoutError`."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-P", "-m", "connectors.drops.worker"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         # What libraries say of a foreign file may hold its values.
         stderr=asyncio.subprocess.DEVNULL,
-        pass_fds=(job.descriptor,),
+        pass_fds=(descriptor,),
     )
     try:
         async with asyncio.timeout(LONGEST_INDEXING):
-            output, _ = await process.communicate(msgspec.json.encode(job))
+            output, _ = await process.communicate(told)
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
     if process.returncode != 0:
         raise DropUnusable("whoever read it came to an end over it")
-    made = _decode(output)
-    if isinstance(made, Refused):
-        raise DropUnusable(made.reason)
-    if Stamp.of(os.fstat(job.descriptor)) != before:
-        raise DropUnusable("it changed while it was read")
-    return before, made
+    return output
 
 
 def _open(drop: int, directory: Path, result: tuple[Stamp, Made]) -> DropIndex:

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from fnmatch import fnmatchcase
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import IO, BinaryIO, Final
 
 from connectors.drops.encodings import advice
@@ -50,13 +50,13 @@ def is_packed(name: str) -> bool:
     return PurePosixPath(name).suffix.lower() in _OPENERS
 
 
-def unpack(packed: BinaryIO, name: str, member: str | None, target: Path) -> BinaryIO:
-    """What the archive holds, written to `target`. Raises `DropUnusable`, `OSError`."""
+def unpack(packed: BinaryIO, name: str, member: str | None, target: BinaryIO) -> None:
+    """Writes what the archive holds to `target`. Raises `DropUnusable`, `OSError`."""
     size = packed.seek(0, 2)
     packed.seek(0)
     try:
         with _OPENERS[PurePosixPath(name).suffix.lower()](packed, member) as content:
-            return _copy(content, target, largest(size))
+            _copy(content, target, largest(size))
     except _BROKEN:
         raise DropUnusable("no archive that can be unpacked, or half-written") from None
 
@@ -66,31 +66,25 @@ def largest(packed: int) -> int:
     return min(LARGEST, max(SMALL, packed * LARGEST_RATIO))
 
 
-def transcode(text: BinaryIO, form: DropForm, target: Path) -> BinaryIO:
-    """The text in UTF-8, written to `target`. Raises `DropUnusable`, `OSError`."""
-    written = target.open("w+b")
+def transcode(text: BinaryIO, form: DropForm, target: BinaryIO) -> None:
+    """Writes the text to `target` in UTF-8. Raises `DropUnusable`, `OSError`."""
     reader = open(text.fileno(), encoding=form.encoding, newline="", closefd=False)  # noqa: SIM115  (a descriptor)
     try:
         while piece := reader.read(_PIECE):
-            written.write(piece.encode())
+            target.write(piece.encode())
     except UnicodeError:
         text.seek(0)
         hint = advice(text.read(_PIECE), form)
         raise DropUnusable(f"not {form.encoding}, as the manifest says{hint}") from None
-    written.seek(0)
-    return written
 
 
-def _copy(content: gzip.GzipFile | IO[bytes], target: Path, most: int) -> BinaryIO:
-    written = target.open("w+b")
+def _copy(content: gzip.GzipFile | IO[bytes], target: BinaryIO, most: int) -> None:
     size = 0
     while piece := content.read(_PIECE):
         size += len(piece)
         if size > most:
             raise DropUnusable("its archive unpacks to more than may be")
-        written.write(piece)
-    written.seek(0)
-    return written
+        target.write(piece)
 
 
 def _open_gzip(packed: BinaryIO, _member: str | None) -> _Content:

@@ -10,7 +10,7 @@ import resource
 import sqlite3
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -75,8 +75,9 @@ class Refused(msgspec.Struct, frozen=True, tag=True):
 def index(job: Job) -> Made:
     """Reads the whole drop, and writes its index into the job's directory. Raises `DropUnusable`, `OSError`."""
     directory = Path(job.directory)
-    with os.fdopen(job.descriptor, "rb", closefd=False) as drop:
-        file, form, made = _plain(drop, job, directory)
+    with ExitStack() as files:
+        drop = files.enter_context(os.fdopen(job.descriptor, "rb", closefd=False))
+        file, form, made = _plain(drop, job, files)
         found = records(file, form)
         header: tuple[str, ...] = ()
         if form.format is FileFormat.DELIMITED:
@@ -101,21 +102,32 @@ def _read_header(record: bytes, form: DropForm) -> tuple[str, ...]:
     return header
 
 
-def _plain(drop: BinaryIO, job: Job, directory: Path) -> tuple[BinaryIO, DropForm, str | None]:
-    """The text file that the drop is or holds, how it is written, and its name in `directory`."""
+def _plain(drop: BinaryIO, job: Job, files: ExitStack) -> tuple[BinaryIO, DropForm, str | None]:
+    """The text file that the drop is or holds, how it is written, and its name in the job's directory. `files` closes
+    what is made.
+    """
     file, form, made = drop, job.form, None
     if is_packed(job.name):
-        made = "unpacked"
-        file = unpack(file, job.name, form.member, directory / made)
+        packed, made = file, "unpacked"
+        file = _new(job, made, files)
+        unpack(packed, job.name, form.member, file)
         form = replace(form, unended=True)  # half of an archive would not have been unpacked
+        file.seek(0)
     if is_table(form):
-        made = "lines"
-        file, form = write_lines(file, form, directory / made)
+        table, made = file, "lines"
+        file = _new(job, made, files)
+        form = write_lines(table, form, file)
     elif form.encoding.startswith(_UNSAFE):
-        made = "text"
-        file = transcode(file, form, directory / made)
+        text, made = file, "text"
+        file = _new(job, made, files)
+        transcode(text, form, file)
         form = replace(form, encoding="utf-8")
+    file.seek(0)
     return file, form, made
+
+
+def _new(job: Job, name: str, files: ExitStack) -> BinaryIO:
+    return files.enter_context((Path(job.directory) / name).open("w+b"))
 
 
 class _Places:
@@ -165,11 +177,9 @@ def _write(places: _Places, target: Path) -> int:
         return int(database.execute("SELECT count(DISTINCT key) FROM places").fetchone()[0])
 
 
-def main() -> None:
-    """Does the one job."""
-    os.nice(_NICENESS)
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
+def work(told: bytes) -> bytes:
+    """Does the `Job` that it is told, and tells the `Made` or `Refused` that comes of it: all of them in JSON."""
+    job = msgspec.json.decode(told, type=Job)
     result: Made | Refused
     try:
         result = index(job)
@@ -177,7 +187,14 @@ def main() -> None:
         result = Refused(str(error))
     except Exception as error:  # noqa: BLE001  (for a foreign file the libraries raise anything)
         result = Refused(type(error).__name__)
-    sys.stdout.buffer.write(msgspec.json.encode(result))
+    return msgspec.json.encode(result)
+
+
+def main() -> None:
+    """Does the one job."""
+    os.nice(_NICENESS)
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    sys.stdout.buffer.write(work(sys.stdin.buffer.read()))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from connectors.drops import index, worker
 from connectors.manifest_file import load_manifest
 from connectors.settings import SupplySettings
 from connectors.supply import AgencySupply, open_supply
@@ -78,6 +79,22 @@ async def open_one(tmp_path: Path) -> AsyncIterator[Open]:
             return supply
 
         yield opened
+
+
+@pytest.fixture
+def indexed_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drops are indexed by this process: starting one of its own takes ten times as long as reading a small drop. What
+    is left out so is held by `test_drop_worker`.
+    """
+
+    async def work_here(told: bytes, _descriptor: int) -> bytes:
+        working = asyncio.create_task(asyncio.to_thread(worker.work, told))
+        try:
+            return await asyncio.shield(working)
+        finally:
+            await working  # a thread cannot be ended
+
+    monkeypatch.setattr(index, "work_apart", work_here)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import gzip
 import json
 import os
@@ -14,7 +13,6 @@ from textwrap import dedent
 from typing import Any
 
 import openpyxl
-import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -26,6 +24,8 @@ from connectors.errors import AgencyFailure, ConnectionNotConfigured, ManifestIn
 from connectors.manifest_file import load_manifest
 from schema.values import Money
 from tests.connectors.support import CODES, SHAPES, ask
+
+pytestmark = pytest.mark.usefixtures("indexed_here")
 
 MANIFEST = """
     agency: customs
@@ -390,34 +390,6 @@ async def test_nothing_is_left_of_what_was_made_of_drops(
         (tmp_path / "customs.csv.gz").write_bytes(content)
         await answered(open_one, tmp_path)
     assert list(scratch.iterdir()) == []
-
-
-async def test_a_reader_that_comes_to_an_end_over_a_drop_takes_nothing_along(
-    tmp_path: Path, open_one: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "customs.csv"
-    path.write_text(TEXT, encoding="utf-8")
-    supply = await open_one(manifest(), str(tmp_path))
-    assert (await ask(supply, CODES[:1]))[CODES[0]].rows == (ROWS,)
-    monkeypatch.setattr("sys.executable", "/bin/false")
-    (tmp_path / "customs_2.csv").write_text(TEXT.replace("甲", "乙"), encoding="utf-8")
-    await supply._lines["customs/Registration"].source.ready()
-    assert (await ask(supply, CODES[:1]))[CODES[0]].rows == (ROWS,)
-
-
-async def test_closing_does_not_wait_for_a_large_drop(tmp_path: Path, open_one: Any) -> None:
-    (tmp_path / "customs.csv").write_text(TEXT + f"{CODES[2]},丙,,\n" * 1_000_000, encoding="utf-8")
-    before = psutil.Process().children()
-    supply = await open_one(manifest(), str(tmp_path))
-    source = supply._lines["customs/Registration"].source
-    asking = asyncio.create_task(source.fetch(_call(CODES[0])))
-    async with asyncio.timeout(30):
-        while psutil.Process().children() == before:
-            await asyncio.to_thread(os.stat, tmp_path)
-    await source.close()
-    assert psutil.Process().children() == before
-    with pytest.raises(AgencyFailure):
-        await asking
 
 
 async def test_rows_of_one_company_keep_their_order(tmp_path: Path, open_one: Any) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import os
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -10,6 +9,8 @@ import pytest
 
 from connectors.contract import FailureCode, Outcome
 from tests.connectors.support import CODES, ask
+
+pytestmark = pytest.mark.usefixtures("indexed_here")
 
 MANIFEST = """
     agency: customs
@@ -132,17 +133,6 @@ async def test_a_drop_counts_only_once_its_marker_lies_beside_it(tmp_path: Path,
     assert (await ask(supply, CODES[:1]))[CODES[0]].failure is FailureCode.AGENCY_UNAVAILABLE
     (tmp_path / "customs_1.csv.ok").touch()
     assert await name_of(supply, 0) == "甲"
-
-
-async def test_look_ups_go_on_while_a_large_drop_is_indexed(tmp_path: Path, open_one: Any) -> None:
-    drop(tmp_path, f"{CODES[0]},small,,\r\n")
-    supply = await open_one(MANIFEST, str(tmp_path))
-    assert await name_of(supply, 0) == "small"
-    lines = "".join(f"{code},large,2020-01-01,x\r\n" for code in CODES) * 1000
-    drop(tmp_path, lines, "customs_2.csv")
-    assert await asyncio.wait_for(name_of(supply, 0), 2) == "small"
-    await indexed(supply)
-    assert await name_of(supply, 0) == "large"
 
 
 async def test_a_drop_that_is_gone_is_no_longer_answered_from(tmp_path: Path, open_one: Any) -> None:

@@ -20,6 +20,8 @@ from connectors.kinds import file
 from connectors.manifest_file import load_manifest
 from tests.connectors.support import CODES, SHAPES, ask
 
+pytestmark = pytest.mark.usefixtures("indexed_here")
+
 MANIFEST = """
     agency: court
     name: {en: Court, zh: 法院}

@@ -20,6 +20,8 @@ from connectors.settings import SupplySettings
 from connectors.supply import AgencySupply, open_supply
 from tests.connectors.support import CODES, LOOPBACK, SHAPES, ask
 
+pytestmark = pytest.mark.usefixtures("indexed_here")
+
 MANIFEST = """
     agency: customs
     name: {en: Customs, zh: 海关}

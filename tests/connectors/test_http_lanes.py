@@ -497,7 +497,7 @@ async def test_the_deadline_ends_a_call_however_the_agency_goes_on(serve: Any, o
     server = await serve(script)
     lane = open_lane(server.address, connections=1)
     with pytest.raises(OutOfTime):
-        await get(lane, seconds=0.2)
+        await get(lane, seconds=0.5)
     assert await get(lane) == LaneAnswer(200, b"{}")
     assert server.connections == 2
 

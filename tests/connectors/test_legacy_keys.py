@@ -60,6 +60,7 @@ async def test_a_row_whose_key_is_no_number_of_the_kind_may_be_anybodys(open_one
     assert {answer.outcome for answer in answers.values()} == {Outcome.INCOMPLETE}
 
 
+@pytest.mark.usefixtures("indexed_here")
 async def test_a_drop_is_indexed_by_registration_number(open_one: Any, tmp_path: Path) -> None:
     manifest = f"""{AGENCY}
     kind: file

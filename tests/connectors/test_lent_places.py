@@ -20,7 +20,7 @@ from connectors.kindness.share import Share
 from connectors.manifest_file import load_manifest
 from connectors.open_agency import OpenAgency, open_agency, origin_of
 from connectors.pace_store import StorePace
-from connectors.place_store import SLACK, PlaceStore, StorePlaces
+from connectors.place_store import PlaceStore, StorePlaces
 from connectors.row_store import open_store
 from connectors.seal import Seal
 from connectors.second_level import SecondLevel
@@ -44,6 +44,8 @@ MANIFEST = """
         fields: {documentNumber: number}
 """
 SHORT = 0.3
+SLACK = 0.6
+"""Seconds for what clocks and networks do, in place of the two that real ones may need."""
 SLIGHTLY = 0.1
 """Seconds of which clocks and a busy machine may cheat."""
 IN_TIME = 30.0
@@ -87,6 +89,11 @@ async def all_of(supplies: Sequence[AgencySupply], times: int = 6) -> list[Outco
 async def quick(_: Asked) -> Any:
     await asyncio.sleep(0.005)
     return [{"number": "1"}]
+
+
+@pytest.fixture(autouse=True)
+def little_slack(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connectors.place_store.SLACK", SLACK)
 
 
 @pytest.fixture

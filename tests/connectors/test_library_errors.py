@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import gzip
 import inspect
+import io
 import lzma
 import socket
 import sqlite3
@@ -347,12 +348,10 @@ ARCHIVES = (
 
 
 @named(*ARCHIVES)
-def test_what_unpacking_raises(kind: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_unpacking_raises(kind: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(unpacking._OPENERS, ".zip", raising(kind))
-    packed = tmp_path / "drop.zip"
-    packed.write_bytes(b"PK")
-    with packed.open("rb") as file_, pytest.raises(DropUnusable) as refused:
-        unpacking.unpack(file_, packed.name, None, tmp_path / "unpacked")
+    with pytest.raises(DropUnusable) as refused:
+        unpacking.unpack(io.BytesIO(b"PK"), "drop.zip", None, io.BytesIO())
     assert SECRET not in str(refused.value)
 
 
@@ -365,14 +364,10 @@ def test_what_unpacking_raises(kind: type[Exception], tmp_path: Path, monkeypatc
     ORDINARY,
 )
 @pytest.mark.parametrize("form", [FileFormat.XLSX, FileFormat.PARQUET])
-def test_what_reading_a_table_raises(
-    kind: type[Exception], form: FileFormat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_reading_a_table_raises(kind: type[Exception], form: FileFormat, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(tables._READERS, form, raising(kind))
-    table = tmp_path / "table"
-    table.write_bytes(b"")
-    with table.open("rb") as file_, pytest.raises(DropUnusable) as refused:
-        tables.write_lines(file_, SimpleNamespace(format=form), tmp_path / "lines")
+    with pytest.raises(DropUnusable) as refused:
+        tables.write_lines(io.BytesIO(), SimpleNamespace(format=form), io.BytesIO())
     assert SECRET not in str(refused.value)
 
 
@@ -384,6 +379,7 @@ async def dropped(open_one: Any, tmp_path: Path) -> Any:
     return await open_one(DROP, str(directory))
 
 
+@pytest.mark.usefixtures("indexed_here")
 @named(errors_of(sqlite3), (OSError,))
 async def test_what_looking_into_an_index_raises(
     dropped: Any, kind: type[Exception], monkeypatch: pytest.MonkeyPatch
@@ -402,16 +398,10 @@ async def test_what_indexing_a_drop_raises(
 
 
 @named(errors_of(sqlite3), errors_of(zipfile), ORDINARY)
-def test_what_the_process_that_indexes_raises(
-    kind: type[Exception], monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
-) -> None:
+def test_what_the_process_that_indexes_raises(kind: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
     job = msgspec.json.encode(worker.Job(0, "drop.csv", DELIMITED, "/none"))
-    monkeypatch.setattr(worker.sys, "stdin", SimpleNamespace(buffer=SimpleNamespace(read=lambda: job)))
-    for name in ("nice", "setrlimit"):
-        monkeypatch.setattr(worker.os if name == "nice" else worker.resource, name, lambda *_: None)
     monkeypatch.setattr(worker, "index", raising(kind))
-    worker.main()
-    refused = msgspec.json.decode(capsysbinary.readouterr().out, type=worker.Refused)
+    refused = msgspec.json.decode(worker.work(job), type=worker.Refused)
     assert refused.reason == kind.__name__
 
 

@@ -50,6 +50,7 @@ async def test_in_a_database(sql_database: Any, open_one: Any) -> None:
     await expect(await open_one(manifest("sql", '{url: "${ADDRESS}"}', "table: t_choice"), address))
 
 
+@pytest.mark.usefixtures("indexed_here")
 async def test_in_a_drop(tmp_path: Path, open_one: Any) -> None:
     lines = [",".join(str(value or "") for value in row.values()) for row in [dict.fromkeys(ROWS[0]), *ROWS]]
     lines[0] = ",".join(ROWS[0])

@@ -21,7 +21,7 @@ from connectors import tls as tls_module
 from connectors.contract import FailureCode, Outcome
 from connectors.errors import ConnectionNotConfigured
 from tests.connectors.certificates import Authority
-from tests.connectors.support import CODES, ask, http_reply
+from tests.connectors.support import CODES, Agency, Asked, ask, http_reply
 
 MANIFEST = """
     agency: court
@@ -91,6 +91,19 @@ async def test_without_them_nothing_is_asked(
     assert rows.outcome is Outcome.FAILED
     assert rows.failure in {FailureCode.AGENCY_UNAVAILABLE, FailureCode.AGENCY_BAD_RESPONSE}
     assert names == []
+
+
+@pytest.mark.parametrize("lane", ["fast", "httpx"])
+async def test_where_nothing_is_encrypted_no_authorities_are_read(
+    agency: Agency, open_one: Any, lane: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def answer(_: Asked) -> Any:
+        return [{"f": "x"}]
+
+    agency.answer = answer
+    monkeypatch.setattr(ssl, "create_default_context", None)
+    supply = await open_one(manifest("", lane), agency.address)
+    assert (await ask(supply, CODES[:1]))[CODES[0]].outcome is Outcome.ANSWERED
 
 
 async def test_a_token_is_fetched_with_the_same_certificate(authority: Authority, serve: Serve, open_one: Any) -> None:

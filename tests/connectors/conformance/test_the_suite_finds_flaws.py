@@ -267,6 +267,7 @@ async def test_an_outage_read_as_a_clean_record_fails_every_case_of_a_bad_day_of
     assert (await failed(conforming, SQL.replace("kind: sql", "kind: swallowsql"), address)).keys() == OF_SERVERS
 
 
+@pytest.mark.usefixtures("indexed_here")
 async def test_an_outage_read_as_a_clean_record_fails_the_cases_of_careless_drops(
     tmp_path: Path, conforming: Any
 ) -> None:
