@@ -29,8 +29,8 @@ async def gateway_over_one(
         yield running, inspectors
 
 
-def body_of(codes: Sequence[str] = ASKED) -> bytes:
-    return json.dumps({"query": QUERY, "variables": {"codes": codes}}).encode()
+def body_of(codes: Sequence[str] = ASKED, query: str = QUERY) -> bytes:
+    return json.dumps({"query": query, "variables": {"codes": codes}}).encode()
 
 
 def head_of(length: int, **fields: str) -> bytes:
@@ -40,8 +40,8 @@ def head_of(length: int, **fields: str) -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n"
 
 
-def request(codes: Sequence[str] = ASKED, **fields: str) -> bytes:
-    body = body_of(codes)
+def request(codes: Sequence[str] = ASKED, query: str = QUERY, **fields: str) -> bytes:
+    body = body_of(codes, query)
     return head_of(len(body), **fields) + body
 
 
@@ -64,7 +64,7 @@ class Caller:
     def say(self, data: bytes) -> None:
         self.writer.write(data)
 
-    async def drip(self, data: bytes, every: float = 0.05) -> None:
+    async def drip(self, data: bytes, every: float = 0.2) -> None:
         """Says it again and again, for as long as anybody listens."""
         with suppress(OSError):
             while not self.writer.is_closing():
