@@ -16,6 +16,8 @@ from tests.faults.agency import Agency, agency
 from tests.faults.installation import COMMAND, QUERY, Gateway, penalties, serving
 
 ASKED = [str(code) for code in CODES[:3]]
+PATIENT = 20
+"""Seconds that an agency is given by its manifest: beyond what is waited for here."""
 
 
 @asynccontextmanager
@@ -24,7 +26,9 @@ async def gateway_over_one(
 ) -> AsyncIterator[tuple[Gateway, Agency]]:
     async with (
         agency() as inspectors,
-        serving(folder, [penalties("zhejiang-penalties", inspectors.url)], command, **settings) as running,
+        serving(
+            folder, [penalties("zhejiang-penalties", inspectors.url, timeout=PATIENT)], command, **settings
+        ) as running,
     ):
         yield running, inspectors
 
