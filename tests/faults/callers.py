@@ -16,21 +16,18 @@ from tests.faults.agency import Agency, agency
 from tests.faults.installation import COMMAND, QUERY, Gateway, penalties, serving
 
 ASKED = [str(code) for code in CODES[:3]]
-PATIENT = 20
+PATIENT = 60
 """Seconds that an agency is given by its manifest: beyond what is waited for here."""
 
 
 @asynccontextmanager
 async def gateway_over_one(
-    folder: Path, command: Sequence[str] = COMMAND, **settings: str
+    folder: Path, command: Sequence[str] = COMMAND, time_to_live: int = 0, **settings: str
 ) -> AsyncIterator[tuple[Gateway, Agency]]:
-    async with (
-        agency() as inspectors,
-        serving(
-            folder, [penalties("zhejiang-penalties", inspectors.url, timeout=PATIENT)], command, **settings
-        ) as running,
-    ):
-        yield running, inspectors
+    async with agency() as inspectors:
+        supplier = penalties("zhejiang-penalties", inspectors.url, time_to_live=time_to_live, timeout=PATIENT)
+        async with serving(folder, [supplier], command, **settings) as running:
+            yield running, inspectors
 
 
 def body_of(codes: Sequence[str] = ASKED, query: str = QUERY) -> bytes:

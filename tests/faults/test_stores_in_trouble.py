@@ -223,14 +223,13 @@ async def test_without_the_database_of_the_audit_nothing_is_answered_until_it_is
 
 
 async def test_without_redis_agencies_are_asked_and_it_counts_for_itself_until_that_is_back(tmp_path: Path) -> None:
-    async with agency() as inspectors, running_redis() as redis:
+    async with running_redis() as redis:
         settings = {
             "XINQIAO_CACHE_URL": redis.address,
             "XINQIAO_QUOTAS__URL": redis.address,
             "XINQIAO_QUOTAS__ORGANISATION__REQUESTS": "60",
         }
-        suppliers = [penalties("zhejiang-penalties", inspectors.url, time_to_live=1)]
-        async with serving(tmp_path, suppliers, **settings) as gateway:
+        async with gateway_over_one(tmp_path, time_to_live=1, **settings) as (gateway, _):
 
             async def refused() -> bool:
                 return (await gateway.ask(ASKED)).status == 429
