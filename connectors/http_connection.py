@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import cache
+from ssl import SSLContext
 from typing import Final, Literal, Protocol, Self
 from urllib.parse import SplitResult, urlsplit
 
@@ -19,7 +21,7 @@ from connectors.lane import OK, OWN_HEADERS, Bodies, Lane, can_be_header, with_d
 from connectors.manifest import Forward, Manifest, Part, Reference
 from connectors.reach import Reach, literal
 from connectors.settings import SupplySettings
-from connectors.tls import CertificateLane, Tls, open_context
+from connectors.tls import CertificateLane, ClientCertificate, Tls, open_context
 
 _JSON: Final = "application/json"
 _EVERYWHERE: Final = frozenset({"header", "query"})
@@ -85,17 +87,24 @@ def open_client(  # noqa: PLR0913  (what a kind wants of its connection)
     if manifest.forward is not None:
         _check_forward(manifest.forward, connection)
 
-    context, certificate = open_context(connection.tls)
+    @cache
+    def opened() -> tuple[SSLContext, ClientCertificate | None]:
+        return open_context(connection.tls)
+
+    if connection.tls != Tls():
+        opened()  # what cannot be read is found, even where nobody is spoken to by it
 
     def open_lane(key: str, url: str, headers: Mapping[str, str]) -> tuple[Lane, str]:
         address = parse_address(key, url, settings.reach)
         usual = address.username is None and address.netloc.isascii()
+        # To read the machine's authorities takes longer than all else here: not for an agency that speaks plain HTTP.
+        context, certificate = opened() if address.scheme == "https" else (None, None)
         lane: Lane = (FastLane if usual and connection.lane == "fast" else HttpxLane)(
             f"{address.scheme}://{address.netloc}",
             with_defaults(headers, {"Accept": _JSON, "User-Agent": "xinqiao"}),
             connections=manifest.concurrency,
             bodies=Bodies(settings.largest_answer, read),
-            tls=context if address.scheme == "https" else None,
+            tls=context,
             reach=settings.reach,
         )
         if certificate is not None:
