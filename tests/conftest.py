@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.connectors.mariadb_server import MariadbServer, why_not
-from tests.connectors.redis_server import RedisServer
+from tests.connectors.redis_server import RedisServer, running_redis
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it looks for a runtime directory when it is imported, and warns of having none
@@ -57,7 +57,5 @@ def mariadb() -> Iterator[MariadbServer]:
 @pytest.fixture
 async def redis() -> AsyncIterator[RedisServer]:
     """A real server that speaks as Redis does, of the test's own."""
-    server = RedisServer()
-    server.start()
-    yield server
-    await server.close()
+    async with running_redis() as server:
+        yield server

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from redis.asyncio import Redis
@@ -57,3 +59,13 @@ class RedisServer:
 
     async def _is_size(self, number: int) -> bool:
         return bool(await self.command("DBSIZE") == number)
+
+
+@asynccontextmanager
+async def running_redis() -> AsyncIterator[RedisServer]:
+    server = RedisServer()
+    server.start()
+    try:
+        yield server
+    finally:
+        await server.close()

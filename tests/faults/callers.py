@@ -16,21 +16,22 @@ from tests.faults.agency import Agency, agency
 from tests.faults.installation import COMMAND, QUERY, Gateway, penalties, serving
 
 ASKED = [str(code) for code in CODES[:3]]
+PATIENT = 60
+"""Seconds that an agency is given by its manifest: beyond what is waited for here."""
 
 
 @asynccontextmanager
 async def gateway_over_one(
-    folder: Path, command: Sequence[str] = COMMAND, **settings: str
+    folder: Path, command: Sequence[str] = COMMAND, time_to_live: int = 0, **settings: str
 ) -> AsyncIterator[tuple[Gateway, Agency]]:
-    async with (
-        agency() as inspectors,
-        serving(folder, [penalties("zhejiang-penalties", inspectors.url)], command, **settings) as running,
-    ):
-        yield running, inspectors
+    async with agency() as inspectors:
+        supplier = penalties("zhejiang-penalties", inspectors.url, time_to_live=time_to_live, timeout=PATIENT)
+        async with serving(folder, [supplier], command, **settings) as running:
+            yield running, inspectors
 
 
-def body_of(codes: Sequence[str] = ASKED) -> bytes:
-    return json.dumps({"query": QUERY, "variables": {"codes": codes}}).encode()
+def body_of(codes: Sequence[str] = ASKED, query: str = QUERY) -> bytes:
+    return json.dumps({"query": query, "variables": {"codes": codes}}).encode()
 
 
 def head_of(length: int, **fields: str) -> bytes:
@@ -40,8 +41,8 @@ def head_of(length: int, **fields: str) -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n"
 
 
-def request(codes: Sequence[str] = ASKED, **fields: str) -> bytes:
-    body = body_of(codes)
+def request(codes: Sequence[str] = ASKED, query: str = QUERY, **fields: str) -> bytes:
+    body = body_of(codes, query)
     return head_of(len(body), **fields) + body
 
 
@@ -64,7 +65,7 @@ class Caller:
     def say(self, data: bytes) -> None:
         self.writer.write(data)
 
-    async def drip(self, data: bytes, every: float = 0.05) -> None:
+    async def drip(self, data: bytes, every: float = 0.2) -> None:
         """Says it again and again, for as long as anybody listens."""
         with suppress(OSError):
             while not self.writer.is_closing():

@@ -70,8 +70,8 @@ datasets:
 """
 
 
-def penalties(agency: str, url: str, authority: str = "", time_to_live: int = 0) -> Supplier:
-    return Supplier(agency, "Penalty", "documentNumber", "decidedOn", url, authority, time_to_live)
+def penalties(agency: str, url: str, authority: str = "", time_to_live: int = 0, timeout: int = 2) -> Supplier:
+    return Supplier(agency, "Penalty", "documentNumber", "decidedOn", url, authority, time_to_live, timeout)
 
 
 def defaults(agency: str, url: str) -> Supplier:

@@ -10,30 +10,36 @@ import os
 import shutil
 import struct
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.resources import files as files_of
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, OKPKey
 
 from gateway.audit.files import FileArchive
 from gateway.audit.ledger import FileLedger
 from gateway.audit.notary import Books
-from gateway.audit.verify import Report, verify
+from gateway.audit.verify import ChainReport, verify
 from policies.publicity import CHINA
+from tests.connectors.support import CODES
 from tests.faults import agency as faulty
-from tests.faults.agency import agency, behave_after
-from tests.faults.callers import ASKED, gateway_over_one
-from tests.faults.installation import Gateway, penalties, serving
+from tests.faults.agency import Agency, behave_after
+from tests.faults.callers import ASKED, PATIENT, gateway_over_one
+from tests.faults.installation import Gateway
 from tests.waiting import until
 
 HOUR = 3_600.0
 DAY = 86_400.0
 SHIFTED = Path(__file__).parent / "shifted"
 FULL = "COMPLETE"
+OTHERS = [str(code) for code in CODES[10:13]]
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 class Clock:
@@ -54,9 +60,47 @@ class Clock:
             file.write(struct.pack("d", seconds))
 
 
-@pytest.fixture
-def clock(tmp_path: Path) -> Clock:
-    return Clock(tmp_path / "clock")
+@dataclass(frozen=True)
+class Setting:
+    """A gateway with its clock, over inspectors whose rows it keeps for two seconds. It takes tokens of `issuer`, whose
+    key is `key`, and certifies its audit all the time."""
+
+    gateway: Gateway
+    inspectors: Agency
+    clock: Clock
+    issuer: str
+    key: ECKey
+    audit: Books
+    audit_key: OKPKey
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def setting(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Setting]:
+    folder = tmp_path_factory.mktemp("clock")
+    clock, issuer = Clock(folder / "clock"), "https://login.example"
+    key, audit_key = ECKey.generate_key("P-256", auto_kid=True), OKPKey.generate_key("Ed25519", auto_kid=True)
+    (folder / "audit.jwk").write_text(json.dumps(audit_key.as_dict(private=True)))
+    (folder / "keys.json").write_text(json.dumps({"keys": [audit_key.as_dict(private=False)]}))
+    settings = {
+        **clock.settings,
+        "XINQIAO_ISSUERS": json.dumps([{"id": issuer, "jwks": KeySet([key]).as_dict(private=False)}]),
+        "XINQIAO_AUDIT__SIGNING_KEY": str(folder / "audit.jwk"),
+        "XINQIAO_AUDIT__KEYS": str(folder / "keys.json"),
+        "XINQIAO_AUDIT__CHECKPOINT_SECONDS": "0.1",
+        "XINQIAO_AUDIT__ROTATE_BYTES": "2000",
+        "XINQIAO_AUDIT__KEEP_DAYS": "30",
+    }
+    books = Books(FileArchive(folder / "audit.jsonl", "xinqiao"), FileLedger(folder / "audit.checkpoints"), {})
+    async with gateway_over_one(folder, time_to_live=2, **settings) as (gateway, inspectors):
+        yield Setting(gateway, inspectors, clock, issuer, key, books, audit_key)
+
+
+@pytest_asyncio.fixture(autouse=True, loop_scope="module")
+async def right_again(setting: Setting) -> AsyncIterator[None]:
+    """After each test the clock is right and the agency behaves."""
+    yield
+    setting.clock.jump(0)
+    setting.inspectors.behaviour = faulty.behave
 
 
 def answers(gateway: Gateway, status: str) -> Callable[[], Awaitable[bool]]:
@@ -66,63 +110,81 @@ def answers(gateway: Gateway, status: str) -> Callable[[], Awaitable[bool]]:
     return hold
 
 
-@pytest.mark.parametrize("seconds", [DAY, -DAY], ids=["forwards", "back"])
+@pytest.mark.parametrize(("seconds", "asked"), [(DAY, CODES[3:6]), (-DAY, CODES[6:9])], ids=["forwards", "back"])
 async def test_deadlines_of_requests_and_calls_are_as_long_as_they_were(
-    tmp_path: Path, clock: Clock, seconds: float
+    setting: Setting, seconds: float, asked: Sequence[str]
 ) -> None:
-    let_go = asyncio.Event()
+    gateway, inspectors, clock = setting.gateway, setting.inspectors, setting.clock
+    let_go, calls = asyncio.Event(), inspectors.calls
+    inspectors.behaviour = behave_after(let_go)
+    under_way = asyncio.create_task(gateway.ask([str(code) for code in asked], milliseconds=20_000))
 
-    async with gateway_over_one(tmp_path, **clock.settings) as (gateway, inspectors):
-        inspectors.behaviour = behave_after(let_go)
-        under_way = asyncio.create_task(gateway.ask(ASKED, milliseconds=20_000))
+    async def is_asked() -> bool:
+        return inspectors.calls == calls + 1
 
-        async def asked() -> bool:
-            return inspectors.calls == 1
-
-        await until(asked)
-        clock.jump(seconds)
-        let_go.set()
-        assert {one["status"] for one in (await under_way).of("penalties")} == {FULL}
-        inspectors.behaviour = faulty.freeze
-        short = await gateway.ask(ASKED, milliseconds=500)
-        assert {one["sources"][0]["failure"]["code"] for one in short.of("penalties")} == {"AGENCY_TIMEOUT"}
-        assert short.seconds < 1.5
-        assert (await gateway.ready())["ready"]
+    await until(is_asked)
+    clock.jump(seconds)
+    let_go.set()
+    assert {one["status"] for one in (await under_way).of("penalties")} == {FULL}
+    inspectors.behaviour = faulty.freeze
+    short = await gateway.ask(OTHERS, milliseconds=500)
+    assert {one["sources"][0]["failure"]["code"] for one in short.of("penalties")} == {"AGENCY_TIMEOUT"}
+    assert short.seconds < PATIENT
+    assert (await gateway.ready())["ready"]
 
 
 @pytest.mark.parametrize("seconds", [HOUR, -HOUR], ids=["forwards", "back"])
-async def test_rows_are_kept_for_as_long_as_they_were_to_be(tmp_path: Path, clock: Clock, seconds: float) -> None:
-    async with agency() as inspectors:
-        suppliers = [penalties("zhejiang-penalties", inspectors.url, time_to_live=2)]
-        async with serving(tmp_path, suppliers, **clock.settings) as gateway:
-            assert await answers(gateway, FULL)()
-            clock.jump(seconds)
-            first = inspectors.calls
+async def test_rows_are_kept_for_as_long_as_they_were_to_be(setting: Setting, seconds: float) -> None:
+    assert await answers(setting.gateway, FULL)()
+    setting.clock.jump(seconds)
+    first = setting.inspectors.calls
 
-            async def asked_again() -> bool:
-                assert await answers(gateway, FULL)()
-                return inspectors.calls > first
+    async def asked_again() -> bool:
+        assert await answers(setting.gateway, FULL)()
+        return setting.inspectors.calls > first
 
-            await until(asked_again)
+    await until(asked_again)
 
 
-async def test_a_token_is_good_by_the_clock_as_it_is(tmp_path: Path, clock: Clock) -> None:
-    key = ECKey.generate_key("P-256", auto_kid=True)
-    issuer = {"id": "https://login.example", "jwks": KeySet([key]).as_dict(private=False)}
-    claims = {"iss": issuer["id"], "aud": "xinqiao", "sub": "officer", "org": "first-bank", "roles": ["bank.officer"]}
-    now = int(time.time())
-    token = jwt.encode({"alg": "ES256", "kid": key.kid}, {**claims, "nbf": now - 60, "exp": now + 600}, key)
+async def test_a_token_is_good_by_the_clock_as_it_is(setting: Setting) -> None:
+    gateway, clock, now = setting.gateway, setting.clock, int(time.time())
+    claims = {"iss": setting.issuer, "aud": "xinqiao", "sub": "officer", "org": "first-bank", "roles": ["bank.officer"]}
+    claims |= {"nbf": now - 60, "exp": now + 600}
+    token = jwt.encode({"alg": "ES256", "kid": setting.key.kid}, claims, setting.key)
     bearer = {"Authorization": f"Bearer {token}"}
-    async with gateway_over_one(tmp_path, XINQIAO_ISSUERS=json.dumps([issuer]), **clock.settings) as (gateway, _):
-        assert (await gateway.ask(ASKED, **bearer)).status == 200
-        clock.jump(HOUR)
-        expired = await gateway.ask(ASKED, **bearer)
-        assert (expired.status, expired.code) == (401, "TOKEN_EXPIRED")
-        clock.jump(0)
-        assert (await gateway.ask(ASKED, **bearer)).status == 200
+    assert (await gateway.ask(ASKED, **bearer)).status == 200
+    clock.jump(HOUR)
+    expired = await gateway.ask(ASKED, **bearer)
+    assert (expired.status, expired.code) == (401, "TOKEN_EXPIRED")
+    clock.jump(0)
+    assert (await gateway.ask(ASKED, **bearer)).status == 200
 
 
-async def test_a_rule_holds_on_its_days_by_the_clock_as_it_is(tmp_path: Path, clock: Clock) -> None:
+async def test_the_audit_goes_on_and_keeps_what_a_wrong_clock_takes_for_old(setting: Setting) -> None:
+    async def chain() -> ChainReport:
+        report = await verify("xinqiao", setting.audit, KeySet([setting.audit_key]))
+        assert report.findings == ()
+        (one,) = report.chains
+        assert one.first == 1
+        return one
+
+    recorded = (await chain()).last
+
+    async def is_certified() -> bool:
+        return (await chain()).certified == recorded
+
+    for seconds in (0, 365 * DAY, -365 * DAY, 0):
+        setting.clock.jump(seconds)
+        for _ in range(10):
+            assert await answers(setting.gateway, FULL)()
+            recorded += 1
+        await until(is_certified)
+        assert (await setting.gateway.ready())["ready"]
+    assert (await chain()).last == recorded
+
+
+async def test_a_rule_holds_on_its_days_by_the_clock_as_it_is(tmp_path: Path) -> None:
+    clock = Clock(tmp_path / "clock")
     today = datetime.now(CHINA).date()
     policy = tmp_path / "policy"
     shutil.copytree(Path(str(files_of("policies"))), policy, ignore=shutil.ignore_patterns("*.py*", "tests"))
@@ -146,43 +208,8 @@ async def test_a_rule_holds_on_its_days_by_the_clock_as_it_is(tmp_path: Path, cl
             await until(answers(gateway, status))
 
 
-async def test_the_audit_goes_on_and_keeps_what_a_wrong_clock_takes_for_old(tmp_path: Path, clock: Clock) -> None:
-    key = OKPKey.generate_key("Ed25519", auto_kid=True)
-    (tmp_path / "audit.jwk").write_text(json.dumps(key.as_dict(private=True)))
-    (tmp_path / "keys.json").write_text(json.dumps({"keys": [key.as_dict(private=False)]}))
-    keeping = {
-        "XINQIAO_AUDIT__SIGNING_KEY": str(tmp_path / "audit.jwk"),
-        "XINQIAO_AUDIT__KEYS": str(tmp_path / "keys.json"),
-        "XINQIAO_AUDIT__CHECKPOINT_SECONDS": "0.1",
-        "XINQIAO_AUDIT__ROTATE_BYTES": "2000",
-        "XINQIAO_AUDIT__KEEP_DAYS": "30",
-    }
-    books = Books(FileArchive(tmp_path / "audit.jsonl", "xinqiao"), FileLedger(tmp_path / "audit.checkpoints"), {})
-
-    async def verified() -> Report:
-        return await verify("xinqiao", books, KeySet([key]))
-
-    async with gateway_over_one(tmp_path, **keeping, **clock.settings) as (gateway, _):
-        asked = 0
-
-        async def is_certified() -> bool:
-            (chain,) = (await verified()).chains
-            return bool(chain.certified == asked)
-
-        for seconds in (0, 365 * DAY, -365 * DAY, 0):
-            clock.jump(seconds)
-            for _ in range(10):
-                assert await answers(gateway, FULL)()
-                asked += 1
-            await until(is_certified)
-            assert (await gateway.ready())["ready"]
-    report = await verified()
-    assert report.findings == ()
-    assert [(chain.first, chain.last) for chain in report.chains] == [(1, asked)]
-
-
-@pytest.mark.parametrize("seconds", [DAY, -DAY], ids=["forwards", "back"])
-async def test_the_requests_of_a_minute_are_those_of_a_true_one(tmp_path: Path, clock: Clock, seconds: float) -> None:
+async def test_the_requests_of_a_minute_are_those_of_a_true_one(tmp_path: Path) -> None:
+    clock = Clock(tmp_path / "clock")
     bounded = {"XINQIAO_QUOTAS__ORGANISATION__REQUESTS": "30"}
     async with gateway_over_one(tmp_path, **bounded, **clock.settings) as (gateway, _):
 
@@ -192,8 +219,9 @@ async def test_the_requests_of_a_minute_are_those_of_a_true_one(tmp_path: Path, 
         async def admitted() -> bool:
             return (await gateway.ask(ASKED)).status == 200
 
-        await until(refused)
-        clock.jump(seconds)
-        again = [await gateway.ask(ASKED) for _ in range(10)]
-        assert [answer.code for answer in again if answer.status == 429]
-        await until(admitted)
+        for seconds in (DAY, -DAY):
+            await until(refused)
+            clock.jump(seconds)
+            again = [await gateway.ask(ASKED) for _ in range(10)]
+            assert [answer.code for answer in again if answer.status == 429]
+            await until(admitted)
