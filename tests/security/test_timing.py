@@ -283,7 +283,7 @@ async def test_what_an_agency_knows_that_may_not_be_searched_neither_shows_nor_l
 
 
 @pytest.mark.timeout(600)
-@settings(usual, max_examples=40)
+@settings(usual, max_examples=60)
 @given(st.data())
 def test_what_is_withheld_drives_no_call_and_shows_nowhere_in_the_answer(data: st.DataObject) -> None:
     world, seed = data.draw(worlds()), data.draw(st.integers(0, 2**32))
