@@ -19,7 +19,7 @@ from connectors.lane import OK, OWN_HEADERS, Bodies, Lane, can_be_header, with_d
 from connectors.manifest import Forward, Manifest, Part, Reference
 from connectors.reach import Reach, literal
 from connectors.settings import SupplySettings
-from connectors.tls import CertificateLane, Tls, open_context
+from connectors.tls import CertificateLane, ClientTls, Tls
 
 _JSON: Final = "application/json"
 _EVERYWHERE: Final = frozenset({"header", "query"})
@@ -85,7 +85,7 @@ def open_client(  # noqa: PLR0913  (what a kind wants of its connection)
     if manifest.forward is not None:
         _check_forward(manifest.forward, connection)
 
-    context, certificate = open_context(connection.tls)
+    tls = ClientTls(connection.tls)
 
     def open_lane(key: str, url: str, headers: Mapping[str, str]) -> tuple[Lane, str]:
         address = parse_address(key, url, settings.reach)
@@ -95,11 +95,11 @@ def open_client(  # noqa: PLR0913  (what a kind wants of its connection)
             with_defaults(headers, {"Accept": _JSON, "User-Agent": "xinqiao"}),
             connections=manifest.concurrency,
             bodies=Bodies(settings.largest_answer, read),
-            tls=context if address.scheme == "https" else None,
+            tls=tls.context() if address.scheme == "https" else None,
             reach=settings.reach,
         )
-        if certificate is not None:
-            lane = CertificateLane(lane, certificate)
+        if tls.certificate is not None:
+            lane = CertificateLane(lane, tls.certificate)
         return lane, address.path
 
     lane, path = open_lane("url", connection.url, with_defaults(connection.headers, {"Accept": accept}))
@@ -119,13 +119,13 @@ async def connect(manifest: HttpManifest, settings: SupplySettings) -> None:
     nothing, and lets go. Raises `AddressInvalid`, `LaneError`.
     """
     address = parse_address("url", manifest.connection.url, settings.reach)
-    context, _ = open_context(manifest.connection.tls)
+    tls = ClientTls(manifest.connection.tls)
     lane = FastLane(
         f"{address.scheme}://{address.netloc.rpartition('@')[2]}",
         {},
         connections=1,
         bodies=Bodies(settings.largest_answer),
-        tls=context if address.scheme == "https" else None,
+        tls=tls.context() if address.scheme == "https" else None,
         reach=settings.reach,
     )
     await lane.connect(asyncio.get_running_loop().time() + manifest.timeout)
