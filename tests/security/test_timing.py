@@ -129,7 +129,7 @@ def asked(world: RandomWorld, said: Said, *questions: Question, cached: bool = F
         supply = Remembering(SaidSupply(world.supply.datasets, said), RowCache(10_000) if cached else None)
         gateway, audit = with_supply(world.gateway, supply)
         for question in questions:
-            deadline = asyncio.get_running_loop().time() + 20.0
+            deadline = asyncio.get_running_loop().time() + 60.0
             received = Received(
                 "test",
                 question.text,
@@ -248,7 +248,7 @@ LOOKUPS = {
 
 async def looked_up(query: str, more_rules: str = "", **data: Any) -> Seen:
     world = build_world(datasets={**DATASETS, **FINDING}, more_rules=more_rules, **data)
-    deadline = asyncio.get_running_loop().time() + 20.0
+    deadline = asyncio.get_running_loop().time() + 60.0
     received = Received(
         "test", query, None, {}, BANK, "credit.underwriting", (), deadline, read_only=False, tell_cost=True
     )
