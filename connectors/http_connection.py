@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from functools import cache, partial
 from typing import Final, Literal, Protocol, Self
 from urllib.parse import SplitResult, urlsplit
 
@@ -20,7 +19,7 @@ from connectors.lane import OK, OWN_HEADERS, Bodies, Lane, can_be_header, with_d
 from connectors.manifest import Forward, Manifest, Part, Reference
 from connectors.reach import Reach, literal
 from connectors.settings import SupplySettings
-from connectors.tls import CertificateLane, Tls, open_context
+from connectors.tls import CertificateLane, ClientTls, Tls
 
 _JSON: Final = "application/json"
 _EVERYWHERE: Final = frozenset({"header", "query"})
@@ -86,25 +85,21 @@ def open_client(  # noqa: PLR0913  (what a kind wants of its connection)
     if manifest.forward is not None:
         _check_forward(manifest.forward, connection)
 
-    # Reading the machine's authorities takes 20 ms, which plain connections need not wait for.
-    tls = cache(partial(open_context, connection.tls))
-    if connection.tls != Tls():
-        tls()
+    tls = ClientTls(connection.tls)
 
     def open_lane(key: str, url: str, headers: Mapping[str, str]) -> tuple[Lane, str]:
         address = parse_address(key, url, settings.reach)
-        context, certificate = tls() if address.scheme == "https" else (None, None)
         usual = address.username is None and address.netloc.isascii()
         lane: Lane = (FastLane if usual and connection.lane == "fast" else HttpxLane)(
             f"{address.scheme}://{address.netloc}",
             with_defaults(headers, {"Accept": _JSON, "User-Agent": "xinqiao"}),
             connections=manifest.concurrency,
             bodies=Bodies(settings.largest_answer, read),
-            tls=context,
+            tls=tls.context() if address.scheme == "https" else None,
             reach=settings.reach,
         )
-        if certificate is not None:
-            lane = CertificateLane(lane, certificate)
+        if tls.certificate is not None:
+            lane = CertificateLane(lane, tls.certificate)
         return lane, address.path
 
     lane, path = open_lane("url", connection.url, with_defaults(connection.headers, {"Accept": accept}))
@@ -124,13 +119,13 @@ async def connect(manifest: HttpManifest, settings: SupplySettings) -> None:
     nothing, and lets go. Raises `AddressInvalid`, `LaneError`.
     """
     address = parse_address("url", manifest.connection.url, settings.reach)
-    context, _ = open_context(manifest.connection.tls)
+    tls = ClientTls(manifest.connection.tls)
     lane = FastLane(
         f"{address.scheme}://{address.netloc.rpartition('@')[2]}",
         {},
         connections=1,
         bodies=Bodies(settings.largest_answer),
-        tls=context if address.scheme == "https" else None,
+        tls=tls.context() if address.scheme == "https" else None,
         reach=settings.reach,
     )
     await lane.connect(asyncio.get_running_loop().time() + manifest.timeout)

@@ -57,7 +57,8 @@ class HttpxLane:
         self._bodies = bodies
         self._client = httpx.AsyncClient(
             headers=headers,
-            verify=tls or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),  # without TLS nobody is trusted
+            # Without TLS a context that trusts nobody: otherwise httpx would read certificates, to no purpose.
+            verify=tls or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
             # No connection is used twice: there, httpx would take what follows an answer for the next one.
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=0),
             timeout=None,  # noqa: S113  (each call has its deadline)

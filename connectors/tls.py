@@ -98,13 +98,26 @@ class CertificateLane:
         await self._lane.close()
 
 
-def open_context(tls: Tls) -> tuple[ssl.SSLContext, ClientCertificate | None]:
-    """What a client presents and trusts. Raises `AddressInvalid`."""
+class ClientTls:
+    """What a client presents and trusts; `certificate` is ours, where it has one."""
+
+    def __init__(self, tls: Tls) -> None:
+        """Raises `AddressInvalid`."""
+        self._context = _open_context(_path(tls.authority)) if tls.authority else None
+        self.certificate = ClientCertificate(tls, tls.certificate, self.context()) if tls.certificate else None
+
+    def context(self) -> ssl.SSLContext:
+        """The context. The machine's authorities are read where they are first needed, for that takes 20 ms."""
+        if self._context is None:
+            self._context = _open_context(None)
+        return self._context
+
+
+def _open_context(authority: Path | None) -> ssl.SSLContext:
     try:
-        context = ssl.create_default_context(cafile=_path(tls.authority) if tls.authority else None)
+        return ssl.create_default_context(cafile=authority)
     except (OSError, ValueError):
         raise AddressInvalid("tls.authority", "a PEM file of certificates that can be read") from None
-    return context, ClientCertificate(tls, tls.certificate, context) if tls.certificate else None
 
 
 def _path(reference: str) -> Path:

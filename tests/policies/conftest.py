@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from policies.load import load_policy, read_directory
+from policies.load import PolicyFiles, load_policy, read_directory
 from policies.policy import Policy
 from schema.catalogue import Catalogue, FieldSpec, RecordType, Tier
 from schema.values import Kind
@@ -106,12 +106,12 @@ CATALOGUE = Catalogue(
 )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def catalogue() -> Catalogue:
     return CATALOGUE
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def cells() -> Mapping[str, frozenset[str]]:
     penalty, payment = (
         frozenset(coordinate for coordinate, _ in CATALOGUE.tiers() if coordinate.split(".")[0] == name)
@@ -120,21 +120,26 @@ def cells() -> Mapping[str, frozenset[str]]:
     return {"tax": payment, "zhejiang": penalty}
 
 
+def policy_files(rules: str = "rules: []\n", **files: str) -> PolicyFiles:
+    """The files of a policy: `files` by path, with "__" for "/"; the rest is the small policy above."""
+    contents = {
+        "version": VERSION,
+        "trees": TREES,
+        "organisations": ORGANISATIONS,
+        "rules__nation": rules,
+    } | files
+    return {f"{name.replace('__', '/')}.yaml": content.encode() for name, content in contents.items()}
+
+
 @pytest.fixture
 def write_policy(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a policy directory: `files` by path, with "__" for "/"; the rest is the small policy above."""
+    """Writes a directory of `policy_files`."""
 
     def write(rules: str = "rules: []\n", **files: str) -> Path:
-        contents = {
-            "version": VERSION,
-            "trees": TREES,
-            "organisations": ORGANISATIONS,
-            "rules__nation": rules,
-        } | files
-        for name, content in contents.items():
-            path = tmp_path / f"{name.replace('__', '/')}.yaml"
+        for name, content in policy_files(rules, **files).items():
+            path = tmp_path / name
             path.parent.mkdir(exist_ok=True)
-            path.write_text(content, "utf-8")
+            path.write_bytes(content)
         return tmp_path
 
     return write

@@ -172,6 +172,7 @@ def changed(draw: st.DrawFn, content: bytes) -> bytes:
 CONTENTS = {name: st.binary(max_size=200) | TREES_OF_VALUES | changed(content) for name, content in FILES.items()}
 
 
+@cache
 def plain(content: bytes, key: str, kind: type[Any]) -> Any:
     """What stands under a key of the document, as YAML's base schema has it: texts, lists and mappings. Nothing where
     nothing is written (`null`, which the base schema knows not, is nothing too).
@@ -327,7 +328,8 @@ def width_by_cell(version: str, caller: CallerClass) -> Mapping[tuple[str, str],
     return {(agency, name): width(one) for agency, row in table.cells.items() for name, one in row.items()}
 
 
-LOADED: dict[str, Policy] = {}
+BEFORE = load_policy(FILES, catalogue(), AGENCIES)
+LOADED = {BEFORE.version: BEFORE}
 
 
 def names_it(row: tuple[str, ...], policy: Policy, caller: CallerClass, agency: str, coordinate: str) -> bool:
@@ -360,11 +362,10 @@ def test_an_altered_column_opens_nothing_to_anybody_whom_the_altered_rule_does_n
     after = outcome(files)
     if not isinstance(after, Policy):
         return
-    before = load_policy(FILES, catalogue(), AGENCIES)
-    LOADED.update({policy.version: policy for policy in (before, after)})
+    LOADED[after.version] = after
     altered = plain_rows(files) - plain_rows(FILES)
     for caller in CALLERS:
-        was, now = (width_by_cell(policy.version, caller) for policy in (before, after))
+        was, now = (width_by_cell(policy.version, caller) for policy in (BEFORE, after))
         for (agency, coordinate), width in now.items():
             if width > was[agency, coordinate]:
                 named = [row for row in altered if names_it(row, after, caller, agency, coordinate)]

@@ -19,7 +19,7 @@ import httpx
 from tests.faults.agency import row
 from tests.faults.installation import COMMAND, Supplier, environment_of
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds within which a gateway that does not hang has answered or hung up."""
 
 GRAPHQL_RESPONSE = "application/graphql-response+json"
@@ -40,7 +40,7 @@ class Attacked:
         sent = {"Accept": GRAPHQL_RESPONSE, **(headers or {})}
         return self.client.post("/graphql", json={"query": query, **members}, headers=sent)
 
-    def send(self, *pieces: bytes, quiet: float = 2.0) -> bytes:
+    def send(self, *pieces: bytes, quiet: float = 20.0) -> bytes:
         """What comes back over a connection of its own until the gateway closes it, which we ask it to do once it has
         been `quiet` for so many seconds. Raises `TimeoutError` where it does not.
         """

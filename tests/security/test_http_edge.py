@@ -179,7 +179,8 @@ def test_a_header_that_comes_twice_is_refused_not_chosen_from(gateway: Attacked,
     pair = f"{name}: application/json\r\n{name}: application/json\r\n".encode()
     typed = b"" if name == "Content-Type" else b"Content-Type: application/json\r\n"
     length = f"Content-Length: {len(BODY)}\r\n\r\n".encode()
-    received = gateway.send(b"POST /graphql HTTP/1.1\r\nHost: x\r\n" + typed + pair + length + BODY)
+    head = b"POST /graphql HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+    received = gateway.send(head + typed + pair + length + BODY)
     assert statuses(received) == [400], received
 
 
@@ -208,12 +209,15 @@ def test_a_wish_for_another_protocol_is_passed_over_and_the_request_answered(gat
 
 def test_a_wish_for_another_protocol_makes_no_second_request_of_a_body(gateway: Attacked) -> None:
     """Who stands before the gateway and passes the wish on would take it for the first one's body."""
-    smuggled = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    smuggled, next_one = (
+        b"GET %b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % path for path in (b"/healthz", b"/nowhere")
+    )
     upgrade = (b"Connection: Upgrade", b"Upgrade: websocket")
     head = post(b"Content-Length: " + str(len(smuggled)).encode(), *upgrade) + b"\r\n"
-    assert statuses(gateway.send(head, smuggled)) == [400]
+    assert statuses(gateway.send(head, smuggled, next_one)) == [400, 404]
     chunked = post(b"Transfer-Encoding: chunked", *upgrade) + b"\r\n"
-    assert statuses(gateway.send(chunked, b"%x\r\n%b\r\n0\r\n\r\n" % (len(smuggled), smuggled))) == [400]
+    body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(smuggled), smuggled)
+    assert statuses(gateway.send(chunked, body, next_one)) == [400, 404]
 
 
 def test_requests_after_a_wish_for_another_protocol_are_answered_in_their_order(gateway: Attacked) -> None:

@@ -97,6 +97,9 @@ async def test_renamed_directive_not_enforced(route: str, directive: str) -> Non
     assert "facts" not in guarded.supply.columns(PENALTIES)
     if directive.startswith(("@include", "@skip")):
         assert FACTS.encode() in await by_route(guarded_world(penalties()), route, target)
+
+
+def test_no_directive_of_the_contract_is_left_to_a_router_to_enforce() -> None:
     assert not re.search(r"@(authenticated|requiresScopes|policy)\b", national().subgraph_sdl(()))
 
 
@@ -275,6 +278,9 @@ async def test_group_and_count_leak(route: str) -> None:
     none, past = [await by_route(guarded_world(rows), route, target) for rows in ({}, over)]
     assert none == past
     assert b'"hasMore":true' in await by_route(guarded_world(many), route, target)
+
+
+def test_nothing_in_the_contract_groups_or_counts() -> None:
     assert not re.search(r"^  \w*([cC]ount|[gG]roup|[tT]otal)\w*\(", national().subgraph_sdl(()), re.MULTILINE)
 
 

@@ -33,7 +33,7 @@ from policies.tree import Tree
 from schema.values import Code, Money
 from tests.gateway.stages.conftest import DATASETS, HANGZHOU, NINGBO, SHENZHEN, KeptAudit, build_world, dataset
 from tests.gateway.stages.random_worlds import NUMBERS
-from tests.security.routes import CachingSupply
+from tests.security.routes import VIEWS, CachingSupply
 
 ISSUER, NOTARY = (ECKey.generate_key("P-256", auto_kid=True) for _ in range(2))
 SIGNING = OKPKey.generate_key("Ed25519", auto_kid=True)
@@ -125,7 +125,7 @@ def installation(directory: Path) -> Installation:
     issuer = ConsentIssuer("notary", KeySet([NOTARY]), frozenset({"any"}), none_revoked)
     world = build_world(ROWS, datasets=SUPPLIED, consents=ConsentVerifier({"notary": issuer}, "xinqiao", Tree({})))
     supply = CachingSupply(SUPPLIED, ROWS)
-    world = world.provided(supply=supply, shared=frozenset(SUPPLIED))
+    world = world.provided(supply=supply, shared=frozenset(SUPPLIED), views=VIEWS)
     listed = directory / "operations.json"
     listed.write_text(json.dumps({LISTED: QUERY}))
     gateway = replace(

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from io import BytesIO
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook, load_workbook
 from openpyxl.cell.cell import Cell, MergedCell
@@ -17,10 +17,11 @@ from openpyxl.utils import get_column_letter
 from policies.compile import compile_table
 from policies.decision import Basis, CallerClass, Effect
 from policies.errors import Finding, PolicyInvalid
-from policies.load import PolicyFiles, load_policy, read_directory
+from policies.load import PolicyFiles, load_policy
 from policies.spreadsheet import from_workbook, to_workbook
 from policies.spreadsheet.sheet import RULES
 from schema.catalogue import Catalogue, Tier
+from tests.policies.conftest import policy_files
 
 LONG = "inspection.of-companies-in-the-first-"
 TREES = f"""\
@@ -89,7 +90,7 @@ Decided = Mapping[tuple[str | None, str, str, str], str]
 """By purpose, role, basis and coordinate, the word of the decision; empty where it is withheld."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Small:
     """A small policy, exported."""
 
@@ -97,6 +98,11 @@ class Small:
     catalogue: Catalogue
     cells: Mapping[str, frozenset[str]]
     exported: bytes
+
+    @cached_property
+    def book(self) -> Workbook:
+        """To be read, not changed."""
+        return load_workbook(BytesIO(self.exported))
 
     def changed(self, change: Callable[[Workbook], object]) -> PolicyFiles:
         book = load_workbook(BytesIO(self.exported))
@@ -142,17 +148,17 @@ def write(book: Workbook, edits: Edits) -> None:
         cell_at(book, *place).value = value
 
 
-@pytest.fixture
-def small(write_policy: Callable[..., Path], catalogue: Catalogue, cells: Mapping[str, frozenset[str]]) -> Small:
-    files = read_directory(write_policy(RULES_FILE, trees=TREES, organisations=ORGANISATIONS))
+@pytest.fixture(scope="module")
+def small(catalogue: Catalogue, cells: Mapping[str, frozenset[str]]) -> Small:
+    files = policy_files(RULES_FILE, trees=TREES, organisations=ORGANISATIONS)
     return Small(files, catalogue, cells, to_workbook(files, catalogue, cells))
 
 
 def where(small: Small, *place: str) -> str:
-    return f"{place[0]}!{cell_at(load_workbook(BytesIO(small.exported)), *place).coordinate}"
+    return f"{place[0]}!{cell_at(small.book, *place).coordinate}"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def before(small: Small) -> Decided:
     return small.decided(small.files)
 
@@ -194,7 +200,7 @@ def test_what_was_shown_is_denied(small: Small, before: Decided, word: str | Non
 
 
 def test_several_cells_of_one_kind_become_one_rule(small: Small) -> None:
-    titles = [title for title in load_workbook(BytesIO(small.exported)).sheetnames if "~" in title]
+    titles = [title for title in small.book.sheetnames if "~" in title]
     places = product(titles, ("Penalty.person", "Penalty.personId"), ("bank.officer", "inspector"))
     text = small.edited(dict.fromkeys(places, "clear"))["rules/zhejiang.yaml"].decode()
     assert text.count("- id:") == 2  # the officer has columns of its own for consent and jurisdiction
@@ -323,7 +329,7 @@ def test_a_cell_that_holds_no_decision_is_refused(small: Small, word: object, co
     ],
 )
 def test_all_but_decisions_is_refused_by_its_cell(small: Small, cell: str, code: str) -> None:
-    last = get_column_letter(load_workbook(BytesIO(small.exported))["For credit"].max_column)
+    last = get_column_letter(small.book["For credit"].max_column)
     place = cell.format(last=last)
 
     def change(book: Workbook) -> None:
@@ -370,7 +376,7 @@ def test_ids_stay_unique_from_import_to_import(small: Small) -> None:
 
 
 def test_purposes_whose_names_begin_alike_have_sheets_of_their_own(small: Small) -> None:
-    titles = [title for title in load_workbook(BytesIO(small.exported)).sheetnames if "~" in title]
+    titles = [title for title in small.book.sheetnames if "~" in title]
     assert {title.partition("~")[0] for title in titles} == {f"For {LONG}"[:29]}
     for title, purpose in zip(titles, (f"{LONG}quarter", f"{LONG}year"), strict=True):
         files = small.edited({(title, "Penalty.personId", "bank"): "clear"})
@@ -378,7 +384,7 @@ def test_purposes_whose_names_begin_alike_have_sheets_of_their_own(small: Small)
 
 
 def test_only_decisions_are_unlocked(small: Small) -> None:
-    sheet = load_workbook(BytesIO(small.exported))["For credit"]
+    sheet = small.book["For credit"]
     unlocked = {cell.coordinate for row in sheet for cell in row if not cell.protection.locked}
     assert sheet.protection.sheet
     assert unlocked == {cell.coordinate for row in sheet.iter_rows(2, None, 7, sheet.max_column - 1) for cell in row}
@@ -394,10 +400,11 @@ def test_only_decisions_are_unlocked(small: Small) -> None:
     ],
 )
 def test_a_cell_offers_what_fits_its_field(small: Small, coordinate: str, choices: str) -> None:
-    book = load_workbook(BytesIO(small.exported))
-    cell = cell_at(book, "For credit", coordinate, "bank")
+    cell = cell_at(small.book, "For credit", coordinate, "bank")
     offered = [
-        rule.formula1 for rule in book["For credit"].data_validations.dataValidation if cell.coordinate in rule.sqref
+        rule.formula1
+        for rule in small.book["For credit"].data_validations.dataValidation
+        if cell.coordinate in rule.sqref
     ]
     assert offered == [f'"{choices}"']
 
@@ -419,7 +426,7 @@ SOME_WORDS = st.sampled_from([None, "clear", "withheld", "masked redact", "maske
 @example(edits=OPEN_PAID)
 @example(edits={("For any", "Penalty.personId", "bank"): "masked last4", ("For credit", "Penalty", "inspector"): None})
 @given(edits=st.dictionaries(SOME_CELLS, SOME_WORDS, min_size=1, max_size=4))
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None)
 def test_an_import_is_refused_or_changes_what_was_edited_and_what_lies_below_it(
     small: Small, before: Decided, edits: Edits
 ) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
+import signal
+import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,50 +19,25 @@ AT = datetime(2026, 11, 24, 9, tzinfo=UTC)
 
 Opened = Callable[..., Awaitable[Store]]
 
-# Kills itself, as a power cut would, at the n-th of the calls by which the store writes.
-PUBLISHER = """
-import asyncio, os, signal, sqlite3, sys
-from datetime import UTC, datetime
-from pathlib import Path
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
-from policies.store.model import new_version
-from policies.store.open import open_store
 
-address, last = sys.argv[1], int(sys.argv[2])
-steps = 0
+@pytest.fixture(scope="module")
+def publish_and_die() -> Iterator[Callable[[str, int], int]]:
+    """Publishes version 2 at an address in a process that is killed at the n-th step, and gives its exit code."""
+    command = [sys.executable, str(Path(__file__).with_name("publisher.py"))]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as publisher:
+        assert publisher.stdin
+        assert publisher.stdout
 
-def step(*_):
-    global steps
-    steps += 1
-    if steps == last:
-        os.kill(os.getpid(), signal.SIGKILL)
+        def publish(address: str, last: int) -> int:
+            publisher.stdin.write(f"{last} {address}\n")
+            return int(publisher.stdout.readline())
 
-def counted(original):
-    def call(*arguments):
-        step()
-        return original(*arguments)
-    return call
-
-async def main():
-    store = await open_store(address)
-    os.fsync = counted(os.fsync)
-    Path.rename = counted(Path.rename)
-    event.listen(Engine, "before_cursor_execute", step)
-    event.listen(Engine, "commit", step)
-    files = {"trees.yaml": b"new", "rules/tax.yaml": b"new"}
-    await store.publish(
-        new_version(2, files, published_at=datetime(2026, 11, 24, 9, tzinfo=UTC), by="al", why="new"), 1
-    )
-    await store.close()
-
-asyncio.run(main())
-"""
+        yield publish
 
 
 @pytest.mark.parametrize("kind", ["directory", "sqlite"])
 async def test_a_publisher_killed_at_any_step_leaves_the_old_version_or_the_new_one(
-    kind: str, tmp_path: Path, open_at: Opened
+    kind: str, tmp_path: Path, open_at: Opened, publish_and_die: Callable[[str, int], int]
 ) -> None:
     outcomes = []
     for last in range(1, 30):
@@ -70,8 +46,7 @@ async def test_a_publisher_killed_at_any_step_leaves_the_old_version_or_the_new_
         store = await open_at(address)
         first = new_version(1, {"trees.yaml": b"old"}, published_at=AT, by="al", why="old")
         await store.publish(first, 0)
-        publisher = await asyncio.create_subprocess_exec(sys.executable, "-c", PUBLISHER, address, str(last))
-        code = await publisher.wait()
+        code = publish_and_die(address, last)
         latest = await store.latest()
         outcomes.append(latest.number)
         assert await store.version(1) == first
@@ -84,6 +59,7 @@ async def test_a_publisher_killed_at_any_step_leaves_the_old_version_or_the_new_
             assert latest.files["rules/tax.yaml"] == b"new"
         if code == 0:
             break
+        assert code == -signal.SIGKILL
     assert outcomes == sorted(outcomes)
     assert outcomes.count(1) >= 3
     assert outcomes[-1] == 2

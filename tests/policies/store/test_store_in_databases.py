@@ -96,7 +96,7 @@ async def test_a_changed_version_in_a_database_is_refused(
 async def test_postgresql_notifies_other_instances(postgres_address: str, open_at: Opened) -> None:
     publisher = await open_at(postgres_address)
     follower = await open_at(postgres_address, poll=3_600)
-    async with asyncio.timeout(10), aclosing(follower.changes()) as changes:
+    async with asyncio.timeout(60), aclosing(follower.changes()) as changes:
         assert await anext(changes) == 0
         for number in (1, 2):
             await publisher.publish(version(number), number - 1)
@@ -107,7 +107,7 @@ async def test_a_lost_connection_ends_the_changes_and_new_ones_catch_up(postgres
     publisher = await open_at(postgres_address)
     follower = await open_at(postgres_address)
     end = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         async with aclosing(follower.changes()) as changes:
             assert await anext(changes) == 0
             async with connected(postgres_address) as connection:

@@ -166,7 +166,7 @@ async def test_changes_begin_with_the_latest_and_tell_each_number_once(
 ) -> None:
     await filled(store, 2)
     other = await open_at(address)
-    async with asyncio.timeout(10), aclosing(other.changes()) as changes:
+    async with asyncio.timeout(60), aclosing(other.changes()) as changes:
         assert await anext(changes) == 2
         await store.publish(version(3), 2)
         assert await anext(changes) == 3
