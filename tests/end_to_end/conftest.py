@@ -19,7 +19,6 @@ import orjson
 import pytest
 
 ROOT = Path(__file__).parents[2]
-COMMAND = [sys.executable, "-c", "from gateway.cli import app; app()"]
 STOP_SECONDS = 20.0
 
 
@@ -84,7 +83,7 @@ class Demonstration:
 @contextmanager
 def demonstration() -> Iterator[Demonstration]:
     process = subprocess.Popen(
-        [*COMMAND, "demo", "--json", "--port", "0"],
+        [sys.executable, "-c", "from gateway.cli import app; app()", "demo", "--json", "--port", "0"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         start_new_session=True,
@@ -117,7 +116,10 @@ def own_demo() -> Iterator[Demonstration]:
         yield running
 
 
-@pytest.fixture(scope="session")
-def command() -> list[str]:
-    """The command line, as an argument list."""
-    return COMMAND
+@pytest.fixture
+def clean_variables(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Variables without those that steer `xinqiao`, to be set and left as the test needs."""
+    for name in os.environ:
+        if name.startswith(("XINQIAO_", "XQ_")):
+            monkeypatch.delenv(name)
+    return monkeypatch
