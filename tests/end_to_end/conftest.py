@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from urllib.parse import urljoin
 
 import httpx
 import orjson
+import psutil
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -24,11 +24,10 @@ STOP_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Answer:
-    """A GraphQL answer, as text too, and how long it took in seconds."""
+    """A GraphQL answer, as text too."""
 
     status: int
     text: str
-    seconds: float
 
     @property
     def json(self) -> dict[str, Any]:
@@ -65,7 +64,6 @@ class Demonstration:
             headers["X-Purpose"] = purpose
         if consents:
             headers["X-Consent"] = ",".join(consents)
-        started = time.monotonic()
         answer = httpx.post(
             self.said["url"],
             json={"query": query, "variables": variables},
@@ -73,7 +71,15 @@ class Demonstration:
             timeout=30,
             trust_env=False,
         )
-        return Answer(answer.status_code, answer.text, time.monotonic() - started)
+        return Answer(answer.status_code, answer.text)
+
+    def end(self, number: signal.Signals) -> None:
+        """Tells it to end, which it does with all that it started."""
+        children = psutil.Process(self.process.pid).children(recursive=True)
+        self.process.send_signal(number)
+        assert self.process.wait(STOP_SECONDS) == 0
+        _, alive = psutil.wait_procs(children, timeout=STOP_SECONDS)
+        assert alive == []
 
     def agency_requests(self, agency: str) -> dict[str, Any]:
         """What an agency says that it was asked."""
@@ -92,15 +98,14 @@ def demonstration() -> Iterator[Demonstration]:
     try:
         line = process.stdout.readline()
         assert line, "the demonstration ended before it answered"
-        yield Demonstration(process, orjson.loads(line))
+        running = Demonstration(process, orjson.loads(line))
+        yield running
+        if process.poll() is None:
+            running.end(signal.SIGINT)
     finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(STOP_SECONDS)
-        finally:
-            process.kill()
-            process.stdout.close()
-            process.wait()
+        process.kill()
+        process.stdout.close()
+        process.wait()
 
 
 @pytest.fixture(scope="session")
@@ -109,9 +114,9 @@ def demo() -> Iterator[Demonstration]:
         yield running
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def own_demo() -> Iterator[Demonstration]:
-    """A demonstration of this test alone, which it may damage."""
+    """A demonstration of these tests alone, which they may damage."""
     with demonstration() as running:
         yield running
 

@@ -35,9 +35,8 @@ def planned(companies: int, file: Path) -> dict[str, Any]:
     return {fetch["dataset"]: fetch for place in orjson.loads(said)["places"] for fetch in place["fetches"]}
 
 
-def test_a_hundred_companies_make_the_calls_that_the_plan_says(
-    demo: Demonstration, tmp_path: Path, clean_variables: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("clean_variables")
+def test_a_hundred_companies_make_the_calls_that_the_plan_says(demo: Demonstration, tmp_path: Path) -> None:
     codes = demo.said["codes"][100:200]
     before = {agency: demo.agency_requests(agency)["counts"] for agency in SERVERS}
     answer = demo.ask(QUERY, codes=codes)
