@@ -85,17 +85,16 @@ def open_client(  # noqa: PLR0913  (what a kind wants of its connection)
     if manifest.forward is not None:
         _check_forward(manifest.forward, connection)
 
-    context, certificate = open_context(connection.tls)
-
     def open_lane(key: str, url: str, headers: Mapping[str, str]) -> tuple[Lane, str]:
         address = parse_address(key, url, settings.reach)
+        context, certificate = open_context(connection.tls) if address.scheme == "https" else (None, None)
         usual = address.username is None and address.netloc.isascii()
         lane: Lane = (FastLane if usual and connection.lane == "fast" else HttpxLane)(
             f"{address.scheme}://{address.netloc}",
             with_defaults(headers, {"Accept": _JSON, "User-Agent": "xinqiao"}),
             connections=manifest.concurrency,
             bodies=Bodies(settings.largest_answer, read),
-            tls=context if address.scheme == "https" else None,
+            tls=context,
             reach=settings.reach,
         )
         if certificate is not None:
@@ -119,13 +118,13 @@ async def connect(manifest: HttpManifest, settings: SupplySettings) -> None:
     nothing, and lets go. Raises `AddressInvalid`, `LaneError`.
     """
     address = parse_address("url", manifest.connection.url, settings.reach)
-    context, _ = open_context(manifest.connection.tls)
+    context, _ = open_context(manifest.connection.tls) if address.scheme == "https" else (None, None)
     lane = FastLane(
         f"{address.scheme}://{address.netloc.rpartition('@')[2]}",
         {},
         connections=1,
         bodies=Bodies(settings.largest_answer),
-        tls=context if address.scheme == "https" else None,
+        tls=context,
         reach=settings.reach,
     )
     await lane.connect(asyncio.get_running_loop().time() + manifest.timeout)
