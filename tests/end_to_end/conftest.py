@@ -42,6 +42,7 @@ class Answer:
 class Demonstration:
     process: subprocess.Popen[bytes]
     said: Mapping[str, Any]
+    client: httpx.Client
 
     @property
     def showcase(self) -> str:
@@ -64,13 +65,7 @@ class Demonstration:
             headers["X-Purpose"] = purpose
         if consents:
             headers["X-Consent"] = ",".join(consents)
-        answer = httpx.post(
-            self.said["url"],
-            json={"query": query, "variables": variables},
-            headers=headers,
-            timeout=30,
-            trust_env=False,
-        )
+        answer = self.client.post(self.said["url"], json={"query": query, "variables": variables}, headers=headers)
         return Answer(answer.status_code, answer.text)
 
     def end(self, number: signal.Signals) -> None:
@@ -83,7 +78,7 @@ class Demonstration:
 
     def agency_requests(self, agency: str) -> dict[str, Any]:
         """What an agency says that it was asked."""
-        return httpx.get(urljoin(self.said["agencies"][agency], "/requests"), timeout=10, trust_env=False).json()
+        return self.client.get(urljoin(self.said["agencies"][agency], "/requests")).json()
 
 
 @contextmanager
@@ -98,10 +93,13 @@ def demonstration() -> Iterator[Demonstration]:
     try:
         line = process.stdout.readline()
         assert line, "the demonstration ended before it answered"
-        running = Demonstration(process, orjson.loads(line))
-        yield running
-        if process.poll() is None:
-            running.end(signal.SIGINT)
+        # Connections that are kept could end just when they are used again.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        with httpx.Client(limits=limits, timeout=30, trust_env=False) as client:
+            running = Demonstration(process, orjson.loads(line), client)
+            yield running
+            if process.poll() is None:
+                running.end(signal.SIGINT)
     finally:
         process.kill()
         process.stdout.close()

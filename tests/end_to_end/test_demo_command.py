@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import signal
 
-import httpx
 import psutil
 import pytest
 
@@ -36,7 +35,7 @@ def test_its_companies_are_known_to_the_registry(demo) -> None:
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/graphiql"])
 def test_it_is_healthy_ready_and_has_a_page(demo, path: str) -> None:
     address = demo.said["url"].removesuffix("/graphql")
-    assert httpx.get(address + path, trust_env=False).status_code == 200
+    assert demo.client.get(address + path).status_code == 200
 
 
 def test_told_to_end_it_stops_all_that_it_started(own_demo) -> None:
