@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.demo.nation import Population, populate
-from gateway.demo.supervisor import Nation, running_nation
+from gateway.demo.supervisor import _AGENCIES, Nation, running_nation
 
 SEED: Final = 11
 TODAY: Final = date(2026, 11, 24)
@@ -18,6 +18,16 @@ TODAY: Final = date(2026, 11, 24)
 @pytest.fixture(scope="session")
 def population() -> Population:
     return populate(SEED, TODAY)
+
+
+@pytest.fixture(scope="session")
+def records(population: Population, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the agencies know, each in a directory of its own."""
+    directory: Path = tmp_path_factory.mktemp("records")
+    for agency in _AGENCIES:
+        (directory / agency.id).mkdir()
+        agency.write(population, directory / agency.id)
+    return directory
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -51,6 +51,17 @@ def test_agencies_know_nothing_of_xinqiao() -> None:
     assert ours <= {"gateway.demo.agencies", "gateway.demo.agencies.http"}
 
 
+async def test_the_codes_are_some_hundreds_about_which_something_is_known(nation: Nation) -> None:
+    path = nation.agencies["registry"].removeprefix("sqlite:///")
+    database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    registered = {code.upper() for (code,) in database.execute("SELECT uniscid FROM e_baseinfo")}
+    database.close()
+
+    assert 300 <= len(nation.codes) == len(set(nation.codes)) <= 500
+    assert set(nation.codes) - registered == {nation.showcase["rural_collective"]}
+    assert set(nation.showcase.values()) - set(nation.codes) == {nation.showcase["nobody"]}
+
+
 async def test_the_court_finds_cases_however_their_codes_were_typed(nation: Nation, client: httpx.AsyncClient) -> None:
     keys = ("lower_case", "full_width", "organisation_code", "clean")
     answer = await post_court(client, nation, [nation.showcase[key] for key in keys])

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from gateway.demo.nation import Population
-from gateway.demo.records import court, customs, guangdong_penalties, registry, tax, zhejiang_penalties
 from gateway.demo.records.dirt import full_width
 
 
@@ -21,15 +20,13 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 
 @pytest.fixture
-def zhejiang(population: Population, tmp_path: Path) -> list[dict[str, Any]]:
-    zhejiang_penalties.write(population, tmp_path)
-    return list(json.loads((tmp_path / "penalties.json").read_bytes()))
+def zhejiang(records: Path) -> list[dict[str, Any]]:
+    return list(json.loads((records / "zhejiang-penalties" / "penalties.json").read_bytes()))
 
 
 @pytest.fixture
-def guangdong(population: Population, tmp_path: Path) -> list[dict[str, Any]]:
-    guangdong_penalties.write(population, tmp_path)
-    return list(json.loads((tmp_path / "xzcf.json").read_bytes()))
+def guangdong(records: Path) -> list[dict[str, Any]]:
+    return list(json.loads((records / "guangdong-penalties" / "xzcf.json").read_bytes()))
 
 
 def test_a_penalty_is_given_out_though_its_publicity_period_is_over(
@@ -57,12 +54,11 @@ def test_a_guangdong_company_is_fined_by_zhejiang_alone(
 
 
 def test_the_same_penalty_and_the_same_trader_are_there_twice(
-    population: Population, zhejiang: list[dict[str, Any]], tmp_path: Path
+    population: Population, zhejiang: list[dict[str, Any]], records: Path
 ) -> None:
     code = population.showcase["duplicate"].code
-    customs.write(population, tmp_path)
     penalties = [row for row in zhejiang if row["creditCode"] == code]
-    traders = [row for row in rows_of(tmp_path / "traders.csv") if row["统一社会信用代码"] == code]
+    traders = [row for row in rows_of(records / "customs" / "traders.csv") if row["统一社会信用代码"] == code]
 
     assert len(penalties) == len(traders) == 2
     assert penalties[0] == penalties[1]
@@ -70,23 +66,20 @@ def test_the_same_penalty_and_the_same_trader_are_there_twice(
 
 
 def test_codes_are_in_lower_case_in_full_width_and_cut_to_the_organisation_code(
-    population: Population, guangdong: list[dict[str, Any]], tmp_path: Path
+    population: Population, guangdong: list[dict[str, Any]], records: Path
 ) -> None:
-    court.write(population, tmp_path)
-    customs.write(population, tmp_path)
     lower = population.showcase["lower_case"].code.lower()
     wide = full_width(population.showcase["full_width"].code)
     short = population.showcase["organisation_code"].organisation_code
-    in_court = {case["tyshxydm"] for case in json.loads((tmp_path / "sxbzxr.json").read_bytes())["ajlb"]}
+    in_court = {case["tyshxydm"] for case in json.loads((records / "court" / "sxbzxr.json").read_bytes())["ajlb"]}
 
     assert {lower, wide, short} <= in_court
-    assert {lower, wide, short} <= {row["统一社会信用代码"] for row in rows_of(tmp_path / "traders.csv")}
+    assert {lower, wide, short} <= {row["统一社会信用代码"] for row in rows_of(records / "customs" / "traders.csv")}
     assert {lower, wide} <= {row["xydm"] for row in guangdong}
 
 
-def test_the_registry_writes_none_in_every_way(population: Population, tmp_path: Path) -> None:
-    registry.write(population, tmp_path)
-    base = rows_of(tmp_path / "e_baseinfo.csv")
+def test_the_registry_writes_none_in_every_way(population: Population, records: Path) -> None:
+    base = rows_of(records / "registry" / "e_baseinfo.csv")
     (undated,) = [row for row in base if row["uniscid"] == population.showcase["no_dates"].code]
     lower = population.showcase["lower_case"].code
 
@@ -96,11 +89,10 @@ def test_the_registry_writes_none_in_every_way(population: Population, tmp_path:
 
 
 def test_sums_are_in_yuan_in_ten_thousands_and_in_fen(
-    population: Population, zhejiang: list[dict[str, Any]], guangdong: list[dict[str, Any]], tmp_path: Path
+    population: Population, zhejiang: list[dict[str, Any]], guangdong: list[dict[str, Any]], records: Path
 ) -> None:
-    tax.write(population, tmp_path)
     code = population.showcase["everything"].code
-    file = json.loads((tmp_path / "nsr.json").read_bytes())["NSR"][code[8:17]]
+    file = json.loads((records / "tax" / "nsr.json").read_bytes())["NSR"][code[8:17]]
 
     assert {row["fineYuan"] for row in zhejiang if row["creditCode"] == code} == {20000}
     assert {row["fkje"] for row in guangdong if row["xydm"] == code} == {"2"}
@@ -114,18 +106,17 @@ def test_one_decision_date_is_no_date(population: Population, guangdong: list[di
     assert dates[0] == "20251399"
 
 
-def test_a_name_needs_four_bytes_in_the_customs_encoding(population: Population, tmp_path: Path) -> None:
-    customs.write(population, tmp_path)
-    text = (tmp_path / "traders.csv").read_text(encoding="utf-8")
+def test_a_name_needs_four_bytes_in_the_customs_encoding(records: Path) -> None:
+    text = (records / "customs" / "traders.csv").read_text(encoding="utf-8")
 
     with pytest.raises(UnicodeEncodeError):
         text.encode("gbk")
     assert text.encode("gb18030").decode("gb18030") == text
 
 
-def test_no_agency_has_heard_of_nobody(population: Population, tmp_path: Path) -> None:
-    registry.write(population, tmp_path)
-    tax.write(population, tmp_path)
+def test_no_agency_has_heard_of_nobody(population: Population, records: Path) -> None:
     nobody = population.showcase["nobody"]
 
-    assert all(nobody.organisation_code not in path.read_text(encoding="utf-8") for path in tmp_path.iterdir())
+    files = [path for path in records.rglob("*") if path.is_file()]
+    assert len(files) >= 7
+    assert all(nobody.organisation_code.encode() not in path.read_bytes() for path in files)

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,20 +15,19 @@ from urllib.parse import urljoin
 
 import httpx
 import orjson
+import psutil
 import pytest
 
 ROOT = Path(__file__).parents[2]
-COMMAND = [sys.executable, "-c", "from gateway.cli import app; app()"]
 STOP_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A GraphQL answer, as text too, and how long it took in seconds."""
+    """A GraphQL answer, as text too."""
 
     status: int
     text: str
-    seconds: float
 
     @property
     def json(self) -> dict[str, Any]:
@@ -44,6 +42,7 @@ class Answer:
 class Demonstration:
     process: subprocess.Popen[bytes]
     said: Mapping[str, Any]
+    client: httpx.Client
 
     @property
     def showcase(self) -> str:
@@ -66,25 +65,26 @@ class Demonstration:
             headers["X-Purpose"] = purpose
         if consents:
             headers["X-Consent"] = ",".join(consents)
-        started = time.monotonic()
-        answer = httpx.post(
-            self.said["url"],
-            json={"query": query, "variables": variables},
-            headers=headers,
-            timeout=30,
-            trust_env=False,
-        )
-        return Answer(answer.status_code, answer.text, time.monotonic() - started)
+        answer = self.client.post(self.said["url"], json={"query": query, "variables": variables}, headers=headers)
+        return Answer(answer.status_code, answer.text)
+
+    def end(self, number: signal.Signals) -> None:
+        """Tells it to end, which it does with all that it started."""
+        children = psutil.Process(self.process.pid).children(recursive=True)
+        self.process.send_signal(number)
+        assert self.process.wait(STOP_SECONDS) == 0
+        _, alive = psutil.wait_procs(children, timeout=STOP_SECONDS)
+        assert alive == []
 
     def agency_requests(self, agency: str) -> dict[str, Any]:
         """What an agency says that it was asked."""
-        return httpx.get(urljoin(self.said["agencies"][agency], "/requests"), timeout=10, trust_env=False).json()
+        return self.client.get(urljoin(self.said["agencies"][agency], "/requests")).json()
 
 
 @contextmanager
 def demonstration() -> Iterator[Demonstration]:
     process = subprocess.Popen(
-        [*COMMAND, "demo", "--json", "--port", "0"],
+        [sys.executable, "-c", "from gateway.cli import app; app()", "demo", "--json", "--port", "0"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         start_new_session=True,
@@ -93,15 +93,17 @@ def demonstration() -> Iterator[Demonstration]:
     try:
         line = process.stdout.readline()
         assert line, "the demonstration ended before it answered"
-        yield Demonstration(process, orjson.loads(line))
+        # Connections that are kept could end just when they are used again.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        with httpx.Client(limits=limits, timeout=30, trust_env=False) as client:
+            running = Demonstration(process, orjson.loads(line), client)
+            yield running
+            if process.poll() is None:
+                running.end(signal.SIGINT)
     finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(STOP_SECONDS)
-        finally:
-            process.kill()
-            process.stdout.close()
-            process.wait()
+        process.kill()
+        process.stdout.close()
+        process.wait()
 
 
 @pytest.fixture(scope="session")
@@ -110,14 +112,17 @@ def demo() -> Iterator[Demonstration]:
         yield running
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def own_demo() -> Iterator[Demonstration]:
-    """A demonstration of this test alone, which it may damage."""
+    """A demonstration of these tests alone, which they may damage."""
     with demonstration() as running:
         yield running
 
 
-@pytest.fixture(scope="session")
-def command() -> list[str]:
-    """The command line, as an argument list."""
-    return COMMAND
+@pytest.fixture
+def clean_variables(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Variables without those that steer `xinqiao`, to be set and left as the test needs."""
+    for name in os.environ:
+        if name.startswith(("XINQIAO_", "XQ_")):
+            monkeypatch.delenv(name)
+    return monkeypatch

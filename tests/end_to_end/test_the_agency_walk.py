@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +17,7 @@ import pytest
 from connectors.conformance import CASES
 from gateway.demo.supervisor import Nation, running_nation
 from tests.connectors.soap_support import WSDL, answered, penalty
+from tests.end_to_end.shell import run
 from tests.http_service import serving
 
 ROOT = Path(__file__).parents[2]
@@ -76,7 +74,7 @@ def envelope(company: str | None) -> str:
 
 @asynccontextmanager
 async def world(directory: Path, systems: Path) -> AsyncIterator[Mapping[str, str]]:
-    """The systems that are asked, what lies in the directory, and the variables of whoever walks there."""
+    """The systems that are asked, what lies in the directory, and the variables that tell where they are."""
     async with running_nation(systems, today=TODAY) as nation:
         company, another = nation.showcase["everything"], nation.showcase["holder"]
         for path in (ROOT / "connectors/agencies").glob("*.yaml"):
@@ -88,16 +86,12 @@ async def world(directory: Path, systems: Path) -> AsyncIterator[Mapping[str, st
         (directory / "answer.xml").write_text(envelope(company), "utf-8")
         await _save_answers(nation, company, another, directory)
         with court(company) as service:
-            inherited = {name: value for name, value in os.environ.items() if not name.startswith(("XINQIAO_", "XQ_"))}
             yield {
-                **inherited,
                 **nation.environment,
                 "COURT_SERVICE_URL": service,
                 "COMPANY": company,
                 "ANOTHER": another,
                 "XINQIAO_PLAIN_NETWORKS": '["127.0.0.0/8"]',
-                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-                "PYTHONPATH": str(ROOT),
             }
 
 
@@ -111,31 +105,22 @@ async def _save_answers(nation: Nation, company: str, another: str, directory: P
         (directory / "answer-graphql.json").write_bytes(answer.content)
 
 
-def run(command: str, directory: Path, environment: Mapping[str, str]) -> list[str]:
-    done = subprocess.run(
-        ["bash", "-c", command],
-        cwd=directory,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    return done.stdout.splitlines()
-
-
-@pytest.mark.timeout(600)  # two dozen commands, each a process that starts, and the suite over six systems
-async def test_each_command_of_the_walks_says_what_stands_there(tmp_path: Path) -> None:
+@pytest.mark.timeout(600)  # the suite over six systems
+async def test_each_command_of_the_walks_says_what_stands_there(
+    tmp_path: Path, clean_variables: pytest.MonkeyPatch
+) -> None:
     directory, systems = tmp_path / "walk", tmp_path / "systems"
     directory.mkdir()
     systems.mkdir()
     walked = list(steps(DOCUMENT.read_text("utf-8")))
     assert len(walked) > 15
-    async with world(directory, systems) as environment:
+    async with world(directory, systems) as variables:
+        clean_variables.chdir(directory)
+        for name, value in variables.items():
+            clean_variables.setenv(name, value)
         for step in walked:
-            said = await asyncio.to_thread(run, step.command, directory, environment)
-            assert plain(said) == plain(step.said), step.command
+            said = await asyncio.to_thread(run, step.command)
+            assert plain(said.splitlines()) == plain(step.said), step.command
 
 
 def test_the_document_names_every_case_of_the_conformance_suite() -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
+from tests.end_to_end.conftest import Demonstration
+from tests.end_to_end.shell import run
 
 ROOT = Path(__file__).parents[2]
 PROMPT = re.compile(r"(\w+)\$ (.*)")
@@ -57,34 +57,21 @@ def renamed(text: str, meant: dict[str, str]) -> str:
     return MADE_UP.sub(lambda found: meant.get(found[0], found[0]), text)
 
 
-@pytest.mark.timeout(400)  # two dozen commands, each a process that starts
-def test_each_command_of_the_walk_says_what_stands_there(own_demo, tmp_path: Path) -> None:
+def test_each_command_of_the_walk_says_what_stands_there(
+    own_demo: Demonstration, tmp_path: Path, clean_variables: pytest.MonkeyPatch
+) -> None:
     meant: dict[str, str] = {}
     address = own_demo.said["url"].removesuffix("/graphql")
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("XINQIAO_", "XQ_"))},
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
-        "XQ_URL": own_demo.said["url"],
-        "XQ_ADMIN_URL": f"{address}/admin/graphql",
-        "CONSENT": own_demo.said["consent"],
-        "COMPANY": own_demo.showcase,
-    }
+    clean_variables.chdir(tmp_path)
+    clean_variables.setenv("XQ_URL", own_demo.said["url"])
+    clean_variables.setenv("XQ_ADMIN_URL", f"{address}/admin/graphql")
+    clean_variables.setenv("CONSENT", own_demo.said["consent"])
+    clean_variables.setenv("COMPANY", own_demo.showcase)
     walked = list(steps((ROOT / "docs/policies.md").read_text("utf-8")))
     assert len(walked) > 10
     for step in walked:
-        command = renamed(step.command, meant)
-        done = subprocess.run(
-            ["bash", "-c", command],
-            cwd=tmp_path,
-            env={**environment, "XQ_TOKEN": own_demo.said["tokens"][step.who]},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        said = done.stdout.splitlines()
-        meant |= dict(zip(MADE_UP.findall("\n".join(step.said)), MADE_UP.findall(done.stdout), strict=False))
+        clean_variables.setenv("XQ_TOKEN", own_demo.said["tokens"][step.who])
+        said = run(renamed(step.command, meant))
+        meant |= dict(zip(MADE_UP.findall("\n".join(step.said)), MADE_UP.findall(said), strict=False))
         expected = [renamed(line, meant) for line in step.said]
-        assert plain(said) == plain(expected), step.command
+        assert plain(said.splitlines()) == plain(expected), step.command

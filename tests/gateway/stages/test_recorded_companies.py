@@ -57,7 +57,7 @@ def asked_of(world: World) -> Mapping[str, set[str]]:
     return asked
 
 
-@settings(deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     codes=st.lists(st.sampled_from(CODES), min_size=1, max_size=4),
     parts=st.lists(st.sampled_from(PARTS), min_size=1, unique=True),
