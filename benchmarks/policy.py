@@ -16,15 +16,15 @@ from benchmarks.large_policy import AGENCIES, ORGANISATIONS, RULES, large_policy
 from benchmarks.tables import Effort, Section, Table, milliseconds
 from connectors.cache import RowCache
 from connectors.supply import AgencySupply
-from gateway.compiler import Compiler
-from gateway.cost import Tariff
-from gateway.document import Documents
-from gateway.editions import Editions
+from gateway.editions.compiler import Compiler
+from gateway.editions.editions import Editions
+from gateway.editions.provision import Provision
+from gateway.editions.tables import TableSource, announce
+from gateway.editions.views import Views
+from gateway.editions.workshop import Announced, Offered, open_workshop
 from gateway.limits import Limits
-from gateway.provision import Provision
-from gateway.tables import TableSource, announce
-from gateway.views import Views
-from gateway.workshop import Announced, Offered, open_workshop
+from gateway.stages.cost import Tariff
+from gateway.stages.document import Documents
 from policies.decision import Basis, CallerClass
 from policies.load import PolicyFiles, read_directory
 from policies.store.contract import Store

@@ -22,47 +22,39 @@ OTHER: Final = "event loop and other"
 PLAN: Final = "plan"
 AUTHORISE: Final = "authorise"
 
+
+def _stage(*modules: str) -> tuple[str, ...]:
+    return tuple(f"gateway/stages/{module}" for module in modules)
+
+
 STAGES: Final = {
-    "HTTP edge": (
-        *("uvicorn/", "starlette/", "gateway/app", "gateway/receive", "gateway/respond", "gateway/server"),
-        *("gateway/messages", "gateway/http_", "gateway/connections"),
-    ),
-    "authenticate": ("gateway/identity", "gateway/tokens", "gateway/api_keys", "joserfc/", "policies/claims"),
+    "HTTP edge": ("uvicorn/", "starlette/", "gateway/edge/", "gateway/messages"),
+    "authenticate": ("gateway/identity/", "joserfc/", "policies/claims"),
     "parse": ("graphql/language/lexer", "graphql/language/parser"),
     "validate": ("graphql/validation/",),
     "normalise, read variables": (
-        *("gateway/document", "gateway/selection", "gateway/operation", "gateway/arguments", "gateway/roots"),
-        *("gateway/limits", "gateway/question", "graphql/execution/", "schema/credit_code"),
+        *_stage("document", "selection", "operation", "arguments", "roots", "question"),
+        *("gateway/limits", "graphql/execution/", "schema/credit_code"),
     ),
     AUTHORISE: (
-        *("gateway/caller", "gateway/tables", "gateway/authorise", "gateway/viewer", "gateway/views"),
-        *("gateway/consents", "gateway/editions", "policies/"),
+        *_stage("caller", "authorise", "viewer"),
+        *("gateway/identity/consents", "gateway/editions/", "policies/"),
     ),
-    PLAN: ("gateway/prepare", "gateway/plan"),
-    "call agencies": ("connectors/", "gateway/fetch"),
+    PLAN: _stage("prepare", "plan"),
+    "call agencies": ("connectors/", *_stage("fetch")),
     "decode": ("json/", "connectors/json_body"),
     "map rows": (
         *("connectors/mapping", "connectors/dates", "connectors/amounts", "connectors/text", "connectors/paths"),
         *("connectors/as_of", "connectors/columns", "connectors/converters"),
     ),
     "join": (
-        *(
-            "connectors/joining",
-            "connectors/duplicates",
-            "connectors/keys",
-            "gateway/join",
-            "gateway/envelope",
-            "gateway/evidence",
-        ),
-        *("gateway/cursor", "gateway/federate", "gateway/collect", "gateway/order", "policies/publicity"),
+        *("connectors/joining", "connectors/duplicates", "connectors/keys", "policies/publicity"),
+        *_stage("join", "envelope", "cursor", "federate", "collect", "order"),
     ),
-    "shape": (
-        *("gateway/shape", "gateway/enterprise", "gateway/writers", "gateway/expressions", "gateway/origin"),
-        "policies/masks",
-    ),
-    "encode": ("gateway/encode",),
-    "audit": ("gateway/audit", "gateway/record", "gateway/receipt"),
-    "from stage to stage": ("gateway/pipeline", "gateway/quotas", "gateway/cost"),
+    "shape": ("policies/masks", *_stage("shape", "enterprise", "writers", "expressions", "origin")),
+    "encode": _stage("encode"),
+    "audit": ("gateway/audit/", "gateway/receipt", *_stage("record")),
+    "from stage to stage": ("gateway/pipeline", "gateway/quotas/", *_stage("cost")),
 }
 """Modules by the beginning of their path; the longest that fits counts."""
 

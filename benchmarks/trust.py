@@ -15,10 +15,10 @@ from benchmarks.load import Load
 from benchmarks.tables import Effort, Section, Table, milliseconds
 from benchmarks.under_load import Case, measured, started
 from benchmarks.xinqiao import Xinqiao
-from gateway.api_key_file import ApiKey, write_api_keys
-from gateway.api_keys import digest, new_secret
 from gateway.cli.key_files import add_public_key, new_key_file
 from gateway.demo.people import CALLERS
+from gateway.identity.api_key_file import ApiKey, write_api_keys
+from gateway.identity.api_keys import digest, new_secret
 
 PLENTY: Final = "1000000"
 """A bound that nobody comes near: what it costs to count is measured, not what it costs to be refused."""

@@ -19,20 +19,24 @@ from connectors.reach import Reach
 from connectors.settings import SecondLevelSettings, SupplySettings
 from connectors.supply import AgencySupply, open_supply
 from gateway.activity import Activity
-from gateway.agencies import AgencyProfile
+from gateway.agencies.profile import AgencyProfile
+from gateway.agencies.usage import UsageLog
 from gateway.audit.keys import load_signing_keys
 from gateway.audit.open import audit_log, log_place, worker_part
 from gateway.beside import beside
-from gateway.compiler import Compiler
-from gateway.consents import ConsentIssuers
-from gateway.coordinates import coordinates_by_agency, own_coordinates
-from gateway.cost import tariff
-from gateway.document import Documents
-from gateway.editions import Editions, Loaded
+from gateway.edge.worker import Worker
+from gateway.editions.compiler import Compiler
+from gateway.editions.coordinates import coordinates_by_agency, own_coordinates
+from gateway.editions.editions import Editions, Loaded
+from gateway.editions.own_records import contract_of, own_clashes
+from gateway.editions.provision import Provision, Provisions
+from gateway.editions.reload import Reload, Terms
+from gateway.editions.tables import TableSource, announce
+from gateway.editions.views import Views
+from gateway.editions.workshop import Announced, Cells, Offered, open_workshop
 from gateway.errors import SettingsInvalidError
-from gateway.own_records import contract_of, own_clashes
+from gateway.identity.consents import ConsentIssuers
 from gateway.pipeline import GRACE, Gateway, Secrets
-from gateway.provision import Provision, Provisions
 from gateway.quotas.contract import Counters
 from gateway.quotas.day_share import DayShares
 from gateway.quotas.fair import Held
@@ -41,15 +45,11 @@ from gateway.quotas.quotas import Quotas
 from gateway.quotas.shared import open_shared
 from gateway.quotas.sharing import Sharing
 from gateway.receipt import Receipts, Salt
-from gateway.reload import Reload, Terms
 from gateway.settings import PREFIX, Settings
-from gateway.tables import TableSource, announce
+from gateway.stages.cost import tariff
+from gateway.stages.document import Documents
+from gateway.stages.trusted import TrustedDocuments
 from gateway.tracing.contract import Tracing
-from gateway.trusted import TrustedDocuments
-from gateway.usage import UsageLog
-from gateway.views import Views
-from gateway.worker import Worker
-from gateway.workshop import Announced, Cells, Offered, open_workshop
 from policies.consent import ConsentVerifier
 from policies.load import PolicyFiles, load_policy, read_directory
 from policies.publicity import load_publicity

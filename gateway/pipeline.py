@@ -16,43 +16,43 @@ from connectors.contract import Asker
 from connectors.health import AgencyHealth, CacheHealth, cache_health_of, health_of
 from connectors.turns import Turn
 from gateway.activity import Activity, Stage
-from gateway.agencies import told_of
-from gateway.arguments import slices
+from gateway.agencies.fares import Fares, fares_of
+from gateway.agencies.profile import told_of
+from gateway.agencies.told import AgencyTeller, Told, usage_days
+from gateway.agencies.usage import UsageLog
 from gateway.audit.log import LATE_SECONDS, AuditLog
-from gateway.caller import Caller, check_caller
-from gateway.consents import Consents
-from gateway.cursor import record_digests
-from gateway.editions import Edition, Editions
-from gateway.encode import encode, encode_refusal, failure_errors
-from gateway.enterprise import Enterprises
+from gateway.editions.editions import Edition, Editions
+from gateway.editions.reload import Reload
 from gateway.errors import DeadlineExceededError, MethodNotAllowedError, TooManyRequestsError
-from gateway.fares import Fares, fares_of
-from gateway.federate import Federation
-from gateway.fetch import partition
-from gateway.join import Joiner
+from gateway.identity.consents import Consents
 from gateway.limits import Limits
-from gateway.local import run_local
-from gateway.lookup import Asking, Looked
 from gateway.messages import Answered, Received
-from gateway.question import Question
 from gateway.quotas.quotas import Quotas
 from gateway.receipt import Receipts, Salt, salted_digest
-from gateway.record import answer_record, asked_record, outcomes, refusal_record
-from gateway.refusals import (
+from gateway.stages.arguments import slices
+from gateway.stages.caller import Caller, check_caller
+from gateway.stages.cursor import record_digests
+from gateway.stages.encode import encode, encode_refusal, failure_errors
+from gateway.stages.enterprise import Enterprises
+from gateway.stages.federate import Federation
+from gateway.stages.fetch import partition
+from gateway.stages.join import Joiner
+from gateway.stages.local import run_local
+from gateway.stages.lookup import Asking, Looked
+from gateway.stages.question import Question
+from gateway.stages.record import answer_record, asked_record, outcomes, refusal_record
+from gateway.stages.refusals import (
     CostExceeded,
     LimitExceeded,
     OperationUnsupported,
     ReceiptUnavailable,
     RequestRefused,
 )
-from gateway.reload import Reload
-from gateway.resolve import resolve
-from gateway.roots import root_companies
-from gateway.statement import statement
-from gateway.told import AgencyTeller, Told, usage_days
-from gateway.trusted import TrustedDocuments
-from gateway.usage import UsageLog
-from gateway.viewer import local_roots
+from gateway.stages.resolve import resolve
+from gateway.stages.roots import root_companies
+from gateway.stages.statement import statement
+from gateway.stages.trusted import TrustedDocuments
+from gateway.stages.viewer import local_roots
 from policies.masks import MaskContext, Masks, masking
 from policies.publicity import CHINA
 from schema.credit_code import CreditCode

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from gateway.evidence import LogPlace, read_log
+from gateway.audit.evidence import LogPlace, read_log
 from policies.analysis.blocks import Change
 from policies.analysis.caller import named_caller
 from policies.analysis.diff import Difference, diff

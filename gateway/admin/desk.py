@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from connectors.health import AgencyHealth
+from gateway.audit.evidence import LogPlace
 from gateway.audit.log import AuditLog
-from gateway.compiler import Compiler
+from gateway.editions.compiler import Compiler
+from gateway.editions.reload import Refusal
+from gateway.editions.workshop import Cells, Offered
 from gateway.errors import PolicyStoreMissingError
-from gateway.evidence import LogPlace
-from gateway.reload import Refusal
-from gateway.workshop import Cells, Offered
 from policies.administration import Administration
 from policies.delegation import Actor, reaches
 from policies.judgement import Judgement

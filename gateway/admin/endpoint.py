@@ -20,12 +20,12 @@ from gateway.admin.authority import actor_of, check_login
 from gateway.admin.desk import Desk
 from gateway.admin.schema import SCHEMA
 from gateway.admin.types import Work
-from gateway.encode import encode, encode_refusal
 from gateway.errors import DeadlineExceededError, GatewayError, MethodNotAllowedError
 from gateway.logs import outline
 from gateway.messages import Answered, Received
-from gateway.record import asked_by
 from gateway.settings import AdministrationSettings
+from gateway.stages.encode import encode, encode_refusal
+from gateway.stages.record import asked_by
 from policies.errors import PolicyError, PolicyInvalid
 
 _log = structlog.stdlib.get_logger(__name__)

@@ -11,7 +11,7 @@ from gateway.admin.schema import SCHEMA
 from gateway.admin.types import Work
 from gateway.assembly import read_installation
 from gateway.audit.open import log_place
-from gateway.compiler import Compiler
+from gateway.editions.compiler import Compiler
 from gateway.settings import load_settings
 from policies.delegation import ADMINISTRATOR, Actor
 

@@ -10,11 +10,11 @@ from starlette.routing import Route
 
 from gateway.admin.desk import Desk, Running
 from gateway.admin.endpoint import AdminGateway
-from gateway.app import GraphQLEndpoint, RecordRefusal
 from gateway.assembly import is_plain
 from gateway.audit.open import log_place
-from gateway.compiler import Compiler
-from gateway.identity import Authenticator
+from gateway.edge.app import GraphQLEndpoint, RecordRefusal
+from gateway.editions.compiler import Compiler
+from gateway.identity.identity import Authenticator
 from gateway.pipeline import Gateway
 from gateway.settings import DeadlineSettings, Settings
 from policies.store.open import open_store

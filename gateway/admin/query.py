@@ -18,9 +18,9 @@ from gateway.admin.findings import Finding, TestReport
 from gateway.admin.types import AdminInfo, Draft, PolicyReference, Version, Work, root
 from gateway.admin.uses import Use
 from gateway.admin.workbook import workbook_of
+from gateway.agencies.fares import fares_of
+from gateway.agencies.usage import read_usage
 from gateway.errors import DaysOutOfRangeError
-from gateway.fares import fares_of
-from gateway.usage import read_usage
 from policies.decision import Basis
 from policies.load import PolicyFiles
 from policies.policy import Act

@@ -7,7 +7,7 @@ from typing import Self
 
 import strawberry
 
-from gateway import usage
+from gateway.agencies import usage
 from schema.wording import bilingual
 
 

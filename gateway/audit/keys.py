@@ -10,7 +10,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, OKPKey, import_key
 
 from gateway.errors import SettingsInvalidError
-from gateway.key_sets import load_key_set
+from gateway.identity.key_sets import load_key_set
 from gateway.settings import PREFIX, AuditSettings, SignerSettings
 
 

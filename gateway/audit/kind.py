@@ -21,9 +21,9 @@ from connectors.kinds import SystemKind
 from connectors.manifest import DatasetManifest, Manifest, Part, Reference
 from connectors.settings import SupplySettings
 from gateway.audit.database import DatabaseArchive
+from gateway.audit.evidence import log_files
 from gateway.audit.sink import READ_BYTES
 from gateway.errors import AuditSinkError
-from gateway.evidence import log_files
 from policies.publicity import CHINA
 
 KEY: Final = "company"

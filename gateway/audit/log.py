@@ -84,7 +84,7 @@ class AuditLog:
             raise AuditUnavailableError from None
 
     async def check(self) -> str | None:
-        """Whether the sink can be opened and works, as a `gateway.health.Check`."""
+        """Whether the sink can be opened and works, as a `gateway.edge.health.Check`."""
         try:
             await self._commit(b"")
         except AuditUnavailableError:

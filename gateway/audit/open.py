@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from cryptography.x509 import load_pem_x509_certificates
 
 from gateway.audit.database import DatabaseArchive, DatabaseLedger, DatabaseSink
+from gateway.audit.evidence import LogPlace
 from gateway.audit.files import FileArchive, FileSink, Rotation, part_file
 from gateway.audit.keys import load_signing_keys
 from gateway.audit.ledger import FileLedger, Ledger
@@ -21,9 +22,8 @@ from gateway.audit.notary import Books, Notary
 from gateway.audit.sink import Archive
 from gateway.audit.watch import CheckpointWatch
 from gateway.beside import beside
+from gateway.edge.health import Check
 from gateway.errors import AuditSinkError, SettingsInvalidError
-from gateway.evidence import LogPlace
-from gateway.health import Check
 from gateway.settings import PREFIX, Settings
 
 READS: Final = "-reads"

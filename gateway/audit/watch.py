@@ -40,7 +40,7 @@ class CheckpointWatch:
         self._behind: tuple[int, float] | None = None
 
     async def check(self) -> str | None:
-        """What is wrong, as a `gateway.health.Check`: no checkpoint of what is new has come in time."""
+        """What is wrong, as a `gateway.edge.health.Check`: no checkpoint of what is new has come in time."""
         try:
             text = await self._ledger.last()
             spans = read_checkpoint(text, self._keys).spans if text is not None else ()

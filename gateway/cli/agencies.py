@@ -15,8 +15,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from connectors.health import AgencyState
-from gateway.authority import authority
 from gateway.cli.output import UNUSABLE, Json, counted, failing_plainly, print_json, print_table
+from gateway.edge.authority import authority
 from gateway.errors import SettingsInvalidError
 from gateway.settings import PREFIX, load_settings
 

@@ -12,10 +12,10 @@ from typing import Annotated, Final
 import typer
 from pydantic import ValidationError
 
-from gateway.api_key_file import ApiKey, locked, read_api_keys, write_api_keys
-from gateway.api_keys import digest, new_secret
 from gateway.cli.output import Json, failing_plainly, print_json, print_table
 from gateway.errors import SettingsInvalidError
+from gateway.identity.api_key_file import ApiKey, locked, read_api_keys, write_api_keys
+from gateway.identity.api_keys import digest, new_secret
 from gateway.settings import PREFIX, load_settings
 
 api_key: Final = typer.Typer(

@@ -19,7 +19,7 @@ from connectors.manifest_file import clashes, manifest_json_schema, manifest_pat
 from gateway.assembly import policy_files
 from gateway.cli.manifests import Fault, faults_of, read_manifests, show_faults, show_unset
 from gateway.cli.output import FAILED, Json, failing_plainly, print_json
-from gateway.own_records import contract_of, without_clashes
+from gateway.editions.own_records import contract_of, without_clashes
 from gateway.settings import load_settings
 from policies.errors import PolicyInvalid
 from policies.load import PolicyFiles, load_policy

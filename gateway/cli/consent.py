@@ -16,7 +16,7 @@ from gateway.assembly import policy_files, read_installation
 from gateway.cli.consent_files import existing_list, signing_key
 from gateway.cli.key_files import KeySetFile, NewKey, make_key_pair
 from gateway.cli.output import FAILED, Json, failing_plainly, print_json, print_table
-from gateway.consents import read_issuer
+from gateway.identity.consents import read_issuer
 from gateway.settings import Settings, load_settings
 from policies.consent import MAX_CHARACTERS, Consent, ConsentVerifier, issue_consent
 from policies.errors import ConsentRefused, PurposeRefused

@@ -12,7 +12,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, OctKey, import_key
 
 from gateway.cli.output import failing_plainly
-from gateway.key_sets import load_key_set
+from gateway.identity.key_sets import load_key_set
 from gateway.settings import SignerSettings
 from policies.errors import RevocationsInvalid
 from policies.revocation import RevocationList, read_revocations

@@ -24,8 +24,8 @@ from gateway.cli.key_files import add_public_key, new_key_file
 from gateway.cli.output import Json, failing_plainly, print_json, print_table
 from gateway.demo.people import AUDIENCE, CALLERS, CONSENT_ISSUER, ISSUER, LIFETIME, consent, key_set, new_key, tokens
 from gateway.demo.supervisor import SEED, Nation, running_nation
+from gateway.edge.server import interrupted, running_server
 from gateway.logs import configure_logging
-from gateway.server import interrupted, running_server
 from gateway.settings import AdministrationSettings, AuditSettings, ConsentIssuerSettings, IssuerSettings, Settings
 from policies.load import read_directory
 from policies.store.initial import initialise

@@ -11,7 +11,7 @@ import typer
 from joserfc.jwk import ECKey, OKPKey
 
 from gateway.cli.output import failing_plainly, print_json
-from gateway.key_sets import load_key_set
+from gateway.identity.key_sets import load_key_set
 from gateway.settings import SignerSettings
 
 NewKey = Annotated[

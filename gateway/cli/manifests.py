@@ -14,7 +14,7 @@ from connectors.manifest_file import check_manifest
 from connectors.yaml_lines import read_yaml
 from gateway.assembly import record_shapes
 from gateway.cli.output import counted, print_table
-from gateway.own_records import own_clashes
+from gateway.editions.own_records import own_clashes
 from schema.contract import national
 
 Fault = dict[str, Any]

@@ -10,20 +10,20 @@ import orjson
 import typer
 from graphql import ListTypeNode, NonNullTypeNode, OperationDefinitionNode, print_ast
 
-from gateway.arguments import slices
 from gateway.assembly import Installation, policy_files, read_installation
 from gateway.cli.output import FAILED, Json, failing_plainly, print_json, print_table
-from gateway.document import Documents, parse_document
-from gateway.editions import Loaded
-from gateway.explain import explain
+from gateway.editions.editions import Loaded
+from gateway.editions.views import Views
 from gateway.limits import Limits
-from gateway.lookup import finders
-from gateway.plan import Plan, companies_at
-from gateway.prepare import Preparer
-from gateway.refusals import RequestRefused
-from gateway.roots import root_companies
 from gateway.settings import load_settings
-from gateway.views import Views
+from gateway.stages.arguments import slices
+from gateway.stages.document import Documents, parse_document
+from gateway.stages.explain import explain
+from gateway.stages.lookup import finders
+from gateway.stages.plan import Plan, companies_at
+from gateway.stages.prepare import Preparer
+from gateway.stages.refusals import RequestRefused
+from gateway.stages.roots import root_companies
 from policies.analysis.caller import named_caller
 from policies.compile import compile_table, openable
 from policies.decision import Basis, CallerClass

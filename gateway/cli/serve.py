@@ -9,10 +9,10 @@ import typer
 import uvloop
 
 from gateway.cli.output import Json, failing_plainly, print_json
+from gateway.edge.server import address, interrupted, listening, running_server
+from gateway.edge.workers import run_workers
 from gateway.logs import configure_logging
-from gateway.server import address, interrupted, listening, running_server
 from gateway.settings import Settings, load_settings
-from gateway.workers import run_workers
 
 
 def serve(

@@ -21,7 +21,7 @@ from connectors.health import CacheHealth
 from connectors.histogram import Histogram
 from gateway.activity import Activity
 from gateway.audit.log import AuditLog
-from gateway.editions import Standing
+from gateway.editions.editions import Standing
 from gateway.errors import CompaniesExceededError, ConcurrencyExceededError, InternalError, RateExceededError
 from gateway.metrics.classes import cumulated
 from gateway.pipeline import Gateway

@@ -12,8 +12,8 @@ import uvicorn
 from prometheus_client import CollectorRegistry, ProcessCollector, make_asgi_app
 from prometheus_client.registry import Collector
 
-from gateway.connections import Connections
-from gateway.serving import listening, serving
+from gateway.edge.connections import Connections
+from gateway.edge.serving import listening, serving
 from gateway.settings import PREFIX, Settings
 
 BACKLOG: Final = 16

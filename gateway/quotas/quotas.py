@@ -15,8 +15,8 @@ from cachetools import LRUCache
 from gateway.errors import CompaniesExceededError, VerificationsExceededError
 from gateway.messages import Answered, Principal, Received
 from gateway.quotas.contract import Allowance, Counters
-from gateway.roots import RootCompanies
 from gateway.settings import AllowanceSettings, QuotaSettings
+from gateway.stages.roots import RootCompanies
 from policies.publicity import CHINA
 from schema.company_key import comparable_name
 from schema.credit_code import CreditCode

@@ -10,7 +10,7 @@ from opentelemetry.trace import Span
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.receive import METHODS
+from gateway.edge.receive import METHODS
 from gateway.tracing.spans import REQUEST_ID, STATUS, fail
 
 TRACEPARENT: Final = "traceparent"

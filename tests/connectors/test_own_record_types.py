@@ -10,7 +10,7 @@ from connectors.errors import ManifestInvalid
 from connectors.manifest import Manifest
 from connectors.manifest_file import load_manifest
 from connectors.own_record import COMMON, prefix
-from gateway.own_records import contract_of
+from gateway.editions.own_records import contract_of
 from schema.values import Kind
 from tests.connectors.support import SHAPES
 

@@ -11,8 +11,8 @@ from joserfc.jwk import KeySet
 from connectors.reach import Reach
 from gateway.demo import people
 from gateway.errors import TokenExpiredError, TokenSignatureError
+from gateway.identity.tokens import TokenVerifier, load_issuer
 from gateway.settings import IssuerSettings
-from gateway.tokens import TokenVerifier, load_issuer
 from policies.consent import ConsentIssuer, ConsentVerifier
 from policies.errors import ConsentOfOtherOrganisation
 from policies.tree import Tree

@@ -12,7 +12,7 @@ import pytest_asyncio
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from gateway.key_sets import SEEK_SECONDS
+from gateway.identity.key_sets import SEEK_SECONDS
 from tests.faults import agency as faulty
 from tests.faults.agency import Agency, Call, agency, name_holders
 from tests.faults.callers import ASKED, PATIENT, body_of, connected, head_of

@@ -20,10 +20,10 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet
 from starlette.applications import Starlette
 
-from gateway.app import create_app
-from gateway.connections import Connections, TimedProtocol
+from gateway.edge.app import create_app
+from gateway.edge.connections import Connections, TimedProtocol
 from gateway.errors import HttpError
-from gateway.identity import Authenticator, load_authenticator
+from gateway.identity.identity import Authenticator, load_authenticator
 from gateway.logs import OURS
 from gateway.messages import Answered, Principal, Received
 from gateway.settings import ConnectionSettings, IssuerSettings, Settings

@@ -24,12 +24,12 @@ from typer.testing import CliRunner
 
 from gateway.audit.files import FileSink
 from gateway.cli import app
+from gateway.edge.server import running_server
 from gateway.errors import AuditSinkError, SettingsInvalidError
-from gateway.server import running_server
 from gateway.settings import PREFIX, AllowanceSettings, QuotaSettings
 from tests.connectors.redis_server import RedisServer
 from tests.gateway.conftest import Signer
-from tests.gateway.test_reload import COMPANY, PATIENCE, Running, environment, listening_office, settings_in
+from tests.gateway.editions.test_reload import COMPANY, PATIENCE, Running, environment, listening_office, settings_in
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from joserfc.jwk import ECKey
 
-from gateway import consents
 from gateway.assembly import open_gateway, read_installation
 from gateway.errors import SettingsInvalidError
+from gateway.identity import consents
 from gateway.pipeline import Gateway
 from gateway.settings import ConsentIssuerSettings, Settings
 from policies.masks import MaskContext, apply_mask

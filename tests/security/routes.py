@@ -18,12 +18,12 @@ from msgspec import structs
 from connectors.cache import RowCache
 from connectors.contract import CompanyRows, Dataset, FetchRequest, Row
 from connectors.lifetimes import Lifetimes
-from gateway.app import create_app
-from gateway.identity import load_authenticator
+from gateway.edge.app import create_app
+from gateway.editions.views import Views
+from gateway.identity.identity import load_authenticator
 from gateway.limits import Limits
 from gateway.messages import Principal, Received
 from gateway.settings import Settings
-from gateway.views import Views
 from schema.contract import national
 from schema.credit_code import CreditCode
 from tests.gateway.stages.conftest import (

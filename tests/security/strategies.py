@@ -8,7 +8,7 @@ from datetime import timedelta
 from graphql import GraphQLObjectType, get_named_type, is_composite_type
 from hypothesis import strategies as st
 
-from gateway.document import OF_AGENCIES_ALONE
+from gateway.stages.document import OF_AGENCIES_ALONE
 from schema.agency import AGENCY
 from schema.contract import national
 from schema.records import catalogue

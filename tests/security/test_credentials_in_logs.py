@@ -22,16 +22,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from joserfc.jwk import ECKey, KeySet
 
-from gateway.api_key_file import ApiKey
-from gateway.api_keys import ApiKeys, digest
-from gateway.app import create_app
-from gateway.certificates import Certificates
+from gateway.edge.app import create_app
 from gateway.errors import HttpError
-from gateway.identity import Authenticator, load_authenticator
+from gateway.identity.api_key_file import ApiKey
+from gateway.identity.api_keys import ApiKeys, digest
+from gateway.identity.certificates import Certificates
+from gateway.identity.identity import Authenticator, load_authenticator
 from gateway.logs import OURS, configure_logging
 from gateway.messages import Answered, Principal, Received
-from gateway.record import refusal_record
 from gateway.settings import IssuerSettings, ProxySettings, Settings
+from gateway.stages.record import refusal_record
 from tests.gateway.stages.conftest import build_world
 
 MARK = "sEcReTsEcReT"

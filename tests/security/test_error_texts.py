@@ -22,10 +22,11 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, OctKey
 
 from connectors.contract import FailureCode
-from gateway import errors, refusals
-from gateway.api_keys import digest
+from gateway import errors
 from gateway.errors import HttpError
-from gateway.refusals import RequestRefused
+from gateway.identity.api_keys import digest
+from gateway.stages import refusals
+from gateway.stages.refusals import RequestRefused
 from tests.connectors.support import CODES
 from tests.faults.agency import row
 from tests.faults.installation import penalties

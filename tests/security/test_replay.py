@@ -21,12 +21,12 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, OKPKey
 
 from connectors.contract import KeyKind
-from gateway.app import create_app
 from gateway.audit.keys import SigningKeys
-from gateway.identity import load_authenticator
+from gateway.edge.app import create_app
+from gateway.identity.identity import load_authenticator
 from gateway.receipt import Receipts, verify_receipt
 from gateway.settings import DocumentSettings, IssuerSettings, Settings
-from gateway.trusted import TrustedDocuments
+from gateway.stages.trusted import TrustedDocuments
 from policies.consent import ConsentIssuer, ConsentVerifier, issue_consent
 from policies.revocation import RevocationList
 from policies.tree import Tree

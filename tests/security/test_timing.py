@@ -26,9 +26,9 @@ from msgspec.structs import replace
 from connectors.cache import RowCache
 from connectors.contract import CompanyKey, CompanyRows, Dataset, FailureCode, FetchRequest, KeyKind, Outcome, Supply
 from connectors.lifetimes import Lifetimes
-from gateway.document import OF_AGENCIES_ALONE
 from gateway.messages import Principal, Received
 from gateway.pipeline import Gateway
+from gateway.stages.document import OF_AGENCIES_ALONE
 from policies.decision import DecisionTable, Effect
 from policies.publicity import Judge, Standing
 from schema.agency import AGENCY

@@ -21,7 +21,7 @@ from connectors.settings import SupplySettings
 from gateway.assembly import record_shapes
 from gateway.cli.manifests import faults_of, show_faults
 from gateway.cli.output import FAILED, UNUSABLE
-from gateway.own_records import contract_of
+from gateway.editions.own_records import contract_of
 from gateway.settings import load_settings
 from schema.company_key import LegacyId, LegacyIdKind, SearchName
 from schema.credit_code import CreditCode, CreditCodeError, normalise

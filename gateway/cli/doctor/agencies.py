@@ -16,7 +16,7 @@ from connectors.reach import Reach
 from connectors.settings import SupplySettings
 from gateway.assembly import record_shapes
 from gateway.cli.doctor.finding import Finding, Trouble, attempt, fault, good
-from gateway.own_records import contract_of
+from gateway.editions.own_records import contract_of
 from gateway.settings import PREFIX, Settings
 
 _UNSET: Final = "give the gateway's environment what the manifest refers to"

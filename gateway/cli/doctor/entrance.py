@@ -8,16 +8,16 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from connectors.reach import Reach
-from gateway.api_key_file import ApiKey, read_api_keys
 from gateway.cli.doctor.certificates import SOON, certificates, readable_by_others
 from gateway.cli.doctor.finding import Finding, Trouble, attempt, fault, good, warning
 from gateway.cli.output import counted
-from gateway.consents import read_issuer
+from gateway.edge.tls import ServerCertificate
 from gateway.errors import GatewayError
-from gateway.key_sets import read_keys
+from gateway.identity.api_key_file import ApiKey, read_api_keys
+from gateway.identity.consents import read_issuer
+from gateway.identity.key_sets import read_keys
 from gateway.settings import PREFIX, ConsentIssuerSettings, IssuerSettings, Settings
-from gateway.tls import ServerCertificate
-from gateway.trusted import read_documents
+from gateway.stages.trusted import read_documents
 
 
 async def entrance(settings: Settings, now: dt.datetime) -> list[Finding]:

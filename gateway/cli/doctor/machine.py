@@ -16,12 +16,12 @@ from typing import Any, Final
 import orjson
 
 from gateway.assembly import read_secrets
-from gateway.authority import authority
 from gateway.cli.doctor.certificates import readable_by_others
 from gateway.cli.doctor.finding import SECONDS, Finding, fault, good, warning
-from gateway.connections import OTHER_FILES
+from gateway.edge.authority import authority
+from gateway.edge.connections import OTHER_FILES
+from gateway.edge.serving import listening
 from gateway.errors import GatewayError
-from gateway.serving import listening
 from gateway.settings import FILE_VARIABLE, PREFIX, Settings
 
 LEAST_CHARACTERS: Final = 12

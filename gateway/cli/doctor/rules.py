@@ -12,7 +12,7 @@ from gateway.cli.check import check_manifests, check_policies
 from gateway.cli.doctor.finding import Finding, Trouble, attempt, fault, good, warning
 from gateway.cli.manifests import Fault
 from gateway.cli.output import counted
-from gateway.own_records import contract_of, without_clashes
+from gateway.editions.own_records import contract_of, without_clashes
 from gateway.settings import PREFIX, Settings
 from policies.load import PolicyFiles
 from policies.policy import Policy

@@ -20,16 +20,16 @@ from connectors.kindness.counts import Counts
 from connectors.row_counts import RowCounts
 from gateway.admin.desk import Desk, Running
 from gateway.admin.open import admin_route
-from gateway.app import create_app
 from gateway.assembly import Installation, read_installation
 from gateway.audit.open import audit_log, log_place
-from gateway.compiler import Compiler
+from gateway.edge.app import create_app
+from gateway.editions.compiler import Compiler
+from gateway.editions.reload import Refusal
 from gateway.errors import HttpError
-from gateway.identity import load_authenticator
+from gateway.identity.identity import load_authenticator
 from gateway.messages import Principal
-from gateway.record import refusal_record
-from gateway.reload import Refusal
 from gateway.settings import Settings
+from gateway.stages.record import refusal_record
 from policies.load import PolicyFiles, load_policy, read_directory
 from policies.policy import Policy
 from policies.store.contract import Store

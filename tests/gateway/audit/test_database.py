@@ -14,13 +14,13 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from gateway.audit.database import DatabaseArchive, DatabaseLedger, DatabaseSink
+from gateway.audit.evidence import LogPlace, read_log
 from gateway.audit.keys import SigningKeys
 from gateway.audit.log import AuditLog
 from gateway.audit.notary import Books, Notary
 from gateway.audit.proof import check_proof, prove
 from gateway.audit.verify import Fault, Report, verify
 from gateway.errors import AuditSinkError, AuditUnavailableError
-from gateway.evidence import LogPlace, read_log
 
 ANSWERED = {
     "outcome": "ANSWERED",

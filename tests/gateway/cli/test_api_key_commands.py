@@ -14,10 +14,10 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from gateway import followed
-from gateway.api_key_file import read_api_keys
-from gateway.api_keys import ApiKeys, load_api_keys
 from gateway.cli import app
 from gateway.errors import KeyExpiredError, KeyRevokedError, KeyUnknownError
+from gateway.identity.api_key_file import read_api_keys
+from gateway.identity.api_keys import ApiKeys, load_api_keys
 from gateway.messages import Principal
 from gateway.settings import load_settings
 

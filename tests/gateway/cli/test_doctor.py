@@ -16,10 +16,10 @@ import pytest
 from joserfc.jwk import ECKey
 from typer.testing import CliRunner
 
-from gateway.api_key_file import ApiKey, write_api_keys
 from gateway.cli import app
 from gateway.cli.doctor.command import examine
 from gateway.cli.doctor.finding import Finding, Verdict
+from gateway.identity.api_key_file import ApiKey, write_api_keys
 from gateway.settings import Settings
 from policies.revocation import issue_revocations
 from tests.connectors.certificates import Authority

@@ -32,7 +32,7 @@ def run(*arguments: object) -> Result:
 
 
 class InThisProcess:
-    """Compiles as `gateway.compiler.Compiler` does, without a process of its own."""
+    """Compiles as `gateway.editions.compiler.Compiler` does, without a process of its own."""
 
     async def __aenter__(self) -> Self:
         return self

@@ -22,7 +22,7 @@ from graphql import (
     print_ast,
 )
 
-from gateway.document import SchemaView
+from gateway.stages.document import SchemaView
 from schema.catalogue import RecordType
 from tests.gateway.stages.reference import Reader, Reference
 

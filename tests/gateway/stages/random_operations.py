@@ -13,8 +13,8 @@ from typing import Any
 from graphql import GraphQLField, GraphQLObjectType, GraphQLSchema, get_named_type, is_composite_type
 from hypothesis import strategies as st
 
-from gateway.cursor import Position, encode
-from gateway.document import OF_AGENCIES_ALONE
+from gateway.stages.cursor import Position, encode
+from gateway.stages.document import OF_AGENCIES_ALONE
 from schema.catalogue import Catalogue
 from tests.gateway.stages.conftest import BEIJING, GUANGZHOU, HANGZHOU, NINGBO, SHENZHEN
 

@@ -33,23 +33,23 @@ from connectors.contract import (
     Row,
 )
 from connectors.lookups import LEGACY_IDENTIFIERS
-from gateway.agencies import AgencyProfile
-from gateway.cost import tariff
-from gateway.document import Documents, SchemaView
-from gateway.editions import Edition
+from gateway.agencies.profile import AgencyProfile
+from gateway.editions.editions import Edition
+from gateway.editions.provision import Provision
+from gateway.editions.tables import Tables
+from gateway.editions.views import Views
+from gateway.editions.workshop import Offered
 from gateway.limits import Limits
 from gateway.messages import Principal
 from gateway.pipeline import Gateway, Secrets
-from gateway.prepare import Preparer
-from gateway.provision import Provision
 from gateway.quotas.memory import MemoryCounters
 from gateway.quotas.quotas import Quotas
 from gateway.receipt import Salt
 from gateway.settings import CostSettings, DocumentSettings, QuotaSettings
-from gateway.tables import Tables
-from gateway.trusted import TrustedDocuments
-from gateway.views import Views
-from gateway.workshop import Offered
+from gateway.stages.cost import tariff
+from gateway.stages.document import Documents, SchemaView
+from gateway.stages.prepare import Preparer
+from gateway.stages.trusted import TrustedDocuments
 from policies.consent import ConsentVerifier
 from policies.decision import CallerClass, Decision, DecisionTable, Effect, Reason
 from policies.masks import MASKS

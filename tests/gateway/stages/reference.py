@@ -19,8 +19,8 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from connectors.contract import CompanyRows, Dataset, FailureCode, Outcome, Row
-from gateway import cursor
 from gateway.messages import Principal
+from gateway.stages import cursor
 from policies.decision import Decision, DecisionTable
 from policies.errors import PurposeRefused
 from policies.masks import MaskContext, apply_mask

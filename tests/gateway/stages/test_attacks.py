@@ -15,7 +15,7 @@ import orjson
 import pytest
 
 from connectors.contract import CompanyRows, FailureCode, FetchRequest, Outcome
-from gateway.compiler import Compiler
+from gateway.editions.compiler import Compiler
 from gateway.limits import Limits
 from gateway.messages import Principal
 from schema.credit_code import CreditCode

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.contract import KeyKind
-from gateway.cost import Price, tariff
 from gateway.limits import Limits
 from gateway.messages import Received
 from gateway.settings import CostSettings
+from gateway.stages.cost import Price, tariff
 from tests.gateway.stages.conftest import BANK, HANGZHOU, NINGBO, SHENZHEN, World, dataset
 
 PENALTIES = "query ($codes: [CreditCode!]!) { enterprises(codes: $codes) { penalties { status } } }"

@@ -5,10 +5,10 @@ import asyncio
 import pytest
 from graphql import DocumentNode
 
-from gateway.document import Documents, SchemaView, parse_document
 from gateway.limits import Limits
-from gateway.operation import Operation
-from gateway.refusals import (
+from gateway.stages.document import Documents, SchemaView, parse_document
+from gateway.stages.operation import Operation
+from gateway.stages.refusals import (
     LimitExceeded,
     OperationInvalid,
     OperationUnknown,
@@ -16,7 +16,7 @@ from gateway.refusals import (
     SyntaxInvalid,
     VariablesInvalid,
 )
-from gateway.selection import Selection
+from gateway.stages.selection import Selection
 from schema.contract import national
 from schema.records import catalogue
 
@@ -129,7 +129,7 @@ async def test_a_new_text_that_comes_twice_at_once_is_parsed_once(monkeypatch: p
         texts.append(text)
         return parse_document(text, tokens)
 
-    monkeypatch.setattr("gateway.document.parse_document", parsing)
+    monkeypatch.setattr("gateway.stages.document.parse_document", parsing)
     documents = Documents(CATALOGUE, Limits())
     text = "query ($code: CreditCode!) { enterprise(code: $code) { creditCode } }"
     (first, a), (second, b) = await asyncio.gather(

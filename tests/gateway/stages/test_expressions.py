@@ -6,8 +6,8 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.expressions import Expressions, Make, decimal_text
-from gateway.selection import Selection
+from gateway.stages.expressions import Expressions, Make, decimal_text
+from gateway.stages.selection import Selection
 from schema.values import Code, Kind, Money
 
 

@@ -14,12 +14,12 @@ import orjson
 import pytest
 
 from connectors.contract import Coverage, KeyKind
-from gateway.arguments import slices
-from gateway.explain import explain
 from gateway.limits import Limits
-from gateway.lookup import finders
-from gateway.plan import companies_at
-from gateway.roots import root_companies
+from gateway.stages.arguments import slices
+from gateway.stages.explain import explain
+from gateway.stages.lookup import finders
+from gateway.stages.plan import companies_at
+from gateway.stages.roots import root_companies
 from policies.decision import Basis, CallerClass
 
 PLANS = Path(__file__).parent / "plans"

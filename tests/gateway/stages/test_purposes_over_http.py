@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.identity import load_authenticator
+from gateway.identity.identity import load_authenticator
 
 ME = "{ me { purpose purposes } }"
 ROLES = {

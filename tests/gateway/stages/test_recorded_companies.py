@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.contract import Coverage, FailureCode
-from gateway.evidence import LogPlace
-from gateway.usage import read_usage
+from gateway.agencies.usage import read_usage
+from gateway.audit.evidence import LogPlace
 from tests.gateway.stages.conftest import (
     BEIJING,
     DATASETS,

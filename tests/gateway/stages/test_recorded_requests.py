@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 
+from gateway.audit.evidence import read_evidence
 from gateway.audit.files import FileSink, Rotation
 from gateway.audit.log import AuditLog
-from gateway.evidence import read_evidence
 from policies.analysis.simulate import simulate
 from policies.analysis.suggest import Finding, Standing, suggest
 from policies.analysis.written import rule_text

@@ -18,9 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.contract import FailureCode, Outcome
-from gateway.caller import Caller
-from gateway.document import OF_AGENCIES_ALONE, SchemaView
 from gateway.limits import Limits
+from gateway.stages.caller import Caller
+from gateway.stages.document import OF_AGENCIES_ALONE, SchemaView
 from policies.decision import CallerClass
 from policies.publicity import CHINA
 from schema.credit_code import CreditCode

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.turns import Turn
-from gateway.validation import validation_errors
+from gateway.stages.validation import validation_errors
 from schema.contract import national
 
 SCHEMA = national().schema(frozenset())

@@ -11,8 +11,8 @@ from graphql.execution.values import VariableValues, get_variable_values
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.refusals import VariablesInvalid
-from gateway.variables import MAX_ERRORS, VariableReader
+from gateway.stages.refusals import VariablesInvalid
+from gateway.stages.variables import MAX_ERRORS, VariableReader
 from schema.contract import national
 
 OURS = national().schema(frozenset())

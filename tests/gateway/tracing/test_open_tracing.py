@@ -13,15 +13,15 @@ import pytest
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from structlog.testing import capture_logs
 
+from gateway.edge.server import running_server
 from gateway.errors import SettingsInvalidError
 from gateway.logs import configure_logging
-from gateway.server import running_server
 from gateway.settings import Settings, TracingSettings
 from gateway.tracing import open as opening
 from gateway.tracing import otlp
 from gateway.tracing.open import open_tracing
 from gateway.tracing.otlp import TellingExporter, open_tracer
-from tests.gateway.test_reload import COMPANY, PATIENCE, Office, environment, offices, settings
+from tests.gateway.editions.test_reload import COMPANY, PATIENCE, Office, environment, offices, settings
 from tests.gateway.tracing.collector import Collector
 
 __all__ = ["offices", "settings"]

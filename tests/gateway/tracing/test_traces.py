@@ -17,7 +17,7 @@ import pytest_asyncio
 
 from tests.connectors.support import CODES, Asked
 from tests.faults.installation import QUERY, Gateway, defaults, penalties, serving
-from tests.gateway.test_reload import Office, listening_office
+from tests.gateway.editions.test_reload import Office, listening_office
 from tests.gateway.tracing.collector import Collector, Told
 from tests.waiting import until
 

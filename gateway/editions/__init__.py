@@ -1,0 +1,1 @@
+"""What is in force: the policy, what agencies supply, and all that is made of both, replaced as a whole."""
