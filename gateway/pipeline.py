@@ -74,13 +74,17 @@ class Secrets:
     generation: int = 1
 
 
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class Gateway:
     """Everything that answering a request needs. One request sees one edition from its start to its end.
 
     `receipts` is None where there is no key to sign any; `reload` follows the manifests, where there are files of them;
     `usage` reads the audit log for those who may know who used an agency's data. `activity` is what is counted of
-    requests.
+    requests, `now` tells the time.
     """
 
     editions: Editions
@@ -94,6 +98,7 @@ class Gateway:
     reload: Reload | None = None
     usage: UsageLog | None = None
     activity: Activity = field(default_factory=Activity)
+    now: Callable[[], dt.datetime] = _now
 
     def health(self) -> tuple[AgencyHealth, ...]:
         """How the agencies fare that are asked now."""
@@ -120,7 +125,7 @@ class Gateway:
             raise DeadlineExceededError from None
 
     async def _answer(self, received: Received, edition: Edition) -> Answered:
-        started = _now()
+        started = self.now()
         try:
             with self.activity.stage(Stage.DOCUMENT):
                 question = await self._read(received, edition, started)
@@ -236,7 +241,7 @@ class Gateway:
                 sources=sources,
                 response=response,
                 started=started,
-                ended=_now(),
+                ended=self.now(),
             )
         )
         return Answered(body, executed=True, receipt=receipt)
@@ -280,7 +285,3 @@ class Gateway:
 def _roots(caller: Caller, edition: Edition, openable: frozenset[str]) -> Mapping[str, Any]:
     sdl = partial(edition.provision.views.subgraph_sdl, edition.policy.unreleased)
     return local_roots(caller, edition.tables, edition.provision.agencies, openable, sdl)
-
-
-def _now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)
