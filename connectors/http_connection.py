@@ -85,7 +85,7 @@ def open_client(  # noqa: PLR0913  (what a kind wants of its connection)
     if manifest.forward is not None:
         _check_forward(manifest.forward, connection)
 
-    tls = ClientTls(connection.tls)
+    tls = ClientTls(connection.tls, settings.authorities)
 
     def open_lane(key: str, url: str, headers: Mapping[str, str]) -> tuple[Lane, str]:
         address = parse_address(key, url, settings.reach)
@@ -119,7 +119,7 @@ async def connect(manifest: HttpManifest, settings: SupplySettings) -> None:
     nothing, and lets go. Raises `AddressInvalid`, `LaneError`.
     """
     address = parse_address("url", manifest.connection.url, settings.reach)
-    tls = ClientTls(manifest.connection.tls)
+    tls = ClientTls(manifest.connection.tls, settings.authorities)
     lane = FastLane(
         f"{address.scheme}://{address.netloc.rpartition('@')[2]}",
         {},
