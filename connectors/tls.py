@@ -99,8 +99,8 @@ class CertificateLane:
 
 
 class MachineAuthorities:
-    """Whom this machine trusts, for all agencies that name nobody else: to read it takes 25 ms and most of a mebibyte. It
-    is read once, when it is first needed.
+    """Whom this machine trusts, for all agencies that name nobody else. It is read once, when it is first needed: each
+    time takes 25 ms and most of a mebibyte.
     """
 
     def __init__(self) -> None:

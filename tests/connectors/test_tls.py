@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 from connectors import tls as tls_module
 from connectors.contract import FailureCode, Outcome
 from connectors.errors import ConnectionNotConfigured
+from connectors.tls import MachineAuthorities
 from tests.connectors.certificates import Authority
 from tests.connectors.support import CODES, Agency, Asked, ask, http_reply
 
@@ -104,6 +105,30 @@ async def test_where_nothing_is_encrypted_no_authorities_are_read(
     monkeypatch.setattr(ssl, "create_default_context", None)
     supply = await open_one(manifest("", lane), agency.address)
     assert (await ask(supply, CODES[:1]))[CODES[0]].outcome is Outcome.ANSWERED
+
+
+async def test_agencies_share_whom_the_machine_trusts_and_none_is_trusted_for_what_another_names(
+    authority: Authority, serve: Serve, open_one: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path | None] = []
+    create = ssl.create_default_context
+
+    def created(cafile: Path | None = None) -> ssl.SSLContext:
+        read.append(cafile)
+        return create(cafile=cafile)
+
+    monkeypatch.setattr(ssl, "create_default_context", created)
+    address, _ = await serve(authority.server("127.0.0.1"))
+    read.clear()
+    machine = MachineAuthorities()
+    for lane, more, outcome in (
+        ("fast", f'tls: {{authority: "file:{authority.file}"}}', Outcome.ANSWERED),
+        ("fast", "", Outcome.FAILED),
+        ("httpx", "", Outcome.FAILED),
+    ):
+        supply = await open_one(manifest(more, lane), address, authorities=machine)
+        assert (await ask(supply, CODES[:1]))[CODES[0]].outcome is outcome
+    assert read == [authority.file, None]
 
 
 async def test_a_token_is_fetched_with_the_same_certificate(authority: Authority, serve: Serve, open_one: Any) -> None:
