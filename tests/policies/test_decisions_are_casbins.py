@@ -68,9 +68,9 @@ def a_rule(chance: Random, things: list[str]) -> Rule:
 
 
 def named(coordinates: Collection[str]) -> list[str]:
-    """What rules and consents may name these coordinates by."""
-    wide = {name for one in coordinates for name in ("any", str(TIERS[one]), f"{one.partition('.')[0]}.*")}
-    return sorted({*coordinates, *wide} - {"Penalty.objection"})
+    """What rules and consents may name these coordinates by, and the types that others are of."""
+    tiers = {str(TIERS[one]) for one in coordinates}
+    return sorted({*coordinates, *tiers, "any", "Penalty.*", "Payment.*"} - {"Penalty.objection"})
 
 
 def some_rules(chance: Random, most: int, coordinates: Collection[str] = TIERS) -> list[Rule]:
