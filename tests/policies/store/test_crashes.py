@@ -15,6 +15,7 @@ from policies.errors import VersionDamaged
 from policies.store.contract import Store
 from policies.store.model import new_version
 
+ROOT = Path(__file__).parents[3]
 AT = datetime(2026, 11, 24, 9, tzinfo=UTC)
 
 Opened = Callable[..., Awaitable[Store]]
@@ -23,8 +24,11 @@ Opened = Callable[..., Awaitable[Store]]
 @pytest.fixture(scope="module")
 def publish_and_die() -> Iterator[Callable[[str, int], int]]:
     """Publishes version 2 at an address in a process that is killed at the n-th step, and gives its exit code."""
-    command = [sys.executable, str(Path(__file__).with_name("publisher.py"))]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as publisher:
+    # As a module of this checkout: by its path it would publish with the package that is installed.
+    command = [sys.executable, "-m", "tests.policies.store.publisher"]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+    ) as publisher:
         assert publisher.stdin
         assert publisher.stdout
 
