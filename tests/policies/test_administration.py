@@ -476,6 +476,7 @@ async def test_a_draft_says_why_and_changes_something(office: Office) -> None:
         await office.administration.propose(AL, {}, " \n")
 
 
+@in_either_kind
 async def test_a_conflict_names_the_files_that_both_changed(office: Office) -> None:
     both = {"rules/nation.yaml": MORE, "rules/tax.yaml": DENY, "rules/market.yaml": EMPTY + b"#\n"}
     draft = await office.approved(AL, both, BO)
@@ -521,6 +522,7 @@ async def test_an_agency_rolls_back_nothing_of_others(office: Office) -> None:
         await office.administration.roll_back(TESS, 1, "why")
 
 
+@in_either_kind
 async def test_a_rollback_that_is_edited_restores_nothing(office: Office) -> None:
     await office.published(AL, {"rules/tax.yaml": DENY}, BO)
     draft = await office.administration.roll_back(AL, 1, "it was wrong")
