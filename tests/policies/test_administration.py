@@ -527,6 +527,7 @@ async def test_a_rollback_that_is_edited_restores_nothing(office: Office) -> Non
     await office.published(AL, {"rules/tax.yaml": DENY}, BO)
     draft = await office.administration.roll_back(AL, 1, "it was wrong")
     edited = await office.propose(AL, {"rules/nation.yaml": MORE}, draft_id=draft.id)
+    assert edited == await office.store.draft(draft.id)
     assert edited.restores is None
 
 
