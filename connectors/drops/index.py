@@ -11,8 +11,7 @@ import asyncio
 import os
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -59,41 +58,41 @@ class DropIndex:
         return [row for row in map(self.read, found) if row is not None]
 
 
+class _Opened:
+    """A drop that is open, and a directory for what is made of it. `let_go` closes and removes them, which otherwise
+    happens when the last reference goes: a thread that nobody waits for any more may still use them, or bring them.
+
+    Blocks. Raises `OSError`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            directory = TemporaryDirectory(prefix="xinqiao-drop-")
+        except BaseException:
+            os.close(self.descriptor)
+            raise
+        self.directory = Path(directory.name)
+        self.let_go = finalize(self, _let_go, self.descriptor, directory)
+
+
+def _let_go(descriptor: int, directory: TemporaryDirectory[str]) -> None:
+    os.close(descriptor)
+    directory.cleanup()
+
+
 async def open_drop(path: Path, form: DropForm) -> DropIndex:
     """The drop's index, made by another process. Raises `DropUnusable`, `OSError`, `TimeoutError`.
 
     The files are closed when the last reference to the index goes: a look-up in another thread may still read them.
     """
-    async with _prepared(path) as (descriptor, directory):
-        made = await _run(Job(descriptor, path.name, form, str(directory)))
-        return await asyncio.to_thread(_open, descriptor, directory, made)
-
-
-@asynccontextmanager
-async def _prepared(path: Path) -> AsyncIterator[tuple[int, Path]]:
-    """The descriptor of the drop, and a directory for what is made of it."""
-    preparing = asyncio.create_task(asyncio.to_thread(_prepare, path), name="open a drop")
+    drop = await asyncio.to_thread(_Opened, path)
     try:
-        descriptor, directory = await asyncio.shield(preparing)
-        yield descriptor, Path(directory.name)
-    finally:
-        # Also what was only opened once nobody waited for it any more.
-        descriptor, directory = await preparing
-        os.close(descriptor)
-        removing = asyncio.create_task(asyncio.to_thread(directory.cleanup), name="remove what was made of a drop")
-        try:
-            await asyncio.shield(removing)
-        finally:
-            await removing
-
-
-def _prepare(path: Path) -> tuple[int, TemporaryDirectory[str]]:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return descriptor, TemporaryDirectory(prefix="xinqiao-drop-")
+        result = await _run(Job(drop.descriptor, path.name, form, str(drop.directory)))
     except BaseException:
-        os.close(descriptor)
+        await asyncio.to_thread(drop.let_go)
         raise
+    return await asyncio.to_thread(_open, drop, result)
 
 
 async def _run(job: Job) -> tuple[Stamp, Made]:
@@ -129,12 +128,23 @@ async def work_apart(told: bytes, descriptor: int) -> bytes:
     return output
 
 
-def _open(drop: int, directory: Path, result: tuple[Stamp, Made]) -> DropIndex:
-    stamp, made = result
-    places = sqlite3.connect(f"{(directory / PLACES).as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+def _open(drop: _Opened, result: tuple[Stamp, Made]) -> DropIndex:
+    """The index that was made of the drop, which is let go. Blocks. Raises `OSError`."""
+    try:
+        return _open_made(drop, *result)
+    finally:
+        drop.let_go()
+
+
+def _open_made(drop: _Opened, stamp: Stamp, made: Made) -> DropIndex:
+    file = drop.directory / PLACES
+    places = sqlite3.connect(f"{file.as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False)
     # SQLite opens the file when it is first read, and its name is soon gone.
     places.execute("SELECT key FROM places LIMIT 1").fetchall()
-    descriptor = os.dup(drop) if made.rows is None else os.open(directory / made.rows, os.O_RDONLY | os.O_CLOEXEC)
+    if made.rows is None:
+        descriptor = os.dup(drop.descriptor)
+    else:
+        descriptor = os.open(drop.directory / made.rows, os.O_RDONLY | os.O_CLOEXEC)
     index = DropIndex(
         stamp,
         Stamp.of(os.fstat(descriptor)),

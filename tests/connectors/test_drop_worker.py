@@ -16,11 +16,13 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import structlog
 
 from connectors.contract import SourceCall
 from connectors.drops import index
 from connectors.errors import AgencyFailure
 from tests.connectors.support import CODES, ask
+from tests.waiting import until
 
 MANIFEST = """
     agency: customs
@@ -151,30 +153,108 @@ async def test_closing_does_not_wait_for_it(tmp_path: Path, open_one: Any) -> No
         await asking
 
 
-async def test_closing_while_a_drop_is_opened_leaves_nothing_open(
-    tmp_path: Path, open_one: Any, monkeypatch: pytest.MonkeyPatch
+class Held:
+    """A function that a thread stays in until it may go on."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.begun, self.may, self.over = threading.Event(), threading.Event(), threading.Event()
+        self.error: Exception | None = None
+        self._function = function
+
+    def __call__(self, *given: Any) -> Any:
+        self.begun.set()
+        self.may.wait(60)
+        try:
+            return self._function(*given)
+        except Exception as error:
+            self.error = error
+            raise
+        finally:
+            self.over.set()
+
+
+@pytest.fixture
+def hold(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Held]]:
+    """Holds a function of the index's module."""
+    every: list[Held] = []
+
+    def held(name: str) -> Held:
+        every.append(Held(getattr(index, name)))
+        monkeypatch.setattr(index, name, every[-1])
+        return every[-1]
+
+    yield held
+    for one in every:
+        one.may.set()
+
+
+@pytest.fixture
+def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where directories for what is made of drops are."""
+    directory = tmp_path / "scratch"
+    directory.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(directory))
+    return directory
+
+
+async def nothing_left(drop: Path, scratch: Path) -> None:
+    """Waits until the drop is open no more, and nothing is there that was made of it."""
+
+    def nothing() -> bool:
+        opened = [file.path for file in psutil.Process().open_files()]
+        return str(drop) not in opened and not any(scratch.iterdir())
+
+    await until(lambda: asyncio.to_thread(nothing))
+
+
+@pytest.mark.parametrize(
+    ("function", "reader"), [("_Opened", sys.executable), ("_open", sys.executable), ("_let_go", "/bin/false")]
+)
+async def test_closing_waits_for_no_thread_at_a_drop_which_leaves_nothing_open(  # noqa: PLR0913
+    *,
+    tmp_path: Path,
+    open_one: Any,
+    scratch: Path,
+    hold: Callable[[str], Held],
+    monkeypatch: pytest.MonkeyPatch,
+    function: str,
+    reader: str,
 ) -> None:
-    scratch, opening, go_on = tmp_path / "scratch", threading.Event(), threading.Event()
-    scratch.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(scratch))
-    prepare, prepared = index._prepare, []
-
-    def prepare_once_it_may(path: Path) -> Any:
-        opening.set()
-        go_on.wait(60)
-        prepared.append(prepare(path))
-        return prepared[-1]
-
-    monkeypatch.setattr(index, "_prepare", prepare_once_it_may)
-    delimited(tmp_path / "customs.csv")
+    monkeypatch.setattr("sys.executable", reader)
+    drop, held = tmp_path / "customs.csv", hold(function)
+    delimited(drop)
     supply = await open_one(MANIFEST, str(tmp_path))
+    source = supply._lines["customs/Registration"].source
     indexing = asyncio.create_task(indexed(supply))
-    await asyncio.to_thread(opening.wait, 60)
-    closing = asyncio.create_task(supply._lines["customs/Registration"].source.close())
-    await asyncio.sleep(0)
-    go_on.set()
-    await asyncio.gather(closing, indexing)
-    ((descriptor, _),) = prepared
-    with pytest.raises(OSError, match="Bad file descriptor"):
-        os.fstat(descriptor)
-    assert list(scratch.iterdir()) == []
+    assert await asyncio.to_thread(held.begun.wait, 60)
+    for _ in range(2):
+        closing = asyncio.create_task(source.close())
+        await asyncio.sleep(0)
+        closing.cancel()
+        await asyncio.wait({closing})
+    await source.close()
+    assert not held.over.is_set()
+    held.may.set()
+    assert await asyncio.to_thread(held.over.wait, 60)
+    assert held.error is None  # what the thread used was there until the end
+    await nothing_left(drop, scratch)
+    await indexing
+
+
+async def test_a_drop_that_cannot_be_opened_once_nobody_waits_for_it_is_not_told_as_refused(
+    tmp_path: Path, open_one: Any, hold: Callable[[str], Held]
+) -> None:
+    drop, held = tmp_path / "customs.csv", hold("_Opened")
+    delimited(drop)
+    supply = await open_one(MANIFEST, str(tmp_path))
+    with structlog.testing.capture_logs() as logs:
+        indexing = asyncio.create_task(indexed(supply))
+        assert await asyncio.to_thread(held.begun.wait, 60)
+        drop.unlink()
+        closing = asyncio.create_task(supply._lines["customs/Registration"].source.close())
+        await asyncio.sleep(0)
+        held.may.set()
+        await asyncio.gather(closing, indexing)
+        assert await asyncio.to_thread(held.over.wait, 60)
+    assert isinstance(held.error, FileNotFoundError)
+    assert logs == []

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import date
@@ -13,11 +14,16 @@ import pytest
 import structlog
 
 from connectors import outage, second_level
-from connectors.contract import Outcome
+from connectors.agreement import open_agreement
+from connectors.contract import CompanyRows, FetchRequest, Outcome
+from connectors.entries import EntryFormat
 from connectors.errors import ConnectionNotConfigured
-from connectors.row_store import CONNECTIONS, MOST_NAMES
+from connectors.row_store import CONNECTIONS, MOST_NAMES, open_store
+from connectors.seal import Seal
+from connectors.second_level import DatasetEntries, SecondLevel
 from connectors.settings import SecondLevelSettings
 from connectors.supply import AgencySupply
+from schema.values import Kind
 from tests.connectors.certificates import Authority
 from tests.connectors.redis_server import KEY, PLENTY, RedisServer
 from tests.connectors.support import CODES, Agency, Asked, ask, credit_code
@@ -228,8 +234,19 @@ async def test_companies_and_requests_of_one_moment_are_looked_for_in_one_trip(o
     supply = await open_court(redis.level())
     await asyncio.gather(ask(supply, CODES[:20]), ask(supply, CODES[10:30], ["facts"]), ask(supply, CODES[30:40]))
     assert await redis.calls("mget") == 1
+
+
+async def test_rows_that_come_at_one_moment_are_put_in_one_trip(redis) -> None:
+    level = SecondLevel(open_store(redis.address, {}, PLENTY), open_agreement(redis.address, {}), Seal(KEY))
+    level.know("court/Penalty", DatasetEntries(EntryFormat({"facts": Kind.TEXT}), b"digest"))
+    kept_until = asyncio.get_running_loop().time() + 60
+    for codes in (CODES[:20], CODES[20:30], CODES[30:40]):
+        request = FetchRequest("court/Penalty", tuple(codes), frozenset({"facts"}), {}, "", kept_until)
+        rows = [(code, CompanyRows(Outcome.ANSWERED, ({"facts": "违法"},))) for code in codes]
+        level.put(request, rows, time.time(), kept_until)
     await redis.holds(40)
-    assert await redis.calls("exec") <= 3  # once an answer at the most: the agency's may come one after the other
+    assert await redis.calls("exec") == 1
+    await level.close()
 
 
 async def test_more_companies_than_one_trip_asks_for_and_more_trips_than_connections_are_all_found(

@@ -84,11 +84,15 @@ class Demonstration:
 @contextmanager
 def demonstration() -> Iterator[Demonstration]:
     process = subprocess.Popen(
-        [sys.executable, "-c", "from gateway.cli import app; app()", "demo", "--json", "--port", "0"],
+        [Path(sys.executable).with_name("xinqiao"), "demo", "--json", "--port", "0"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         start_new_session=True,
-        env={name: value for name, value in os.environ.items() if not name.startswith("XINQIAO_")},
+        # The script that is installed, with the code that is tested.
+        env={
+            **{name: value for name, value in os.environ.items() if not name.startswith("XINQIAO_")},
+            "PYTHONPATH": str(ROOT),
+        },
     )
     try:
         line = process.stdout.readline()

@@ -20,7 +20,7 @@ import pytest
 import pytest_asyncio
 import yaml
 from pydantic import SecretStr
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from gateway.audit.files import FileSink
 from gateway.cli import app
@@ -45,11 +45,12 @@ def free_port() -> int:
 
 @dataclass(frozen=True)
 class Asked:
-    """A gateway, and its series at the start and once it has answered three requests."""
+    """A gateway, and once it has answered three requests its series, and what `xinqiao agencies` says of it."""
 
     running: Running
-    first: Mapping[str, float]
     then: Mapping[str, float]
+    told: Result
+    shown: Result
 
 
 @asynccontextmanager
@@ -72,10 +73,14 @@ async def asked(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Asked
         stack.push_async_callback(redis.close)
         place = tmp_path_factory.mktemp("metrics")
         running = await stack.enter_async_context(running_in(place, cache_url=SecretStr(redis.address)))
-        first = await scraped(running)
         for _ in range(3):
             await running.ask()
-        yield Asked(running, first, await scraped(running))
+        environment = {f"{PREFIX}METRICS_PORT": running.metrics.split(":")[2].split("/")[0]}
+        told, shown = [
+            await asyncio.to_thread(CliRunner().invoke, app, ["agencies", *more], env=environment)
+            for more in (["--json"], [])
+        ]
+        yield Asked(running, await scraped(running), told, shown)
 
 
 @pytest.fixture
@@ -101,7 +106,9 @@ async def test_calls_rows_and_what_was_kept_are_counted_by_agency(asked: Asked) 
     assert COMPANY not in (await asked.running.client.get(asked.running.metrics)).text
 
 
-async def test_every_series_that_an_alarm_is_about_is_there_from_the_start(asked: Asked) -> None:
+async def test_every_series_that_an_alarm_is_about_is_there_from_the_start(tmp_path: Path) -> None:
+    async with running_in(tmp_path) as running:
+        first = await scraped(running)
     rules = yaml.safe_load((ROOT / "examples/prometheus/alerts.yaml").read_text())["groups"][0]["rules"]
     selectors = {
         found for rule in rules for found in re.findall(r"(xinqiao_\w+)(?:{(\w+)=~?\"([^\"]*)\"})?", rule["expr"])
@@ -111,9 +118,7 @@ async def test_every_series_that_an_alarm_is_about_is_there_from_the_start(asked
     missing = [
         (name, label, value)
         for name, label, value in sorted(wanted)
-        if not any(
-            series.split("{")[0] == name and (not label or f'{label}="{value}"' in series) for series in asked.first
-        )
+        if not any(series.split("{")[0] == name and (not label or f'{label}="{value}"' in series) for series in first)
     ]
     # What begins with 1 has not increased, and raises no alarm.
     assert missing == []
@@ -143,18 +148,15 @@ async def test_failures_and_an_agency_that_is_left_alone_show(
     assert found['xinqiao_agency_failures_total{agency="honours"}'] == 0
 
 
-async def test_the_command_shows_what_the_gateway_counted(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(f"{PREFIX}METRICS_PORT", asked.running.metrics.split(":")[2].split("/")[0])
-    told = await asyncio.to_thread(CliRunner().invoke, app, ["agencies", "--json"])
-    assert told.exit_code == 0, told.output
-    honours, standards = json.loads(told.output)["agencies"]
+async def test_the_command_shows_what_the_gateway_counted(asked: Asked) -> None:
+    assert asked.told.exit_code == 0, asked.told.output
+    honours, standards = json.loads(asked.told.output)["agencies"]
     assert (honours["id"], honours["state"], honours["calls"]["calls"]) == ("honours", "ASKED", 1)
     assert honours["cache"] == {"wanted": 3, "kept": 2}
     assert standards["rows"] == {"mapped": 3, "dropped": 0, "unreadable": 0}
     assert 0 < standards["latency"]["p50"] <= standards["latency"]["p99"]
-    shown = await asyncio.to_thread(CliRunner().invoke, app, ["agencies"])
-    assert "standards" in shown.output
-    assert "67%" in shown.output
+    assert "standards" in asked.shown.output
+    assert "67%" in asked.shown.output
 
 
 async def test_the_command_says_where_it_asks_and_that_nothing_is_there(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -222,8 +222,10 @@ async def test_to_read_who_used_the_data_is_in_the_log_and_to_be_withheld_it_too
 async def test_a_log_that_cannot_be_read_is_an_error_and_not_nobody(callers: Callers) -> None:
     unreadable = callers.log.with_name("audit-1.jsonl")
     unreadable.symlink_to("/proc/self/mem")  # its first byte cannot be read
-    answer = await callers.ask("{ agencies { id u: usage { day } access { coordinate } } }", *OWN)
-    unreadable.unlink()
+    try:
+        answer = await callers.ask("{ agencies { id u: usage { day } access { coordinate } } }", *OWN)
+    finally:
+        unreadable.unlink()
     (standards,) = (one for one in answer["data"]["agencies"] if one["id"] == "standards")
     assert standards == {"id": "standards", "u": None, "access": []}
     (error,) = answer["errors"]

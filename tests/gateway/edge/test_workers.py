@@ -24,6 +24,7 @@ import httpx
 import psutil
 import pytest
 from joserfc.jwk import KeySet, OKPKey
+from typer.testing import CliRunner
 
 from connectors.kindness.share import Share
 from gateway.assembly import share_of
@@ -31,6 +32,7 @@ from gateway.audit.files import FileArchive
 from gateway.audit.ledger import FileLedger
 from gateway.audit.notary import Books
 from gateway.audit.verify import verify
+from gateway.cli import app
 from gateway.edge.server import listening
 from gateway.edge.workers import run_workers
 from gateway.errors import SettingsInvalidError, WorkerEndedError
@@ -224,6 +226,7 @@ def test_workers_share_a_socket_and_the_one_call_that_an_agency_bears_and_one_th
         (first,) = asking()
         its_own = first.children()
         first.kill()
+        assert server.asks() == 200  # the other answers meanwhile
         questions += [callers.submit(is_answered, server.url) for _ in range(16)]  # it may have had all of the others
         until(lambda: court.asked == 2)  # it gave back the place that it had lent
         court.may_answer.set()
@@ -295,6 +298,16 @@ async def test_workers_that_cannot_begin_are_an_error_that_says_why(tmp_path: Pa
     with listening(lacking) as listener, pytest.raises(WorkerEndedError) as ended:
         await run_workers(lacking, listener, lambda: pytest.fail("they answer"))
     assert str(ended.value).startswith("SETTINGS_INVALID: XINQIAO_SECRET is not set")
+
+
+def test_the_command_ends_as_a_worker_that_cannot_begin_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run(*_: object) -> None:
+        raise WorkerEndedError("SETTINGS_INVALID: XINQIAO_SECRET is not set")
+
+    monkeypatch.setattr("gateway.cli.serve.run_workers", run)
+    told = CliRunner().invoke(app, ["serve", "--workers", "2", "--port", "0"])
+    assert told.exit_code == 2
+    assert "WORKER_ENDED: SETTINGS_INVALID: XINQIAO_SECRET is not set" in told.stderr
 
 
 async def test_workers_that_have_nowhere_to_lend_each_other_places_are_an_error_that_says_why(
