@@ -23,6 +23,10 @@ from tests.waiting import PATIENCE, until
 MAXIMUM = 3
 """Seconds that a request may take here at most."""
 
+BETWEEN = 750 * MAXIMUM
+"""Milliseconds of a request that is begun when another has half its time behind it: it ends after that one does, and
+before that one would if its time began only then."""
+
 LINKED = """
 query ($codes: [CreditCode!]!) {
   enterprises(codes: $codes) {
@@ -71,7 +75,7 @@ async def setting(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Set
 
 async def test_no_request_takes_longer_than_the_maximum_whatever_it_says(setting: Setting) -> None:
     answer = await setting.gateway.ask(ASKED, milliseconds=10**9)
-    assert answer.seconds < PATIENT
+    assert answer.seconds < 5 * MAXIMUM
     assert {one["sources"][0]["failure"]["code"] for one in answer.of("penalties")} == {"AGENCY_TIMEOUT"}
 
 
@@ -94,7 +98,7 @@ async def test_the_time_in_which_a_body_arrives_is_the_request_s_own(setting: Se
     caller.say(head_of(len(body), X_Timeout_Ms=str(1_000 * MAXIMUM)))
     await asyncio.sleep(MAXIMUM / 2)
     caller.say(body)
-    began_now = asyncio.create_task(setting.gateway.ask(ASKED, milliseconds=1_000 * MAXIMUM))
+    began_now = asyncio.create_task(setting.gateway.ask(ASKED, milliseconds=BETWEEN))
     async with asyncio.timeout(PATIENCE):
         heard = await caller.hears()
     assert not began_now.done()
@@ -110,7 +114,7 @@ async def test_what_one_level_took_the_next_does_not_have(setting: Setting) -> N
 
     async def slowly(call: Call) -> None:
         await asyncio.sleep(MAXIMUM / 2)
-        began_late.append(asyncio.create_task(gateway.ask(ASKED, milliseconds=1_000 * MAXIMUM)))
+        began_late.append(asyncio.create_task(gateway.ask(ASKED, milliseconds=BETWEEN)))
         await name_holders(call)
 
     setting.registry.behaviour = slowly
