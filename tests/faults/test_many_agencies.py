@@ -31,6 +31,7 @@ from tests.faults.agency import (
     send_garbage,
     speak_no_http,
 )
+from tests.faults.callers import PATIENT
 from tests.faults.installation import Answer, Gateway, penalties, serving
 
 SECONDS = float(os.environ.get("SOAK", "2"))
@@ -79,7 +80,7 @@ async def test_each_answer_is_right_or_marked_and_memory_stays(tmp_path: Path) -
             await stack.enter_async_context(agency(fail_at_random if number < FAILING else behave))
             for number in range(AGENCIES)
         ]
-        suppliers = [penalties(name, one.url) for name, one in zip(names, agencies, strict=True)]
+        suppliers = [penalties(name, one.url, timeout=PATIENT) for name, one in zip(names, agencies, strict=True)]
         gateway = await stack.enter_async_context(serving(tmp_path, suppliers, XINQIAO_POLICIES=str(policy)))
         process = psutil.Process(gateway.process.pid)
         answers, failed = await ask_for(gateway, SECONDS / 2, frozenset(names[FAILING:]))
