@@ -25,7 +25,7 @@ from connectors.settings import SecondLevelSettings
 from connectors.supply import AgencySupply
 from schema.values import Kind
 from tests.connectors.certificates import Authority
-from tests.connectors.redis_server import KEY, PLENTY, RedisServer
+from tests.connectors.redis_server import KEY, PLENTY
 from tests.connectors.support import CODES, Agency, Asked, ask, credit_code
 from tests.waiting import until
 
@@ -389,11 +389,9 @@ async def test_a_store_that_is_full_is_still_read(agency: Agency, open_court, re
 
 
 async def test_over_tls_as_a_user_whose_password_the_environment_holds(
-    agency: Agency, open_court, tmp_path: Path
+    agency: Agency, open_court, redis, tmp_path: Path
 ) -> None:
     authority = Authority(tmp_path, "authority")
-    redis = RedisServer()
-    redis.start()
     may = ("~xinqiao:rows:*", "+mget", "+mset", "+pexpire", "+multi", "+exec")
     await redis.command("ACL", "SETUSER", "gateway", "on", ">p@ss/word", *may)
     context: ssl.SSLContext = authority.server("127.0.0.1")
@@ -412,7 +410,6 @@ async def test_over_tls_as_a_user_whose_password_the_environment_holds(
         await ask(supply, CODES[:1])
         assert len(agency.asked) == 2  # whom nobody trusted vouches for is not spoken to
         await supply.close()
-    await redis.close()
 
 
 @asynccontextmanager

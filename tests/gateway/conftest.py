@@ -156,6 +156,22 @@ async def client(application: Callable[..., Starlette], echo: Echo) -> AsyncIter
         yield client
 
 
+@contextmanager
+def running_in_a_thread(config: uvicorn.Config) -> Iterator[int]:
+    """A real server, on this port."""
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            thread.join(0.01)
+            assert thread.is_alive(), "the server did not start"
+        yield int(server.servers[0].sockets[0].getsockname()[1])
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
 @pytest.fixture(scope="session")
 def serving() -> Callable[[Starlette], AbstractContextManager[str]]:
     """Runs a real server of an application on a free loopback port, in a thread, and gives its address."""
@@ -164,16 +180,7 @@ def serving() -> Callable[[Starlette], AbstractContextManager[str]]:
     def serve(app: Starlette) -> Iterator[str]:
         protocol: Any = partial(TimedProtocol, bounds=Connections(ConnectionSettings()))
         config = uvicorn.Config(app, port=0, log_config=None, access_log=False, ws="none", http=protocol)
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        try:
-            while not server.started:
-                thread.join(0.01)
-                assert thread.is_alive(), "the server did not start"
-            yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join()
+        with running_in_a_thread(config) as port:
+            yield f"http://127.0.0.1:{port}"
 
     return serve

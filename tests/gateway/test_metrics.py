@@ -27,7 +27,7 @@ from gateway.cli import app
 from gateway.edge.server import running_server
 from gateway.errors import AuditSinkError, SettingsInvalidError
 from gateway.settings import PREFIX, AllowanceSettings, QuotaSettings
-from tests.connectors.redis_server import RedisServer
+from tests.connectors.redis_server import running_redis
 from tests.gateway.conftest import Signer
 from tests.gateway.editions.test_reload import COMPANY, PATIENCE, Running, environment, listening_office, settings_in
 from tests.waiting import until
@@ -68,9 +68,7 @@ async def running_in(place: Path, **changes: Any) -> AsyncIterator[Running]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def asked(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Asked]:
     async with AsyncExitStack() as stack:
-        redis = RedisServer()
-        redis.start()
-        stack.push_async_callback(redis.close)
+        redis = await stack.enter_async_context(running_redis())
         place = tmp_path_factory.mktemp("metrics")
         running = await stack.enter_async_context(running_in(place, cache_url=SecretStr(redis.address)))
         for _ in range(3):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import ssl
-import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -42,6 +41,7 @@ from gateway.identity.identity import Authenticator, load_authenticator
 from gateway.messages import Principal
 from gateway.settings import CertificateSettings, ConnectionSettings, ProxySettings, Settings, TlsSettings
 from tests.connectors.certificates import Authority
+from tests.gateway.conftest import running_in_a_thread
 
 BANK = {"subject": "CN=risk.first-bank.example", "organisation": "first-bank", "roles": ["bank.officer"]}
 NAME = "risk.first-bank.example"
@@ -323,17 +323,8 @@ def secured(app: Any, tls: TlsSettings) -> Iterator[tuple[str, ServerCertificate
         http=Protocol,
         ssl_context_factory=lambda *_: own.context,
     )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        while not server.started:
-            thread.join(0.01)
-            assert thread.is_alive(), "the server did not start"
-        yield f"https://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", own
-    finally:
-        server.should_exit = True
-        thread.join()
+    with running_in_a_thread(config) as port:
+        yield f"https://127.0.0.1:{port}", own
 
 
 @pytest.fixture

@@ -131,9 +131,9 @@ async def test_no_more_tokens_are_kept_than_the_bound(signer: Any) -> None:
     assert len(verifier._verified) == 3
 
 
-async def test_another_key_with_the_same_id_does_not_sign_for_the_issuer(verifier: TokenVerifier, signer: Any) -> None:
-    forged = ECKey.import_key({**ECKey.generate_key("P-256").as_dict(private=True), "kid": signer.key.kid})
-    claims = {
+def claims_by(signer: Any) -> dict[str, Any]:
+    """What its issuer would say of a caller, soundly."""
+    return {
         "iss": signer.settings.id,
         "aud": "xinqiao",
         "sub": "x",
@@ -141,6 +141,11 @@ async def test_another_key_with_the_same_id_does_not_sign_for_the_issuer(verifie
         "roles": ["x"],
         "exp": NOW + 9,
     }
+
+
+async def test_another_key_with_the_same_id_does_not_sign_for_the_issuer(verifier: TokenVerifier, signer: Any) -> None:
+    forged = ECKey.import_key({**ECKey.generate_key("P-256").as_dict(private=True), "kid": signer.key.kid})
+    claims = claims_by(signer)
     with pytest.raises(TokenSignatureError):
         await verifier.verify(jwt.encode({"alg": "ES256", "kid": signer.key.kid}, claims, forged))
 
@@ -153,14 +158,7 @@ async def test_a_key_that_the_token_brings_along_is_ignored(verifier: TokenVerif
         "jku": "https://evil.example/keys",
         "x5u": "https://e.example",
     }
-    claims = {
-        "iss": signer.settings.id,
-        "aud": "xinqiao",
-        "sub": "x",
-        "org": "first-bank",
-        "roles": ["x"],
-        "exp": NOW + 9,
-    }
+    claims = claims_by(signer)
     with pytest.raises(TokenSignatureError):
         await verifier.verify(jwt.encode(header, claims, own))
     with pytest.raises(TokenKeyUnknownError):
@@ -178,14 +176,7 @@ async def test_a_public_key_is_no_hmac_secret(verifier: TokenVerifier, signer: A
 
 async def test_a_key_of_another_kind_than_the_algorithm_does_not_fit(verifier: TokenVerifier, signer: Any) -> None:
     key = RSAKey.generate_key(2048, {"kid": signer.key.kid})
-    claims = {
-        "iss": signer.settings.id,
-        "aud": "xinqiao",
-        "sub": "x",
-        "org": "first-bank",
-        "roles": ["x"],
-        "exp": NOW + 9,
-    }
+    claims = claims_by(signer)
     with pytest.raises(TokenKeyUnknownError):
         await verifier.verify(jwt.encode({"alg": "RS256", "kid": signer.key.kid}, claims, key))
 
